@@ -1,0 +1,1 @@
+"""odec: a compiler from ordinary differential equations, written as text, to readable PyTorch modules."""

@@ -1,0 +1,151 @@
+"""Source spans, diagnostics, and how they are shown to a person (text) or a program (JSON)."""
+
+from __future__ import annotations
+
+import bisect
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of character offsets in a source text."""
+
+    start: int
+    end: int
+
+    def to(self, other: Span) -> Span:
+        """The smallest span that covers both."""
+        return Span(min(self.start, other.start), max(self.end, other.end))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model's text and the name under which messages speak of it."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        starts = [0]
+        for i, char in enumerate(self.text):
+            if char == "\n":
+                starts.append(i + 1)
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column (both from 1) of a character offset."""
+        line = bisect.bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line (from 1), without its end."""
+        starts = self._line_starts
+        end = starts[number] - 1 if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r")
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One message about a model.
+
+    code: `E201`, `W601`, …; its first letter gives the severity. label: the words beside the caret.
+    notes: further lines below, each a sentence (how to mend it, where the first definition stands).
+    """
+
+    code: str
+    message: str
+    source: Source
+    span: Span | None = None
+    label: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def severity(self) -> str:
+        return "warning" if self.code.startswith("W") else "error"
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields of `--format json`."""
+        line, column, end_line, end_column = None, None, None, None
+        if self.span is not None:
+            line, column = self.source.position(self.span.start)
+            end_line, end_column = self.source.position(self.span.end)
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "message": self.message,
+            "file": self.source.name,
+            "line": line,
+            "column": column,
+            "end_line": end_line,
+            "end_column": end_column,
+            "label": self.label,
+            "notes": list(self.notes),
+        }
+
+
+class ModelError(Exception):
+    """A model that cannot be used: carries every diagnostic of the phase that failed."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]):
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(render_text(self.diagnostics))
+
+
+_STYLES = {"error": "\033[1;31m", "warning": "\033[1;33m", "frame": "\033[1;34m"}
+_BOLD, _RESET = "\033[1m", "\033[0m"
+_MAX_EXCERPT = 160
+
+
+def render_text(diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
+    """Diagnostics as text, one block each, the way rustc prints them."""
+    return "\n".join(_render_one(d, color) for d in diagnostics)
+
+
+def render_json(diagnostics: Iterable[Diagnostic]) -> str:
+    """Diagnostics as a JSON array."""
+    return json.dumps([d.as_dict() for d in diagnostics], indent=2, ensure_ascii=False)
+
+
+def _render_one(diagnostic: Diagnostic, color: bool) -> str:
+    def paint(text: str, style: str) -> str:
+        return f"{_STYLES[style]}{text}{_RESET}" if color and text else text
+
+    severity = diagnostic.severity
+    head = paint(f"{severity}[{diagnostic.code}]", severity)
+    message = f"{_BOLD}{diagnostic.message}{_RESET}" if color else diagnostic.message
+    lines = [f"{head}: {message}"]
+    margin = "  "
+    if diagnostic.span is None:
+        lines.append(f"{margin}{paint('-->', 'frame')} {diagnostic.source.name}")
+    else:
+        row, column = diagnostic.source.position(diagnostic.span.start)
+        number = str(row)
+        margin = " " * (len(number) + 1)
+        lines.append(f"{margin[:-1]}{paint('-->', 'frame')} {diagnostic.source.name}:{row}:{column}")
+        excerpt, caret = _excerpt(diagnostic, row, column)
+        bar = paint("|", "frame")
+        lines += [f"{margin}{bar}", f"{paint(number, 'frame')} {bar} {excerpt}".rstrip()]
+        lines.append(f"{margin}{bar} {paint(caret, severity)}")
+    lines += [f"{margin}{paint('=', 'frame')} {note}" for note in diagnostic.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _excerpt(diagnostic: Diagnostic, row: int, column: int) -> tuple[str, str]:
+    """The source line and the caret line below it; a very long line is cut around the caret."""
+    assert diagnostic.span is not None
+    line = diagnostic.source.line(row)
+    start = column - 1
+    width = max(1, min(diagnostic.span.end - diagnostic.span.start, len(line) - start))
+    if len(line) > _MAX_EXCERPT:
+        first = max(0, start - 40)
+        line = ("…" if first else "") + line[first : first + 120] + "…"
+        start = start - first + (1 if first else 0)
+        width = min(width, max(1, len(line) - start))
+    pad = "".join("\t" if char == "\t" else " " for char in line[:start])
+    caret = pad + "^" * width + (f" {diagnostic.label}" if diagnostic.label else "")
+    printable = "".join(c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return printable, caret

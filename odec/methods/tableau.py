@@ -1,0 +1,74 @@
+"""Butcher tableaus as data, checked when they are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class Tableau:
+    """An explicit Runge–Kutta method: k_i = f(t + c_i h, x + h Σ_j a_ij k_j), x_next = x + h Σ_i b_i k_i.
+
+    a: rows of the strictly lower triangle, row i has i entries (row 0 is empty). Raises ValueError where
+    the row sums are not c, the weights do not sum to one, or the conditions of order 2 and 3 that the
+    claimed order implies do not hold. Hairer, Nørsett & Wanner I, II.1, table 1.1.
+    """
+
+    name: str
+    order: int
+    a: tuple[tuple[Fraction, ...], ...]
+    b: tuple[Fraction, ...]
+    c: tuple[Fraction, ...]
+    source: str
+    tolerance: Fraction = Fraction(0)
+
+    @property
+    def stages(self) -> int:
+        return len(self.b)
+
+    def __post_init__(self) -> None:
+        for problem in self._problems():
+            raise ValueError(f"tableau {self.name!r}: {problem}")
+
+    def _problems(self) -> list[str]:
+        stages = range(self.stages)
+        if len(self.a) != self.stages or len(self.c) != self.stages:
+            return [f"{self.stages} weights need as many rows in a and entries in c"]
+        found = [f"row {i} of a must have {i} entries" for i in stages if len(self.a[i]) != i]
+        if found:
+            return found
+
+        def off(value: Fraction, expected: Fraction) -> bool:
+            return abs(value - expected) > self.tolerance
+
+        found = [
+            f"row {i} of a sums to {sum(self.a[i])}, not {self.c[i]}"
+            for i in stages
+            if off(sum(self.a[i], Fraction(0)), self.c[i])
+        ]
+        if off(sum(self.b), Fraction(1)):
+            found.append(f"the weights sum to {sum(self.b)}, not 1")
+        b, c = self.b, self.c
+        if self.order >= 2 and off(sum(b[i] * c[i] for i in stages), Fraction(1, 2)):
+            found.append("Σ b_i c_i is not 1/2")
+        if self.order >= 3 and off(sum(b[i] * c[i] ** 2 for i in stages), Fraction(1, 3)):
+            found.append("Σ b_i c_i² is not 1/3")
+        chain = sum((b[i] * self.a[i][j] * c[j] for i in stages for j in range(i)), Fraction(0))
+        if self.order >= 3 and off(chain, Fraction(1, 6)):
+            found.append("Σ b_i a_ij c_j is not 1/6")
+        return found
+
+
+def tableau(name: str, order: int, rows: str, weights: str, source: str, tolerance: str = "0") -> Tableau:
+    """A tableau from text: rows of a separated by `;` (the empty first row left out), c from the row sums.
+
+    Entries are fractions or decimals, read exactly.
+    """
+
+    def numbers(text: str) -> tuple[Fraction, ...]:
+        return tuple(Fraction(entry) for entry in text.split())
+
+    a = ((), *(numbers(row) for row in rows.split(";") if row.strip()))
+    c = tuple(sum(row, Fraction(0)) for row in a)
+    return Tableau(name, order, a, numbers(weights), c, source, Fraction(tolerance))

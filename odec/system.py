@@ -1,0 +1,217 @@
+"""The System: what a user said in a model, checked, in source order. Nothing is derived or lowered here.
+
+All names in expressions are resolved by the checks of `odec.lang`: a `Symbol` names the time, a state, a
+derivative of a state (`derivative_name`), a parameter, a constant, an input, an intermediate, or (inside
+`Function.body`) an argument. Calls to the model's own functions stay in the tree as `Op("call:NAME", args)`
+until the lowering pass inlines them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from odec.diagnostics import Source, Span
+from odec.tree import Expr
+
+
+def derivative_name(state: str, order: int) -> str:
+    """The name of a state's derivative: `theta`, `dtheta_dt`, `d2theta_dt2`, …"""
+    if order == 0:
+        return state
+    return f"d{state}_dt" if order == 1 else f"d{order}{state}_dt{order}"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Bounds in natural units; infinite where there are none."""
+
+    lower: float = -math.inf
+    upper: float = math.inf
+    lower_closed: bool = False
+    upper_closed: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value >= self.lower if self.lower_closed else value > self.lower
+        below = value <= self.upper if self.upper_closed else value < self.upper
+        return above and below
+
+    def __str__(self) -> str:
+        left, right = "[" if self.lower_closed else "(", "]" if self.upper_closed else ")"
+        return f"{left}{self.lower:g}, {self.upper:g}{right}"
+
+    @property
+    def default_transform(self) -> str:
+        """softplus for a half line, logit between two finite bounds, else none."""
+        bounded = math.isfinite(self.lower) + math.isfinite(self.upper)
+        return ("none", "softplus", "logit")[bounded]
+
+
+TRANSFORMS = ("none", "softplus", "log", "log10", "logit")
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter: `value` is its default evaluated; `transform` is one of TRANSFORMS, resolved."""
+
+    name: str
+    default: Expr
+    value: float
+    interval: Interval
+    transform: str
+    unit: str | None
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Const:
+    """A constant and its value, fixed when compiled."""
+
+    name: str
+    expr: Expr
+    value: float
+    unit: str | None
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Equation:
+    """d^order(state)/dt^order = expr, or state[t+1] = expr in a map (order 1)."""
+
+    state: str
+    order: int
+    expr: Expr
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Initial:
+    """The initial value of a state (order 0) or of its derivative of that order.
+
+    In `expr` a state's name (or derivative's name) means its initial value.
+    """
+
+    state: str
+    order: int
+    expr: Expr
+    unit: str | None
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Intermediate:
+    """A named expression."""
+
+    name: str
+    expr: Expr
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of its arguments (its body may use the model's other names too), to be inlined."""
+
+    name: str
+    args: tuple[str, ...]
+    body: Expr
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Input:
+    """An external time series; `kind` is hold, linear or cubic."""
+
+    name: str
+    kind: str
+    unit: str | None
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The measurement noise of an observable: a distribution's name and its arguments."""
+
+    distribution: str
+    args: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Observable:
+    """What is measured."""
+
+    name: str
+    expr: Expr
+    noise: Noise | None
+    unit: str | None
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Run:
+    """The default run: from start to stop; step and method where given."""
+
+    start: float
+    stop: float
+    step: float | None
+    method: str | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class System:
+    """A checked model. `kind` is "ode" or "map"; every tuple is in source order.
+
+    `states` lists each state once, by its own name, in the order of the equations; `equations` has exactly
+    one entry per state, and `initials` one per state and order below that equation's order.
+    """
+
+    name: str
+    source: Source
+    kind: str
+    time: str
+    time_unit: str | None
+    doc: str
+    states: tuple[str, ...]
+    params: tuple[Param, ...]
+    consts: tuple[Const, ...]
+    equations: tuple[Equation, ...]
+    initials: tuple[Initial, ...]
+    intermediates: tuple[Intermediate, ...]
+    functions: tuple[Function, ...]
+    inputs: tuple[Input, ...]
+    observables: tuple[Observable, ...]
+    run: Run | None = None
+    state_units: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the source text, hexadecimal."""
+        return hashlib.sha256(self.source.text.encode()).hexdigest()
+
+    @classmethod
+    def from_equations(cls, **parts: Any) -> System:
+        """A model from Python; see `odec.api.system_from_equations` for the arguments."""
+        if _builder is None:
+            raise RuntimeError("import odec before you call System.from_equations")
+        return _builder(**parts)
+
+
+_builder: Callable[..., System] | None = None
+
+
+def register_builder(builder: Callable[..., System]) -> None:
+    """Tell `System.from_equations` who builds a system (lang and api come after this room)."""
+    global _builder
+    _builder = builder

@@ -1,0 +1,238 @@
+"""Expressions: the tree that the parser builds, the passes rewrite and the printers print.
+
+Three node kinds carry everything: a number, a symbol, an operation on arguments. Sums and products are
+n-ary and evaluated from left to right; a difference is a sum with a negated argument. Equality ignores
+spans, so that two spellings of one formula compare equal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from odec.diagnostics import Span
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal. `text` is what was typed (or 17 significant digits), `value` what it means."""
+
+    value: float
+    text: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+    shape: Shape = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A name: of a state, parameter, constant, intermediate, input, the time, or a temporary."""
+
+    name: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+    shape: Shape = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """An operation of `OPERATIONS` on its arguments."""
+
+    op: str
+    args: tuple[Expr, ...]
+    span: Span | None = field(default=None, compare=False, repr=False)
+    shape: Shape = ()
+
+
+Expr = Number | Symbol | Op
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What every pass may know of an operation.
+
+    arity: least and most number of arguments (None: no limit). evaluate: its value for floats.
+    kind: arithmetic, compare, logic, select or function.
+    """
+
+    name: str
+    arity: tuple[int, int | None]
+    kind: str
+    evaluate: Callable[..., float | bool]
+
+
+def _mul(*args: float) -> float:
+    product = args[0]
+    for arg in args[1:]:
+        product *= arg
+    return product
+
+
+def _add(*args: float) -> float:
+    total = args[0]
+    for arg in args[1:]:
+        total += arg
+    return total
+
+
+def _div(a: float, b: float) -> float:
+    if b == 0:
+        return math.nan if a == 0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1, b)
+    return a / b
+
+
+def _pow(a: float, b: float) -> float:
+    try:
+        value = math.pow(a, b)
+    except OverflowError:
+        value = math.inf
+    except ValueError:
+        value = math.inf if a == 0 else math.nan
+    return value
+
+
+def _total(function: Callable[[float], float]) -> Callable[[float], float]:
+    """The function with IEEE results where Python's math module raises."""
+
+    def evaluate(x: float) -> float:
+        try:
+            return function(x)
+        except OverflowError:
+            return math.copysign(math.inf, x) if function is math.sinh else math.inf
+        except ValueError:
+            return -math.inf if x == 0 and function in (math.log, math.log10, math.log2) else math.nan
+
+    return evaluate
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def _softplus(x: float) -> float:
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+def _sign(x: float) -> float:
+    return x if math.isnan(x) else float((x > 0) - (x < 0))
+
+
+def _heaviside(x: float, at_zero: float = 0.5) -> float:
+    return x if math.isnan(x) else at_zero if x == 0 else float(x > 0)
+
+
+def _mod(a: float, b: float) -> float:
+    return math.nan if b == 0 else a - b * math.floor(a / b)
+
+
+def _hill(x: float, k: float, n: float) -> float:
+    return _div(_pow(x, n), _pow(k, n) + _pow(x, n))
+
+
+def digamma(x: float) -> float:
+    """ψ(x) by recurrence and its asymptotic series. Abramowitz & Stegun 6.3.5, 6.3.7, 6.3.18."""
+    if x <= 0:
+        return math.nan if x == math.floor(x) else digamma(1 - x) - math.pi / math.tan(math.pi * x)
+    shift = 0.0
+    while x < 12:
+        shift -= 1 / x
+        x += 1
+    y = 1 / (x * x)
+    tail = y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y * (5 / 660 - y * 691 / 32760)))))
+    return shift + math.log(x) - 0.5 / x - tail
+
+
+def _table() -> dict[str, Operation]:
+    one, two = (1, 1), (2, 2)
+    rows: list[tuple[str, tuple[int, int | None], str, Callable[..., float | bool]]] = [
+        ("add", (2, None), "arithmetic", _add),
+        ("mul", (2, None), "arithmetic", _mul),
+        ("div", two, "arithmetic", _div),
+        ("pow", two, "arithmetic", _pow),
+        ("neg", one, "arithmetic", lambda a: -a),
+        ("lt", two, "compare", lambda a, b: a < b),
+        ("le", two, "compare", lambda a, b: a <= b),
+        ("gt", two, "compare", lambda a, b: a > b),
+        ("ge", two, "compare", lambda a, b: a >= b),
+        ("eq", two, "compare", lambda a, b: a == b),
+        ("ne", two, "compare", lambda a, b: a != b),
+        ("and", (2, None), "logic", lambda *a: all(a)),
+        ("or", (2, None), "logic", lambda *a: any(a)),
+        ("not", one, "logic", lambda a: not a),
+        ("true", (0, 0), "logic", lambda: True),
+        ("false", (0, 0), "logic", lambda: False),
+        ("select", (3, 3), "select", lambda c, a, b: a if c else b),
+        ("sigmoid", one, "function", _sigmoid),
+        ("softplus", one, "function", _softplus),
+        ("relu", one, "function", lambda x: max(x, 0.0)),
+        ("abs", one, "function", abs),
+        ("sign", one, "function", _sign),
+        ("atan2", two, "function", math.atan2),
+        ("min", (2, None), "function", min),
+        ("max", (2, None), "function", max),
+        ("mod", two, "function", _mod),
+        ("heaviside", (1, 2), "function", _heaviside),
+        ("clip", (3, 3), "function", lambda x, low, high: min(max(x, low), high)),
+        ("hill", (3, 3), "function", _hill),
+        ("cot", one, "function", lambda x: _div(1.0, math.tan(x))),
+        ("digamma", one, "function", digamma),
+        ("floor", one, "function", lambda x: float(math.floor(x)) if math.isfinite(x) else x),
+        ("ceil", one, "function", lambda x: float(math.ceil(x)) if math.isfinite(x) else x),
+    ]
+    names = "exp expm1 log log1p log10 log2 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf gamma"
+    rows += [(name, one, "function", _total(getattr(math, name))) for name in names.split()]
+    return {name: Operation(name, arity, kind, evaluate) for name, arity, kind, evaluate in rows}
+
+
+OPERATIONS: Mapping[str, Operation] = _table()
+"""Every operation by name. What is listed here must have a derivative rule and be known to each printer."""
+
+INTERNAL = frozenset({"add", "mul", "div", "pow", "neg", "select", "true", "false", "digamma"})
+"""Operations that a user does not call by this name."""
+
+
+def number(value: float, span: Span | None = None) -> Number:
+    """A literal made by a pass: integers print without a point, the rest with 17 significant digits."""
+    if value == int(value) if math.isfinite(value) else False:
+        return Number(float(value), str(int(value)) if abs(value) < 1e15 else repr(float(value)), span)
+    return Number(float(value), repr(float(value)), span)
+
+
+def evaluate(expr: Expr, env: Mapping[str, float]) -> float | bool:
+    """The value of an expression for given symbols, with IEEE results for poles and overflows.
+
+    Raises KeyError for a symbol that `env` lacks.
+    """
+    if isinstance(expr, Number):
+        return expr.value
+    if isinstance(expr, Symbol):
+        return env[expr.name]
+    if expr.op == "select":
+        return evaluate(expr.args[1] if evaluate(expr.args[0], env) else expr.args[2], env)
+    try:
+        return OPERATIONS[expr.op].evaluate(*(evaluate(arg, env) for arg in expr.args))
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return math.nan
+
+
+def symbols(expr: Expr) -> Iterator[Symbol]:
+    """Every symbol in the expression, from left to right, repeats included."""
+    stack: list[Expr] = [expr]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Symbol):
+            yield node
+        elif isinstance(node, Op):
+            stack.extend(reversed(node.args))
+
+
+def substitute(expr: Expr, env: Mapping[str, Expr]) -> Expr:
+    """The expression with symbols replaced."""
+    if isinstance(expr, Symbol):
+        return env.get(expr.name, expr)
+    if isinstance(expr, Op):
+        return Op(expr.op, tuple(substitute(arg, env) for arg in expr.args), expr.span, expr.shape)
+    return expr
