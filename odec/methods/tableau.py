@@ -60,15 +60,17 @@ class Tableau:
         return found
 
 
-def tableau(name: str, order: int, rows: str, weights: str, source: str, tolerance: str = "0") -> Tableau:
-    """A tableau from text: rows of a separated by `;` (the empty first row left out), c from the row sums.
+def tableau(
+    name: str, order: int, rows: str, weights: str, source: str, *, nodes: str = "", tolerance: str = "0"
+) -> Tableau:
+    """A tableau from text: rows of a separated by `;`, without the empty first row.
 
-    Entries are fractions or decimals, read exactly.
+    Entries are fractions or decimals, read exactly. c is `nodes`, or else the row sums.
     """
 
     def numbers(text: str) -> tuple[Fraction, ...]:
         return tuple(Fraction(entry) for entry in text.split())
 
     a = ((), *(numbers(row) for row in rows.split(";") if row.strip()))
-    c = tuple(sum(row, Fraction(0)) for row in a)
+    c = numbers(nodes) if nodes else tuple(sum(row, Fraction(0)) for row in a)
     return Tableau(name, order, a, numbers(weights), c, source, Fraction(tolerance))

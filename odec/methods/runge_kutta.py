@@ -1,0 +1,53 @@
+"""Explicit Runge–Kutta methods: one literal each. Adding one here is all it takes."""
+
+from odec.methods.tableau import Tableau, tableau
+
+EXPLICIT: tuple[Tableau, ...] = (
+    tableau("euler", 1, "", "1", "Euler 1768; Hairer, Nørsett & Wanner I, II.1"),
+    tableau("midpoint", 2, "1/2", "0 1", "Runge 1895; Hairer, Nørsett & Wanner I, II.1"),
+    tableau("heun2", 2, "1", "1/2 1/2", "explicit trapezoid; Hairer, Nørsett & Wanner I, II.1"),
+    tableau("ralston2", 2, "2/3", "1/4 3/4", "Ralston, Math. Comp. 16 (1962) 431–437"),
+    tableau("heun3", 3, "1/3; 0 2/3", "1/4 0 3/4", "Heun 1900; Hairer, Nørsett & Wanner I, table II.1.1"),
+    tableau("ssprk3", 3, "1; 1/4 1/4", "1/6 1/6 2/3", "Shu & Osher, J. Comput. Phys. 77 (1988) 439–471"),
+    tableau(
+        "bosh3", 3, "1/2; 0 3/4", "2/9 1/3 4/9", "Bogacki & Shampine, Appl. Math. Lett. 2 (1989) 321–325"
+    ),
+    tableau(
+        "rk4",
+        4,
+        "1/2; 0 1/2; 0 0 1",
+        "1/6 1/3 1/3 1/6",
+        "Kutta 1901; Hairer, Nørsett & Wanner I, table II.1.2",
+    ),
+    tableau(
+        "rk4_38",
+        4,
+        "1/3; -1/3 1; 1 -1 1",
+        "1/8 3/8 3/8 1/8",
+        "Kutta 1901, the 3/8 rule; Hairer, Nørsett & Wanner I, table II.1.2",
+    ),
+    tableau(
+        "dopri5",
+        5,
+        """1/5;
+           3/40 9/40;
+           44/45 -56/15 32/9;
+           19372/6561 -25360/2187 64448/6561 -212/729;
+           9017/3168 -355/33 46732/5247 49/176 -5103/18656""",
+        "35/384 0 500/1113 125/192 -2187/6784 11/84",
+        "Dormand & Prince, J. Comput. Appl. Math. 6 (1980) 19–26",
+    ),
+    tableau(
+        "tsit5",
+        5,
+        """0.161;
+           -0.008480655492356989 0.335480655492357;
+           2.8971530571054935 -6.359448489975075 4.3622954328695815;
+           5.325864828439257 -11.748883564062828 7.4955393428898365 -0.09249506636175525;
+           5.86145544294642 -12.92096931784711 8.159367898576159 -0.071584973281401 -0.028269050394068383""",
+        "0.09646076681806523 0.01 0.4798896504144996 1.379008574103742 -3.290069515436081 2.324710524099774",
+        "Tsitouras, Comput. Math. Appl. 62 (2011) 770–775",
+        nodes="0 0.161 0.327 0.9 0.9800255409045097 1",
+        tolerance="1e-14",
+    ),
+)
