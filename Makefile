@@ -1,0 +1,56 @@
+# make demo | test | bench | lint. The first call makes .venv and installs what is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+WORKERS ?= auto
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test bench lint format clean
+help:
+	@echo "make demo    fit the competition example and draw the fit"
+	@echo "make test    formatting, lint, types and the whole test suite"
+	@echo "make bench   speed and memory, as ratios measured in one run"
+	@echo "make lint    formatting, lint and types alone"
+	@echo "make format  rewrite the Python sources in the house format"
+	@echo "make clean   remove .venv and caches"
+
+# torch comes first and pinned: an unpinned one can pull in gigabytes.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0 hatchling
+	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e '.[dev]'
+	touch $@
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# One thread per worker: the workers already share the cores.
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
+
+demo: $(INSTALLED)
+	@mkdir -p demo
+	@echo "1. compile examples/competition/competition.ode to demo/competition.py"
+	@$(BIN)/odec compile examples/competition/competition.ode -o demo/competition.py
+	@echo "2. fit its data (examples/competition/data.csv)"
+	@$(BIN)/odec fit examples/competition/competition.ode examples/competition/data.csv \
+		-o demo --plot demo/fit.png
+	@echo
+	@echo "The model as a torch module:   demo/competition.py"
+	@echo "The picture of data and fit:   demo/fit.png"
+	@echo "Values, history, provenance:   demo/fit.json"
+	@echo "The model with fitted values:  demo/fit.ode"
+
+bench: $(INSTALLED)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
