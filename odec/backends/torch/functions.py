@@ -1,0 +1,153 @@
+"""Programs as Python functions over tensors: what is unpacked, assigned and returned."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from odec.backends import layout
+from odec.backends.layout import Call, Doc
+from odec.backends.names import spellings
+from odec.backends.torch.printer import TorchPrinter
+from odec.passes.program import Program, Programs
+from odec.tree import Expr, Number, symbols
+
+ARGUMENTS = {"t": "t", "x": "x", "p": "p", "u": "u", "w": "w", "dt": "dt", "dx": "dx", "dp": "dp", "du": "du"}
+
+_MODULE_NAMES = frozenset(
+    "torch math nn Tensor bisect rhs rhs_vjp rhs_jvp jacobian initial observables slope slope_vjp slope_jvp step "
+    "step_vjp step_jvp step_back StepCell Model Status Failure Series mesh solve annotations".split()
+)
+
+_MODULE_ATTRIBUTES = frozenset(
+    """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
+    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu
+    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
+    train training type xpu zero_grad parametrizations
+    observe status dt clip adjoint checkpoints engine rtol atol max_steps""".split()
+)
+
+
+def torch_spellings(programs: Programs) -> dict[str, str]:
+    """Names that must be written otherwise in a torch module: Python's words, torch, arguments, attributes."""
+    own = {"x": set(programs.states), "p": set(programs.params), "u": set(programs.inputs)}
+    system = programs.system
+    constants, params = set(programs.consts), own["p"]
+
+    def clashes(name: str) -> bool:
+        if keyword.iskeyword(name) or name in ("torch", "math", "nn", "None", "True", "False"):
+            return True
+        if name in ARGUMENTS and name not in own.get(name, ()) and name != system.time:
+            return True
+        if name in constants and (name in _MODULE_NAMES or hasattr(builtins, name) or name in ARGUMENTS):
+            return True
+        return name in params and (name in _MODULE_ATTRIBUTES or name.startswith("__"))
+
+    return spellings(_all_names(programs), clashes)
+
+
+def _all_names(programs: Programs) -> list[str]:
+    system = programs.system
+    names = [*programs.states, *programs.params, *programs.consts, *programs.inputs]
+    names += [i.name for i in system.intermediates] + list(programs.observables)
+    found = [programs.rhs, programs.rhs_vjp, programs.rhs_jvp, programs.initial]
+    found += [program for program in (programs.observe,) if program]
+    found += [sparse.program for key, sparse in programs.jacobians.items() if key == ("rhs", "x")]
+    for program in found:
+        names += [assign.name for assign in program.body]
+        names += [name for group in program.inputs.values() for name in group if name != system.time]
+    return list(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class Function:
+    """The lines of a function's body, ready for a template; `returns` per output group."""
+
+    unpack: str
+    body: str
+    returns: dict[str, str]
+
+
+class FunctionWriter:
+    """Writes Programs as bodies of Python functions."""
+
+    def __init__(self, programs: Programs):
+        self.programs = programs
+        self.source = programs.system.source
+        self.names = torch_spellings(programs)
+        self.time = programs.system.time
+
+    def printer(self, anchor: str = "x") -> TorchPrinter:
+        return TorchPrinter(self.programs.consts, self.names, anchor)
+
+    def spell(self, name: str) -> str:
+        return self.names.get(name, name)
+
+    def function(self, program: Program, anchor: str = "x", like: str = "x") -> Function:
+        """The body of a program; `like` is the argument whose batch shape an all-constant output takes."""
+        printer = self.printer(anchor)
+        used = {s.name for expr in _expressions(program) for s in symbols(expr)}
+        body: list[str] = []
+        for assign in program.body:
+            remark = ""
+            if assign.span is not None:
+                remark = f"{self.source.name}:{self.source.position(assign.span.start)[0]}"
+            target = self.spell(assign.name)
+            value = printer.tensor(assign.expr) if _numeric(assign.expr) else printer.doc(assign.expr)
+            body += layout.assignment(target, value, remark)
+        returns = {
+            group: self._time_column(printer, exprs[0], like)
+            if group == "t"
+            else self._columns(printer, exprs, like)
+            for group, exprs in program.outputs.items()
+        }
+        return Function("\n".join(self._unpack(program, used, anchor)), "\n".join(body), returns)
+
+    def _unpack(self, program: Program, used: set[str], anchor: str) -> list[str]:
+        lines: list[str] = []
+        for group in ("p", "t", "u", "w", "dt", "dp", "du", "dx", "x"):
+            names = program.inputs.get(group, ())
+            if not used.intersection(names):
+                continue
+            if group == "t":
+                lines.append(f"    {self.spell(self.time)} = _time(t, {anchor})")
+            elif group == "dt":
+                lines += [] if names[0] == "dt" else [f"    {self.spell(names[0])} = dt"]
+            else:
+                spelt = [self.spell(name) if name in used else "_" for name in names]
+                lines += layout.unpack(spelt, f"{group}.unbind(-1)")
+        return lines
+
+    def _time_column(self, printer: TorchPrinter, expr: Expr, like: str) -> str:
+        """The returned expression of the derivative by time, without a last axis."""
+        if printer.is_scalar(expr):
+            return f"{like}.new_full({like}.shape[:-1], {layout.flat(printer.doc(expr))})"
+        return layout.flat(printer.doc(expr))
+
+    def _columns(self, printer: TorchPrinter, exprs: tuple[Expr, ...], like: str) -> str:
+        """The returned expression of an output group: its columns stacked on the last axis."""
+        shape = f"{like}.shape[:-1]"
+        if all(printer.is_scalar(expr) for expr in exprs):
+            values = [layout.flat(printer.doc(expr)) for expr in exprs]
+            if all(isinstance(expr, Number) and expr.value == 0 for expr in exprs):
+                return f"{like}.new_zeros((*{shape}, {len(exprs)}))"
+            return f"{like}.new_tensor([{', '.join(values)}]).expand(*{shape}, {len(exprs)})"
+        docs: tuple[Doc, ...] = tuple(printer.tensor(expr) for expr in exprs)
+        lines = layout.lines(Call("_columns", docs), indent="    ")
+        return "\n".join(lines).lstrip()
+
+
+def _numeric(expr: Expr) -> bool:
+    return isinstance(expr, Number)
+
+
+def _expressions(program: Program) -> Iterable[Expr]:
+    yield from (assign.expr for assign in program.body)
+    for group in program.outputs.values():
+        yield from group

@@ -1,0 +1,138 @@
+"""The context of templates/torch/module.py.jinja: everything the torch module of a model says."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+from odec.backends.job import Job
+from odec.backends.layout import WIDTH
+from odec.backends.torch.functions import FunctionWriter
+from odec.backends.torch.steps import formulas
+from odec.methods import MAP, Tableau
+from odec.passes.program import Programs
+from odec.system import Param
+
+
+def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> Job:
+    """The generated module for a tableau, or for a map where it is None."""
+    system, writer = programs.system, FunctionWriter(programs)
+    jacobian = programs.jacobians["rhs", "x"]
+    context: dict[str, Any] = {
+        "version": version,
+        "system": system,
+        "is_map": system.kind == MAP,
+        "method": tableau,
+        "states": list(programs.states),
+        "params": [_param(param, writer) for param in system.params],
+        "inputs": list(system.inputs),
+        "observables": list(programs.observables),
+        "consts": _consts(programs, writer),
+        "renamed": dict(sorted(writer.names.items())),
+        "rhs": writer.function(programs.rhs),
+        "rhs_vjp": writer.function(programs.rhs_vjp, like="w"),
+        "rhs_jvp": writer.function(programs.rhs_jvp),
+        "jacobian": writer.function(jacobian.program),
+        "jacobian_places": [
+            r * jacobian.shape[1] + c for r, c in zip(jacobian.rows, jacobian.cols, strict=True)
+        ],
+        "initial": writer.function(programs.initial, anchor="p", like="p"),
+        "observe": writer.function(programs.observe) if programs.observe else None,
+        "step": formulas(tableau) if tableau else None,
+        "transforms": sorted({param.transform for param in system.params} - {"none"}),
+        "uses_gamma": _uses(programs, "gamma"),
+        "run": system.run,
+        "default_dt": _default_dt(programs),
+        "literal_tuple": literal_tuple,
+        "wrap": wrap,
+        "literal": literal,
+        "comment": comment,
+    }
+    return Job("torch/module.py.jinja", context)
+
+
+def literal(value: float) -> str:
+    """A float as Python text."""
+    return repr(float(value)) if math.isfinite(value) else f'float("{value}")'
+
+
+def comment(text: str) -> str:
+    """A user's remark made safe for a docstring or a comment line."""
+    return text.replace("\\", "\\\\").replace('"""', "'''").strip()
+
+
+def literal_tuple(names: list[str]) -> str:
+    """A tuple of strings as Python text; one a line where it does not fit."""
+    inside = ", ".join(f'"{name}"' for name in names)
+    line = f"({inside},)" if len(names) == 1 else f"({inside})"
+    if len(line) <= WIDTH - len("OBSERVABLES = "):
+        return line
+    return "(\n" + "".join(f'    "{name}",\n' for name in names) + ")"
+
+
+def wrap(text: str, width: int = WIDTH) -> str:
+    """A paragraph broken at the line width."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def _param(param: Param, writer: FunctionWriter) -> dict[str, Any]:
+    interval = param.interval
+    return {
+        "name": param.name,
+        "attribute": writer.spell(param.name),
+        "value": literal(param.value),
+        "interval": str(interval),
+        "transform": param.transform,
+        "parametrization": _parametrization(param),
+        "unit": param.unit,
+        "doc": param.doc,
+    }
+
+
+def _parametrization(param: Param) -> str:
+    """The constructor of the parametrization that holds the bounds."""
+    low, high = param.interval.lower, param.interval.upper
+    if param.transform == "softplus":
+        return f"Above({literal(low)})" if math.isfinite(low) else f"Below({literal(high)})"
+    if param.transform == "logit":
+        return f"Between({literal(low)}, {literal(high)})"
+    return {"log": "Exponential()", "log10": "PowerOfTen()", "none": ""}[param.transform]
+
+
+def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
+    source = programs.system.source
+    rows = []
+    for const in programs.system.consts:
+        place = f"{source.name}:{source.position(const.span.start)[0]}"
+        remark = f"{place}: {const.doc}" if const.doc else place
+        rows.append({"name": writer.spell(const.name), "value": literal(const.value), "remark": remark})
+    return rows
+
+
+def _uses(programs: Programs, op: str) -> bool:
+    """Whether any printed program holds the operation."""
+    found = [
+        programs.rhs,
+        programs.rhs_vjp,
+        programs.rhs_jvp,
+        programs.initial,
+        programs.jacobians["rhs", "x"].program,
+    ]
+    found += [programs.observe] if programs.observe else []
+    stack = [assign.expr for program in found for assign in program.body]
+    stack += [expr for program in found for group in program.outputs.values() for expr in group]
+    while stack:
+        expr = stack.pop()
+        if getattr(expr, "op", None) == op:
+            return True
+        stack.extend(getattr(expr, "args", ()))
+    return False
+
+
+def _default_dt(programs: Programs) -> str | None:
+    """The run line's step, else a thousandth of its span, else none."""
+    run = programs.system.run
+    if programs.system.kind == MAP or run is None:
+        return None
+    return literal(run.step if run.step is not None else abs(run.stop - run.start) / 1000)

@@ -1,0 +1,46 @@
+"""The jinja2 environment, and the text of a module from its programs."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import jinja2
+
+from odec.backends import torch as torch_backend
+from odec.backends.job import Job
+from odec.methods import MAP, get
+from odec.passes.program import Programs
+
+ENGINES = ("torch",)
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Templates from the installed package, else from the checkout; an unknown name is an error."""
+    package = Path(__file__).parent
+    folders = [package / "_templates", package.parent / "templates"]
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder for folder in folders if folder.is_dir()]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def render(job: Job) -> str:
+    """The text of a job."""
+    return environment().get_template(job.template).render(job.context)
+
+
+def module_text(programs: Programs, method: str, *, version: str, engine: str = "torch") -> str:
+    """The generated module of a model for one method and engine.
+
+    method: a name of `odec.methods.METHODS`; ignored for a map. Raises KeyError for an unknown one.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    tableau = None if programs.system.kind == MAP else get(method)
+    return render(torch_backend.module_job(programs, tableau, version=version))
