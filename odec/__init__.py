@@ -1,1 +1,63 @@
 """odec: a compiler from ordinary differential equations, written as text, to readable PyTorch modules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from odec.api import (
+        Simulation,
+        check,
+        compile,
+        fit,
+        load,
+        parse,
+        simulate,
+        system_from_equations,
+    )
+    from odec.diagnostics import Diagnostic, ModelError, Source
+    from odec.errors import ArgumentError, SimulationError
+    from odec.system import System
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    **dict.fromkeys(("Diagnostic", "ModelError", "Source"), "odec.diagnostics"),
+    "System": "odec.api",
+    **dict.fromkeys(("ArgumentError", "SimulationError"), "odec.errors"),
+    **dict.fromkeys(("Simulation", "check", "compile", "fit", "load", "parse"), "odec.api"),
+    **dict.fromkeys(("simulate", "system_from_equations"), "odec.api"),
+}
+
+__all__ = [
+    "ArgumentError",
+    "Diagnostic",
+    "ModelError",
+    "Simulation",
+    "SimulationError",
+    "Source",
+    "System",
+    "__version__",
+    "check",
+    "compile",
+    "fit",
+    "load",
+    "parse",
+    "simulate",
+    "system_from_equations",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import odec` stays instant (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'odec' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

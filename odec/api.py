@@ -1,0 +1,260 @@
+"""The public functions: check, parse, compile, load, simulate, fit, and models from Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from odec import lang
+from odec.diagnostics import Diagnostic, ModelError, Source
+from odec.equations import system_from_equations
+from odec.errors import ArgumentError, did_you_mean
+from odec.files import cache_directory, code_fingerprint, write_whole
+from odec.system import System, register_builder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from odec.fit import FitResult
+    from odec.passes.program import Programs
+
+ModelLike = System | Source | str | Path
+"""A model: a path, its text (a `str` with a line break in it), a Source, or a System."""
+
+DEFAULT_METHOD = "rk4"
+ENGINES = ("auto", "torch")
+
+register_builder(system_from_equations)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A run's numbers. times: (T,); states: (T, *batch, n); observables: (T, *batch, n_obs)."""
+
+    time_name: str
+    state_names: tuple[str, ...]
+    observable_names: tuple[str, ...]
+    times: np.ndarray
+    states: np.ndarray
+    observables: np.ndarray
+    status: Any
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column by the name of the time, a state or an observable."""
+        if name in self.state_names:
+            return self.states[..., self.state_names.index(name)]
+        if name in self.observable_names:
+            return self.observables[..., self.observable_names.index(name)]
+        if name == self.time_name:
+            return self.times
+        known = [*self.state_names, *self.observable_names]
+        raise KeyError(f"no column {name!r}{did_you_mean(name, known)}")
+
+
+def as_source(model: Source | str | Path) -> Source:
+    """The model's text: of a file, of a `str` with a line break, or the Source itself.
+
+    Raises ModelError for a file that cannot be read as text.
+    """
+    if isinstance(model, Source):
+        return model
+    if isinstance(model, str) and "\n" in model:
+        return Source("model.ode", model)
+    return lang.read_source(model)
+
+
+def method_names() -> frozenset[str]:
+    """The names that a `run … method` may say."""
+    from odec.methods import METHODS
+
+    return frozenset(METHODS)
+
+
+def check(model: Source | str | Path) -> list[Diagnostic]:
+    """Every diagnostic of a model, errors and warnings; an empty list is a clean model.
+
+    Raises OSError for a file that is not there.
+    """
+    try:
+        source = as_source(model)
+    except ModelError as error:
+        return list(error.diagnostics)
+    return lang.parse(source, methods=method_names())[1]
+
+
+def read(model: ModelLike) -> tuple[System, list[Diagnostic]]:
+    """The checked model and its warnings. Raises ModelError with all errors of the phase that failed."""
+    if isinstance(model, System):
+        return model, []
+    system, diagnostics = lang.parse(as_source(model), methods=method_names())
+    if system is None:
+        raise ModelError(diagnostics)
+    return system, diagnostics
+
+
+def parse(model: ModelLike) -> System:
+    """The checked model. Raises ModelError."""
+    return read(model)[0]
+
+
+def derive(model: ModelLike) -> Programs:
+    """The model's programs: right-hand side, derivatives, initial values, observables. Raises ModelError."""
+    from odec.passes import derive
+
+    return derive(parse(model))
+
+
+def choose_method(system: System, method: str | None = None) -> str:
+    """The method to compile: the one named, else that of the model's `run` line, else rk4; a map's is "map".
+
+    Raises ArgumentError for an unknown method, or one that is given for a map.
+    """
+    from odec.methods import MAP, METHODS
+
+    if system.kind == "map":
+        if method not in (None, MAP):
+            raise ArgumentError(f"a map is stepped, not integrated: method {method!r} does not apply to it")
+        return MAP
+    name = method or (system.run.method if system.run else None) or DEFAULT_METHOD
+    if name not in METHODS:
+        hint = did_you_mean(name, METHODS) or f"; known: {', '.join(METHODS)}"
+        raise ArgumentError(f"unknown method {name!r}{hint}")
+    return name
+
+
+def compile(model: ModelLike, *, method: str | None = None, engine: str = "torch") -> str:
+    """The text of a Python module that simulates and differentiates the model.
+
+    The same model, method and engine give the same text, byte for byte. Raises ModelError, ArgumentError.
+    """
+    import odec
+    from odec.passes import derive
+    from odec.render import module_text
+
+    _check_engine(engine)
+    system = _by_plain_name(parse(model))
+    chosen = choose_method(system, method)
+    return module_text(derive(system), chosen, version=odec.__version__)
+
+
+def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> ModuleType:
+    """The compiled module, imported: from the cache where the same model was compiled before.
+
+    Loading one model twice gives one module. Raises ModelError, ArgumentError.
+    """
+    import odec
+
+    _check_engine(engine)
+    system = _by_plain_name(parse(model))
+    chosen = choose_method(system, method)
+    facts = (odec.__version__, code_fingerprint(), system.source.name, system.source.text, chosen)
+    key = sha256("\0".join(facts).encode()).hexdigest()
+    name = f"odec_model_{key[:20]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    path = cache_directory() / f"{name}.py"
+    if not path.exists():
+        write_whole(path, compile(system, method=method, engine=engine))
+    return _import(name, path)
+
+
+def _by_plain_name(system: System) -> System:
+    """The model with a source that is named without its folders, which must not reach the generated text."""
+    source = Source(Path(system.source.name).name, system.source.text)
+    return dataclasses.replace(system, source=source)
+
+
+def _import(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _check_engine(engine: str) -> None:
+    if engine not in ENGINES:
+        hint = did_you_mean(engine, ENGINES) or f"; known: {', '.join(ENGINES)}"
+        raise ArgumentError(f"unknown engine {engine!r}{hint}")
+
+
+def output_times(
+    system: System,
+    *,
+    t0: float | None = None,
+    t1: float | None = None,
+    step: float | None = None,
+) -> list[float]:
+    """t0, t0 + step, … up to t1 and always t1 itself; what is not given comes from the `run` line.
+
+    Without a step, 100 steps for an ODE and steps of 1 for a map. Raises ArgumentError.
+    """
+    run = system.run
+    start = t0 if t0 is not None else run.start if run else 0.0
+    stop = t1 if t1 is not None else run.stop if run else None
+    if stop is None:
+        raise ArgumentError("the model has no `run` line: say when to stop (--t1, or t1= from Python)")
+    if step is None:
+        step = run.step if run and run.step else 1.0 if system.kind == "map" else abs(stop - start) / 100
+    if stop == start:
+        return [start]
+    if not step > 0:
+        raise ArgumentError(f"the step between outputs must be positive, not {step:g}")
+    signed = step if stop > start else -step
+    count = (stop - start) / signed
+    if count > 1e8:
+        raise ArgumentError(f"{count:.3g} outputs between {start:g} and {stop:g} are too many: take a longer step")
+    whole = round(count)
+    if abs(count - whole) <= 1e-9 * max(1.0, count):
+        return [start + k * signed for k in range(whole)] + [stop]
+    return [start + k * signed for k in range(int(count) + 1)] + [stop]
+
+
+def simulate(
+    model: ModelLike,
+    times: Sequence[float] | np.ndarray | None = None,
+    *,
+    t0: float | None = None,
+    t1: float | None = None,
+    step: float | None = None,
+    dt: float | None = None,
+    method: str | None = None,
+    engine: str = "auto",
+    params: Mapping[str, Any] | None = None,
+    init: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, tuple[Any, Any]] | None = None,
+    dtype: str = "float64",
+) -> Simulation:
+    """Simulate a model with numbers in and numbers out.
+
+    times: (T,); without it, the model's `run` line with t0, t1 and step in place of its own. params, init:
+    a number or (*batch,) by name. inputs: (times, values) by name. dt: longest step of the method.
+    Raises ModelError, ArgumentError, and SimulationError where a trajectory leaves the finite numbers.
+    """
+    from odec.simulation import run_module
+
+    system = parse(model)
+    chosen = list(map(float, times)) if times is not None else output_times(system, t0=t0, t1=t1, step=step)
+    module = load(system, method, engine)
+    return run_module(
+        system, module, chosen, dt=dt, params=params or {}, init=init or {}, inputs=inputs or {}, dtype=dtype
+    )
+
+
+def fit(model: ModelLike, data: Any, **options: Any) -> FitResult:
+    """Fit a model's parameters to data: a CSV path, a dict of arrays, or a DataFrame. See `odec.fit`."""
+    from odec.fit import fit
+
+    return fit(model, data, **options)

@@ -1,0 +1,173 @@
+"""new, explain, list, completion: what needs no model."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+
+import click
+
+from odec.cli.support import DIAGNOSTICS, OK, error_line, examples, say, write_result, write_stdout
+from odec.cli.types import MODEL
+from odec.errors import ArgumentError, did_you_mean
+
+STARTER = """\
+# {name}: predators and prey. Change it into your own model; `odec check {file}` tells what is wrong.
+# A `#` starts a comment. Definitions may stand in any order.
+
+time t : year
+
+# Parameters can be set and fitted. `in` gives the bounds that a fit keeps, `:` a unit.
+param birth     = 0.5   in (0, inf) : 1/year       # birth rate of the prey
+param predation = 0.02  in (0, inf)                # prey lost per predator and prey
+param death     = 0.8   in (0, inf) : 1/year       # death rate of the predators
+param growth    = 0.02  in (0, inf)                # predators gained per prey eaten
+
+# Every state needs an initial value; it may be a parameter, so that a fit can find it.
+init prey     = 30
+init predator = predator0
+param predator0 = 5 in (0, inf)
+
+# A named part of the equations.
+encounters = prey*predator
+
+# The equations. Also allowed: prey' = …, x'' = … (second order), x[t+1] = … (a map).
+dprey/dt     = birth*prey - predation*encounters
+dpredator/dt = growth*encounters - death*predator
+
+# What is measured.
+obs total = prey + predator
+
+# The run that `odec run` makes unless it is told otherwise.
+run t = 0 .. 40 step 0.1 method rk4
+"""
+
+
+@click.command(
+    epilog=examples(
+        "odec new predator             # writes predator.ode",
+        "odec new models/predator.ode",
+        "odec new predator --force     # overwrite it",
+    )
+)
+@click.argument("name", type=MODEL)
+@click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
+def new(name: str, force: bool) -> int:
+    """Write a commented starter model, NAME.ode."""
+    path = "-" if name == "-" else name if name.endswith(".ode") else f"{name}.ode"
+    stem = "model" if path == "-" else os.path.basename(path)[: -len(".ode")]
+    if not re.fullmatch(r"\w[\w.-]*", stem):
+        raise ArgumentError(f"a model's name is made of letters, digits, - and _: {stem!r} is not")
+    if path != "-" and os.path.lexists(path) and not force:
+        raise ArgumentError(f"{path} is already there: overwrite it with --force")
+    write_result(path, STARTER.format(name=stem, file="model.ode" if path == "-" else path))
+    if path != "-":
+        say(f"wrote {path}; next: odec run {path} --plot {stem}.png")
+    return OK
+
+
+@click.command(epilog=examples("odec explain E201", "odec list codes"))
+@click.argument("code")
+def explain(code: str) -> int:
+    """Explain the code of a diagnostic, with an example and how to mend it."""
+    from odec import lang
+
+    known = lang.CODES
+    wanted = code.strip().upper().removeprefix("ERROR[").removeprefix("WARNING[").rstrip("]:")
+    if wanted not in known:
+        error_line(f"unknown code {code!r}{did_you_mean(wanted, known) or '; see odec list codes'}")
+        return DIAGNOSTICS
+    write_stdout(lang.explain(wanted).rstrip("\n") + "\n")
+    return OK
+
+
+def _methods() -> str:
+    from odec.methods import METHODS
+
+    rows = [(m.name, str(m.order), str(m.stages), m.source) for m in METHODS.values()]
+    return table(("name", "order", "stages", "source"), rows)
+
+
+def _functions() -> str:
+    from odec.tree import INTERNAL, OPERATIONS
+
+    rows = []
+    for operation in OPERATIONS.values():
+        if operation.kind not in ("function", "logic") or operation.name in INTERNAL:
+            continue
+        least, most = operation.arity
+        count = str(least) if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+        rows.append((operation.name, count))
+    return table(("name", "arguments"), sorted(rows))
+
+
+def _codes() -> str:
+    from odec import lang
+
+    return table(("code", "meaning"), [(code, title) for code, title in lang.CODES.items()])
+
+
+def _transforms() -> str:
+    rows = [
+        ("none", "p = raw", "(-inf, inf)"),
+        ("softplus", "p = lower + log(1 + exp(raw)), or its mirror image below an upper bound", "a half line"),
+        ("log", "p = exp(raw)", "by `via log`"),
+        ("log10", "p = 10**raw", "by `via log10`"),
+        ("logit", "p = lower + (upper - lower)/(1 + exp(-raw))", "(a, b)"),
+    ]
+    return table(("name", "equation", "default for"), rows)
+
+
+def _engines() -> str:
+    return table(("name", "what it is"), [("torch", "plain tensor code on any device; the reference")])
+
+
+_LISTS: dict[str, Callable[[], str]] = {
+    "methods": _methods,
+    "functions": _functions,
+    "codes": _codes,
+    "transforms": _transforms,
+    "engines": _engines,
+}
+
+
+@click.command("list", epilog=examples("odec list methods", "odec list functions", "odec list codes"))
+@click.argument("what", type=click.Choice(list(_LISTS)))
+def list_(what: str) -> int:
+    """List what odec knows: methods, functions, codes of diagnostics, transforms, engines."""
+    write_stdout(_LISTS[what]())
+    return OK
+
+
+_HOW = {
+    "bash": 'eval "$(odec completion bash)"       # in ~/.bashrc',
+    "zsh": 'eval "$(odec completion zsh)"        # in ~/.zshrc',
+    "fish": "odec completion fish > ~/.config/fish/completions/odec.fish",
+}
+
+
+@click.command(epilog=examples(*_HOW.values()))
+@click.argument("shell", type=click.Choice(list(_HOW)))
+def completion(shell: str) -> int:
+    """Print the script that lets a shell complete odec's commands, options and methods."""
+    from click.shell_completion import get_completion_class
+
+    from odec.cli import cli
+
+    complete = get_completion_class(shell)
+    assert complete is not None
+    # The template is filled here: click's own source() runs a shell to ask for its version.
+    script = complete.source_template % complete(cli, {}, "odec", "_ODEC_COMPLETE").source_vars()
+    write_stdout(script.rstrip("\n") + "\n")
+    return OK
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows as left-aligned columns under a head."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [head, ["-" * width for width in widths], *rows]
+    return "".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n"
+        for line in lines
+    )

@@ -1,0 +1,168 @@
+"""run: simulate a model, to CSV and to a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from odec.cli.support import (
+    OK,
+    STANDARD,
+    assignments,
+    examples,
+    finite,
+    read_model,
+    say,
+    say_diagnostics,
+    write_result,
+)
+from odec.cli.types import FILE, MODEL, dtype_option, engine_option, method_option, set_option
+from odec.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from odec.api import Simulation
+    from odec.system import System
+
+
+@click.command(
+    epilog=examples(
+        "odec run competition.ode                             # CSV to stdout",
+        "odec run competition.ode -o run.csv --plot run.png",
+        "odec run competition.ode --set r1=0.2 --set x1=50    # a parameter and an initial value",
+        "odec run competition.ode --t1 200 --step 1 --dt 0.01 --method dopri5",
+        "odec run competition.ode --times 10,15,30",
+        "odec run hodgkin_huxley.ode --input current=steps.csv",
+    )
+)
+@click.argument("model", type=MODEL)
+@click.option("-o", "--output", type=FILE, metavar="FILE", default=STANDARD, help="CSV file; `-` is stdout.")
+@click.option("--plot", type=FILE, metavar="FILE", help="Draw the run to FILE.png, .svg or .pdf.")
+@click.option("--t0", metavar="TIME", help="Start. Default: the model's run line, else 0.")
+@click.option("--t1", metavar="TIME", help="End. Default: the model's run line.")
+@click.option("--step", metavar="H", help="Time between outputs. Default: the run line's, else 100 steps.")
+@click.option("--times", metavar="T,T,…", help="Outputs at these times, in place of --t0, --t1 and --step.")
+@click.option("--dt", metavar="H", help="Longest step of the method. Default: the model's step.")
+@set_option
+@click.option("--input", "inputs", metavar="NAME=FILE|VALUE", multiple=True,
+              help="An input: a CSV of times and values, or a constant. May be repeated.")  # fmt: skip
+@click.option("--observables/--no-observables", default=True, show_default=True,
+              help="Columns for the observables beside the states.")  # fmt: skip
+@method_option
+@engine_option
+@dtype_option
+def run(
+    model: str,
+    output: str,
+    plot: str | None,
+    t0: str | None,
+    t1: str | None,
+    step: str | None,
+    times: str | None,
+    dt: str | None,
+    settings: tuple[str, ...],
+    inputs: tuple[str, ...],
+    observables: bool,
+    method: str | None,
+    engine: str,
+    dtype: str,
+) -> int:
+    """Simulate a model: times, states and observables as CSV."""
+    from odec import api
+
+    span = {"t0": t0, "t1": t1, "step": step, "dt": dt}
+    numbers = {name: None if text is None else finite(text, f"--{name}") for name, text in span.items()}
+    if times is not None and any(value is not None for value in (t0, t1, step)):
+        raise click.UsageError("--times says all times: leave out --t0, --t1 and --step")
+    system, warnings = api.read(read_model(model))
+    say_diagnostics(warnings)
+    result = api.simulate(
+        system,
+        None if times is None else _times(times),
+        **numbers,
+        method=method,
+        engine=engine,
+        **_settings(system, settings),
+        inputs=_inputs(system, inputs),
+        dtype=dtype,
+    )
+    if plot is not None:
+        from odec.plot import plot_run
+
+        plot_run(system, result, plot)
+        say(f"drew {plot}")
+    write_result(output, _csv(result, observables))
+    if output != STANDARD:
+        say(f"wrote {output}")
+    return OK
+
+
+def _times(text: str) -> list[float]:
+    values = [finite(item.strip(), "--times") for item in text.split(",") if item.strip()]
+    if not values:
+        raise click.UsageError("--times takes times with commas between them, like --times 0,10,20")
+    return values
+
+
+def _settings(system: System, pairs: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """--set values, split into parameters and initial values."""
+    params = {param.name for param in system.params}
+    values = assignments(pairs, "--set")
+    return {
+        "params": {name: value for name, value in values.items() if name in params},
+        "init": {name: value for name, value in values.items() if name not in params},
+    }
+
+
+def _inputs(system: System, pairs: tuple[str, ...]) -> dict[str, Any]:
+    """--input series: from a CSV of two columns, or a constant."""
+    series: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not name or not value:
+            raise click.UsageError(f"--input takes NAME=FILE or NAME=VALUE, not {pair!r}")
+        try:
+            series[name] = ([0.0], [float(value)])
+        except ValueError:
+            series[name] = _series(value)
+    return series
+
+
+def _series(path: str) -> tuple[list[float], list[float]]:
+    """Times and values from a CSV of two columns; a head line is passed over."""
+    times, values = [], []
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.reader(file), 1):
+            cells = [cell.strip() for cell in row]
+            if not any(cells) or cells[0].startswith("#"):
+                continue
+            try:
+                time, value = map(float, cells)
+            except ValueError:
+                if number == 1:
+                    continue
+                raise ArgumentError(f"{path}:{number}: two numbers, a time and a value, not {','.join(row)!r}") from None
+            times.append(time)
+            values.append(value)
+    if not times:
+        raise ArgumentError(f"{path}: no times and values in it")
+    return times, values
+
+
+def _csv(result: Simulation, observables: bool) -> str:
+    """The run as CSV: shortest decimals that read back as the same number."""
+    names = list(result.state_names)
+    columns = [result.states[:, i] for i in range(len(names))]
+    if observables:
+        for i, name in enumerate(result.observable_names):
+            if name not in names:
+                names.append(name)
+                columns.append(result.observables[:, i])
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([result.time_name, *names])
+    texts = [[str(value) for value in column] for column in (result.times, *columns)]
+    writer.writerows(zip(*texts, strict=True))
+    return out.getvalue()

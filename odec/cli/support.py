@@ -1,0 +1,150 @@
+"""What the commands share: exit codes, where text goes, how errors are told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import click
+
+from odec.diagnostics import Diagnostic, ModelError, Source, render_text
+from odec.errors import ArgumentError, DataError, SimulationError
+
+OK, DIAGNOSTICS, USAGE, NUMERICAL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
+STANDARD = "-"
+
+
+@dataclass
+class Outcome:
+    """The exit code of an error that ended a command; None where none did."""
+
+    code: int | None = None
+
+
+@contextlib.contextmanager
+def outcome() -> Iterator[Outcome]:
+    """Tell every expected error in words and keep its exit code."""
+    result = Outcome()
+    try:
+        yield result
+    except ModelError as error:
+        say_diagnostics(error.diagnostics)
+        result.code = DIAGNOSTICS
+    except (click.Abort, KeyboardInterrupt):
+        say("interrupted")
+        result.code = INTERRUPTED
+    except click.UsageError as error:
+        error.show()
+        result.code = USAGE
+    except click.ClickException as error:
+        error_line(error.format_message())
+        result.code = error.exit_code
+    except ArgumentError as error:
+        error_line(str(error))
+        result.code = USAGE
+    except DataError as error:
+        error_line(str(error))
+        result.code = DIAGNOSTICS
+    except SimulationError as error:
+        error_line(str(error))
+        result.code = NUMERICAL
+    except BrokenPipeError:
+        # The reader has gone (`odec run … | head`): keep Python from flushing into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        result.code = BROKEN_PIPE
+    except OSError as error:
+        error_line(_os_error(error))
+        result.code = USAGE
+
+
+def _os_error(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    reason = reason[:1].lower() + reason[1:]
+    return f"{os.fspath(error.filename)}: {reason}" if isinstance(error.filename, (str, Path)) else reason
+
+
+def colored(stream: IO[str]) -> bool:
+    """Whether to colour what goes to a stream: a terminal, and no NO_COLOR. https://no-color.org"""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def say(text: str) -> None:
+    """A line for the person, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def error_line(message: str) -> None:
+    """An error that belongs to no line of a model, on stderr."""
+    head = "\033[1;31merror\033[0m" if colored(sys.stderr) else "error"
+    say(f"{head}: {message}")
+
+
+def say_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
+    """Diagnostics on stderr, as text."""
+    found = list(diagnostics)
+    if found:
+        say(render_text(found, color=colored(sys.stderr)))
+
+
+def write_stdout(text: str) -> None:
+    """Text on stdout as UTF-8, byte for byte."""
+    sys.stdout.flush()
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        sys.stdout.write(text)
+    else:
+        stream.write(text.encode())
+        stream.flush()
+
+
+def read_model(path: str) -> Source:
+    """A model's text from a path, or from stdin for `-`. Raises ModelError."""
+    from odec import lang
+
+    if path != STANDARD:
+        return lang.read_source(path)
+    stream = getattr(sys.stdin, "buffer", None)
+    data = stream.read() if stream is not None else sys.stdin.read().encode()
+    return lang.decode("stdin.ode", data)
+
+
+def write_result(path: str, text: str) -> None:
+    """Text to a file, whole or not at all, or to stdout for `-`. Raises OSError."""
+    from odec.files import write_whole
+
+    if path == STANDARD:
+        write_stdout(text)
+    else:
+        write_whole(path, text)
+
+
+def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:
+    """NAME=VALUE pairs as numbers. Raises click.UsageError."""
+    values: dict[str, float] = {}
+    for pair in pairs:
+        name, equals, text = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
+            raise click.UsageError(f"{option} takes NAME=VALUE, like {option} r1=0.1, not {pair!r}")
+        values[name] = finite(text, f"{option} {name}")
+    return values
+
+
+def finite(text: str, what: str) -> float:
+    """A finite number. Raises click.UsageError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value - value != 0:
+        raise click.UsageError(f"{what}: {text!r} is not a finite number")
+    return value
+
+
+def examples(*lines: str, title: str = "Examples") -> str:
+    """A help epilogue: a command per line, as it is typed."""
+    return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])

@@ -1,0 +1,62 @@
+"""Parameter types and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _Path(click.ParamType):
+    """A path for messages and completion only; reading it is the command's affair."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
+class _Method(click.ParamType):
+    """A method's name, completed from the registry and checked by the api."""
+
+    name = "method"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from odec.methods import METHODS
+
+        return [CompletionItem(name) for name in METHODS if name.startswith(incomplete)]
+
+
+MODEL = _Path("model")
+FILE = _Path("file")
+METHOD = _Method()
+
+
+def method_option(command: _Command) -> _Command:
+    """--method."""
+    text = "The numerical method (see odec list methods). Default: the model's, else rk4."
+    return click.option("--method", type=METHOD, metavar="NAME", help=text)(command)
+
+
+def engine_option(command: _Command) -> _Command:
+    """--engine."""
+    kinds = click.Choice(["auto", "torch"])
+    text = "What computes: auto takes the fastest that works here."
+    return click.option("--engine", type=kinds, default="auto", show_default=True, help=text)(command)
+
+
+def dtype_option(command: _Command) -> _Command:
+    """--dtype."""
+    kinds = click.Choice(["float64", "float32"])
+    return click.option("--dtype", type=kinds, default="float64", show_default=True, help="Working precision.")(command)
+
+
+def set_option(command: _Command) -> _Command:
+    """--set."""
+    text = "Set a parameter, or a state's initial value, in place of its default. May be repeated."
+    return click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help=text)(command)

@@ -1,0 +1,98 @@
+"""Files that are written whole or not at all, and the directory of compiled models."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path in the directory of `path`, renamed to `path` when the block ends without an error.
+
+    Readers of `path` see the old file or the new one, never a part. Raises OSError, with the name of
+    `path`, where it is a directory or its directory cannot be written.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(21, "it is a directory", str(target))
+    if target.exists() and not target.is_file():  # a device or a pipe: nothing to replace
+        yield target
+        return
+    target = target.resolve()
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(mode)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write a file as one atomic act; text is UTF-8 with plain newlines. Raises OSError."""
+    data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def cache_directory() -> Path:
+    """Where compiled models are kept: ODEC_CACHE_DIR, else odec in XDG_CACHE_HOME, else ~/.cache/odec.
+
+    Where that cannot be written, a fresh directory of this process.
+    """
+    chosen = os.environ.get("ODEC_CACHE_DIR")
+    if chosen:
+        directory = Path(chosen).expanduser()
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    directory = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache"
+    try:
+        (directory / "odec").mkdir(parents=True, exist_ok=True)
+        if os.access(directory / "odec", os.W_OK):
+            return directory / "odec"
+    except OSError:
+        pass
+    return _private_directory()
+
+
+@cache
+def _private_directory() -> Path:
+    """A fresh directory that only this user can write: its files are imported, so nobody else may put one."""
+    directory = Path(tempfile.mkdtemp(prefix="odec-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
+@cache
+def code_fingerprint() -> str:
+    """A digest of odec's own files (names, sizes, times), so that a changed odec finds no stale entry."""
+    home = Path(__file__).parent
+    folders = [home, home.parent / "templates"]
+    digest = hashlib.sha256()
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    for path in sorted(path for path in files if path.suffix != ".pyc"):
+        facts = path.stat()
+        digest.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
