@@ -6,6 +6,7 @@ each other (not with the target language: that is the printer's affair).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from odec.diagnostics import Span
@@ -74,4 +75,4 @@ class Programs:
     observe: Program | None = None
     observe_vjp: Program | None = None
     observe_jvp: Program | None = None
-    jacobians: dict[tuple[str, str], Sparse] = field(default_factory=dict)
+    jacobians: Mapping[tuple[str, str], Sparse] = field(default_factory=dict)

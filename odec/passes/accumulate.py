@@ -1,0 +1,113 @@
+"""Reverse and forward accumulation over the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from odec.passes.graph import Graph
+from odec.passes.rules import DERIVATIVE_FREE, RULES, Linear
+
+
+def ancestors(graph: Graph, outputs: Iterable[int]) -> list[int]:
+    """The nodes that the outputs are made of, ascending."""
+    seen = set(outputs)
+    stack = list(seen)
+    while stack:
+        for arg in graph.args[stack.pop()]:
+            if arg not in seen:
+                seen.add(arg)
+                stack.append(arg)
+    return sorted(seen)
+
+
+def varying(graph: Graph, nodes: Sequence[int], leaves: Iterable[int]) -> set[int]:
+    """Those of the nodes (ascending) through which a derivative to one of the leaves may pass."""
+    found = set(leaves)
+    for i in nodes:
+        if graph.ops[i] not in DERIVATIVE_FREE and not found.isdisjoint(graph.args[i]):
+            found.add(i)
+    return found
+
+
+def reverse(graph: Graph, outputs: Sequence[tuple[int, int]], leaves: Sequence[int]) -> list[int]:
+    """For each leaf a, the node Σ_k w_k ∂y_k/∂a over the pairs (y_k, w_k) of outputs.
+
+    Reverse accumulation: a small constant times the operations of the outputs. Griewank & Walther,
+    Evaluating Derivatives (2008), ch. 3.
+    """
+    nodes = ancestors(graph, [y for y, _ in outputs])
+    active = varying(graph, nodes, leaves)
+    arrived: dict[int, list[int]] = {}
+    for y, w in reversed(outputs):
+        arrived.setdefault(y, []).append(w)
+    for i in reversed(nodes):
+        if i not in active or i not in arrived or graph.ops[i] in DERIVATIVE_FREE:
+            continue
+        cotangent = graph.add(*reversed(arrived[i]))
+        if cotangent == graph.zero:
+            continue
+        for k, apply in reversed(_rule(graph, i)):
+            arg = graph.args[i][k]
+            if arg in active:
+                arrived.setdefault(arg, []).append(apply(cotangent))
+    return [graph.add(*reversed(arrived.get(leaf, ()))) for leaf in leaves]
+
+
+def forward(graph: Graph, outputs: Sequence[int], tangents: Mapping[int, int]) -> list[int]:
+    """For each output y, the node Σ_a ∂y/∂a da over the tangents a -> da of the leaves."""
+    seeds = {a: {0: da} for a, da in tangents.items()}
+    return [row.get(0, graph.zero) for row in _forward(graph, outputs, seeds)]
+
+
+def jacobian(graph: Graph, outputs: Sequence[int], leaves: Sequence[int]) -> list[dict[int, int]]:
+    """For each output its non-zero partial derivatives: number of the leaf -> node."""
+    seeds = {a: {k: graph.one} for k, a in enumerate(leaves)}
+    rows = _forward(graph, outputs, seeds)
+    return [{k: row[k] for k in sorted(row) if row[k] != graph.zero} for row in rows]
+
+
+def _forward(
+    graph: Graph, outputs: Sequence[int], seeds: Mapping[int, dict[int, int]]
+) -> list[dict[int, int]]:
+    nodes = ancestors(graph, outputs)
+    active = varying(graph, nodes, seeds)
+    partials: dict[int, dict[int, int]] = dict(seeds)
+    for i in nodes:
+        if i in active and i not in seeds:
+            partials[i] = _node_partials(graph, i, partials)
+    return [partials.get(y, {}) for y in outputs]
+
+
+def _node_partials(graph: Graph, i: int, partials: Mapping[int, dict[int, int]]) -> dict[int, int]:
+    if graph.ops[i] == "select":
+        return _select_partials(graph, i, partials)
+    terms: dict[int, list[int]] = {}
+    for k, apply in _rule(graph, i):
+        for direction, tangent in partials.get(graph.args[i][k], {}).items():
+            terms.setdefault(direction, []).append(_masked(graph, apply, tangent))
+    return {direction: graph.add(*found) for direction, found in terms.items()}
+
+
+def _select_partials(graph: Graph, i: int, partials: Mapping[int, dict[int, int]]) -> dict[int, int]:
+    condition, a, b = graph.args[i]
+    left, right = partials.get(a, {}), partials.get(b, {})
+    zero = graph.zero
+    directions = dict.fromkeys([*left, *right])
+    return {d: graph.select(condition, left.get(d, zero), right.get(d, zero)) for d in directions}
+
+
+def _masked(graph: Graph, apply: Linear, tangent: int) -> int:
+    """apply(tangent), a mask kept outermost so that an infinite slope never meets its zero."""
+    masks: list[tuple[int, bool]] = []
+    while graph.ops[tangent] == "select" and graph.zero in graph.args[tangent][1:]:
+        condition, a, b = graph.args[tangent]
+        masks.append((condition, b == graph.zero))
+        tangent = a if b == graph.zero else b
+    value = apply(tangent)
+    for condition, positive in reversed(masks):
+        value = graph.select(condition, *((value, graph.zero) if positive else (graph.zero, value)))
+    return value
+
+
+def _rule(graph: Graph, i: int) -> list[tuple[int, Linear]]:
+    return RULES[graph.ops[i]](graph, i, graph.args[i])

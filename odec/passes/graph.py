@@ -1,0 +1,232 @@
+"""A value-numbered graph of expressions: what is computed twice is one node.
+
+A node is a number, a symbol, or an operation on earlier nodes, so ascending ids are a topological order.
+What the user wrote enters through `include` as it stands (only signs are drawn out of products, so that
+a term and its negative share a node); what the passes derive goes through the methods `add`, `mul`, …, which
+drop zeros and ones, fold numbers where that is exact, and never rearrange.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation, localcontext
+
+from odec.passes.walk import fold
+from odec.tree import Expr, Number, Op, Symbol, number
+
+LEAVES = ("number", "symbol")
+
+
+class Graph:
+    """Nodes by id: `ops[i]` with arguments `args[i]`, or a leaf `leaf[i]`.
+
+    `named` holds the nodes that carry a name of the user's; no rewriting looks through those.
+    nonzero: names of parameters that cannot be zero. consts: the values of constants.
+    """
+
+    def __init__(self, nonzero: frozenset[str] = frozenset(), consts: dict[str, float] | None = None):
+        self.ops: list[str] = []
+        self.args: list[tuple[int, ...]] = []
+        self.leaf: list[Number | Symbol | None] = []
+        self.named: dict[int, str] = {}
+        self.nonzero = nonzero
+        self.consts = consts or {}
+        self._ids: dict[object, int] = {}
+        self.zero = self.number(0)
+        self.one = self.number(1)
+
+    # Leaves and plain nodes
+
+    def number(self, value: float) -> int:
+        return self._leaf(number(value))
+
+    def symbol(self, name: str) -> int:
+        return self._leaf(Symbol(name))
+
+    def node(self, op: str, *args: int) -> int:
+        """The node as it stands."""
+        key = (op, args)
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = self._append(op, args, None)
+        return found
+
+    def include(self, expr: Expr, env: dict[str, int]) -> int:
+        """The node of an expression; `env` gives the nodes of the names already defined."""
+
+        def leaf(node: Number | Symbol) -> int:
+            if isinstance(node, Symbol) and node.name in env:
+                return env[node.name]
+            return self._leaf(node)
+
+        def combine(node: Op, args: tuple[int, ...]) -> int:
+            return self._include_op(node.op, args)
+
+        return fold(expr, leaf, combine)
+
+    def is_number(self, i: int) -> bool:
+        return self.ops[i] == "number"
+
+    def value(self, i: int) -> float | None:
+        """The value of a number, a constant, or the negative of either; None for what can vary."""
+        leaf = self.leaf[i]
+        if isinstance(leaf, Number):
+            return leaf.value
+        if isinstance(leaf, Symbol):
+            return self.consts.get(leaf.name)
+        if self.ops[i] == "neg":
+            inner = self.value(self.args[i][0])
+            return None if inner is None else -inner
+        return None
+
+    def is_nonzero(self, i: int) -> bool:
+        """Whether the node is known not to be zero."""
+        leaf = self.leaf[i]
+        if isinstance(leaf, Symbol) and leaf.name in self.nonzero:
+            return True
+        value = self.value(i)
+        return value is not None and value != 0
+
+    # Arithmetic with light cleanup
+
+    def add(self, *args: int) -> int:
+        """The sum; equal terms are counted, zeros dropped."""
+        counts: dict[int, int] = {}
+        for arg in args:
+            if arg != self.zero:
+                counts[arg] = counts.get(arg, 0) + 1
+        terms = [self.mul(self.number(n), arg) if n > 1 else arg for arg, n in counts.items()]
+        first = next((t for t in terms if not self._unsigned(t)[0]), None)
+        if first is not None and first != terms[0]:
+            terms = [first, *(t for t in terms if t != first)]
+        if not terms:
+            return self.zero
+        if len(terms) == 2 and all(self.is_number(t) or self._is_negative_number(t) for t in terms):
+            folded = self._exact(terms[0], terms[1], "add")
+            if folded is not None:
+                return folded
+        return terms[0] if len(terms) == 1 else self.node("add", *terms)
+
+    def sub(self, a: int, b: int) -> int:
+        return self.add(a, self.neg(b))
+
+    def mul(self, *args: int) -> int:
+        """The product; zero if a factor is; ones are dropped, signs drawn out, numbers stand first."""
+        negative = False
+        numbers: list[int] = []
+        factors: list[int] = []
+        for arg in args:
+            sign, arg = self._unsigned(arg)
+            negative ^= sign
+            if arg == self.zero:
+                return self.zero
+            if arg != self.one:
+                (numbers if self.is_number(arg) else factors).append(arg)
+        factors = self._fold_numbers(numbers) + factors
+        product = self.one if not factors else factors[0] if len(factors) == 1 else self.node("mul", *factors)
+        return self.neg(product) if negative else product
+
+    def div(self, a: int, b: int) -> int:
+        sign_a, a = self._unsigned(a)
+        sign_b, b = self._unsigned(b)
+        if a == self.zero:
+            return self.zero
+        quotient = a if b == self.one else self.node("div", a, b)
+        return self.neg(quotient) if sign_a ^ sign_b else quotient
+
+    def neg(self, a: int) -> int:
+        if a == self.zero:
+            return a
+        sign, a = self._unsigned(a)
+        return a if sign else self.node("neg", a)
+
+    def pow(self, a: int, b: int) -> int:
+        if b == self.zero:
+            return self.one
+        return a if b == self.one else self.node("pow", a, b)
+
+    def select(self, condition: int, a: int, b: int) -> int:
+        return a if a == b else self.node("select", condition, a, b)
+
+    # Internals
+
+    def _leaf(self, leaf: Number | Symbol) -> int:
+        if isinstance(leaf, Symbol):
+            key: object = leaf.name
+        else:
+            if leaf.value < 0:
+                text = leaf.text.removeprefix("-") if leaf.text.startswith("-") else repr(-leaf.value)
+                return self.node("neg", self._leaf(Number(-leaf.value, text)))
+            key = leaf.value.hex() if leaf.value == leaf.value else "nan"
+            key = ("number", key)
+        found = self._ids.get(key)
+        if found is None:
+            op = "symbol" if isinstance(leaf, Symbol) else "number"
+            found = self._ids[key] = self._append(op, (), leaf)
+        return found
+
+    def _append(self, op: str, args: tuple[int, ...], leaf: Number | Symbol | None) -> int:
+        self.ops.append(op)
+        self.args.append(args)
+        self.leaf.append(leaf)
+        return len(self.ops) - 1
+
+    def _include_op(self, op: str, args: tuple[int, ...]) -> int:
+        if op == "hill":
+            x, k, n = args
+            power = self.node("pow", x, n)
+            return self.node("div", power, self.node("add", self.node("pow", k, n), power))
+        if op == "clip":
+            return self.node("min", self.node("max", args[0], args[1]), args[2])
+        if op in ("min", "max"):
+            folded = args[0]
+            for arg in args[1:]:
+                folded = self.node(op, folded, arg)
+            return folded
+        if op == "neg" or op in ("mul", "div") and any(self._unsigned(arg)[0] for arg in args):
+            signs = [self._unsigned(arg) for arg in args]
+            if op == "neg" and not signs[0][0]:
+                return self.node("neg", args[0])
+            core = tuple(arg for _, arg in signs)
+            inner = core[0] if op == "neg" else self.node(op, *core)
+            odd = sum(sign for sign, _ in signs) % 2 == 1
+            return self.node("neg", inner) if odd and op != "neg" else inner
+        return self.node(op, *args)
+
+    def _unsigned(self, i: int) -> tuple[bool, int]:
+        if self.ops[i] == "neg" and i not in self.named:
+            return True, self.args[i][0]
+        return False, i
+
+    def _is_negative_number(self, i: int) -> bool:
+        return self.ops[i] == "neg" and self.is_number(self.args[i][0])
+
+    def _fold_numbers(self, numbers: list[int]) -> list[int]:
+        while len(numbers) > 1:
+            folded = self._exact(numbers[0], numbers[1], "mul")
+            if folded is None:
+                return numbers
+            numbers = [folded, *numbers[2:]]
+        return [n for n in numbers if n != self.one]
+
+    def _exact(self, a: int, b: int, op: str) -> int | None:
+        """The sum or product of two literals where it is exact as decimals of at most 16 digits."""
+        try:
+            x, y = self._decimal(a), self._decimal(b)
+        except InvalidOperation:
+            return None
+        with localcontext() as context:
+            context.prec = 60
+            result = x + y if op == "add" else x * y
+        digits = result.normalize().as_tuple().digits
+        if not result.is_finite() or len(digits) > 16 or not -300 < result.adjusted() < 300:
+            return None
+        if result == result.to_integral_value() and abs(result) < 10**15:
+            return self.number(int(result))
+        return self._leaf(Number(float(result), f"{result.normalize()}".lower()))
+
+    def _decimal(self, i: int) -> Decimal:
+        if self.ops[i] == "neg":
+            return -self._decimal(self.args[i][0])
+        leaf = self.leaf[i]
+        assert isinstance(leaf, Number)
+        return Decimal(leaf.text.replace("_", ""))

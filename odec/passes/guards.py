@@ -1,0 +1,284 @@
+"""Guards: a branch not taken never poisons a value or a gradient.
+
+Tensor code evaluates both sides of a select, and the product of a zero cotangent with the infinite slope of
+the side not taken is NaN. So where a singular operation (a quotient, log, sqrt, …) is used under conditions
+alone, its operand u becomes select(condition, u, safe). The condition is where the value is really used: for
+each use the branches that it stands in, and for an intermediate the conditions of all its uses. Operations
+that are used always stay as the user wrote them.
+
+A condition is a disjunction of conjunctions of literals; where it would grow too large or go in a circle,
+literals are left out, which keeps every value right and only guards less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from odec.passes.graph import Graph
+from odec.passes.lower import Definition, Names
+from odec.passes.walk import contains, count_operations, fold, keep, reaches, topological
+from odec.tree import Expr, Number, Op, Symbol, number, symbols
+
+Conjunction = frozenset[tuple[int, bool]]
+Condition = frozenset[Conjunction]
+
+ALWAYS: Condition = frozenset({frozenset()})
+NEVER: Condition = frozenset()
+MAX_CONJUNCTIONS = 6
+MAX_LITERALS = 8
+MAX_INLINE = 8
+
+SAFE: Mapping[str, tuple[tuple[int, float], ...]] = {
+    "div": ((1, 1),),
+    "mod": ((1, 1),),
+    "log": ((0, 1),),
+    "log2": ((0, 1),),
+    "log10": ((0, 1),),
+    "log1p": ((0, 0),),
+    "sqrt": ((0, 1),),
+    "pow": ((0, 1),),
+    "hill": ((0, 1), (1, 1)),
+    "exp": ((0, 0),),
+    "expm1": ((0, 0),),
+    "sinh": ((0, 0),),
+    "cosh": ((0, 0),),
+    "tan": ((0, 0),),
+    "cot": ((0, 1),),
+    "asin": ((0, 0),),
+    "acos": ((0, 0),),
+    "atan2": ((1, 1),),
+    "acosh": ((0, 2),),
+    "atanh": ((0, 0),),
+    "gamma": ((0, 1),),
+}
+"""Operands that can make an operation or its slope infinite or NaN, and values that do not."""
+
+
+def guard(
+    definitions: Sequence[Definition], outputs: Sequence[Expr], names: Names, consts: Mapping[str, float]
+) -> list[Definition]:
+    """The definitions (ordered) with guards as operations `guard(condition, u, safe)`, ordered again.
+
+    `guard_not(condition, u, safe)` is closed where the condition holds.
+    """
+    if not any(contains(d.expr, "select") for d in definitions):
+        return list(definitions)
+    return _Guards(definitions, outputs, names, consts).run()
+
+
+def write_guards(expr: Expr) -> Expr:
+    """The expression with its guards as plain selects."""
+
+    def combine(node: Op, args: tuple[Expr, ...]) -> Expr:
+        if node.op == "guard":
+            return Op("select", args)
+        if node.op == "guard_not":
+            return Op("select", (args[0], args[2], args[1]))
+        return keep(node, args)
+
+    return fold(expr, lambda leaf: leaf, combine)
+
+
+def simplify(condition: Condition) -> Condition:
+    """An equivalent smaller condition; a weaker one where it is still too large."""
+    kept = {c for c in condition if not any((k, not sign) in c for k, sign in c)}
+    changed = True
+    while changed:
+        changed = False
+        for one in sorted(kept, key=sorted):
+            for other in sorted(kept, key=sorted):
+                # A or (not A and B) is A or B.
+                opposed = [(k, s) for k, s in other if (k, not s) in one]
+                if len(opposed) == 1 and one - {(opposed[0][0], not opposed[0][1])} <= other:
+                    kept.discard(other)
+                    kept.add(other - {opposed[0]})
+                    changed = True
+                    break
+            if changed:
+                break
+    result = frozenset(c for c in kept if not any(other < c for other in kept))
+    if len(result) > MAX_CONJUNCTIONS or sum(map(len, result)) > MAX_LITERALS:
+        return frozenset({frozenset.intersection(*result)})
+    return result
+
+
+def both(a: Condition, b: Condition) -> Condition:
+    """Where both conditions hold."""
+    if a == ALWAYS:
+        return b
+    return a if b == ALWAYS else simplify(frozenset(x | y for x in a for y in b))
+
+
+class _Guards:
+    def __init__(
+        self,
+        definitions: Sequence[Definition],
+        outputs: Sequence[Expr],
+        names: Names,
+        consts: Mapping[str, float],
+    ):
+        self._definitions = definitions
+        self._names = names
+        self._consts = consts
+        self._conditions = Graph()
+        self._literals: dict[int, Expr] = {}
+        self._used: dict[str, Condition] = {d.name: NEVER for d in definitions}
+        self._used.update((s.name, ALWAYS) for e in outputs for s in symbols(e))
+        self._rank = {d.name: k for k, d in enumerate(definitions)}
+        self._needs = {d.name: [s.name for s in symbols(d.expr) if s.name in self._rank] for d in definitions}
+        self._hoisted: dict[Condition, Definition] = {}
+        self._reordered = False
+
+    def run(self) -> list[Definition]:
+        for d in reversed(self._definitions):
+            self._note_uses(d)
+        found: dict[str, Definition] = {}
+        for d in self._definitions:
+            before = set(self._hoisted)
+            guarded = self._rewrite(d)
+            new = [h for c, h in self._hoisted.items() if c not in before]
+            found.update((h.name, h) for h in [*new, guarded])
+        return [found[name] for name in topological(found, lambda n: self._needs[n])]
+
+    def _note_uses(self, d: Definition) -> None:
+        """Add the conditions under which a definition uses the others to theirs."""
+        paths: dict[str, set[Conjunction]] = {}
+        for node, path, _ in self._positions(d.expr):
+            if isinstance(node, Symbol) and node.name in self._rank:
+                paths.setdefault(node.name, set()).add(path)
+        for name, found in paths.items():
+            if self._used[name] != ALWAYS:
+                condition = both(self._used[d.name], simplify(frozenset(found)))
+                self._used[name] = simplify(self._used[name] | condition)
+
+    def _positions(self, expr: Expr) -> list[tuple[Expr, Conjunction, bool]]:
+        """Each place of the expression with the branches around it and whether it is part of a condition."""
+        found: list[tuple[Expr, Conjunction, bool]] = []
+        stack: list[tuple[Expr, Conjunction, bool]] = [(expr, frozenset(), False)]
+        while stack:
+            node, path, tested = place = stack.pop()
+            found.append(place)
+            if isinstance(node, Op):
+                places = [(arg, *self._inside(node, k, path, tested)) for k, arg in enumerate(node.args)]
+                stack.extend(reversed(places))
+        return found
+
+    def _inside(self, node: Op, k: int, path: Conjunction, tested: bool) -> tuple[Conjunction, bool]:
+        """What `_positions` says of a node's argument."""
+        if node.op != "select":
+            return path, tested
+        if k == 0:
+            return path, True
+        key = self._conditions.include(node.args[0], {})
+        self._literals.setdefault(key, node.args[0])
+        return path | {(key, k == 1)}, tested
+
+    def _rewrite(self, d: Definition) -> Definition:
+        """The definition with its guards."""
+        frames: list[tuple[Op, Conjunction, bool, list[Expr]]] = []
+        if not isinstance(d.expr, Op):
+            return d
+        frames.append((d.expr, frozenset(), False, []))
+        while True:
+            node, path, tested, done = frames[-1]
+            if len(done) < len(node.args):
+                arg = node.args[len(done)]
+                if isinstance(arg, Op):
+                    frames.append((arg, *self._inside(node, len(done), path, tested), []))
+                else:
+                    done.append(arg)
+                continue
+            frames.pop()
+            args = tuple(done) if tested else self._guarded(d, node, path, tuple(done))
+            value = keep(node, args)
+            if not frames:
+                return replace(d, expr=value)
+            frames[-1][3].append(value)
+
+    def _guarded(
+        self, d: Definition, node: Op, path: Conjunction, args: tuple[Expr, ...]
+    ) -> tuple[Expr, ...]:
+        dangers = [(k, safe) for k, safe in self._dangers(node)]
+        if not dangers:
+            return args
+        condition = both(self._used[d.name], simplify(frozenset({path})))
+        condition = self._without_circles(d, condition)
+        if condition in (ALWAYS, NEVER):
+            return args
+        changed = list(args)
+        for k, safe in dangers:
+            changed[k] = self._guard(d, condition, args[k], safe)
+        return tuple(changed)
+
+    def _dangers(self, node: Op) -> list[tuple[int, float]]:
+        if node.op == "pow":
+            base, exponent = (self._constant(arg) for arg in node.args)
+            if exponent is not None and exponent >= 0 and exponent == int(exponent):
+                return []
+            if base is not None:
+                return [(1, 1)] if exponent is None else []
+        return [(k, safe) for k, safe in SAFE.get(node.op, ()) if not self._harmless(node, k)]
+
+    def _harmless(self, node: Op, k: int) -> bool:
+        value = self._constant(node.args[k])
+        return value is not None and (value != 0 or node.op not in ("div", "mod"))
+
+    def _constant(self, expr: Expr) -> float | None:
+        if isinstance(expr, Op) and expr.op == "neg":
+            value = self._constant(expr.args[0])
+            return None if value is None else -value
+        if isinstance(expr, Number):
+            return expr.value
+        return self._consts.get(expr.name) if isinstance(expr, Symbol) else None
+
+    def _without_circles(self, d: Definition, condition: Condition) -> Condition:
+        """The condition without the literals that need what is being defined."""
+        keys = sorted({key for conjunction in condition for key, _ in conjunction})
+        circular = {key for key in keys if self._is_circular(d.name, key)}
+        if circular:
+            condition = frozenset(frozenset(x for x in c if x[0] not in circular) for c in condition)
+        return simplify(condition)
+
+    def _is_circular(self, name: str, key: int) -> bool:
+        needs = [s.name for s in symbols(self._literals[key]) if s.name in self._rank]
+        if not self._reordered and all(self._rank[n] < self._rank[name] for n in needs):
+            return False
+        return reaches(needs, name, self._needs)
+
+    def _guard(self, d: Definition, condition: Condition, operand: Expr, safe: float) -> Expr:
+        op, test = self._test(condition)
+        for s in symbols(test):
+            if s.name in self._rank and s.name not in self._needs[d.name]:
+                self._needs[d.name].append(s.name)
+                self._reordered = True
+        if count_operations(test) > MAX_INLINE:
+            test = self._hoist(d, condition, test)
+        return Op(op, (test, operand, number(safe)))
+
+    def _hoist(self, d: Definition, condition: Condition, test: Expr) -> Expr:
+        hoisted = self._hoisted.get(condition)
+        if hoisted is None:
+            hoisted = Definition(self._names.fresh(f"c{len(self._hoisted)}"), test)
+            self._hoisted[condition] = hoisted
+            self._needs[hoisted.name] = [s.name for s in symbols(test) if s.name in self._rank]
+        self._needs[d.name].append(hoisted.name)
+        return Symbol(hoisted.name)
+
+    def _test(self, condition: Condition) -> tuple[str, Expr]:
+        """The guard's operation and the expression that it tests."""
+        conjunctions = [sorted(c) for c in sorted(condition, key=sorted)]
+        if len(conjunctions) == 1 and not any(sign for _, sign in conjunctions[0]):
+            return "guard_not", _joined("or", [self._literals[key] for key, _ in conjunctions[0]])
+        parts = []
+        for conjunction in conjunctions:
+            literals = [
+                self._literals[key] if sign else Op("not", (self._literals[key],))
+                for key, sign in conjunction
+            ]
+            parts.append(_joined("and", literals))
+        return "guard", _joined("or", parts)
+
+
+def _joined(op: str, parts: list[Expr]) -> Expr:
+    return parts[0] if len(parts) == 1 else Op(op, tuple(parts))
