@@ -1,0 +1,52 @@
+"""The functions that every model knows, under each of their spellings, and the noise distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from odec.tree import INTERNAL, OPERATIONS
+
+_SYMPY = {
+    "Abs": "abs",
+    "Max": "max",
+    "Min": "min",
+    "Heaviside": "heaviside",
+    "ln": "log",
+    "ceiling": "ceil",
+    "Mod": "mod",
+    "pow": "pow",
+    "Eq": "eq",
+    "Ne": "ne",
+    "Lt": "lt",
+    "Le": "le",
+    "Gt": "gt",
+    "Ge": "ge",
+    "And": "and",
+    "Or": "or",
+    "Not": "not",
+}
+
+FUNCTIONS: Mapping[str, str] = {
+    **{name: name for name, o in OPERATIONS.items() if o.kind == "function" and name not in INTERNAL},
+    **_SYMPY,
+}
+"""What a user may call, and the operation meant. `Piecewise` and XPP's `heav` are read besides."""
+
+SPECIAL = ("Piecewise", "heav")
+
+BOOLEAN = frozenset(name for name, o in OPERATIONS.items() if o.kind in ("compare", "logic"))
+"""Operations whose value is true or false."""
+
+TAKES_BOOLEANS = frozenset({"and", "or", "not"})
+
+DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
+    "normal": ("sigma",),
+    "lognormal": ("sigma",),
+    "laplace": ("scale",),
+    "student_t": ("nu", "sigma"),
+    "poisson": (),
+    "neg_binomial": ("phi",),
+}
+"""The noise of an observable: each distribution with its arguments; the location is the observable."""
+
+INPUT_KINDS = ("hold", "linear", "cubic")

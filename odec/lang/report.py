@@ -1,0 +1,78 @@
+"""Collecting diagnostics, and guessing at what was meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from odec.diagnostics import Diagnostic, Source, Span
+
+MAX_ERRORS = 100
+_MAX_GUESSES = 30
+
+
+class Problem(Exception):
+    """Carries a diagnostic out of the parser to the statement's end."""
+
+    def __init__(self, diagnostic: Diagnostic):
+        self.diagnostic = diagnostic
+        super().__init__(diagnostic.message)
+
+
+class Report:
+    """The diagnostics of one phase, at most one per code and place."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self._found: dict[tuple[str, Span | None, str], Diagnostic] = {}
+        self._guesses = 0
+
+    def add(self, code: str, message: str, span: Span | None, label: str = "", *notes: str) -> None:
+        diagnostic = Diagnostic(code, message, self.source, span, label, notes)
+        self._found.setdefault((code, span, message), diagnostic)
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        for d in diagnostics:
+            self._found.setdefault((d.code, d.span, d.message), d)
+
+    @property
+    def failed(self) -> bool:
+        return any(d.severity == "error" for d in self._found.values())
+
+    @property
+    def full(self) -> bool:
+        return len(self._found) >= MAX_ERRORS
+
+    def diagnostics(self) -> list[Diagnostic]:
+        """Everything found, in source order."""
+        ordered = sorted(self._found.values(), key=lambda d: (d.span.start if d.span else -1, d.code))
+        return ordered[:MAX_ERRORS]
+
+    def guess(self, name: str, candidates: Iterable[str]) -> str:
+        """`did you mean 'x'?`, or nothing; after many guesses no more (each compares with every name)."""
+        self._guesses += 1
+        found = closest(name, candidates) if self._guesses <= _MAX_GUESSES else None
+        return f"did you mean '{found}'?" if found else ""
+
+
+def closest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate most like the name: the same but for case, else the nearest of difflib."""
+    names = list(dict.fromkeys(candidates))
+    folded = name.casefold()
+    for candidate in names:
+        if candidate.casefold() == folded and candidate != name:
+            return candidate
+    cutoff = 0.5 if len(name) <= 3 else 0.6
+    near = difflib.get_close_matches(name, (c for c in names if abs(len(c) - len(name)) <= 4), 1, cutoff)
+    return near[0] if near else None
+
+
+def words(items: Iterable[str], last: str = "or") -> str:
+    """`a, b or c`."""
+    names = list(items)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
+def article(noun: str) -> str:
+    """The noun with a or an."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -1,0 +1,297 @@
+"""Looking names up: the raw tree of the parser to the operations and symbols of `odec.tree`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from odec.diagnostics import Span
+from odec.lang.functions import BOOLEAN, FUNCTIONS, SPECIAL, TAKES_BOOLEANS
+from odec.lang.names import VALUES, Entry
+from odec.lang.report import Report, article, words
+from odec.system import derivative_name
+from odec.tree import OPERATIONS, Expr, Number, Op, Symbol
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where an expression stands: what it is called in messages, and the kinds of names it may use."""
+
+    what: str
+    kinds: frozenset[str] = VALUES
+    args: frozenset[str] = frozenset()
+    infinite: bool = False
+
+
+@dataclass
+class Resolver:
+    """Turns raw expressions into checked ones; what is wrong goes to the report.
+
+    With `open_world` every name that is not known is taken for a number, and every function too.
+    """
+
+    entries: Mapping[str, Entry]
+    time: str
+    report: Report
+    open_world: bool = False
+    _unknown: dict[str, list[Span]] = field(default_factory=dict)
+
+    def number(self, expr: Expr, context: Context) -> Expr:
+        """The expression, which has to be a number."""
+        resolved = self._resolve(expr, context)
+        self._want(resolved, boolean=False)
+        return resolved
+
+    def any(self, expr: Expr, context: Context) -> Expr:
+        """The expression, a number or a condition."""
+        return self._resolve(expr, context)
+
+    def _resolve(self, expr: Expr, context: Context) -> Expr:
+        if isinstance(expr, Number):
+            return expr
+        if isinstance(expr, Symbol):
+            return self._symbol(expr, context)
+        if expr.op == "call:Piecewise" and not self._known("Piecewise", context):
+            return self._piecewise(expr, context)
+        if expr.op == "tuple":
+            self.report.add("E104", "a list in brackets is no value", expr.span, "one value expected here")
+            return Number(1.0, "1", expr.span)
+        args = []
+        for arg in expr.args:
+            args.append(self._resolve(arg, context))
+        if expr.op.startswith("call:"):
+            return self._call(expr.op[5:], tuple(args), expr, context)
+        if expr.op.startswith("index:"):
+            return self._index(expr.op[6:], args[0], expr, context)
+        return self._op(expr.op, tuple(args), expr.span)
+
+    # Names.
+
+    def _known(self, name: str, context: Context) -> bool:
+        return name in self.entries or name in context.args
+
+    def _symbol(self, symbol: Symbol, context: Context) -> Expr:
+        name, span = symbol.name, symbol.span
+        if name in context.args:
+            return symbol
+        entry = self.entries.get(name)
+        if entry is not None:
+            return self._entry(entry, symbol, context)
+        if name.endswith("'"):
+            return self._derivative(symbol, context)
+        if name == "pi":
+            return Number(math.pi, repr(math.pi), span)
+        if name == "inf":
+            if not context.infinite:
+                note = "infinity stands in intervals only, such as `in (0, inf)`"
+                self.report.add("E505", "'inf' in a formula", span, "not a finite number", note)
+            return Number(math.inf, "inf", span)
+        if name in ("True", "true"):
+            return Op("true", (), span)
+        if name in ("False", "false"):
+            return Op("false", (), span)
+        if not self.open_world and span is not None:
+            if name in FUNCTIONS or name in SPECIAL:
+                self._no_value(name, span, "function")
+            else:
+                self._unknown.setdefault(name, []).append(span)
+        return symbol
+
+    def _no_value(self, name: str, span: Span | None, kind: str) -> None:
+        label = f"call it: {name}(…)" if kind == "function" else ""
+        self.report.add("E210", f"'{name}' is {article(kind)}, not a value", span, label)
+
+    def _entry(self, entry: Entry, symbol: Symbol, context: Context) -> Expr:
+        if entry.kind in context.kinds:
+            return symbol
+        if entry.kind == "function":
+            self._no_value(entry.name, symbol.span, "function")
+        elif entry.kind == "observable":
+            note = f"define it as an intermediate, `NAME = EXPR`, and observe that: `obs {entry.name} = NAME`"
+            message = f"the observable '{entry.name}' cannot be used in a formula"
+            self.report.add("E316", message, symbol.span, "", note)
+        else:
+            allowed = {"constant": "numbers and constants"}.get(words(sorted(context.kinds)), "")
+            allowed = allowed or words(["numbers"] + sorted(f"{k}s" for k in context.kinds), "and")
+            message = f"{context.what} cannot use the {entry.kind} '{entry.name}'"
+            note = f"it may use {allowed}"
+            self.report.add("E311", message, symbol.span, f"{article(entry.kind)}", note)
+        return symbol
+
+    def _derivative(self, symbol: Symbol, context: Context) -> Expr:
+        state = symbol.name.rstrip("'")
+        order = len(symbol.name) - len(state)
+        entry = self.entries.get(state)
+        if self.open_world or (entry is not None and entry.kind == "state" and order < entry.order):
+            derivative = Symbol(derivative_name(state, order), symbol.span)
+            return self._symbol(derivative, context)
+        span = symbol.span
+        if entry is None:
+            name_span = None if span is None else Span(span.start, span.start + len(state))
+            self._symbol(Symbol(state, name_span), context)
+        elif entry.kind != "state":
+            message = f"'{state}' is {article(entry.kind)}: it has no derivative"
+            self.report.add("E313", message, span, "only states have derivatives")
+        else:
+            note = f"name its right-hand side (`rate = …`, `{state}{chr(39) * entry.order} = rate`) and use that name"
+            message = f"'{symbol.name}' is not a variable: it is what the equation of '{state}' gives"
+            self.report.add("E313", message, span, "", note)
+        return symbol
+
+    def report_unknown(self) -> None:
+        """One message per unknown name, with the lines of its other places."""
+        candidates = [e.name for e in self.entries.values() if e.kind in VALUES] + ["pi"]
+        for name, spans in self._unknown.items():
+            label = self.report.guess(name, candidates)
+            lines = dict.fromkeys(str(self.report.source.position(s.start)[0]) for s in spans[1:])
+            notes = [self._hint(name)] if self._hint(name) else []
+            if lines:
+                shown = list(lines)[:8]
+                more = "" if len(lines) <= 8 else " and others"
+                notes.append(f"also on line{'s' if len(shown) > 1 else ''} {', '.join(shown)}{more}")
+            label = "" if notes and self._hint(name) else label
+            self.report.add("E201", f"unknown name '{name}'", spans[0], label, *notes)
+
+    def _hint(self, name: str) -> str:
+        if name in ("E", "e"):
+            return "Euler's number is `exp(1)`"
+        if name == "t" and self.time != "t":
+            return f"the time is named '{self.time}' in this model"
+        state = self.entries.get(name[1:])
+        if name[:1] == "d" and state is not None and state.kind == "state":
+            return f"a derivative on the right-hand side is written {state.name}'"
+        if name == "d" + self.time:
+            return f"derivatives stand on the left-hand side only: `dX/d{self.time} = …`"
+        return ""
+
+    # Calls.
+
+    def _call(self, name: str, args: tuple[Expr, ...], call: Op, context: Context) -> Expr:
+        name_span = None if call.span is None else Span(call.span.start, call.span.start + len(name))
+        entry = self.entries.get(name)
+        if name in context.args:
+            return self._not_a_function(name, "argument", args, call, name_span)
+        if entry is not None and entry.kind != "function":
+            return self._not_a_function(name, entry.kind, args, call, name_span)
+        for arg in args:
+            if entry is not None:
+                self._want(arg, boolean=False)
+        if entry is not None:
+            if len(args) != entry.arity:
+                self._wrong_count(name, (entry.arity, entry.arity), len(args), call.span)
+            return Op(f"call:{name}", args, call.span)
+        if name == "heav":
+            name, args = "heaviside", (*args, Number(1.0, "1")) if len(args) == 1 else args
+        op = FUNCTIONS.get(name)
+        if op is not None:
+            return self._builtin(name, op, args, call.span)
+        if not self.open_world:
+            known = [e.name for e in self.entries.values() if e.kind == "function"]
+            guess = self.report.guess(name, [*known, *FUNCTIONS, *SPECIAL])
+            self.report.add("E203", f"unknown function '{name}'", name_span, guess)
+        return Op(f"call:{name}", args, call.span)
+
+    def _builtin(self, name: str, op: str, args: tuple[Expr, ...], span: Span | None) -> Expr:
+        least, most = OPERATIONS[op].arity
+        if name in ("Max", "Min", "max", "min", "And", "Or") and len(args) == 1:
+            return args[0]
+        if len(args) < least or (most is not None and len(args) > most):
+            self._wrong_count(name, (least, most), len(args), span)
+            return Number(1.0, "1", span)
+        return self._op(op, args, span)
+
+    def _wrong_count(self, name: str, arity: tuple[int, int | None], given: int, span: Span | None) -> None:
+        least, most = arity
+        if most is None:
+            wanted = f"at least {least} arguments"
+        else:
+            count = str(least) if least == most else f"{least} or {most}"
+            wanted = f"{count} argument{'' if most == 1 else 's'}"
+        notes = ("a logarithm to another base is log(x)/log(b)",) if name in ("log", "ln") and given == 2 else ()
+        self.report.add("E205", f"'{name}' takes {wanted}", span, f"{given} given", *notes)
+
+    def _not_a_function(
+        self, name: str, kind: str, args: tuple[Expr, ...], call: Op, name_span: Span | None
+    ) -> Expr:
+        """x(t - tau), x(t), or a missing multiplication sign."""
+        if kind == "state" and len(args) == 1 and self._is_time(args[0]):
+            note = f"write '{name}': it always means the value at the present time"
+            self.report.add("E204", f"'{name}' is a state, not a function", call.span, f"write '{name}'", note)
+        elif kind == "state" and len(args) == 1 and self._has_time(args[0]):
+            self.report.add("E323", f"delays (`{name}(t - …)`) are not supported yet", call.span, "a delay")
+        else:
+            label = f"did you mean '{name}*(…)'?"
+            self.report.add("E204", f"'{name}' is {article(kind)}, not a function", name_span, label)
+        return Symbol(name, name_span)
+
+    def _is_time(self, expr: Expr) -> bool:
+        return isinstance(expr, Symbol) and expr.name == self.time
+
+    def _has_time(self, expr: Expr) -> bool:
+        return isinstance(expr, Op) and expr.op == "add" and self._is_time(expr.args[0])
+
+    def _index(self, name: str, index: Expr, expr: Op, context: Context) -> Expr:
+        """In a map x[t] is x; nothing else has an index yet."""
+        entry = self.entries.get(name)
+        if self._is_time(index) and (self.open_world or (entry is not None and entry.kind == "state")):
+            return self._symbol(Symbol(name, expr.span), context)
+        if entry is not None and entry.kind == "state" and self._has_time(index):
+            note = f"a map uses present values only: `{name}` or `{name}[{self.time}]`"
+            message = f"delays (`{name}[{self.time} - …]`) are not supported yet"
+            self.report.add("E323", message, expr.span, "another time", note)
+        else:
+            self.report.add("E320", "arrays are not supported yet", expr.span, "an index")
+        return Symbol(name, expr.span)
+
+    # Types.
+
+    def _op(self, op: str, args: tuple[Expr, ...], span: Span | None) -> Expr:
+        logic = op in TAKES_BOOLEANS
+        for i, arg in enumerate(args):
+            self._want(arg, boolean=logic or (op == "select" and i == 0))
+        return Op(op, args, span)
+
+    def _want(self, expr: Expr, boolean: bool) -> None:
+        is_boolean = isinstance(expr, Op) and expr.op in BOOLEAN
+        if is_boolean and not boolean:
+            note = "write `if CONDITION then 1 else 0`"
+            self.report.add("E309", "a condition where a number is needed", expr.span, "true or false", note)
+        elif boolean and not is_boolean:
+            note = "a condition is a comparison, such as `x > 0` or `x != 0`"
+            self.report.add("E310", "a number where a condition is needed", expr.span, "a number", note)
+
+    def _piecewise(self, call: Op, context: Context) -> Expr:
+        """Piecewise((e1, c1), …, (en, True)) as nested selections."""
+        pairs: list[tuple[Expr, Expr]] = []
+        for arg in call.args:
+            if not (isinstance(arg, Op) and arg.op == "tuple" and len(arg.args) == 2):
+                note = "write Piecewise((value, condition), …, (value, True))"
+                self.report.add("E315", "Piecewise takes pairs", arg.span, "not a (value, condition)", note)
+                return Number(1.0, "1", call.span)
+            pairs.append((self._resolve(arg.args[0], context), self._resolve(arg.args[1], context)))
+        for value, condition in pairs:
+            self._want(value, boolean=False)
+            self._want(condition, boolean=True)
+        last = next((i for i, (_, c) in enumerate(pairs) if isinstance(c, Op) and c.op == "true"), None)
+        if last is None:
+            note = "end it with the value in all other cases: Piecewise(…, (0, True))"
+            self.report.add("E308", "Piecewise has no value when no condition holds", call.span, "", note)
+            return Number(1.0, "1", call.span)
+        result = pairs[last][0]
+        for value, condition in reversed(pairs[:last]):
+            result = Op("select", (condition, value, result), call.span)
+        return result
+
+
+def calls(exprs: Iterable[Expr]) -> set[str]:
+    """The model's own functions that are called in the expressions."""
+    found: set[str] = set()
+    stack = list(exprs)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Op):
+            if node.op.startswith("call:"):
+                found.add(node.op[5:])
+            stack.extend(node.args)
+    return found

@@ -1,0 +1,350 @@
+"""Statements: a logical line of tokens to a node of `odec.lang.syntax`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from odec.diagnostics import Source, Span
+from odec.lang.expressions import Parser
+from odec.lang.lexer import WORDS, Line, Token
+from odec.lang.report import Problem, closest
+from odec.lang.syntax import (
+    Binding,
+    Bounds,
+    Consts,
+    Definition,
+    FunctionDefinition,
+    Inits,
+    Inputs,
+    Name,
+    NoiseTerm,
+    Observation,
+    Params,
+    Rule,
+    RunLine,
+    Statement,
+    Time,
+)
+from odec.lang.units import read_unit
+from odec.tree import Expr, Number, Op, Symbol
+
+ALIASES = {"par": "param", "number": "const", "aux": "obs"}
+"""XPP's words for ours."""
+
+_EVENTS = frozenset({"when", "at", "every"})
+
+
+def parse_statement(source: Source, line: Line) -> Statement:
+    """The statement of a line; raises Problem."""
+    return _StatementParser(source, line).statement()
+
+
+class _StatementParser(Parser):
+    def __init__(self, source: Source, line: Line):
+        super().__init__(source, line.tokens)
+        self.doc = line.doc
+        self.whole = Span(line.tokens[0].start, line.tokens[-1].start)
+        self._keywords: dict[str, Callable[[], Statement]] = {
+            "param": self._params,
+            "const": self._consts,
+            "init": self._inits,
+            "input": self._inputs,
+            "obs": self._observation,
+            "time": self._time,
+            "run": self._run,
+        }
+
+    def statement(self) -> Statement:
+        first, second = self.token, self.peek()
+        if first.kind != "name":
+            raise self._no_statement()
+        self._refuse_events(first, second)
+        if second.kind == "name" or (second.kind in WORDS and first.text in (*self._keywords, *ALIASES)):
+            statement = self._keyword_statement(first)
+        elif second.kind == "(":
+            statement = self._function_or_alias()
+        elif second.kind == "[":
+            statement = self._indexed()
+        elif second.kind in ("'", "/"):
+            statement = self._derivative()
+        else:
+            statement = self._definition()
+        if self.token.kind != "end":
+            raise self._leftover()
+        return statement
+
+    # What is no statement, or not yet.
+
+    def _no_statement(self) -> Problem:
+        token = self.token
+        if token.kind == "bad":
+            return self.unexpected("a statement")
+        if token.kind in WORDS:
+            message = f"'{token.text}' is an operator of the language"
+            return self.fail("E206", message, token.span, "choose another name")
+        notes = ["a statement is `param NAME = …`, `init NAME = …`, `dNAME/dt = …`, `NAME = …` and the like"]
+        if token.kind == "@":
+            notes = ["XPP's options are not read; the run is set by `run t = 0 .. 100 step 0.1 method rk4`"]
+        elif token.kind == "/" and self.peek().kind == "/":
+            notes = ["a comment starts with '#'"]
+        return self.fail("E107", f"a statement cannot start with '{token.text}'", token.span, "", *notes)
+
+    def _refuse_events(self, first: Token, second: Token) -> None:
+        if first.text not in _EVENTS or second.kind not in ("name", "number", "(", "-", "not"):
+            return
+        if second.kind == "name" or any(t.kind == ":" for t in self.tokens):
+            raise self.fail("E322", f"events (`{first.text} …:`) are not supported yet", self.whole, "an event")
+
+    def _keyword_statement(self, first: Token) -> Statement:
+        word = ALIASES.get(first.text, first.text)
+        if word == "net":
+            raise self.fail("E321", "neural networks (`net`) are not supported yet", self.whole, "a network")
+        if word in self._keywords:
+            self.advance()
+            return self._keywords[word]()
+        guess = closest(first.text, [*self._keywords, *ALIASES])
+        label = f"did you mean '{guess}'?" if guess else ""
+        known = ", ".join(self._keywords)
+        notes = (f"a line starts with {known}, or is `NAME = EXPR` or an equation",)
+        raise self.fail("E114", f"no statement starts with '{first.text}'", first.span, label, *notes)
+
+    def _leftover(self) -> Problem:
+        token = self.token
+        if token.kind == "name" and token.text == "for":
+            return self.fail("E320", "arrays (`for … in …`) are not supported yet", token.span, "an array")
+        if token.kind == ":":
+            note = "units stand with param, const, init, input, obs and time; a state's unit with its init"
+            return self.fail("E107", "a unit has no place here", token.span, "", note)
+        if token.kind in (",", "..", "~", "->"):
+            return self.fail("E107", f"unexpected '{token.text}'", token.span, "the statement should end here")
+        return self.unexpected("an operator")
+
+    def _no_array(self, name: Name) -> None:
+        if self.token.kind == "[":
+            raise self.unexpected_array(Span(name.span.start, self.token.end))
+
+    # Statements that start with a word.
+
+    def _params(self) -> Params:
+        items = self._bindings("parameter", spaced=True)
+        bounds = self._bounds() if self._word("in") else None
+        transform = self.name("a transform such as log") if self._word("via") else None
+        if bounds is None and self._word("in"):
+            bounds = self._bounds()
+        if self.token.kind == "~":
+            message = "priors (`param NAME = … ~ …`) are not supported yet"
+            raise self.fail("E324", message, self.token.span, "a prior")
+        unit = self._unit()
+        if self.token.kind == ",":
+            note = "`in`, `via` and the unit hold for the whole line and stand at its end"
+            raise self.fail("E107", "a new parameter after `in`, `via` or a unit", self.token.span, "", note)
+        return Params(items, bounds, transform, unit, self.doc, self.whole)
+
+    def _consts(self) -> Consts:
+        return Consts(self._bindings("constant", spaced=True), self._unit(), self.doc, self.whole)
+
+    def _inits(self) -> Inits:
+        return Inits(self._bindings("state", spaced=True), self._unit(), self.doc, self.whole)
+
+    def _bindings(self, what: str, spaced: bool) -> tuple[Binding, ...]:
+        """NAME = EXPR, …; XPP lets spaces part them too."""
+        items = [self._binding(what)]
+        while self.token.kind == "," or (spaced and self._another()):
+            self.accept(",")
+            items.append(self._binding(what))
+        return tuple(items)
+
+    def _another(self) -> bool:
+        return self.token.kind == "name" and self.peek().kind == "="
+
+    def _binding(self, what: str) -> Binding:
+        name = self.name(f"the name of a {what}")
+        self._no_array(name)
+        order = 0
+        while what == "state" and self.accept("'"):
+            order += 1
+        if self.token.kind == "~":
+            message = "priors (`param NAME ~ …`) are not supported yet"
+            raise self.fail("E324", message, self.token.span, "a prior")
+        if what != "state" and self.token.kind in ("end", ",", ":"):
+            note = f"write `{name.text} = 1.0`: the value stands in for what is not set at run time"
+            raise self.fail("E317", f"the {what} '{name.text}' has no value", name.span, "needs a value", note)
+        self.expect("=", "'='")
+        return Binding(name, self.full_expression(), order)
+
+    def _inputs(self) -> Inputs:
+        names = [self.name("the name of an input")]
+        while self.accept(","):
+            names.append(self.name("the name of an input"))
+        self._no_array(names[-1])
+        kind = self.name("hold, linear or cubic") if self.token.kind == "name" else None
+        if self.token.kind == "=":
+            note = "an input's values are given at run time: `net(t, inputs={\"NAME\": (times, values)})`"
+            raise self.fail("E107", "an input has no value in the model", self.token.span, "", note)
+        return Inputs(tuple(names), kind, self._unit(), self.doc, self.whole)
+
+    def _observation(self) -> Observation:
+        name = self.name("the name of an observable")
+        self._no_array(name)
+        self.expect("=", "'='")
+        expr = self.full_expression()
+        noise = self._noise() if self.accept("~") else None
+        return Observation(name, expr, noise, self._unit(), self.doc, self.whole)
+
+    def _noise(self) -> NoiseTerm:
+        name = self.name("a distribution such as normal(sigma)")
+        args = self._arguments() if self.accept("(") else ()
+        return NoiseTerm(name, args, Span(name.span.start, self.previous.end))
+
+    def _time(self) -> Time:
+        return Time(self.name("the name of the time"), self._unit(), self.doc, self.whole)
+
+    def _run(self) -> RunLine:
+        time = self.name("the name of the time")
+        self.expect("=", "'='")
+        start = self.full_expression()
+        self.expect("..", "'..' between the run's start and its end, as in `run t = 0 .. 100`")
+        stop = self.full_expression()
+        step, method = None, None
+        while self.token.kind == "name":
+            if step is None and self._word("step"):
+                step = self.full_expression()
+            elif method is None and self._word("method"):
+                method = self.name("the name of a method")
+            else:
+                break
+        return RunLine(time, start, stop, step, method, self.doc, self.whole)
+
+    # Parts of statements.
+
+    def _word(self, word: str) -> bool:
+        if self.token.kind == "name" and self.token.text == word:
+            self.advance()
+            return True
+        return False
+
+    def _bounds(self) -> Bounds:
+        opening = self.token
+        wanted = "an interval such as (0, inf) or [0, 1]"
+        if opening.kind not in ("(", "["):
+            raise self.fail("E115", f"expected {wanted}", opening.span)
+        self.advance()
+        lower = self.full_expression()
+        if not self.accept(","):
+            raise self.fail("E115", f"expected {wanted}", Span(opening.start, self.token.span.end), "needs two bounds")
+        upper = self.full_expression()
+        if self.token.kind not in (")", "]"):
+            raise self.fail("E115", f"expected {wanted}", Span(opening.start, self.token.span.end), "not closed")
+        closing = self.advance()
+        span = Span(opening.start, closing.end)
+        return Bounds(lower, upper, opening.kind == "[", closing.kind == "]", span)
+
+    def _unit(self) -> str | None:
+        """`: UNIT` to the end of the statement, spaced the standard way."""
+        if self.token.kind != ":":
+            return None
+        colon = self.advance()
+        tokens = []
+        while self.token.kind != "end":
+            tokens.append(self.advance())
+        text, wrong = read_unit(tokens)
+        if text is None:
+            bad = wrong or colon
+            note = "a unit is names, numbers, * / ** and brackets, such as 1/day or mmol/L"
+            raise self.fail("E401", "this is not a unit", bad.span, "", note)
+        return text
+
+    # Equations and definitions.
+
+    def _definition(self) -> Definition:
+        name = self.name("a name")
+        if self.token.kind in (":", "~", ","):
+            raise self._leftover()
+        self.expect("=", "'=' after the name")
+        return Definition(name, self.full_expression(), self.doc, self.whole)
+
+    def _derivative(self) -> Rule:
+        if self.peek().kind == "'":
+            name = self.name("the name of a state")
+            order = 0
+            while self.accept("'"):
+                order += 1
+            wrt = None
+        else:
+            name, order, wrt = self._quotient()
+        self._no_array(name)
+        self.expect("=", "'=' after the derivative")
+        return Rule("ode", name, order, wrt, self.full_expression(), self.doc, self.whole)
+
+    def _quotient(self) -> tuple[Name, int, Name]:
+        """dX/dt or d2X/dt2: the state, the order and the time."""
+        top = self.name("a derivative")
+        self.expect("/", "'/'")
+        below = self.token
+        over = f"{top.text}/{below.text}"
+        span = Span(top.span.start, below.span.end)
+        note = "a derivative is `dX/dt`, `d2X/dt2` or `X'`, `X''`"
+        if below.kind != "name" or top.text[0] != "d" or below.text[0] != "d":
+            raise self.fail("E107", f"'{over}' is not a derivative", span, "", note)
+        self.advance()
+        digits = len(top.text[1:]) - len(top.text[1:].lstrip("0123456789"))
+        count = top.text[1 : 1 + digits]
+        state, time = top.text[1 + digits :], below.text[1:]
+        if count and time.endswith(count):
+            time = time[: -len(count)]
+        elif count:
+            raise self.fail("E107", f"'{over}' is not a derivative", span, f"did you mean '{over}{count}'?", note)
+        if not state or not time or len(count) > 3 or count == "0":
+            raise self.fail("E107", f"'{over}' is not a derivative", span, "", note)
+        name = Name(state, Span(top.span.start + 1 + digits, top.span.end))
+        return name, int(count or 1), Name(time, Span(below.start + 1, below.end))
+
+    def _function_or_alias(self) -> Statement:
+        """NAME(a, b) = EXPR; XPP writes NAME(0) = EXPR for an init and NAME(t+1) = EXPR for a map."""
+        name = self.name("a name")
+        opening = self.advance()
+        args = self._arguments()
+        brackets = Span(opening.start, self.previous.end)
+        if self.token.kind != "=":
+            if self.token.kind == "end":
+                raise self.fail("E107", "an expression is not a statement", self.whole, "give it a name: `NAME = …`")
+            raise self.unexpected("'='")
+        self.advance()
+        if len(args) == 1 and isinstance(args[0], Number) and args[0].value == 0:
+            binding = Binding(name, self.full_expression())
+            return Inits((binding,), self._unit(), self.doc, self.whole)
+        if len(args) == 1 and (wrt := _next_step(args[0])):
+            return Rule("map", name, 1, wrt, self.full_expression(), self.doc, self.whole)
+        names = tuple(Name(a.name, a.span or brackets) for a in args if isinstance(a, Symbol) and "'" not in a.name)
+        if len(names) < len(args) or not args:
+            note = f"a function is `{name.text}(a, b) = EXPR`; an initial value `init {name.text} = EXPR`"
+            raise self.fail("E107", "the arguments of a function are names", brackets, "", note)
+        return FunctionDefinition(name, names, self.full_expression(), self.doc, self.whole)
+
+    def _indexed(self) -> Rule:
+        """NAME[t+1] = EXPR."""
+        name = self.name("a name")
+        opening = self.advance()
+        index = self.expression()
+        wrt = _next_step(index)
+        closing = self.expect("]", "']'") if wrt else self.token
+        span = Span(name.span.start, closing.end)
+        if wrt is None and isinstance(index, Symbol):
+            label = f"did you mean '{name.text}[{index.name}+1]'?"
+            note = "a map says what comes next: `x[t+1] = …` (arrays are not supported yet)"
+            raise self.fail("E107", "the left side of a map is its next value", span, label, note)
+        if wrt is None or self.token.kind == "'":
+            note = f"a map is `{name.text}[t+1] = …`, its initial value `init {name.text} = …`"
+            raise self.fail("E320", "arrays are not supported yet", Span(opening.start, span.end), "an index", note)
+        self.expect("=", "'='")
+        return Rule("map", name, 1, wrt, self.full_expression(), self.doc, self.whole)
+
+
+def _next_step(index: Expr) -> Name | None:
+    """The name of the time in `t+1`."""
+    if not (isinstance(index, Op) and index.op == "add" and len(index.args) == 2):
+        return None
+    time, one = index.args
+    if isinstance(time, Symbol) and isinstance(one, Number) and one.value == 1 and time.span is not None:
+        return Name(time.name, time.span)
+    return None

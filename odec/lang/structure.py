@@ -1,0 +1,189 @@
+"""Is the model whole? Equations, initial values, cycles, and what is never used."""
+
+from __future__ import annotations
+
+from odec.lang import syntax
+from odec.lang.graph import cycles, reachable
+from odec.lang.names import Names
+from odec.lang.report import Report, article
+from odec.lang.resolve import calls
+from odec.system import System, derivative_name
+from odec.tree import Expr, symbols
+
+_PRIME = "'"
+
+
+def check_structure(system: System, names: Names, statements: list[syntax.Statement], report: Report) -> None:
+    """Report what is missing, circular, mixed or unused."""
+    rules = [s for s in statements if isinstance(s, syntax.Rule)]
+    if not rules:
+        note = "a model has an equation for each state: `dX/dt = …`, or `X[t+1] = …`"
+        report.add("E306", "the model has no equations", None, "", note)
+    _check_kinds(rules, report)
+    _check_initials(system, rules, statements, names, report)
+    graph = dependencies(system)
+    if not _check_cycles(system, graph, report):
+        _check_initial_cycles(system, graph, report)
+    if not report.failed:
+        _check_unused(system, names, statements, graph, report)
+
+
+def references(expr: Expr) -> list[str]:
+    """The names and functions that an expression uses, each once, in order."""
+    found = dict.fromkeys(symbol.name for symbol in symbols(expr))
+    found.update(dict.fromkeys(sorted(calls([expr]))))
+    return list(found)
+
+
+def dependencies(system: System) -> dict[str, list[str]]:
+    """What constants, intermediates and functions need."""
+    graph: dict[str, list[str]] = {}
+    for const in system.consts:
+        graph[const.name] = references(const.expr)
+    for intermediate in system.intermediates:
+        graph[intermediate.name] = references(intermediate.expr)
+    for function in system.functions:
+        graph[function.name] = [name for name in references(function.body) if name not in function.args]
+    return graph
+
+
+def _check_kinds(rules: list[syntax.Rule], report: Report) -> None:
+    """All differential or all difference equations."""
+    first = next(iter(rules), None)
+    for rule in rules:
+        if first is not None and rule.kind != first.kind:
+            line = report.source.position(first.span.start)[0]
+            kinds = {"ode": "a differential equation", "map": "a difference equation (a map)"}
+            message = f"{kinds[rule.kind]} in a model of {kinds[first.kind].split(' ', 1)[1].split(' (')[0]}s"
+            note = f"the first equation, on line {line}, is {kinds[first.kind]}: a model has one kind only"
+            report.add("E307", message, rule.span, "", note)
+            return
+
+
+def _check_initials(
+    system: System,
+    rules: list[syntax.Rule],
+    statements: list[syntax.Statement],
+    names: Names,
+    report: Report,
+) -> None:
+    orders = {rule.state.text: rule.order for rule in rules}
+    given: dict[tuple[str, int], syntax.Name] = {}
+    for statement in statements:
+        for item in statement.items if isinstance(statement, syntax.Inits) else ():
+            key = (item.name.text, item.order)
+            if key in given:
+                line = report.source.position(given[key].span.start)[0]
+                message = f"'{item.name.text}{_PRIME * item.order}' has two initial values"
+                report.add("E202", message, item.name.span, "given again", f"line {line} gives the first")
+            given.setdefault(key, item.name)
+            _check_initial_name(item, orders, names, report)
+    for rule in rules:
+        state = rule.state.text
+        for order in range(min(rule.order, 9)):
+            if (state, order) not in given:
+                written = state + _PRIME * order
+                what = f"the state '{state}'" if order == 0 else f"the derivative {written}"
+                label = f"needs `init {written} = …`"
+                report.add("E301", f"{what} has no initial value", rule.state.span, label)
+
+
+def _check_initial_name(item: syntax.Binding, orders: dict[str, int], names: Names, report: Report) -> None:
+    name, order = item.name.text, item.order
+    if name not in orders:
+        entry = names.entries.get(name)
+        is_what = f"is {article(entry.kind)}, not a state" if entry else "is not a state"
+        guess = report.guess(name, orders)
+        note = f"a state has an equation: `d{name}/d{names.time} = …`"
+        report.add("E302", f"'{name}' {is_what}", item.name.span, guess, note)
+    elif order >= orders[name]:
+        note = f"the equation of '{name}' is of order {orders[name]}"
+        message = f"{name}{_PRIME * order} takes no initial value"
+        report.add("E302", message, item.name.span, "", note)
+
+
+def _check_cycles(system: System, graph: dict[str, list[str]], report: Report) -> bool:
+    """Circular definitions; a cycle of functions alone is a recursion."""
+    spans = {d.name: d.span for d in (*system.consts, *system.intermediates, *system.functions)}
+    functions = {function.name for function in system.functions}
+    found = cycles(graph)
+    for cycle in found:
+        path = " -> ".join(cycle)
+        span = spans[cycle[0]]
+        if functions.issuperset(cycle):
+            note = "functions are written out where they are used, so none may call itself"
+            message = f"the function '{cycle[0]}' calls itself"
+            report.add("E305", message, span, "" if len(cycle) == 2 else path, note)
+        elif len(cycle) == 2:
+            note = f"if '{cycle[0]}' changes in time, write `d{cycle[0]}/d{system.time} = …`"
+            report.add("E303", f"'{cycle[0]}' is defined by itself", span, "", note)
+        else:
+            report.add("E303", "a circular definition", span, path)
+    return bool(found)
+
+
+def _check_initial_cycles(system: System, graph: dict[str, list[str]], report: Report) -> None:
+    """In an init a state's name means its initial value; inputs have none."""
+    variables = {derivative_name(e.state, o): e.state + _PRIME * o for e in system.equations for o in range(e.order)}
+    inputs = {i.name for i in system.inputs}
+
+    def at_start(names: list[str]) -> list[str]:
+        return [f"init {variables[n]}" if n in variables else n for n in names]
+
+    starts: dict[str, list[str]] = {name: at_start(needs) for name, needs in graph.items()}
+    spans = {}
+    for initial in system.initials:
+        node = f"init {initial.state}{_PRIME * initial.order}"
+        starts[node] = at_start(references(initial.expr))
+        spans[node] = initial.expr.span
+        used = inputs & reachable(graph, references(initial.expr))
+        if used:
+            name = sorted(used)[0]
+            message = f"an initial value cannot use the input '{name}'"
+            report.add("E311", message, initial.expr.span, f"it depends on '{name}'")
+    for cycle in cycles(starts):
+        node = next((n for n in cycle if n in spans), None)
+        if node is None:
+            continue
+        note = "in an init, the name of a state means its initial value"
+        if len(cycle) == 2:
+            message = f"the initial value of '{node[5:]}' is given by itself"
+            report.add("E304", message, spans[node], "", note)
+        else:
+            at = cycle.index(node)
+            path = " -> ".join([*cycle[at:-1], *cycle[:at], node])
+            report.add("E304", "circular initial values", spans[node], path, note)
+
+
+def _check_unused(
+    system: System,
+    names: Names,
+    statements: list[syntax.Statement],
+    graph: dict[str, list[str]],
+    report: Report,
+) -> None:
+    roots: list[str] = []
+    for equation in system.equations:
+        roots += references(equation.expr)
+    for initial in system.initials:
+        roots += references(initial.expr)
+    for param in system.params:
+        roots += references(param.default)
+    for observable in system.observables:
+        roots += references(observable.expr)
+        for arg in observable.noise.args if observable.noise else ():
+            roots += references(arg)
+    for statement in statements:
+        match statement:
+            case syntax.Params(bounds=syntax.Bounds(lower=lower, upper=upper)):
+                roots += references(lower) + references(upper)
+            case syntax.RunLine(start=start, stop=stop, step=step):
+                roots += references(start) + references(stop) + (references(step) if step else [])
+            case _:
+                pass
+    used = reachable(graph, roots)
+    for entry in names.of_kind("parameter", "constant", "input", "intermediate", "function"):
+        if entry.name not in used:
+            code = "W601" if entry.kind == "parameter" else "W602"
+            message = f"the {entry.kind} '{entry.name}' is never used"
+            report.add(code, message, entry.span, "no equation, init or obs depends on it")

@@ -1,0 +1,225 @@
+"""The last check: values of constants, defaults in their intervals, transforms, the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from odec.diagnostics import Span
+from odec.lang import syntax
+from odec.lang.constants import ConstantCheck, Evaluator, NotConstant
+from odec.lang.graph import order
+from odec.lang.report import Report, words
+from odec.lang.structure import references
+from odec.system import TRANSFORMS, Const, Interval, Param, Run, System
+from odec.tree import Expr, Op
+
+
+class _ResolveConstant(Protocol):
+    def __call__(self, expr: Expr, what: str, infinite: bool = False) -> Expr: ...
+
+
+class Values:
+    """Fills in what the draft of a System leaves open."""
+
+    def __init__(
+        self, draft: System, statements: list[syntax.Statement], resolve: _ResolveConstant, report: Report
+    ):
+        self._draft = draft
+        self._statements = statements
+        self._resolve = resolve
+        self._report = report
+        self._evaluator = Evaluator({f.name: f for f in draft.functions})
+
+    def complete(self) -> System:
+        draft = self._draft
+        consts = self._consts()
+        check = ConstantCheck(self._evaluator.values, self._report)
+        for expr in self._expressions():
+            check.check(expr)
+        params: list[Param] = []
+        run = draft.run
+        defaults = {p.name: p for p in draft.params}
+        for statement in self._statements:
+            if isinstance(statement, syntax.Params):
+                bounds = self._interval(statement.bounds)
+                params += [
+                    self._param(defaults[i.name.text], i.expr.span, statement, bounds) for i in statement.items
+                ]
+            elif isinstance(statement, syntax.RunLine) and run is not None:
+                run = self._run(statement, run)
+        for comparison in self._equalities():
+            note = "a state passes through a value between two steps; compare with <= or >="
+            self._report.add("W605", "'==' of a quantity that changes in time", comparison.span, "rarely true", note)
+        return replace(draft, consts=consts, params=tuple(params), run=run)
+
+    def _expressions(self) -> Iterable[Expr]:
+        draft = self._draft
+        parts = (draft.equations, draft.intermediates, draft.initials, draft.observables)
+        for definitions in parts:
+            for definition in definitions:
+                yield definition.expr
+        for function in draft.functions:
+            yield function.body
+        for observable in draft.observables:
+            yield from observable.noise.args if observable.noise else ()
+
+    def _consts(self) -> tuple[Const, ...]:
+        by_name = {c.name: c for c in self._draft.consts}
+        graph = {name: [r for r in references(c.expr) if r in by_name] for name, c in by_name.items()}
+        for function in self._draft.functions:
+            graph[function.name] = references(function.body)
+        for const in by_name.values():
+            graph[const.name] = references(const.expr)
+        for name in order(graph):
+            if name in by_name:
+                value = self._constant(by_name[name].expr, f"the constant '{name}'")
+                by_name[name] = replace(by_name[name], value=value)
+                self._evaluator.values[name] = value
+        return tuple(by_name.values())
+
+    def _constant(self, expr: Expr, what: str) -> float:
+        """A finite value (1 where something was reported)."""
+        ConstantCheck(self._evaluator.values, found := Report(self._report.source)).check(expr)
+        self._report.extend(found.diagnostics())
+        if found.failed:
+            return 1.0
+        try:
+            value = self._evaluator.value(expr)
+        except NotConstant as error:
+            name = str(error)
+            message = f"the value of {what} is not known when compiled"
+            label = f"it depends on '{name}'" if name else "too long to compute"
+            self._report.add("E311", message, expr.span, label, "it may use numbers and constants")
+            return 1.0
+        if not math.isfinite(value):
+            shown = "not a real number" if math.isnan(value) else "infinite"
+            self._report.add("E504", f"the value of {what} is {shown}", expr.span)
+            return 1.0
+        return value
+
+    def _bound(self, expr: Expr) -> float:
+        what = "a bound of an interval"
+        resolved = self._resolve(expr, what, infinite=True)
+        if self._report.failed:
+            return 0.0
+        infinite = _infinity(resolved)
+        return self._constant(resolved, what) if infinite is None else infinite
+
+    def _interval(self, bounds: syntax.Bounds | None) -> Interval | None:
+        if bounds is None:
+            return Interval()
+        lower, upper = self._bound(bounds.lower), self._bound(bounds.upper)
+        if not lower < upper:
+            message = f"no value lies between {lower:g} and {upper:g}"
+            if lower == upper and math.isfinite(lower):
+                message = f"the interval holds {lower:g} at most"
+            note = "a fixed number is a `const`; bounds stand in order: in (LOWER, UPPER)"
+            self._report.add("E506", message, bounds.span, "the interval is empty", note)
+            return None
+        return Interval(
+            lower, upper, bounds.lower_closed and lower > -math.inf, bounds.upper_closed and upper < math.inf
+        )
+
+    def _param(
+        self, param: Param, default: Span | None, statement: syntax.Params, interval: Interval | None
+    ) -> Param:
+        value = self._constant(param.default, f"the parameter '{param.name}'")
+        if interval is None:
+            return param
+        transform = param.transform or interval.default_transform
+        if statement.bounds is None and transform in ("log", "log10"):
+            interval = Interval(0.0)
+        if statement.transform is not None and not self._fits(statement.transform, interval, param, statement):
+            return param
+        if value not in interval:
+            label = f"not in {interval}"
+            notes = ("the interval does not hold its round-bracketed ends",)
+            at_bound = value in (interval.lower, interval.upper)
+            message = f"the default of '{param.name}', {value:g}, lies outside its interval"
+            self._report.add("E507", message, default, label, *(notes if at_bound else ()))
+        elif value in (interval.lower, interval.upper) and transform != "none":
+            message = f"the default of '{param.name}' lies on a bound: a fit cannot leave it"
+            note = "start it a little inside, or write `via none`"
+            self._report.add("W603", message, default, f"{transform} is flat here", note)
+        return replace(param, value=value, interval=interval, transform=transform)
+
+    def _fits(
+        self, transform: syntax.Name, interval: Interval, param: Param, statement: syntax.Params
+    ) -> bool:
+        """Is the transform one we know, made for such bounds?"""
+        name = transform.text
+        if name not in TRANSFORMS:
+            guess = self._report.guess(name, TRANSFORMS)
+            note = f"a transform is {words(TRANSFORMS)}"
+            self._report.add("E208", f"unknown transform '{name}'", transform.span, guess, note)
+            return False
+        finite = math.isfinite(interval.lower) + math.isfinite(interval.upper)
+        wrong = ""
+        if name == "softplus" and finite != 1:
+            wrong = "softplus needs one finite bound, as in `in (0, inf)`"
+        elif name == "logit" and finite != 2:
+            wrong = "logit needs two finite bounds, as in `in (0, 1)`"
+        elif name in ("log", "log10") and interval.lower < 0:
+            wrong = f"{name} needs positive values: `in (0, inf)`"
+        if wrong:
+            message = f"the transform '{name}' does not fit the interval {interval}"
+            self._report.add("E508", message, transform.span, "", wrong)
+            return False
+        if name in ("log", "log10") and (interval.lower > 0 or interval.upper < math.inf):
+            message = f"'{name}' keeps '{param.name}' positive but does not hold it in {interval}"
+            note = "without `via` both bounds are held"
+            self._report.add("W604", message, transform.span, "the bounds are not held", note)
+        return True
+
+    def _run(self, statement: syntax.RunLine, run: Run) -> Run:
+        def value(expr: Expr, what: str) -> float:
+            resolved = self._resolve(expr, what)
+            return 1.0 if self._report.failed else self._constant(resolved, what)
+
+        start, stop = value(statement.start, "the start of the run"), value(statement.stop, "the end of the run")
+        if self._report.failed:
+            return run
+        if start == stop:
+            self._report.add("E312", "the run ends where it starts", statement.stop.span, f"both are {start:g}")
+        step = None
+        if statement.step is not None:
+            step = value(statement.step, "the step of the run")
+            if step <= 0:
+                note = "a run backwards in time is `run t = 10 .. 0 step 0.1`"
+                self._report.add("E312", "the step of a run is positive", statement.step.span, f"it is {step:g}", note)
+        if self._draft.kind == "map":
+            self._map_run(statement, start, stop, step)
+        return Run(start, stop, step, run.method, run.span)
+
+    def _map_run(self, statement: syntax.RunLine, start: float, stop: float, step: float | None) -> None:
+        if statement.method is not None:
+            self._report.add("E312", "a map needs no method", statement.method.span, "leave this out")
+        if step is not None and step != 1 and statement.step is not None:
+            self._report.add("E312", "the step of a map is 1", statement.step.span, f"it is {step:g}")
+        if stop < start or stop - start != math.floor(stop - start):
+            span = statement.stop.span
+            self._report.add("E312", "a map runs forward by whole steps", span, f"from {start:g} to {stop:g}")
+
+    def _equalities(self) -> Iterable[Op]:
+        """Comparisons for equality in which a state or the time stands."""
+        changing = {self._draft.time, *self._draft.states}
+        for expr in self._expressions():
+            stack = [expr]
+            while stack:
+                node = stack.pop()
+                if isinstance(node, Op):
+                    if node.op in ("eq", "ne") and changing.intersection(references(node)):
+                        yield node
+                    stack.extend(node.args)
+
+
+def _infinity(expr: Expr) -> float | None:
+    """±inf where the bound is written so."""
+    sign = 1.0
+    while isinstance(expr, Op) and expr.op == "neg":
+        sign, expr = -sign, expr.args[0]
+    value = getattr(expr, "value", 0.0)
+    return sign * value if math.isinf(value) else None
