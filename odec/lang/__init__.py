@@ -28,9 +28,7 @@ __all__ = [
 ]
 
 
-def parse(
-    source: Source, *, methods: frozenset[str] | None = None
-) -> tuple[System | None, list[Diagnostic]]:
+def parse(source: Source, *, methods: frozenset[str] | None = None) -> tuple[System | None, list[Diagnostic]]:
     """The System that a text describes, with its warnings; or None and every error of the phase that failed.
 
     methods: the names that `run … method NAME` may give; None accepts any.

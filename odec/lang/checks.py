@@ -43,7 +43,7 @@ def check(
     check_structure(draft, checker.names, statements, report)
     if report.failed:
         return None, report.diagnostics()
-    system = Values(draft, statements, checker.resolve_constant, report).complete()
+    system = Values(draft, statements, checker.fixed, report).complete()
     return (None if report.failed else system), report.diagnostics()
 
 
@@ -67,6 +67,7 @@ class _Checker:
         self.report = report
         self.names = Names(statements, report)
         self.resolver = Resolver(self.names.entries, self.names.time, report)
+        self.fixed: dict[Span, Expr] = {}
 
     def draft(self, doc: str) -> System:
         """The System with names looked up, and values, intervals and transforms still open."""
@@ -116,8 +117,12 @@ class _Checker:
                 units.update({i.name.text: statement.unit for i in statement.items if i.order == 0})
         return units
 
-    def resolve_constant(self, expr: Expr, what: str, infinite: bool = False) -> Expr:
-        return self.resolver.number(expr, Context(what, _CONSTANT, infinite=infinite))
+    def _constant(self, expr: Expr, what: str, infinite: bool = False) -> Expr:
+        """Resolved, and kept under its span for the values' check."""
+        resolved = self.resolver.number(expr, Context(what, _CONSTANT, infinite=infinite))
+        if expr.span is not None:
+            self.fixed[expr.span] = resolved
+        return resolved
 
     def _value(self, expr: Expr, what: str) -> Expr:
         return self.resolver.number(expr, Context(what))
@@ -127,10 +132,7 @@ class _Checker:
             case syntax.Params():
                 return self._params(statement)
             case syntax.Consts(items=items, unit=unit, doc=doc):
-                return [
-                    Const(i.name.text, self.resolve_constant(i.expr, "a constant"), 0.0, unit, doc, i.name.span)
-                    for i in items
-                ]
+                return [self._const(item, unit, doc) for item in items]
             case syntax.Inits():
                 return self._inits(statement)
             case syntax.Rule():
@@ -147,24 +149,22 @@ class _Checker:
                 return self._run(statement)
         return []
 
+    def _const(self, item: syntax.Binding, unit: str | None, doc: str) -> Const:
+        """Its value is found when all constants are known."""
+        expr = self._constant(item.expr, "a constant")
+        return Const(item.name.text, expr, 0.0, unit, doc, item.name.span)
+
     def _params(self, statement: syntax.Params) -> list[Param]:
         """Bounds and transforms are found once the constants have their values."""
         params = []
+        if statement.bounds is not None:
+            self._constant(statement.bounds.lower, "a bound of an interval", infinite=True)
+            self._constant(statement.bounds.upper, "a bound of an interval", infinite=True)
         for item in statement.items:
-            default = self.resolve_constant(item.expr, "the default of a parameter")
+            default = self._constant(item.expr, "the default of a parameter")
             transform = statement.transform.text if statement.transform else ""
-            params.append(
-                Param(
-                    item.name.text,
-                    default,
-                    0.0,
-                    Interval(),
-                    transform,
-                    statement.unit,
-                    statement.doc,
-                    item.name.span,
-                )
-            )
+            name, span, unit, doc = item.name.text, item.name.span, statement.unit, statement.doc
+            params.append(Param(name, default, 0.0, Interval(), transform, unit, doc, span))
         return params
 
     def _inits(self, statement: syntax.Inits) -> list[Initial]:
@@ -226,10 +226,15 @@ class _Checker:
         elif count != len(wanted):
             form = f"{name.text}({', '.join(wanted)})" if wanted else name.text
             takes = f"{len(wanted)} argument{'' if len(wanted) == 1 else 's'}" if wanted else "no arguments"
-            self.report.add("E205", f"'{name.text}' takes {takes}", span, f"{count} given", f"write `~ {form}`")
+            message = f"'{name.text}' takes {takes}"
+            self.report.add("E205", message, span, f"{count} given", f"write `~ {form}`")
 
     def _run(self, statement: syntax.RunLine) -> list[Run]:
         method = statement.method
+        self._constant(statement.start, "the start of the run")
+        self._constant(statement.stop, "the end of the run")
+        if statement.step is not None:
+            self._constant(statement.step, "the step of the run")
         if statement.time.text != self.names.time:
             message = f"the independent variable is '{self.names.time}', not '{statement.time.text}'"
             self.report.add("E318", message, statement.time.span, f"did you mean '{self.names.time}'?")

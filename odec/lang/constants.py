@@ -9,7 +9,7 @@ from odec.diagnostics import Span
 from odec.lang.functions import BOOLEAN
 from odec.lang.report import Report
 from odec.system import Function
-from odec.tree import OPERATIONS, Expr, Number, Op, Symbol
+from odec.tree import OPERATIONS, Expr, Number, Symbol
 
 MAX_EXPONENT = 1000.0
 _MAX_STEPS, _MAX_LEVELS = 100_000, 400
@@ -53,7 +53,8 @@ class Evaluator:
         function = self.functions.get(expr.op[5:])
         if function is None or len(function.args) != len(args):
             raise NotConstant(expr.op[5:])
-        return self._value(function.body, {**self.values, **dict(zip(function.args, args, strict=True))}, level + 1)
+        inside = {**self.values, **dict(zip(function.args, args, strict=True))}
+        return self._value(function.body, inside, level + 1)
 
 
 def apply(op: str, args: list[float | bool]) -> float | bool:
@@ -82,12 +83,8 @@ class ConstantCheck:
         args = []
         for arg in expr.args:
             args.append(self.check(arg))
-        if expr.op == "div" and args[1] is not None and args[1] == 0:
-            span = expr.args[1].span
-            self._report.add("E503", "division by zero", span, "this is always zero")
-            return None
-        if expr.op == "mod" and args[1] is not None and args[1] == 0:
-            self._report.add("E503", "remainder of a division by zero", expr.args[1].span, "this is always zero")
+        if expr.op in ("div", "mod") and args[1] is not None and args[1] == 0:
+            self._report.add("E503", "division by zero", expr.args[1].span, "this is always zero")
             return None
         if expr.op == "pow" and args[1] is not None and not abs(args[1]) <= MAX_EXPONENT:
             note = f"exponents that are numbers reach to {MAX_EXPONENT:g}"

@@ -26,7 +26,11 @@ _POWER = {
     "or": 10,
     "and": 20,
     **dict.fromkeys(_COMPARE, 40),
-    **{"|": 42, "&": 44, "+": 50, "-": 50, "*": 60, "/": 60, "**": 80, "^": 80},
+    "|": 42,
+    "&": 44,
+    **dict.fromkeys("+-", 50),
+    **dict.fromkeys("*/", 60),
+    **dict.fromkeys(("**", "^"), 80),
 }
 _GATHERED = {"or": "or", "and": "and", "|": "or", "&": "and", "*": "mul"}
 _NOT, _UNARY = 30, 70
@@ -316,7 +320,9 @@ class Parser:
         span = Span(opening.start, self.previous.end)
         if isinstance(inner, Op):
             return Op(inner.op, inner.args, span)
-        return Symbol(inner.name, span) if isinstance(inner, Symbol) else Number(inner.value, inner.text, span)
+        if isinstance(inner, Symbol):
+            return Symbol(inner.name, span)
+        return Number(inner.value, inner.text, span)
 
     def _conditional(self) -> Op:
         start = self.advance()

@@ -21,14 +21,19 @@ from odec.lang.syntax import (
     Time,
 )
 from odec.system import derivative_name
+from odec.tree import Symbol
 
-VALUES = frozenset({"time", "state", "derivative", "parameter", "constant", "input", "intermediate", "argument"})
+VALUES = frozenset(
+    {"time", "state", "derivative", "parameter", "constant", "input", "intermediate", "argument"}
+)
 """Kinds of names that stand for a number in a formula."""
+
+_MEASURED = frozenset({"state", "derivative", "intermediate", "input"})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name of the model. arity: of a function. order: the highest derivative that is a variable, of a state."""
+    """A name of the model; `arity` of a function, `order` of a state's equation."""
 
     name: str
     kind: str
@@ -48,6 +53,7 @@ class Names:
         self._declare_time([s for s in statements if isinstance(s, Time)])
         for statement in statements:
             self._declare(statement)
+        self._declare_measured([s for s in statements if isinstance(s, Observation)])
         self._declare_derivatives()
 
     def _declare_time(self, statements: list[Time]) -> None:
@@ -81,10 +87,23 @@ class Names:
             case Inputs(names=names):
                 for name in names:
                     self._add(name, "input")
-            case Observation(name=name):
-                self._add(name, "observable")
+            case Observation(name=name, expr=expr):
+                if not (isinstance(expr, Symbol) and expr.name == name.text):
+                    self._add(name, "observable")
             case _:
                 pass
+
+    def _declare_measured(self, statements: list[Observation]) -> None:
+        """`obs X = X ~ …` measures the quantity X under its own name."""
+        measured: dict[str, Span] = {}
+        for statement in statements:
+            name = statement.name
+            if not (isinstance(statement.expr, Symbol) and statement.expr.name == name.text):
+                continue
+            entry = self.entries.get(name.text)
+            if name.text in measured or entry is None or entry.kind not in _MEASURED:
+                self._add(name, "observable")
+            measured.setdefault(name.text, name.span)
 
     def _add(self, name: Name, kind: str, arity: int = 0, order: int = 0) -> None:
         if not self.allowed(name):
@@ -100,7 +119,7 @@ class Names:
         else:
             message = f"the name '{name.text}' is defined twice"
         if "observable" in (kind, first.kind):
-            notes.append("an observable has a name of its own; states can be measured under their own names")
+            notes.append("an observable has a name of its own, or is the quantity itself: `obs X = X`")
         self._report.add("E202", message, name.span, "defined again", *notes)
 
     def allowed(self, name: Name) -> bool:
@@ -109,7 +128,8 @@ class Names:
             return True
         what = "the time" if name.text == self.time else "a number"
         note = "only pi, inf and the time (`t`, or what `time NAME` names) are reserved"
-        self._report.add("E206", f"'{name.text}' is reserved: it is {what}", name.span, "choose another name", note)
+        message = f"'{name.text}' is reserved: it is {what}"
+        self._report.add("E206", message, name.span, "choose another name", note)
         return False
 
     def _declare_derivatives(self) -> None:

@@ -71,7 +71,7 @@ def _power(expr: Expr) -> int:
 
 
 def _within(expr: Expr, power: int) -> str:
-    """The text, in brackets unless it binds at least as tightly as `power`; a sign never follows an operator."""
+    """The text, in brackets unless it binds at least as tightly as `power` (no sign after an operator)."""
     text = expression_text(expr)
     signed = power > 50 and text.startswith("-")
     return f"({text})" if signed or _power(expr) < power else text

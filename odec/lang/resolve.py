@@ -134,7 +134,8 @@ class Resolver:
             message = f"'{state}' is {article(entry.kind)}: it has no derivative"
             self.report.add("E313", message, span, "only states have derivatives")
         else:
-            note = f"name its right-hand side (`rate = …`, `{state}{chr(39) * entry.order} = rate`) and use that name"
+            written = state + "'" * entry.order
+            note = f"name its right-hand side (`rate = …`, then `{written} = rate`) and use that name"
             message = f"'{symbol.name}' is not a variable: it is what the equation of '{state}' gives"
             self.report.add("E313", message, span, "", note)
         return symbol
@@ -208,7 +209,8 @@ class Resolver:
         else:
             count = str(least) if least == most else f"{least} or {most}"
             wanted = f"{count} argument{'' if most == 1 else 's'}"
-        notes = ("a logarithm to another base is log(x)/log(b)",) if name in ("log", "ln") and given == 2 else ()
+        other_base = name in ("log", "ln") and given == 2
+        notes = ("a logarithm to another base is log(x)/log(b)",) if other_base else ()
         self.report.add("E205", f"'{name}' takes {wanted}", span, f"{given} given", *notes)
 
     def _not_a_function(
@@ -217,9 +219,11 @@ class Resolver:
         """x(t - tau), x(t), or a missing multiplication sign."""
         if kind == "state" and len(args) == 1 and self._is_time(args[0]):
             note = f"write '{name}': it always means the value at the present time"
-            self.report.add("E204", f"'{name}' is a state, not a function", call.span, f"write '{name}'", note)
+            message = f"'{name}' is a state, not a function"
+            self.report.add("E204", message, call.span, f"write '{name}'", note)
         elif kind == "state" and len(args) == 1 and self._has_time(args[0]):
-            self.report.add("E323", f"delays (`{name}(t - …)`) are not supported yet", call.span, "a delay")
+            message = f"delays (`{name}({self.time} - …)`) are not supported yet"
+            self.report.add("E323", message, call.span, "a delay")
         else:
             label = f"did you mean '{name}*(…)'?"
             self.report.add("E204", f"'{name}' is {article(kind)}, not a function", name_span, label)

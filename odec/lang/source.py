@@ -57,7 +57,8 @@ def check_source(source: Source) -> list[Diagnostic]:
     offset = source.text.find("\0")
     if offset >= 0:
         note = "a model is plain text: is this a binary file?"
-        return [Diagnostic("E110", "the file holds a NUL byte", source, Span(offset, offset + 1), "", (note,))]
+        at = Span(offset, offset + 1)
+        return [Diagnostic("E110", "the file holds a NUL byte", source, at, "", (note,))]
     start = 0
     while start < len(source.text):
         end = source.text.find("\n", start)

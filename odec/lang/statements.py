@@ -93,7 +93,8 @@ class _StatementParser(Parser):
         if first.text not in _EVENTS or second.kind not in ("name", "number", "(", "-", "not"):
             return
         if second.kind == "name" or any(t.kind == ":" for t in self.tokens):
-            raise self.fail("E322", f"events (`{first.text} …:`) are not supported yet", self.whole, "an event")
+            message = f"events (`{first.text} …:`) are not supported yet"
+            raise self.fail("E322", message, self.whole, "an event")
 
     def _keyword_statement(self, first: Token) -> Statement:
         word = ALIASES.get(first.text, first.text)
@@ -116,7 +117,8 @@ class _StatementParser(Parser):
             note = "units stand with param, const, init, input, obs and time; a state's unit with its init"
             return self.fail("E107", "a unit has no place here", token.span, "", note)
         if token.kind in (",", "..", "~", "->"):
-            return self.fail("E107", f"unexpected '{token.text}'", token.span, "the statement should end here")
+            message = f"unexpected '{token.text}'"
+            return self.fail("E107", message, token.span, "the statement should end here")
         return self.unexpected("an operator")
 
     def _no_array(self, name: Name) -> None:
@@ -168,7 +170,8 @@ class _StatementParser(Parser):
             raise self.fail("E324", message, self.token.span, "a prior")
         if what != "state" and self.token.kind in ("end", ",", ":"):
             note = f"write `{name.text} = 1.0`: the value stands in for what is not set at run time"
-            raise self.fail("E317", f"the {what} '{name.text}' has no value", name.span, "needs a value", note)
+            message = f"the {what} '{name.text}' has no value"
+            raise self.fail("E317", message, name.span, "needs a value", note)
         self.expect("=", "'='")
         return Binding(name, self.full_expression(), order)
 
@@ -179,7 +182,7 @@ class _StatementParser(Parser):
         self._no_array(names[-1])
         kind = self.name("hold, linear or cubic") if self.token.kind == "name" else None
         if self.token.kind == "=":
-            note = "an input's values are given at run time: `net(t, inputs={\"NAME\": (times, values)})`"
+            note = 'an input\'s values are given at run time: `net(t, inputs={"NAME": (times, values)})`'
             raise self.fail("E107", "an input has no value in the model", self.token.span, "", note)
         return Inputs(tuple(names), kind, self._unit(), self.doc, self.whole)
 
@@ -225,16 +228,16 @@ class _StatementParser(Parser):
 
     def _bounds(self) -> Bounds:
         opening = self.token
-        wanted = "an interval such as (0, inf) or [0, 1]"
+        message = "expected an interval such as (0, inf) or [0, 1]"
         if opening.kind not in ("(", "["):
-            raise self.fail("E115", f"expected {wanted}", opening.span)
+            raise self.fail("E115", message, opening.span)
         self.advance()
         lower = self.full_expression()
         if not self.accept(","):
-            raise self.fail("E115", f"expected {wanted}", Span(opening.start, self.token.span.end), "needs two bounds")
+            raise self.fail("E115", message, opening.span.to(self.token.span), "needs two bounds")
         upper = self.full_expression()
         if self.token.kind not in (")", "]"):
-            raise self.fail("E115", f"expected {wanted}", Span(opening.start, self.token.span.end), "not closed")
+            raise self.fail("E115", message, opening.span.to(self.token.span), "not closed")
         closing = self.advance()
         span = Span(opening.start, closing.end)
         return Bounds(lower, upper, opening.kind == "[", closing.kind == "]", span)
@@ -283,9 +286,10 @@ class _StatementParser(Parser):
         below = self.token
         over = f"{top.text}/{below.text}"
         span = Span(top.span.start, below.span.end)
+        message = f"'{over}' is not a derivative"
         note = "a derivative is `dX/dt`, `d2X/dt2` or `X'`, `X''`"
         if below.kind != "name" or top.text[0] != "d" or below.text[0] != "d":
-            raise self.fail("E107", f"'{over}' is not a derivative", span, "", note)
+            raise self.fail("E107", message, span, "", note)
         self.advance()
         digits = len(top.text[1:]) - len(top.text[1:].lstrip("0123456789"))
         count = top.text[1 : 1 + digits]
@@ -293,9 +297,9 @@ class _StatementParser(Parser):
         if count and time.endswith(count):
             time = time[: -len(count)]
         elif count:
-            raise self.fail("E107", f"'{over}' is not a derivative", span, f"did you mean '{over}{count}'?", note)
+            raise self.fail("E107", message, span, f"did you mean '{over}{count}'?", note)
         if not state or not time or len(count) > 3 or count == "0":
-            raise self.fail("E107", f"'{over}' is not a derivative", span, "", note)
+            raise self.fail("E107", message, span, "", note)
         name = Name(state, Span(top.span.start + 1 + digits, top.span.end))
         return name, int(count or 1), Name(time, Span(below.start + 1, below.end))
 
@@ -307,7 +311,8 @@ class _StatementParser(Parser):
         brackets = Span(opening.start, self.previous.end)
         if self.token.kind != "=":
             if self.token.kind == "end":
-                raise self.fail("E107", "an expression is not a statement", self.whole, "give it a name: `NAME = …`")
+                label = "give it a name: `NAME = …`"
+                raise self.fail("E107", "an expression is not a statement", self.whole, label)
             raise self.unexpected("'='")
         self.advance()
         if len(args) == 1 and isinstance(args[0], Number) and args[0].value == 0:
@@ -315,7 +320,8 @@ class _StatementParser(Parser):
             return Inits((binding,), self._unit(), self.doc, self.whole)
         if len(args) == 1 and (wrt := _next_step(args[0])):
             return Rule("map", name, 1, wrt, self.full_expression(), self.doc, self.whole)
-        names = tuple(Name(a.name, a.span or brackets) for a in args if isinstance(a, Symbol) and "'" not in a.name)
+        plain = [a for a in args if isinstance(a, Symbol) and "'" not in a.name]
+        names = tuple(Name(a.name, a.span or brackets) for a in plain)
         if len(names) < len(args) or not args:
             note = f"a function is `{name.text}(a, b) = EXPR`; an initial value `init {name.text} = EXPR`"
             raise self.fail("E107", "the arguments of a function are names", brackets, "", note)
@@ -335,7 +341,8 @@ class _StatementParser(Parser):
             raise self.fail("E107", "the left side of a map is its next value", span, label, note)
         if wrt is None or self.token.kind == "'":
             note = f"a map is `{name.text}[t+1] = …`, its initial value `init {name.text} = …`"
-            raise self.fail("E320", "arrays are not supported yet", Span(opening.start, span.end), "an index", note)
+            index_span = Span(opening.start, span.end)
+            raise self.fail("E320", "arrays are not supported yet", index_span, "an index", note)
         self.expect("=", "'='")
         return Rule("map", name, 1, wrt, self.full_expression(), self.doc, self.whole)
 

@@ -104,7 +104,9 @@ def _check_initial_name(item: syntax.Binding, orders: dict[str, int], names: Nam
 
 def _check_cycles(system: System, graph: dict[str, list[str]], report: Report) -> bool:
     """Circular definitions; a cycle of functions alone is a recursion."""
-    spans = {d.name: d.span for d in (*system.consts, *system.intermediates, *system.functions)}
+    spans = {c.name: c.span for c in system.consts}
+    spans |= {i.name: i.span for i in system.intermediates}
+    spans |= {f.name: f.span for f in system.functions}
     functions = {function.name for function in system.functions}
     found = cycles(graph)
     for cycle in found:
@@ -124,7 +126,11 @@ def _check_cycles(system: System, graph: dict[str, list[str]], report: Report) -
 
 def _check_initial_cycles(system: System, graph: dict[str, list[str]], report: Report) -> None:
     """In an init a state's name means its initial value; inputs have none."""
-    variables = {derivative_name(e.state, o): e.state + _PRIME * o for e in system.equations for o in range(e.order)}
+    variables = {
+        derivative_name(e.state, order): e.state + _PRIME * order
+        for e in system.equations
+        for order in range(e.order)
+    }
     inputs = {i.name for i in system.inputs}
 
     def at_start(names: list[str]) -> list[str]:
@@ -142,8 +148,8 @@ def _check_initial_cycles(system: System, graph: dict[str, list[str]], report: R
             message = f"an initial value cannot use the input '{name}'"
             report.add("E311", message, initial.expr.span, f"it depends on '{name}'")
     for cycle in cycles(starts):
-        node = next((n for n in cycle if n in spans), None)
-        if node is None:
+        node = next((n for n in cycle if n in spans), "")
+        if not node:
             continue
         note = "in an init, the name of a state means its initial value"
         if len(cycle) == 2:

@@ -144,14 +144,5 @@ class RunLine:
 
 
 Statement = (
-    Params
-    | Consts
-    | Inits
-    | Rule
-    | Definition
-    | FunctionDefinition
-    | Inputs
-    | Observation
-    | Time
-    | RunLine
+    Params | Consts | Inits | Rule | Definition | FunctionDefinition | Inputs | Observation | Time | RunLine
 )

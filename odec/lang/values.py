@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from odec.diagnostics import Span
 from odec.lang import syntax
@@ -17,19 +16,15 @@ from odec.system import TRANSFORMS, Const, Interval, Param, Run, System
 from odec.tree import Expr, Op
 
 
-class _ResolveConstant(Protocol):
-    def __call__(self, expr: Expr, what: str, infinite: bool = False) -> Expr: ...
-
-
 class Values:
-    """Fills in what the draft of a System leaves open."""
+    """Fills in what the draft of a System leaves open; `fixed` has bounds and the run's ends by their spans."""
 
     def __init__(
-        self, draft: System, statements: list[syntax.Statement], resolve: _ResolveConstant, report: Report
+        self, draft: System, statements: list[syntax.Statement], fixed: Mapping[Span, Expr], report: Report
     ):
         self._draft = draft
         self._statements = statements
-        self._resolve = resolve
+        self._fixed = fixed
         self._report = report
         self._evaluator = Evaluator({f.name: f for f in draft.functions})
 
@@ -45,14 +40,14 @@ class Values:
         for statement in self._statements:
             if isinstance(statement, syntax.Params):
                 bounds = self._interval(statement.bounds)
-                params += [
-                    self._param(defaults[i.name.text], i.expr.span, statement, bounds) for i in statement.items
-                ]
+                for item in statement.items:
+                    params.append(self._param(defaults[item.name.text], item.expr.span, statement, bounds))
             elif isinstance(statement, syntax.RunLine) and run is not None:
                 run = self._run(statement, run)
         for comparison in self._equalities():
             note = "a state passes through a value between two steps; compare with <= or >="
-            self._report.add("W605", "'==' of a quantity that changes in time", comparison.span, "rarely true", note)
+            message = "'==' of a quantity that changes in time"
+            self._report.add("W605", message, comparison.span, "rarely true", note)
         return replace(draft, consts=consts, params=tuple(params), run=run)
 
     def _expressions(self) -> Iterable[Expr]:
@@ -101,12 +96,13 @@ class Values:
         return value
 
     def _bound(self, expr: Expr) -> float:
-        what = "a bound of an interval"
-        resolved = self._resolve(expr, what, infinite=True)
-        if self._report.failed:
-            return 0.0
+        resolved = self._at(expr)
         infinite = _infinity(resolved)
-        return self._constant(resolved, what) if infinite is None else infinite
+        return self._constant(resolved, "a bound of an interval") if infinite is None else infinite
+
+    def _at(self, expr: Expr) -> Expr:
+        """The resolved form of an expression of the syntax tree."""
+        return expr if expr.span is None else self._fixed.get(expr.span, expr)
 
     def _interval(self, bounds: syntax.Bounds | None) -> Interval | None:
         if bounds is None:
@@ -132,7 +128,7 @@ class Values:
         transform = param.transform or interval.default_transform
         if statement.bounds is None and transform in ("log", "log10"):
             interval = Interval(0.0)
-        if statement.transform is not None and not self._fits(statement.transform, interval, param, statement):
+        if statement.transform is not None and not self._fits(statement.transform, interval, param):
             return param
         if value not in interval:
             label = f"not in {interval}"
@@ -146,9 +142,7 @@ class Values:
             self._report.add("W603", message, default, f"{transform} is flat here", note)
         return replace(param, value=value, interval=interval, transform=transform)
 
-    def _fits(
-        self, transform: syntax.Name, interval: Interval, param: Param, statement: syntax.Params
-    ) -> bool:
+    def _fits(self, transform: syntax.Name, interval: Interval, param: Param) -> bool:
         """Is the transform one we know, made for such bounds?"""
         name = transform.text
         if name not in TRANSFORMS:
@@ -175,21 +169,18 @@ class Values:
         return True
 
     def _run(self, statement: syntax.RunLine, run: Run) -> Run:
-        def value(expr: Expr, what: str) -> float:
-            resolved = self._resolve(expr, what)
-            return 1.0 if self._report.failed else self._constant(resolved, what)
-
-        start, stop = value(statement.start, "the start of the run"), value(statement.stop, "the end of the run")
-        if self._report.failed:
-            return run
+        start = self._constant(self._at(statement.start), "the start of the run")
+        stop = self._constant(self._at(statement.stop), "the end of the run")
         if start == stop:
-            self._report.add("E312", "the run ends where it starts", statement.stop.span, f"both are {start:g}")
+            message = "the run ends where it starts"
+            self._report.add("E312", message, statement.stop.span, f"both are {start:g}")
         step = None
         if statement.step is not None:
-            step = value(statement.step, "the step of the run")
+            step = self._constant(self._at(statement.step), "the step of the run")
             if step <= 0:
                 note = "a run backwards in time is `run t = 10 .. 0 step 0.1`"
-                self._report.add("E312", "the step of a run is positive", statement.step.span, f"it is {step:g}", note)
+                message = "the step of a run is positive"
+                self._report.add("E312", message, statement.step.span, f"it is {step:g}", note)
         if self._draft.kind == "map":
             self._map_run(statement, start, stop, step)
         return Run(start, stop, step, run.method, run.span)
