@@ -119,7 +119,27 @@ def _statement(lead: str, doc: Doc, comment: str, indent: str) -> list[str]:
         return [*above, whole]
     if isinstance(doc, Call | Parens):
         return above + lines(doc, indent, lead)
+    split = _last_bracket(doc)
+    if (
+        isinstance(doc, Chain)
+        and split is not None
+        and len(doc.rest) == 1
+        and len(indent + lead + split[0]) < WIDTH
+    ):
+        return above + lines(split[1], indent, lead + split[0])
     return [*above, f"{indent}{lead}(", *lines(doc, indent + INDENT), f"{indent})"]
+
+
+def _last_bracket(doc: Doc) -> tuple[str, Call | Parens] | None:
+    """A chain that ends in a bracket, as the text before the bracket and the bracket."""
+    if not isinstance(doc, Chain):
+        return None
+    *before, (operator, last) = doc.rest
+    head = flat(Chain(doc.first, tuple(before))) + f" {operator} "
+    if isinstance(last, Call | Parens):
+        return head, last
+    inner = _last_bracket(last)
+    return (head + inner[0], inner[1]) if inner else None
 
 
 def names_tuple(names: list[str]) -> Doc:

@@ -47,12 +47,12 @@ class Tableau:
             for i in stages
             if off(sum(self.a[i], Fraction(0)), self.c[i])
         ]
-        if off(sum(self.b), Fraction(1)):
+        if off(sum(self.b, Fraction(0)), Fraction(1)):
             found.append(f"the weights sum to {sum(self.b)}, not 1")
         b, c = self.b, self.c
-        if self.order >= 2 and off(sum(b[i] * c[i] for i in stages), Fraction(1, 2)):
+        if self.order >= 2 and off(sum((b[i] * c[i] for i in stages), Fraction(0)), Fraction(1, 2)):
             found.append("Σ b_i c_i is not 1/2")
-        if self.order >= 3 and off(sum(b[i] * c[i] ** 2 for i in stages), Fraction(1, 3)):
+        if self.order >= 3 and off(sum((b[i] * c[i] ** 2 for i in stages), Fraction(0)), Fraction(1, 3)):
             found.append("Σ b_i c_i² is not 1/3")
         chain = sum((b[i] * self.a[i][j] * c[j] for i in stages for j in range(i)), Fraction(0))
         if self.order >= 3 and off(chain, Fraction(1, 6)):

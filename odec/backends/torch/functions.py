@@ -6,6 +6,7 @@ import builtins
 import keyword
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from odec.backends import layout
 from odec.backends.layout import Call, Doc
@@ -17,8 +18,10 @@ from odec.tree import Expr, Number, symbols
 ARGUMENTS = {"t": "t", "x": "x", "p": "p", "u": "u", "w": "w", "dt": "dt", "dx": "dx", "dp": "dp", "du": "du"}
 
 _MODULE_NAMES = frozenset(
-    "torch math nn Tensor bisect rhs rhs_vjp rhs_jvp jacobian initial observables slope slope_vjp slope_jvp step "
-    "step_vjp step_jvp step_back StepCell Model Status Failure Series mesh solve annotations".split()
+    """torch math nn Tensor bisect difflib parametrize rhs rhs_vjp rhs_jvp jacobian initial observables slope
+    slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
+    solve_plain StepCell Model Status Failure Retake Series Above Below Between Exponential PowerOfTen
+    Any Mapping annotations STATES PARAMS OBSERVABLES INPUTS""".split()
 )
 
 _MODULE_ATTRIBUTES = frozenset(
@@ -28,14 +31,14 @@ _MODULE_ATTRIBUTES = frozenset(
     register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
     register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
     register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
-    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
-    train training type xpu zero_grad parametrizations
-    observe status dt clip adjoint checkpoints engine rtol atol max_steps""".split()
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
+    to_empty train training type xpu zero_grad parametrizations
+    observe vector status dt clip adjoint checkpoints engine rtol atol max_steps""".split()
 )
 
 
 def torch_spellings(programs: Programs) -> dict[str, str]:
-    """Names that must be written otherwise in a torch module: Python's words, torch, arguments, attributes."""
+    """Names written otherwise in a torch module: Python's words, torch, arguments, attributes."""
     own = {"x": set(programs.states), "p": set(programs.params), "u": set(programs.inputs)}
     system = programs.system
     constants, params = set(programs.consts), own["p"]
@@ -97,7 +100,7 @@ class FunctionWriter:
         for assign in program.body:
             remark = ""
             if assign.span is not None:
-                remark = f"{self.source.name}:{self.source.position(assign.span.start)[0]}"
+                remark = f"{PurePath(self.source.name).name}:{self.source.position(assign.span.start)[0]}"
             target = self.spell(assign.name)
             value = printer.tensor(assign.expr) if _numeric(assign.expr) else printer.doc(assign.expr)
             body += layout.assignment(target, value, remark)

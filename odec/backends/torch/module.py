@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from pathlib import PurePath
 from typing import Any
 
 from odec.backends.job import Job
@@ -22,6 +23,7 @@ def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
     context: dict[str, Any] = {
         "version": version,
         "system": system,
+        "source_name": PurePath(system.source.name).name,
         "is_map": system.kind == MAP,
         "method": tableau,
         "states": list(programs.states),
@@ -104,7 +106,7 @@ def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
     source = programs.system.source
     rows = []
     for const in programs.system.consts:
-        place = f"{source.name}:{source.position(const.span.start)[0]}"
+        place = f"{PurePath(source.name).name}:{source.position(const.span.start)[0]}"
         remark = f"{place}: {const.doc}" if const.doc else place
         rows.append({"name": writer.spell(const.name), "value": literal(const.value), "remark": remark})
     return rows
