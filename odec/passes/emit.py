@@ -66,10 +66,21 @@ def emit(
     needed = set(nodes)
     roots = [i for i in user if i in needed] + list(wanted)
     order = topological(roots, lambda i: _named_parts(plan, i))
-    symbols = _symbols(plan, order, names)
-    exprs, body = _write(plan, order, symbols)
-    result = {group: tuple(exprs[i] for _, i in found) for group, found in outputs.items()}
+    names = names.copy()
+    exprs, body = _write(plan, order, _symbols(plan, order, names))
+    result: dict[str, tuple[Expr, ...]] = {}
+    for group, found in outputs.items():
+        result[group] = tuple(_output(plan, base, i, exprs, body, names) for base, i in found)
     return Program(name, inputs, tuple(body), result)
+
+
+def _output(plan: _Plan, base: str, i: int, exprs: dict[int, Expr], body: list[Assign], names: Names) -> Expr:
+    """The output's expression; a value that stands for two outputs is given both names."""
+    if plan.wanted.get(i, base) == base:
+        return exprs[i]
+    alias = names.fresh(base)
+    body.append(Assign(alias, exprs[i]))
+    return Symbol(alias)
 
 
 def _choose(plan: _Plan) -> None:
@@ -138,7 +149,6 @@ def _named_parts(plan: _Plan, i: int) -> list[int]:
 
 def _symbols(plan: _Plan, order: Sequence[int], names: Names) -> dict[int, list[str]]:
     """The names of each named node: those of its cut pieces, then its own."""
-    names = names.copy()
     own = {i: names.fresh(plan.wanted[i]) for i in plan.wanted}
     own.update((i, plan.user[i].name) for i in order if i in plan.user)
     pieces: dict[int, int] = dict.fromkeys(order, 0)

@@ -15,7 +15,7 @@ from odec.system import Equation, Function, System, derivative_name
 from odec.tree import Expr, Op, Symbol, substitute, symbols
 
 MAX_NODES = 200_000
-MAX_DEPTH = 250
+MAX_DEPTH = 200
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class _Inliner:
     def _too_large(self, function: Function, span: Span) -> Diagnostic:
         note = "name the parts as intermediates: NAME = EXPR is computed once and used by its name"
         message = f"the call of '{function.name}' expands to a formula that is too large"
-        return Diagnostic("E504", message, self._system.source, span, "expanded here", (note,))
+        return Diagnostic("E509", message, self._system.source, span, "expanded here", (note,))
 
 
 def _calls(body: Expr) -> list[str]:
