@@ -6,7 +6,6 @@ import dataclasses
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +16,7 @@ from odec.diagnostics import Diagnostic, ModelError, Source
 from odec.equations import system_from_equations
 from odec.errors import ArgumentError, did_you_mean
 from odec.files import cache_directory, code_fingerprint, write_whole
+from odec.simulation import Simulation, output_times, run_module
 from odec.system import System, register_builder
 
 if TYPE_CHECKING:
@@ -32,30 +32,6 @@ DEFAULT_METHOD = "rk4"
 ENGINES = ("auto", "torch")
 
 register_builder(system_from_equations)
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """A run's numbers. times: (T,); states: (T, *batch, n); observables: (T, *batch, n_obs)."""
-
-    time_name: str
-    state_names: tuple[str, ...]
-    observable_names: tuple[str, ...]
-    times: np.ndarray
-    states: np.ndarray
-    observables: np.ndarray
-    status: Any
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """A column by the name of the time, a state or an observable."""
-        if name in self.state_names:
-            return self.states[..., self.state_names.index(name)]
-        if name in self.observable_names:
-            return self.observables[..., self.observable_names.index(name)]
-        if name == self.time_name:
-            return self.times
-        known = [*self.state_names, *self.observable_names]
-        raise KeyError(f"no column {name!r}{did_you_mean(name, known)}")
 
 
 def as_source(model: Source | str | Path) -> Source:
@@ -190,38 +166,6 @@ def _check_engine(engine: str) -> None:
         raise ArgumentError(f"unknown engine {engine!r}{hint}")
 
 
-def output_times(
-    system: System,
-    *,
-    t0: float | None = None,
-    t1: float | None = None,
-    step: float | None = None,
-) -> list[float]:
-    """t0, t0 + step, … up to t1 and always t1 itself; what is not given comes from the `run` line.
-
-    Without a step, 100 steps for an ODE and steps of 1 for a map. Raises ArgumentError.
-    """
-    run = system.run
-    start = t0 if t0 is not None else run.start if run else 0.0
-    stop = t1 if t1 is not None else run.stop if run else None
-    if stop is None:
-        raise ArgumentError("the model has no `run` line: say when to stop (--t1, or t1= from Python)")
-    if step is None:
-        step = run.step if run and run.step else 1.0 if system.kind == "map" else abs(stop - start) / 100
-    if stop == start:
-        return [start]
-    if not step > 0:
-        raise ArgumentError(f"the step between outputs must be positive, not {step:g}")
-    signed = step if stop > start else -step
-    count = (stop - start) / signed
-    if count > 1e8:
-        raise ArgumentError(f"{count:.3g} outputs between {start:g} and {stop:g} are too many: take a longer step")
-    whole = round(count)
-    if abs(count - whole) <= 1e-9 * max(1.0, count):
-        return [start + k * signed for k in range(whole)] + [stop]
-    return [start + k * signed for k in range(int(count) + 1)] + [stop]
-
-
 def simulate(
     model: ModelLike,
     times: Sequence[float] | np.ndarray | None = None,
@@ -243,8 +187,6 @@ def simulate(
     a number or (*batch,) by name. inputs: (times, values) by name. dt: longest step of the method.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory leaves the finite numbers.
     """
-    from odec.simulation import run_module
-
     system = parse(model)
     chosen = list(map(float, times)) if times is not None else output_times(system, t0=t0, t1=t1, step=step)
     module = load(system, method, engine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -14,7 +14,18 @@ from odec.cli.support import OK, examples, outcome
 
 
 class _Group(click.Group):
-    """Commands in the order of their use, with a guess at a mistyped one."""
+    """Commands in the order of their use, a guess at a mistyped one, and every error told in words."""
+
+    def main(self, *args: Any, **options: Any) -> NoReturn:
+        """Run a command line and exit with its code."""
+        code: Any = None
+        options["standalone_mode"] = False
+        line = args[0] if args else options.get("args")
+        options["obj"] = tuple(sys.argv[1:] if line is None else line)  # for the record in fit.json
+        with outcome() as result:
+            code = super().main(*args, **options)
+            sys.stdout.flush()
+        sys.exit(result.code if result.code is not None else code if isinstance(code, int) else OK)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -69,9 +80,4 @@ for _command in (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
-    code = OK
-    with outcome() as result:
-        returned = cli.main(arguments, prog_name="odec", standalone_mode=False)
-        code = returned if isinstance(returned, int) else OK
-        sys.stdout.flush()
-    sys.exit(code if result.code is None else result.code)
+    cli.main(arguments, prog_name="odec")

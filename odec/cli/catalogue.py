@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from odec.cli.support import DIAGNOSTICS, OK, error_line, examples, say, write_result, write_stdout
+from odec.cli.support import OK, examples, say, write_result, write_stdout
 from odec.cli.types import MODEL
 from odec.errors import ArgumentError, did_you_mean
 
@@ -45,11 +45,12 @@ run t = 0 .. 40 step 0.1 method rk4
 
 
 @click.command(
+    short_help="Write a commented starter model.",
     epilog=examples(
         "odec new predator             # writes predator.ode",
         "odec new models/predator.ode",
         "odec new predator --force     # overwrite it",
-    )
+    ),
 )
 @click.argument("name", type=MODEL)
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
@@ -67,18 +68,20 @@ def new(name: str, force: bool) -> int:
     return OK
 
 
-@click.command(epilog=examples("odec explain E201", "odec list codes"))
+@click.command(
+    short_help="Explain the code of a diagnostic.", epilog=examples("odec explain E201", "odec list codes")
+)
 @click.argument("code")
 def explain(code: str) -> int:
     """Explain the code of a diagnostic, with an example and how to mend it."""
     from odec import lang
 
-    known = lang.CODES
     wanted = code.strip().upper().removeprefix("ERROR[").removeprefix("WARNING[").rstrip("]:")
-    if wanted not in known:
-        error_line(f"unknown code {code!r}{did_you_mean(wanted, known) or '; see odec list codes'}")
-        return DIAGNOSTICS
-    write_stdout(lang.explain(wanted).rstrip("\n") + "\n")
+    text = lang.explain(wanted)
+    if text is None:
+        hint = did_you_mean(wanted, lang.all_codes()) or "; see odec list codes"
+        raise ArgumentError(f"unknown code {code!r}{hint}")
+    write_stdout(text.rstrip("\n") + "\n")
     return OK
 
 
@@ -105,13 +108,22 @@ def _functions() -> str:
 def _codes() -> str:
     from odec import lang
 
-    return table(("code", "meaning"), [(code, title) for code, title in lang.CODES.items()])
+    titles = [(lang.explain(code) or "").partition("\n")[0] for code in lang.all_codes()]
+    rows = [
+        (code, title.removeprefix("## ").removeprefix(code).lstrip(" :-\u2014"))
+        for code, title in zip(lang.all_codes(), titles, strict=True)
+    ]
+    return table(("code", "meaning"), rows)
 
 
 def _transforms() -> str:
     rows = [
         ("none", "p = raw", "(-inf, inf)"),
-        ("softplus", "p = lower + log(1 + exp(raw)), or its mirror image below an upper bound", "a half line"),
+        (
+            "softplus",
+            "p = lower + log(1 + exp(raw)), or its mirror image below an upper bound",
+            "a half line",
+        ),
         ("log", "p = exp(raw)", "by `via log`"),
         ("log10", "p = 10**raw", "by `via log10`"),
         ("logit", "p = lower + (upper - lower)/(1 + exp(-raw))", "(a, b)"),
@@ -132,7 +144,11 @@ _LISTS: dict[str, Callable[[], str]] = {
 }
 
 
-@click.command("list", epilog=examples("odec list methods", "odec list functions", "odec list codes"))
+@click.command(
+    "list",
+    short_help="List methods, functions, codes, …",
+    epilog=examples("odec list methods", "odec list functions", "odec list codes"),
+)
 @click.argument("what", type=click.Choice(list(_LISTS)))
 def list_(what: str) -> int:
     """List what odec knows: methods, functions, codes of diagnostics, transforms, engines."""
@@ -147,7 +163,7 @@ _HOW = {
 }
 
 
-@click.command(epilog=examples(*_HOW.values()))
+@click.command(short_help="Let a shell complete odec.", epilog=examples(*_HOW.values()))
 @click.argument("shell", type=click.Choice(list(_HOW)))
 def completion(shell: str) -> int:
     """Print the script that lets a shell complete odec's commands, options and methods."""

@@ -28,7 +28,7 @@ from odec.errors import ArgumentError
 from odec.system import System
 
 
-@click.command(
+@click.command(short_help="Tell all errors and warnings of models.", 
     epilog=examples(
         "odec check competition.ode",
         "odec check models/*.ode --strict",
@@ -53,7 +53,11 @@ def check(models: tuple[str, ...], form: str, strict: bool) -> int:
         write_stdout(render_json(found) + "\n")
     errors = sum(d.severity == "error" for d in found)
     if form == "text" and found:
-        say(", ".join(_count(n, noun) for n, noun in ((errors, "error"), (len(found) - errors, "warning")) if n))
+        say(
+            ", ".join(
+                _count(n, noun) for n, noun in ((errors, "error"), (len(found) - errors, "warning")) if n
+            )
+        )
     return DIAGNOSTICS if errors or (strict and found) else OK
 
 
@@ -82,7 +86,7 @@ def _summary(system: System) -> str:
     return f"ok: {', '.join(parts)}" + (" (a map)" if system.kind == "map" else "")
 
 
-@click.command(
+@click.command(short_help="Write a model as a torch module.", 
     "compile",
     epilog=examples(
         "odec compile competition.ode                       # writes competition.py",
@@ -93,14 +97,22 @@ def _summary(system: System) -> str:
     ),
 )
 @click.argument("model", type=MODEL)
-@click.option("-o", "--output", metavar="FILE", help="Where to write; `-` is stdout. Default: MODEL with .py.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Where to write; `-` is stdout. Default: MODEL with .py."
+)
 @method_option
 @engine_option
 @click.option("--check", "check_", is_flag=True, help="Write nothing; exit with 1 if FILE is out of date.")
 @click.option("--watch", "watch_", is_flag=True, help="Compile again whenever MODEL changes.")
 @click.option("--force", is_flag=True, help="Overwrite FILE even if odec did not write it.")
 def compile_(
-    model: str, output: str | None, method: str | None, engine: str, check_: bool, watch_: bool, force: bool
+    model: str,
+    output: str | None,
+    method: str | None,
+    engine: str | None,
+    check_: bool,
+    watch_: bool,
+    force: bool,
 ) -> int:
     """Write a model as a torch module: one file that needs torch and nothing of odec."""
     target = _target(model, output)
@@ -116,12 +128,12 @@ def compile_(
     return _write_module(target, text, force)
 
 
-def _compiled(model: str, method: str | None, engine: str) -> str:
+def _compiled(model: str, method: str | None, engine: str | None) -> str:
     from odec import api
 
     system, warnings = api.read(read_model(model))
     say_diagnostics(warnings)
-    return api.compile(system, method=method, engine=engine)
+    return api.compile(system, method=method, engine=engine or "torch")
 
 
 def _target(model: str, output: str | None) -> str:
@@ -129,7 +141,12 @@ def _target(model: str, output: str | None) -> str:
     if output is None and model == STANDARD:
         return STANDARD
     if output is not None and not os.path.isdir(output):
-        if output != STANDARD and os.path.exists(output) and os.path.exists(model) and os.path.samefile(model, output):
+        if (
+            output != STANDARD
+            and os.path.exists(output)
+            and os.path.exists(model)
+            and os.path.samefile(model, output)
+        ):
             raise ArgumentError(f"{output} is the model itself: choose another output")
         return output
     folder = Path(output) if output is not None else Path(model).parent
@@ -141,7 +158,9 @@ def _target(model: str, output: str | None) -> str:
 
 def _write_module(target: str, text: str, force: bool) -> int:
     if target != STANDARD and not force and not _is_ours(target):
-        raise ArgumentError(f"{target} was not written by odec: name another file with -o, or overwrite it with --force")
+        raise ArgumentError(
+            f"{target} was not written by odec: name another file with -o, or overwrite it with --force"
+        )
     write_result(target, text)
     if target != STANDARD:
         say(f"wrote {target}")
@@ -172,7 +191,7 @@ def _compare(model: str, target: str, text: str) -> int:
     return OK
 
 
-def _watch(model: str, target: str, method: str | None, engine: str, force: bool) -> int:
+def _watch(model: str, target: str, method: str | None, engine: str | None, force: bool) -> int:
     """Compile at each change of the model's time stamp or size, until interrupted."""
     import time
 
@@ -197,7 +216,7 @@ def _watch(model: str, target: str, method: str | None, engine: str, force: bool
             return INTERRUPTED
 
 
-@click.command(
+@click.command(short_help="Show what odec understood.", 
     epilog=examples(
         "odec show competition.ode                   # equations and parameters",
         "odec show competition.ode --jacobian        # entries, and the sparsity as a picture",
@@ -235,7 +254,7 @@ def show(model: str, equations: bool, jacobian: bool, latex: bool, params: bool,
     return OK
 
 
-@click.command(
+@click.command(short_help="Rewrite models in the standard layout.", 
     epilog=examples(
         "odec fmt competition.ode                # rewrites the file",
         "odec fmt --check models/*.ode           # exit code 1 if any would change",

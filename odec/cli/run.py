@@ -12,6 +12,8 @@ from odec.cli.support import (
     OK,
     STANDARD,
     assignments,
+    check_picture,
+    check_target,
     examples,
     finite,
     read_model,
@@ -19,7 +21,7 @@ from odec.cli.support import (
     say_diagnostics,
     write_result,
 )
-from odec.cli.types import FILE, MODEL, dtype_option, engine_option, method_option, set_option
+from odec.cli.types import FILE, MODEL, dtype_option, engine_option, input_option, method_option, set_option
 from odec.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Simulate a model: CSV and a picture.",
     epilog=examples(
         "odec run competition.ode                             # CSV to stdout",
         "odec run competition.ode -o run.csv --plot run.png",
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
         "odec run competition.ode --t1 200 --step 1 --dt 0.01 --method dopri5",
         "odec run competition.ode --times 10,15,30",
         "odec run hodgkin_huxley.ode --input current=steps.csv",
-    )
+    ),
 )
 @click.argument("model", type=MODEL)
 @click.option("-o", "--output", type=FILE, metavar="FILE", default=STANDARD, help="CSV file; `-` is stdout.")
@@ -46,8 +49,7 @@ if TYPE_CHECKING:
 @click.option("--times", metavar="T,T,…", help="Outputs at these times, in place of --t0, --t1 and --step.")
 @click.option("--dt", metavar="H", help="Longest step of the method. Default: the model's step.")
 @set_option
-@click.option("--input", "inputs", metavar="NAME=FILE|VALUE", multiple=True,
-              help="An input: a CSV of times and values, or a constant. May be repeated.")  # fmt: skip
+@input_option
 @click.option("--observables/--no-observables", default=True, show_default=True,
               help="Columns for the observables beside the states.")  # fmt: skip
 @method_option
@@ -66,27 +68,37 @@ def run(
     inputs: tuple[str, ...],
     observables: bool,
     method: str | None,
-    engine: str,
-    dtype: str,
+    engine: str | None,
+    dtype: str | None,
 ) -> int:
     """Simulate a model: times, states and observables as CSV."""
     from odec import api
 
-    span = {"t0": t0, "t1": t1, "step": step, "dt": dt}
-    numbers = {name: None if text is None else finite(text, f"--{name}") for name, text in span.items()}
+    start, stop, spacing, longest = (
+        None if text is None else finite(text, option)
+        for text, option in ((t0, "--t0"), (t1, "--t1"), (step, "--step"), (dt, "--dt"))
+    )
     if times is not None and any(value is not None for value in (t0, t1, step)):
         raise click.UsageError("--times says all times: leave out --t0, --t1 and --step")
+    check_target(output)
+    if plot is not None:
+        check_picture(plot)
     system, warnings = api.read(read_model(model))
     say_diagnostics(warnings)
+    params, init = _settings(system, settings)
     result = api.simulate(
         system,
         None if times is None else _times(times),
-        **numbers,
+        t0=start,
+        t1=stop,
+        step=spacing,
+        dt=longest,
         method=method,
-        engine=engine,
-        **_settings(system, settings),
-        inputs=_inputs(system, inputs),
-        dtype=dtype,
+        engine=engine or "auto",
+        params=params,
+        init=init,
+        inputs=read_inputs(inputs),
+        dtype=dtype or "float64",
     )
     if plot is not None:
         from odec.plot import plot_run
@@ -106,17 +118,15 @@ def _times(text: str) -> list[float]:
     return values
 
 
-def _settings(system: System, pairs: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """--set values, split into parameters and initial values."""
-    params = {param.name for param in system.params}
+def _settings(system: System, pairs: tuple[str, ...]) -> tuple[dict[str, float], dict[str, float]]:
+    """--set values: of parameters, and of all other names, which are to be states."""
+    known = {param.name for param in system.params}
     values = assignments(pairs, "--set")
-    return {
-        "params": {name: value for name, value in values.items() if name in params},
-        "init": {name: value for name, value in values.items() if name not in params},
-    }
+    params = {name: value for name, value in values.items() if name in known}
+    return params, {name: value for name, value in values.items() if name not in known}
 
 
-def _inputs(system: System, pairs: tuple[str, ...]) -> dict[str, Any]:
+def read_inputs(pairs: tuple[str, ...]) -> dict[str, Any]:
     """--input series: from a CSV of two columns, or a constant."""
     series: dict[str, Any] = {}
     for pair in pairs:
@@ -143,7 +153,9 @@ def _series(path: str) -> tuple[list[float], list[float]]:
             except ValueError:
                 if number == 1:
                     continue
-                raise ArgumentError(f"{path}:{number}: two numbers, a time and a value, not {','.join(row)!r}") from None
+                raise ArgumentError(
+                    f"{path}:{number}: two numbers, a time and a value, not {','.join(row)!r}"
+                ) from None
             times.append(time)
             values.append(value)
     if not times:

@@ -39,7 +39,9 @@ def outcome() -> Iterator[Outcome]:
         say("interrupted")
         result.code = INTERRUPTED
     except click.UsageError as error:
-        error.show()
+        if error.ctx is not None:
+            say(f"{error.ctx.get_usage()}\nHelp: {error.ctx.command_path} --help\n")
+        error_line(error.format_message())
         result.code = USAGE
     except click.ClickException as error:
         error_line(error.format_message())
@@ -121,6 +123,26 @@ def write_result(path: str, text: str) -> None:
         write_stdout(text)
     else:
         write_whole(path, text)
+
+
+def check_target(path: str) -> None:
+    """Whether a file can be written, asked before the work whose result it will hold. Raises OSError."""
+    if path == STANDARD:
+        return
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        raise IsADirectoryError(21, "it is a directory", path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(2, "there is no such directory", folder)
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise PermissionError(13, "permission denied", path)
+
+
+def check_picture(path: str) -> None:
+    """Whether a picture can be written there. Raises click.UsageError, OSError."""
+    if os.path.splitext(path)[1].lower() not in (".png", ".svg", ".pdf"):
+        raise click.UsageError(f"--plot draws .png, .svg or .pdf: {path!r} is none of them")
+    check_target(path)
 
 
 def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:

@@ -17,7 +17,9 @@ class _Path(click.ParamType):
     def __init__(self, name: str):
         self.name = name
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         return [CompletionItem(incomplete, type="file")]
 
 
@@ -26,7 +28,9 @@ class _Method(click.ParamType):
 
     name = "method"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         from odec.methods import METHODS
 
         return [CompletionItem(name) for name in METHODS if name.startswith(incomplete)]
@@ -47,16 +51,22 @@ def engine_option(command: _Command) -> _Command:
     """--engine."""
     kinds = click.Choice(["auto", "torch"])
     text = "What computes: auto takes the fastest that works here."
-    return click.option("--engine", type=kinds, default="auto", show_default=True, help=text)(command)
+    return click.option("--engine", type=kinds, help=f"{text} Default: auto.")(command)
 
 
 def dtype_option(command: _Command) -> _Command:
     """--dtype."""
     kinds = click.Choice(["float64", "float32"])
-    return click.option("--dtype", type=kinds, default="float64", show_default=True, help="Working precision.")(command)
+    return click.option("--dtype", type=kinds, help="Working precision. Default: float64.")(command)
 
 
 def set_option(command: _Command) -> _Command:
     """--set."""
     text = "Set a parameter, or a state's initial value, in place of its default. May be repeated."
     return click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help=text)(command)
+
+
+def input_option(command: _Command) -> _Command:
+    """--input."""
+    text = "An input: a CSV of times and values, or a constant. May be repeated."
+    return click.option("--input", "inputs", metavar="NAME=FILE|VALUE", multiple=True, help=text)(command)

@@ -1,0 +1,168 @@
+"""fit: parameters from data; a table, fit.json, fit.ode and a picture."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from odec.cli.run import read_inputs
+from odec.cli.support import (
+    INTERRUPTED,
+    OK,
+    STANDARD,
+    assignments,
+    check_picture,
+    check_target,
+    examples,
+    finite,
+    read_model,
+    say,
+    say_diagnostics,
+    write_stdout,
+)
+from odec.cli.types import (
+    FILE,
+    MODEL,
+    dtype_option,
+    engine_option,
+    input_option,
+    method_option,
+    set_option,
+)
+from odec.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from odec.fit import FitResult
+
+
+@click.command(
+    short_help="Fit a model to data.",
+    epilog=examples(
+        "odec fit competition.ode data.csv                          # writes fit.json and fit.ode",
+        "odec fit competition.ode data.csv -o out --plot out/fit.png",
+        "odec fit competition.ode data.csv --set r1=0.1 --fix a1,a2",
+        "odec fit competition.ode data.csv --optimizer adam --lr 0.01 --epochs 2000",
+        "odec fit competition.ode data.csv --resume fit.json --epochs 5000",
+    ),
+)
+@click.argument("model", type=MODEL)
+@click.argument("data", type=FILE)
+@click.option("-o", "--out", type=FILE, metavar="DIR|FILE", default=".", show_default=True,
+              help="Directory for fit.json and fit.ode, or NAME.json to name both.")  # fmt: skip
+@click.option("--plot", type=FILE, metavar="FILE", help="Draw data and curves to FILE.png, .svg or .pdf.")
+@click.option("--optimizer", type=click.Choice(["lbfgs", "adam"]), help="Default: lbfgs.")
+@click.option("--lr", metavar="RATE", help="Learning rate of adam.")
+@click.option("--epochs", type=click.IntRange(min=0), metavar="N", help="The most steps of the optimizer.")
+@click.option("--transforms", type=click.Choice(["model", "none"]),
+              help="model: keep the bounds (default); none: move natural values.")  # fmt: skip
+@click.option("--fix", metavar="NAME", multiple=True, help="Keep a parameter at its start. May be repeated.")
+@set_option
+@input_option
+@click.option(
+    "--t0", metavar="TIME", help="Where the simulation starts. Default: the run line's, else the first row's."
+)
+@click.option("--dt", metavar="H", help="Longest step of the method. Default: the model's step.")
+@click.option("--clip", metavar="BOUND", help="Bound on |dx/dt|, against overflow far from the optimum.")
+@click.option("--seed", type=int, metavar="N", help="Seed of what is random.")
+@click.option("--resume", type=FILE, metavar="FIT.JSON", help="Go on from a saved fit.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@method_option
+@engine_option
+@dtype_option
+@click.pass_context
+def fit(
+    ctx: click.Context,
+    model: str,
+    data: str,
+    out: str,
+    plot: str | None,
+    optimizer: str | None,
+    lr: str | None,
+    epochs: int | None,
+    transforms: str | None,
+    fix: tuple[str, ...],
+    settings: tuple[str, ...],
+    inputs: tuple[str, ...],
+    t0: str | None,
+    dt: str | None,
+    clip: str | None,
+    seed: int | None,
+    resume: str | None,
+    quiet: bool,
+    method: str | None,
+    engine: str | None,
+    dtype: str | None,
+) -> int:
+    """Fit a model's parameters to DATA: a CSV with a time column and states, observables or inputs.
+
+    A blank is not measured; repeated times are replicates. Ctrl-C ends the fit and keeps the best so far.
+    """
+    numbers = {"lr": lr, "t0": t0, "dt": dt, "clip": clip}
+    given = {name: None if text is None else finite(text, f"--{name}") for name, text in numbers.items()}
+    fixed = [name.strip() for item in fix for name in item.split(",") if name.strip()]
+    values = assignments(settings, "--set")
+    report, fitted = _targets(out, model)
+    for path in (report, fitted):
+        check_target(path)
+    if plot is not None:
+        check_picture(plot)
+
+    from odec import api
+
+    system, warnings = api.read(read_model(model))
+    say_diagnostics(warnings)
+    result = api.fit(
+        system,
+        data,
+        **given,
+        optimizer=optimizer,
+        epochs=epochs,
+        transforms=transforms,
+        fix=fixed or None,
+        set=values or None,
+        seed=seed,
+        dtype=dtype,
+        method=method,
+        engine=engine,
+        inputs=read_inputs(inputs) or None,
+        resume=resume,
+        progress=not quiet,
+        command=shlex.join(["odec", *(ctx.obj or ())]),
+    )
+    write_stdout(result.table())
+    result.save(report)
+    say(f"wrote {report}")
+    _write_model(result, fitted)
+    if plot is not None:
+        result.plot(plot)
+        say(f"drew {plot}")
+    if result.interrupted:
+        say(f"interrupted; go on with --resume {report}")
+    return INTERRUPTED if result.interrupted else OK
+
+
+def _targets(out: str, model: str) -> tuple[str, str]:
+    """Where the report and the fitted model go. Raises ArgumentError where that is the model itself."""
+    path = Path(out)
+    if path.suffix in (".json", ".ode") and not path.is_dir():
+        report, fitted = path.with_suffix(".json"), path.with_suffix(".ode")
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+        report, fitted = path / "fit.json", path / "fit.ode"
+    if model != STANDARD and fitted.exists() and os.path.exists(model) and fitted.samefile(model):
+        raise ArgumentError(f"{fitted} is the model itself: choose another place with -o")
+    return str(report), str(fitted)
+
+
+def _write_model(result: FitResult, path: str) -> None:
+    """fit.ode, or the reason why the values found cannot be written as defaults."""
+    try:
+        result.write_ode(path)
+    except ArgumentError as error:
+        say(f"note: no {path}: {error}")
+    else:
+        say(f"wrote {path}")

@@ -1,0 +1,238 @@
+"""A compiled module run with plain numbers: what goes in is checked, what comes out is numpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from odec.errors import ArgumentError, SimulationError, did_you_mean
+from odec.system import System, derivative_name
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+MAX_OUTPUTS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A run's numbers. times: (T,); states: (T, *batch, n); observables: (T, *batch, n_obs).
+
+    status: what the generated module says of the call, per trajectory.
+    """
+
+    time_name: str
+    state_names: tuple[str, ...]
+    observable_names: tuple[str, ...]
+    times: np.ndarray
+    states: np.ndarray
+    observables: np.ndarray
+    status: Any
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column by the name of the time, a state or an observable. Raises KeyError."""
+        if name in self.state_names:
+            return self.states[..., self.state_names.index(name)]
+        if name in self.observable_names:
+            return self.observables[..., self.observable_names.index(name)]
+        if name == self.time_name:
+            return self.times
+        known = [self.time_name, *self.state_names, *self.observable_names]
+        raise KeyError(f"no column {name!r}{did_you_mean(name, known)}")
+
+
+def output_times(
+    system: System, *, t0: float | None = None, t1: float | None = None, step: float | None = None
+) -> list[float]:
+    """t0, t0 + step, … up to t1 and always t1 itself; what is not given comes from the `run` line.
+
+    Without a step, 100 steps for an ODE and steps of 1 for a map. Raises ArgumentError.
+    """
+    run = system.run
+    start = float(t0 if t0 is not None else run.start if run else 0.0)
+    if t1 is None and run is None:
+        raise ArgumentError("the model has no `run` line: say when to stop (--t1, or t1= from Python)")
+    stop = float(t1 if t1 is not None else run.stop if run else start)
+    if step is None:
+        step = (
+            run.step
+            if run is not None and run.step is not None
+            else 1.0
+            if system.kind == "map"
+            else abs(stop - start) / 100
+        )
+    step = float(step)
+    if stop == start:
+        return [start]
+    if not (math.isfinite(start) and math.isfinite(stop)):
+        raise ArgumentError("the run must start and stop at finite times")
+    if not step > 0:
+        raise ArgumentError(f"the step between outputs must be positive, not {step:g}")
+    count = abs(stop - start) / step
+    if not count <= MAX_OUTPUTS:
+        raise ArgumentError(
+            f"{count:.3g} outputs from {start:g} to {stop:g} are too many: take a longer step"
+        )
+    whole = round(count)
+    last = whole if abs(count - whole) <= 1e-9 * max(1.0, count) else int(count) + 1
+    # In decimals, as they were typed: the third output of `step 0.1` is 0.3, not 0.30000000000000004.
+    origin, signed = Fraction(repr(start)), Fraction(repr(math.copysign(step, stop - start)))
+    return [float(origin + k * signed) for k in range(last)] + [stop]
+
+
+def run_module(
+    system: System,
+    module: ModuleType,
+    times: Sequence[float],
+    *,
+    dt: float | None,
+    params: Mapping[str, Any],
+    init: Mapping[str, Any],
+    inputs: Mapping[str, tuple[Any, Any]],
+    dtype: str,
+) -> Simulation:
+    """Run a model's compiled module. Raises ArgumentError and SimulationError."""
+    import torch
+
+    if dtype not in ("float64", "float32"):
+        raise ArgumentError(f"dtype is float64 or float32, not {dtype!r}")
+    check_params(system, params)
+    check_inputs(system, inputs)
+    kind = getattr(torch, dtype)
+    options: dict[str, Any] = {} if system.kind == "map" else {"dt": _longest_step(system, times, dt)}
+    try:
+        net = module.Model(adjoint="none", dtype=kind, **{k: v for k, v in options.items() if v is not None})
+        given = {"inputs": dict(inputs)} if system.inputs else {}
+        values = {name: torch.as_tensor(value, dtype=kind) for name, value in params.items()}
+        t = torch.tensor(times, dtype=kind)
+        with torch.no_grad():
+            x0 = _initial_states(system, module, net, t, values, init) if init else None
+            x = net(t, x0=x0, params=values, **given)
+            _check_finite(net)
+            y = net.observe(t, x, params=values, **given)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from error
+    import numpy as np
+
+    return Simulation(
+        system.time,
+        tuple(module.STATES),
+        tuple(module.OBSERVABLES),
+        np.asarray(times, dtype=np.float64),
+        x.numpy(),
+        y.numpy(),
+        net.status,
+    )
+
+
+def check_params(system: System, params: Mapping[str, Any]) -> None:
+    """Whether these are parameters of the model, within their bounds. Raises ArgumentError."""
+    import numpy as np
+
+    known = {param.name: param for param in system.params}
+    for name, value in params.items():
+        if name not in known:
+            raise ArgumentError(_unknown_name(system, name))
+        interval = known[name].interval
+        for number in np.atleast_1d(np.asarray(value, dtype=np.float64)).ravel():
+            if not math.isfinite(number) or float(number) not in interval:
+                raise ArgumentError(f"{name} = {number:g} lies outside its interval {interval}")
+
+
+def check_inputs(system: System, inputs: Mapping[str, Any]) -> None:
+    """Whether every input has values, and no other name has. Raises ArgumentError."""
+    known = [item.name for item in system.inputs]
+    for name in inputs:
+        if name not in known:
+            hint = did_you_mean(name, known) or (
+                "; it has none" if not known else f"; it has {', '.join(known)}"
+            )
+            raise ArgumentError(f"the model has no input {name!r}{hint}")
+    for name in known:
+        if name not in inputs:
+            raise ArgumentError(
+                f"the input {name!r} has no values: give --input {name}=FILE.csv or --input {name}=VALUE"
+                f" (from Python inputs={{{name!r}: (times, values)}})"
+            )
+
+
+def state_name(system: System, name: str) -> str:
+    """The first-order state that `x`, `x'` or `dx_dt` names. Raises ArgumentError."""
+    plain = name.rstrip("'")
+    wanted = derivative_name(plain, len(name) - len(plain))
+    states = [derivative_name(i.state, i.order) for i in system.initials]
+    if wanted not in states:
+        raise ArgumentError(_unknown_name(system, name))
+    return wanted
+
+
+def _unknown_name(system: System, name: str) -> str:
+    if name in {const.name for const in system.consts}:
+        return f"{name!r} is a `const`, fixed when compiled: make it a `param` in the model to set it"
+    computed = {item.name for item in system.intermediates} | {item.name for item in system.observables}
+    if name in computed:
+        return f"{name!r} is computed from the others; only parameters and initial values can be set"
+    known = [*(param.name for param in system.params), *system.states]
+    hint = did_you_mean(name, known) or f"; the model has {', '.join(known[:12])}" + ", …" * (len(known) > 12)
+    return f"the model has no parameter or state {name!r}{hint}"
+
+
+def _longest_step(system: System, times: Sequence[float], dt: float | None) -> float | None:
+    """The dt given, else None for the module's own, else a thousandth of the span."""
+    if dt is not None:
+        if not (dt > 0 and math.isfinite(dt)):
+            raise ArgumentError(f"dt, the longest step, must be a positive number, not {dt:g}")
+        return dt
+    if system.run is not None:
+        return None
+    return (max(times) - min(times)) / 1000 or 1.0
+
+
+def _initial_states(
+    system: System,
+    module: ModuleType,
+    net: Any,
+    t: torch.Tensor,
+    params: Mapping[str, torch.Tensor],
+    init: Mapping[str, Any],
+) -> torch.Tensor:
+    """x at t[0], (*batch, n): the initial values given, and the others from the model's `init` lines.
+
+    An `init` that uses another state's initial value follows the one that is given.
+    """
+    import numpy as np
+    import torch
+
+    from odec.passes.lower import lower, needed
+    from odec.tree import evaluate, symbols
+
+    given = {state_name(system, name): np.asarray(value, dtype=np.float64) for name, value in init.items()}
+    for name, value in given.items():
+        if not np.isfinite(value).all():
+            raise ArgumentError(f"the initial value of {name!r} must be a finite number")
+    vector = net.vector(params).double().numpy()
+    env: dict[str, Any] = {name: vector[..., k] for k, name in enumerate(module.PARAMS)}
+    env |= {const.name: const.value for const in system.consts}
+    env |= {system.time: float(t[0]), "pi": math.pi, **given}
+    lowered = lower(system)
+    definitions = {name: d for name, d in lowered.starting.items() if name not in given}
+    for definition in needed(definitions, lowered.initial):
+        names = sorted({symbol.name for symbol in symbols(definition.expr)})
+        numbers = np.broadcast_arrays(*(np.asarray(env[name], dtype=np.float64) for name in names))
+        shape = numbers[0].shape if names else ()
+        rows = zip(*(column.ravel() for column in numbers), strict=True) if names else [()]
+        found = [float(evaluate(definition.expr, dict(zip(names, row, strict=True)))) for row in rows]
+        env[definition.name] = np.array(found).reshape(shape)
+    columns = np.broadcast_arrays(*(np.asarray(env[name], dtype=np.float64) for name in module.STATES))
+    return torch.from_numpy(np.stack(columns, -1)).to(t.dtype)
+
+
+def _check_finite(net: Any) -> None:
+    status = net.status
+    if not bool(status.ok.all()):
+        raise SimulationError(str(status))
