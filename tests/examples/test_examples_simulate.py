@@ -88,12 +88,12 @@ def test_influenza_at_the_published_optimum() -> None:
 
 def test_pendulum_against_the_elliptic_functions() -> None:
     period = reference.pendulum_period(1, 2)
-    times = np.array([0.0, 0.3, period / 4, period / 2, 2.9, period, 7.7, 10.0])
+    times = np.array([0.0, 0.3, period / 4, period / 2, period, 2.9, 7.7, 10.0])
     net = model("pendulum").Model()
     x = states(net, times)
     np.testing.assert_allclose(x[:, 0], reference.pendulum_angle(times, 1, 2), atol=1e-6)
     assert x[2, 0] == pytest.approx(0, abs=1e-6)  # hangs down after a quarter of the period
-    assert x[5, 0] == pytest.approx(2, abs=1e-6)
+    assert x[4, 0] == pytest.approx(2, abs=1e-6)
     energy = net.observe(torch.as_tensor(times), torch.as_tensor(x))[:, 2]
     assert energy.detach().numpy() == pytest.approx(-9.80665 * np.cos(2), rel=1e-6)
 

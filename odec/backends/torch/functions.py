@@ -102,8 +102,7 @@ class FunctionWriter:
             if assign.span is not None:
                 remark = f"{PurePath(self.source.name).name}:{self.source.position(assign.span.start)[0]}"
             target = self.spell(assign.name)
-            value = printer.tensor(assign.expr) if _numeric(assign.expr) else printer.doc(assign.expr)
-            body += layout.assignment(target, value, remark)
+            body += layout.assignment(target, printer.tensor(assign.expr), remark)
         returns = {
             group: self._time_column(printer, exprs[0], like)
             if group == "t"
@@ -144,10 +143,6 @@ class FunctionWriter:
         docs: tuple[Doc, ...] = tuple(printer.tensor(expr) for expr in exprs)
         lines = layout.lines(Call("_columns", docs), indent="    ")
         return "\n".join(lines).lstrip()
-
-
-def _numeric(expr: Expr) -> bool:
-    return isinstance(expr, Number)
 
 
 def _expressions(program: Program) -> Iterable[Expr]:
