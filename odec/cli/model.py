@@ -28,12 +28,13 @@ from odec.errors import ArgumentError
 from odec.system import System
 
 
-@click.command(short_help="Tell all errors and warnings of models.", 
+@click.command(
+    short_help="Tell all errors and warnings of models.",
     epilog=examples(
         "odec check competition.ode",
         "odec check models/*.ode --strict",
         "odec check --format json - < competition.ode",
-    )
+    ),
 )
 @click.argument("models", type=MODEL, nargs=-1, required=True)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
@@ -86,8 +87,9 @@ def _summary(system: System) -> str:
     return f"ok: {', '.join(parts)}" + (" (a map)" if system.kind == "map" else "")
 
 
-@click.command(short_help="Write a model as a torch module.", 
+@click.command(
     "compile",
+    short_help="Write a model as a torch module.",
     epilog=examples(
         "odec compile competition.ode                       # writes competition.py",
         "odec compile competition.ode -o c.py --method tsit5",
@@ -216,13 +218,14 @@ def _watch(model: str, target: str, method: str | None, engine: str | None, forc
             return INTERRUPTED
 
 
-@click.command(short_help="Show what odec understood.", 
+@click.command(
+    short_help="Show what odec understood.",
     epilog=examples(
         "odec show competition.ode                   # equations and parameters",
         "odec show competition.ode --jacobian        # entries, and the sparsity as a picture",
         "odec show competition.ode --latex > eq.tex",
         "odec show competition.ode --graph           # which quantity enters which",
-    )
+    ),
 )
 @click.argument("model", type=MODEL)
 @click.option("--equations", is_flag=True, help="The equations, initial values and observables.")
@@ -254,13 +257,14 @@ def show(model: str, equations: bool, jacobian: bool, latex: bool, params: bool,
     return OK
 
 
-@click.command(short_help="Rewrite models in the standard layout.", 
+@click.command(
+    short_help="Rewrite models in the standard layout.",
     epilog=examples(
         "odec fmt competition.ode                # rewrites the file",
         "odec fmt --check models/*.ode           # exit code 1 if any would change",
         "odec fmt --diff competition.ode         # show the changes, write nothing",
         "odec fmt - < competition.ode            # from stdin to stdout",
-    )
+    ),
 )
 @click.argument("models", type=MODEL, nargs=-1, required=True)
 @click.option("--check", "check_", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
