@@ -12,8 +12,8 @@ _CATALOGUE = Path(__file__).parent.parent / "codes.md"
 @cache
 def _sections() -> dict[str, str]:
     text = _CATALOGUE.read_text(encoding="utf-8")
-    parts = re.split(r"^## (?=[EW]\d{3} )", text, flags=re.MULTILINE)[1:]
-    return {part[:4]: "## " + part.strip() + "\n" for part in parts}
+    parts = re.split(r"^#+ ", text, flags=re.MULTILINE)
+    return {part[:4]: f"## {part.strip()}\n" for part in parts if re.match(r"[EW]\d{3} ", part)}
 
 
 def explain(code: str) -> str | None:

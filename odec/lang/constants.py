@@ -87,7 +87,7 @@ class ConstantCheck:
             self._report.add("E503", "division by zero", expr.args[1].span, "this is always zero")
             return None
         if expr.op == "pow" and args[1] is not None and not abs(args[1]) <= MAX_EXPONENT:
-            note = f"exponents that are numbers reach to {MAX_EXPONENT:g}"
+            note = f"a constant exponent is at most {MAX_EXPONENT:g}"
             shown = f"it is {args[1]:g}"
             self._report.add("E502", "the exponent is too large", expr.args[1].span, shown, note)
             return None

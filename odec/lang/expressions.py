@@ -126,7 +126,7 @@ class Parser:
         if token.kind in ("&&", "||"):
             word = "and" if token.kind == "&&" else "or"
             return self.fail("E101", f"'{text}' is not an operator", span, f"did you mean '{word}'?")
-        if token.kind in ")]":
+        if token.kind in (")", "]") and not self._open_brackets():
             return self.fail("E103", f"'{text}' closes no bracket", span, f"expected {wanted}")
         if token.kind == "@":
             return self.fail("E320", "the matrix product '@' is not supported yet", span, "arrays come later")
@@ -134,6 +134,11 @@ class Parser:
             return self.fail("E320", "arrays are not supported yet", span, "an index or an array")
         found = "the line ends here" if token.kind == "end" else f"found '{text}'"
         return self.fail("E104", f"expected {wanted}", span, found)
+
+    def _open_brackets(self) -> int:
+        """How many brackets are open before the current token."""
+        before = [token.kind for token in self.tokens[: self.index]]
+        return before.count("(") + before.count("[") - before.count(")") - before.count("]")
 
     def _bad_character(self) -> Problem:
         text, span = self.token.text, self.token.span

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from odec.diagnostics import Span
 from odec.lang.functions import BOOLEAN, FUNCTIONS, SPECIAL, TAKES_BOOLEANS
 from odec.lang.names import VALUES, Entry
-from odec.lang.report import Report, article, words
+from odec.lang.report import Report, article
 from odec.system import derivative_name
 from odec.tree import OPERATIONS, Expr, Number, Op, Symbol
 
@@ -112,8 +112,10 @@ class Resolver:
             message = f"the observable '{entry.name}' cannot be used in a formula"
             self.report.add("E316", message, symbol.span, "", note)
         else:
-            allowed = {"constant": "numbers and constants"}.get(words(sorted(context.kinds)), "")
-            allowed = allowed or words(["numbers"] + sorted(f"{k}s" for k in context.kinds), "and")
+            constant = context.kinds == frozenset({"constant"})
+            allowed = (
+                "numbers and constants" if constant else "parameters, constants and other initial values"
+            )
             message = f"{context.what} cannot use the {entry.kind} '{entry.name}'"
             note = f"it may use {allowed}"
             self.report.add("E311", message, symbol.span, f"{article(entry.kind)}", note)
@@ -144,14 +146,14 @@ class Resolver:
         """One message per unknown name, with the lines of its other places."""
         candidates = [e.name for e in self.entries.values() if e.kind in VALUES] + ["pi"]
         for name, spans in self._unknown.items():
-            label = self.report.guess(name, candidates)
-            lines = dict.fromkeys(str(self.report.source.position(s.start)[0]) for s in spans[1:])
-            notes = [self._hint(name)] if self._hint(name) else []
+            hint = self._hint(name)
+            label = "" if hint else self.report.guess(name, candidates)
+            first, *others = (self.report.source.position(span.start)[0] for span in spans)
+            lines = [str(line) for line in dict.fromkeys(others) if line != first]
+            notes = [hint] if hint else []
             if lines:
-                shown = list(lines)[:8]
                 more = "" if len(lines) <= 8 else " and others"
-                notes.append(f"also on line{'s' if len(shown) > 1 else ''} {', '.join(shown)}{more}")
-            label = "" if notes and self._hint(name) else label
+                notes.append(f"also on line{'s' if len(lines) > 1 else ''} {', '.join(lines[:8])}{more}")
             self.report.add("E201", f"unknown name '{name}'", spans[0], label, *notes)
 
     def _hint(self, name: str) -> str:
@@ -225,9 +227,14 @@ class Resolver:
             message = f"delays (`{name}({self.time} - …)`) are not supported yet"
             self.report.add("E323", message, call.span, "a delay")
         else:
-            label = f"did you mean '{name}*(…)'?"
+            label = f"did you mean '{name}*{self._arguments_text(name, call.span)}'?"
             self.report.add("E204", f"'{name}' is {article(kind)}, not a function", name_span, label)
         return Symbol(name, name_span)
+
+    def _arguments_text(self, name: str, span: Span | None) -> str:
+        """The brackets of a call as typed."""
+        text = "" if span is None else self.report.source.text[span.start + len(name) : span.end].strip()
+        return text if text.startswith("(") and len(text) <= 30 and "\n" not in text else "(…)"
 
     def _is_time(self, expr: Expr) -> bool:
         return isinstance(expr, Symbol) and expr.name == self.time

@@ -32,6 +32,8 @@ ALIASES = {"par": "param", "number": "const", "aux": "obs"}
 """XPP's words for ours."""
 
 _EVENTS = frozenset({"when", "at", "every"})
+_PARTS = {"param": ("in", "via"), "run": ("step", "method"), "input": ("hold", "linear", "cubic")}
+"""Words that may follow in a statement."""
 
 
 def parse_statement(source: Source, line: Line) -> Statement:
@@ -70,7 +72,7 @@ class _StatementParser(Parser):
         else:
             statement = self._definition()
         if self.token.kind != "end":
-            raise self._leftover()
+            raise self._leftover(first.text)
         return statement
 
     # What is no statement, or not yet.
@@ -109,8 +111,15 @@ class _StatementParser(Parser):
         notes = (f"a line starts with {known}, or is `NAME = EXPR` or an equation",)
         raise self.fail("E114", f"no statement starts with '{first.text}'", first.span, label, *notes)
 
-    def _leftover(self) -> Problem:
+    def _leftover(self, first: str) -> Problem:
         token = self.token
+        parts = _PARTS.get(ALIASES.get(first, first), ())
+        guess = closest(token.text, parts) if token.kind == "name" else None
+        if guess:
+            return self.fail("E107", f"unexpected '{token.text}'", token.span, f"did you mean '{guess}'?")
+        if "in" in parts and token.kind in ("(", "["):
+            note = "an interval is written `in (0, inf)`"
+            return self.fail("E107", f"unexpected '{token.text}'", token.span, "did you mean 'in (…)'?", note)
         if token.kind == "name" and token.text == "for":
             return self.fail("E320", "arrays (`for … in …`) are not supported yet", token.span, "an array")
         if token.kind == ":":
@@ -169,7 +178,8 @@ class _StatementParser(Parser):
             message = "priors (`param NAME ~ …`) are not supported yet"
             raise self.fail("E324", message, self.token.span, "a prior")
         if what != "state" and self.token.kind in ("end", ",", ":"):
-            note = f"write `{name.text} = 1.0`: the value stands in for what is not set at run time"
+            note = f"write `{name.text} = 1.0`"
+            note += ": a default, which can be set at run time" if what == "parameter" else ""
             message = f"the {what} '{name.text}' has no value"
             raise self.fail("E317", message, name.span, "needs a value", note)
         self.expect("=", "'='")
@@ -262,7 +272,9 @@ class _StatementParser(Parser):
     def _definition(self) -> Definition:
         name = self.name("a name")
         if self.token.kind in (":", "~", ","):
-            raise self._leftover()
+            raise self._leftover("")
+        if self.token.kind == "end" and name.text == "done":
+            raise self.fail("E107", "XPP's `done` is not needed", name.span, "leave this out")
         self.expect("=", "'=' after the name")
         return Definition(name, self.full_expression(), self.doc, self.whole)
 
@@ -335,7 +347,8 @@ class _StatementParser(Parser):
         wrt = _next_step(index)
         closing = self.expect("]", "']'") if wrt else self.token
         span = Span(name.span.start, closing.end)
-        if wrt is None and isinstance(index, Symbol):
+        is_array = self.peek().kind == "'" or any(t.text == "for" for t in self.tokens)
+        if wrt is None and isinstance(index, Symbol) and not is_array:
             label = f"did you mean '{name.text}[{index.name}+1]'?"
             note = "a map says what comes next: `x[t+1] = …` (arrays are not supported yet)"
             raise self.fail("E107", "the left side of a map is its next value", span, label, note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from odec.diagnostics import Span
 from odec.lang import syntax
 from odec.lang.graph import cycles, reachable
 from odec.lang.names import Names
@@ -111,7 +112,8 @@ def _check_cycles(system: System, graph: dict[str, list[str]], report: Report) -
     found = cycles(graph)
     for cycle in found:
         path = " -> ".join(cycle)
-        span = spans[cycle[0]]
+        start = spans[cycle[0]].start
+        span = Span(start, start + len(cycle[0]))
         if functions.issuperset(cycle):
             note = "functions are written out where they are used, so none may call itself"
             message = f"the function '{cycle[0]}' calls itself"

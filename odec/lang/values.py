@@ -17,7 +17,7 @@ from odec.tree import Expr, Op
 
 
 class Values:
-    """Fills in what the draft of a System leaves open; `fixed` has bounds and the run's ends by their spans."""
+    """Fills in what the draft leaves open; `fixed` has bounds and the ends of the run by their spans."""
 
     def __init__(
         self, draft: System, statements: list[syntax.Statement], fixed: Mapping[Span, Expr], report: Report
@@ -109,11 +109,11 @@ class Values:
             return Interval()
         lower, upper = self._bound(bounds.lower), self._bound(bounds.upper)
         if not lower < upper:
-            message = f"no value lies between {lower:g} and {upper:g}"
-            if lower == upper and math.isfinite(lower):
-                message = f"the interval holds {lower:g} at most"
-            note = "a fixed number is a `const`; bounds stand in order: in (LOWER, UPPER)"
-            self._report.add("E506", message, bounds.span, "the interval is empty", note)
+            message = f"the interval from {lower:g} to {upper:g} leaves no room"
+            note = "the lower bound comes first: in (LOWER, UPPER)"
+            if lower == upper:
+                note = "a number that stays as it is is a `const`"
+            self._report.add("E506", message, bounds.span, "", note)
             return None
         return Interval(
             lower, upper, bounds.lower_closed and lower > -math.inf, bounds.upper_closed and upper < math.inf
