@@ -1,0 +1,102 @@
+"""Fitting: `odec.fit(model, data)`, and the package of its parts.
+
+`odec.fit` names both this package and the public function. So that importing a part of the package, as in
+`from odec.fit.data import Dataset`, never hides the function, the package itself can be called.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from odec.fit.data import Dataset
+    from odec.fit.result import FitResult
+
+__all__ = ["Dataset", "FitResult", "fit"]
+
+
+def fit(
+    model: Any,
+    data: Any,
+    *,
+    optimizer: str | None = None,
+    lr: float | None = None,
+    epochs: int | None = None,
+    transforms: str | None = None,
+    fix: Iterable[str] | None = None,
+    set: Mapping[str, float] | None = None,
+    seed: int | None = None,
+    dtype: str | None = None,
+    dt: float | None = None,
+    method: str | None = None,
+    clip: float | None = None,
+    t0: float | None = None,
+    engine: str | None = None,
+    inputs: Mapping[str, tuple[Any, Any]] | None = None,
+    resume: str | Path | None = None,
+    progress: bool | IO[str] | None = None,
+    command: str | None = None,
+) -> FitResult:
+    """Fit a model's parameters to data by least squares: min Σ (prediction − measurement)².
+
+    model: a path, a System, a loaded module, or a Model (which is left at the fitted values). data: a CSV
+    path, a dict of arrays or a DataFrame, with a time column and any of the model's states, observables and
+    inputs; blanks are not measured, repeated times are replicates.
+    optimizer: "lbfgs" (default) or "adam", with `lr`. epochs: the most steps. transforms: "model" keeps the
+    bounds, "none" moves natural values. fix: names that stay; set: start values by name. dtype: "float64"
+    (default) or "float32". dt, method, clip: of the simulation. t0: its start (default: that of the model's
+    `run` line, else the first time measured). inputs: (times, values) by name. resume: a fit.json to go on
+    from. progress: True, False, a stream, or None: a bar where stderr is a terminal. command: what fit.json is
+    to say it came from.
+
+    Ctrl-C ends the fit and returns the best values so far. Raises ModelError, DataError, ArgumentError, and
+    SimulationError where the model cannot be simulated at its start values.
+    """
+    from odec.fit.run import Options
+    from odec.fit.run import fit as run
+
+    names = (fix,) if isinstance(fix, str) else None if fix is None else tuple(fix)
+    options = Options(
+        optimizer=optimizer,
+        lr=lr,
+        epochs=epochs,
+        transforms=transforms,
+        fix=names,
+        set=None if set is None else dict(set),
+        seed=seed,
+        dtype=dtype,
+        dt=dt,
+        method=method,
+        clip=clip,
+        t0=t0,
+        engine=engine,
+    )
+    return run(model, data, options, inputs=inputs, resume=resume, progress=progress, command=command)
+
+
+def __getattr__(name: str) -> Any:
+    """The package's public classes, imported when first used."""
+    if name == "FitResult":
+        from odec.fit.result import FitResult
+
+        return FitResult
+    if name == "Dataset":
+        from odec.fit.data import Dataset
+
+        return Dataset
+    raise AttributeError(f"module 'odec.fit' has no attribute {name!r}")
+
+
+class _CallablePackage(ModuleType):
+    """This package, which is also the function `odec.fit`."""
+
+    def __call__(self, model: Any, data: Any, **options: Any) -> FitResult:
+        return fit(model, data, **options)
+
+
+_CallablePackage.__call__.__doc__ = fit.__doc__
+sys.modules[__name__].__class__ = _CallablePackage

@@ -1,0 +1,167 @@
+"""Measurements of a model's states and observables over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from odec.errors import ArgumentError, DataError, did_you_mean
+from odec.fit.table import Table, read_table
+
+Series = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a data set may measure of a model, and when the model starts.
+
+    start, stop: of the `run` line; None where the model has none.
+    """
+
+    time: str
+    states: tuple[str, ...]
+    observables: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    start: float | None = None
+    stop: float | None = None
+
+    @property
+    def measurable(self) -> tuple[str, ...]:
+        return self.states + self.observables
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the model runs towards smaller times."""
+        return self.start is not None and self.stop is not None and self.stop < self.start
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Measurements in the order of the model's run.
+
+    times: (T,) distinct times, the first is t0. rows: (R,) the index in `times` of each row; rows at one time
+    are replicates. values: (R, C) in natural units, NaN where nothing was measured; measured: the C names.
+    inputs: (times, values) by name.
+    """
+
+    name: str
+    digest: str
+    time_name: str
+    times: np.ndarray
+    rows: np.ndarray
+    measured: tuple[str, ...]
+    values: np.ndarray
+    inputs: dict[str, Series]
+
+    @property
+    def t0(self) -> float:
+        return float(self.times[0])
+
+    @property
+    def count(self) -> int:
+        """How many numbers were measured."""
+        return int(np.isfinite(self.values).sum())
+
+    def column(self, name: str) -> Series:
+        """Times and values of what was measured of one state or observable, blanks left out."""
+        values = self.values[:, self.measured.index(name)]
+        there = np.isfinite(values)
+        return self.times[self.rows[there]], values[there]
+
+
+def read_data(data: Any, columns: Columns, *, t0: float | None = None) -> Dataset:
+    """The measurements in a CSV path, a dict of arrays or a DataFrame.
+
+    The time column bears the model's name of the time, or `time` or `t`, or is the first. Rows are sorted.
+    t0: where the simulation starts; without it the start of the model's `run` line, else the first time.
+    Raises DataError, naming file, line and column, and ArgumentError for a t0 that is no number.
+    """
+    if isinstance(data, Dataset):
+        return data
+    table = read_table(data)
+    time_name = _time_column(table, columns)
+    names = [name for name in table.columns if name != time_name]
+    _check_names(table, names, columns)
+    times = table.columns[time_name]
+    for row in np.flatnonzero(np.isnan(times))[:1]:
+        raise DataError(f"{table.place(row)}, column {time_name!r}: the time is missing")
+    measured = tuple(name for name in names if name in columns.measurable)
+    values = np.column_stack([table.columns[name] for name in measured])
+    if not np.isfinite(values).any():
+        raise DataError(f"{table.name}: nothing was measured: every cell of {_listed(measured)} is blank")
+    start = _start(table, times, columns, t0)
+    sign = -1.0 if columns.backwards else 1.0
+    order = np.argsort(sign * times, kind="stable")
+    distinct = np.unique(np.append(times, start))[:: int(sign)]
+    rows = np.searchsorted(sign * distinct, sign * times[order])
+    inputs = {name: _input(table, time_name, name) for name in names if name in columns.inputs}
+    return Dataset(table.name, table.digest, time_name, distinct, rows, measured, values[order], inputs)
+
+
+def _time_column(table: Table, columns: Columns) -> str:
+    for name in (columns.time, "time", "t"):
+        if name in table.columns and name not in columns.measurable + columns.inputs:
+            return name
+    first = next(iter(table.columns))
+    if first in columns.measurable + columns.inputs:
+        raise DataError(f"{table.name}: there is no time column; name it {columns.time!r}, 'time' or 't'")
+    return first
+
+
+def _check_names(table: Table, names: list[str], columns: Columns) -> None:
+    known = columns.measurable + columns.inputs
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; the model has {_listed(known)}"
+            raise DataError(
+                f"{table.name}: column {name!r} is no state, observable or input of the model{hint}"
+            )
+    if not any(name in columns.measurable for name in names):
+        raise DataError(
+            f"{table.name}: beside the time there is no column to fit;"
+            f" the model has {_listed(columns.measurable)}"
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    quoted = [repr(name) for name in names]
+    return ", ".join(quoted[:12]) + (", …" if len(quoted) > 12 else "")
+
+
+def _start(table: Table, times: np.ndarray, columns: Columns, t0: float | None) -> float:
+    sign = -1.0 if columns.backwards else 1.0
+    if t0 is not None and not math.isfinite(t0):
+        raise ArgumentError(f"t0 must be a finite number, not {t0:g}")
+    given = t0 if t0 is not None else columns.start
+    if given is None:
+        return float(times.min())
+    for row in np.flatnonzero(sign * times < sign * given)[:1]:
+        side = "after" if columns.backwards else "before"
+        source = "t0" if t0 is not None else "the start of the model's run line"
+        raise DataError(
+            f"{table.place(row)}: the time {times[row]:g} lies {side} {given:g}, {source};"
+            " --t0 (t0= from Python) sets where the simulation starts"
+        )
+    return float(given)
+
+
+def _input(table: Table, time_name: str, name: str) -> Series:
+    """An input's samples in order of time; rows at one time must agree."""
+    times, values = table.columns[time_name], table.columns[name]
+    there = np.flatnonzero(np.isfinite(values))
+    if not len(there):
+        raise DataError(f"{table.name}: the input {name!r} has no values")
+    there = there[np.argsort(times[there], kind="stable")]
+    times, values = times[there], values[there]
+    repeated = np.diff(times) == 0
+    for k in np.flatnonzero(repeated & (np.diff(values) != 0))[:1]:
+        raise DataError(
+            f"{table.place(there[k + 1])}, column {name!r}: the input is {values[k + 1]:g} here and"
+            f" {values[k]:g} in another row of the same time"
+        )
+    keep = np.append(True, ~repeated)
+    return times[keep], values[keep]

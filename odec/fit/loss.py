@@ -1,0 +1,125 @@
+"""The sum of squares between a model and its data, as a function of an optimizer's coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from odec.fit.data import Columns, Dataset
+
+
+class SumOfSquares:
+    """Σ (prediction − measurement)² over everything measured, in natural units.
+
+    net: a generated Model. data: what was measured of its states and observables. fixed: the values of the
+    parameters that a call does not give.
+    """
+
+    def __init__(self, net: Any, data: Dataset, columns: Columns, fixed: Mapping[str, float]):
+        self.net = net
+        self.data = data
+        self.fixed = dict(fixed)
+        self.dtype: torch.dtype = net.vector().dtype
+        row, column = np.nonzero(np.isfinite(data.values))
+        place = [columns.measurable.index(name) for name in data.measured]
+        self.observes = any(name in columns.observables for name in data.measured)
+        self.times = torch.as_tensor(data.times.copy(), dtype=self.dtype)
+        self.inputs = {
+            name: tuple(torch.as_tensor(part, dtype=self.dtype) for part in series)
+            for name, series in data.inputs.items()
+        }
+        self._time_index = torch.as_tensor(data.rows[row])
+        self._column_index = torch.as_tensor(np.array(place)[column])
+        self._measured = torch.as_tensor(data.values[row, column])
+
+    @property
+    def data_square(self) -> float:
+        """Σ measurement², the scale against which a sum of squares is small."""
+        return float(self._measured @ self._measured)
+
+    def simulate(self, params: Mapping[str, Tensor | float], times: Tensor | None = None) -> Tensor:
+        """States and, where they are needed, observables at the times: (T, n + n_obs)."""
+        t = self.times if times is None else times
+        keywords: dict[str, Any] = {"params": {**self.fixed, **params}}
+        if self.inputs:
+            keywords["inputs"] = self.inputs
+        x = self.net(t, **keywords)
+        if not self.observes:
+            return x
+        return torch.cat([x, self.net.observe(t, x, **keywords)], dim=-1)
+
+    def residuals(self, params: Mapping[str, Tensor | float]) -> Tensor:
+        """prediction − measurement for each number measured, in order of time: (M,) in float64."""
+        predicted = self.simulate(params)[self._time_index, self._column_index]
+        return predicted.to("cpu", torch.float64) - self._measured
+
+    def __call__(self, params: Mapping[str, Tensor | float]) -> Tensor:
+        residuals = self.residuals(params)
+        return residuals @ residuals
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """How an optimizer's vector θ stands for parameters: p = transform(offset + scale·θ), entry by entry.
+
+    transforms: raw -> natural, or None where the parameter is its own raw value.
+    """
+
+    names: tuple[str, ...]
+    transforms: tuple[Callable[[Tensor], Tensor] | None, ...]
+    offset: np.ndarray
+    scale: np.ndarray
+
+    def natural(self, theta: Tensor) -> Tensor:
+        """Parameters in natural units: (k,) -> (k,)."""
+        raw = torch.as_tensor(self.offset) + torch.as_tensor(self.scale) * theta
+        parts = [raw[k] if f is None else f(raw[k]) for k, f in enumerate(self.transforms)]
+        return torch.stack(parts)
+
+
+class Objective:
+    """A loss and its gradient at θ, for an optimizer; a failed simulation is inf, with a zero gradient."""
+
+    def __init__(self, loss: SumOfSquares, coordinates: Coordinates):
+        self.loss = loss
+        self.coordinates = coordinates
+        self.evaluations = 0
+
+    @property
+    def negligible(self) -> float:
+        """A loss so small that the data are met to rounding."""
+        eps = torch.finfo(self.loss.dtype).eps
+        return (64 * eps) ** 2 * self.loss.data_square
+
+    def params(self, theta: Tensor) -> dict[str, Tensor | float]:
+        """The parameters that θ stands for, in the model's precision."""
+        natural = self.coordinates.natural(theta).to(self.loss.dtype)
+        return {name: natural[k] for k, name in enumerate(self.coordinates.names)}
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """(loss, gradient) at θ: (k,) -> a float and (k,)."""
+        self.evaluations += 1
+        failed = math.inf, np.zeros(len(theta))
+        point = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
+        with torch.enable_grad():
+            loss = self.loss(self.params(point))
+        value = loss.item()
+        if not math.isfinite(value):
+            return failed
+        (gradient,) = torch.autograd.grad(loss, point, allow_unused=True)
+        if gradient is None:
+            return value, np.zeros(len(theta))
+        if not torch.isfinite(gradient).all():
+            return failed
+        return value, gradient.numpy()
+
+    def natural(self, theta: np.ndarray) -> dict[str, float]:
+        """The parameters at θ as floats."""
+        with torch.no_grad():
+            return {name: float(value) for name, value in self.params(torch.as_tensor(theta)).items()}

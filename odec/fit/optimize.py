@@ -1,0 +1,100 @@
+"""What every optimizer shares: its state, its loop, and what is kept when it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
+"""θ (k,) -> (loss, gradient (k,)); a failed simulation is (inf, zeros)."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where an optimizer stands after `epoch` steps; all it needs to go on.
+
+    memory: what the optimizer remembers beside θ (moments, step pairs), as lists and numbers, for JSON.
+    finished: why it ended, empty while it goes on; converged: whether that end is a minimum.
+    """
+
+    epoch: int
+    theta: np.ndarray
+    loss: float
+    gradient: np.ndarray
+    memory: dict[str, Any] = field(default_factory=dict)
+    finished: str = ""
+    converged: bool = False
+
+    def end(self, message: str, *, converged: bool = False) -> State:
+        """The same state, ended."""
+        return replace(self, finished=message, converged=converged)
+
+
+class Optimizer(Protocol):
+    """A method of minimisation. `steps` yields one state per epoch, each complete, the last one finished."""
+
+    @property
+    def epochs(self) -> int: ...
+
+    def steps(self, function: Function, state: State) -> Iterator[State]: ...
+
+
+@dataclass
+class Trace:
+    """The run of an optimizer: its last state, the best point seen, and every loss.
+
+    losses: (epochs + 1,): at the start, then after each step. best: θ of the lowest loss.
+    """
+
+    state: State
+    best: np.ndarray
+    best_loss: float
+    losses: list[float]
+    interrupted: bool = False
+
+    @property
+    def message(self) -> str:
+        if self.interrupted:
+            return f"interrupted after {self.state.epoch} epochs; the best values so far are kept"
+        return self.state.finished or f"stopped after {self.state.epoch} epochs"
+
+
+def begin(function: Function, theta: np.ndarray) -> Trace:
+    """A trace of nothing but the start."""
+    loss, gradient = function(theta)
+    return Trace(State(0, theta, loss, gradient), theta, loss, [loss])
+
+
+def minimize(
+    function: Function,
+    optimizer: Optimizer,
+    trace: Trace,
+    *,
+    epochs: int,
+    progress: Callable[[int, float], None] = lambda epoch, best: None,
+) -> Trace:
+    """Run an optimizer on from the end of a trace until it ends or `epochs` steps are done in all.
+
+    Ctrl-C ends it after the last whole step. progress is called with the epoch and the loss at its end.
+    """
+    steps = optimizer.steps(function, replace(trace.state, finished="", converged=False))
+    try:
+        while trace.state.epoch < epochs:
+            state = next(steps, None)
+            if state is None:
+                break
+            if state.epoch > trace.state.epoch:
+                trace.losses.append(state.loss)
+            trace.state = state
+            if state.loss < trace.best_loss or math.isnan(trace.best_loss):
+                trace.best, trace.best_loss = state.theta, state.loss
+            if state.finished:
+                break
+            progress(state.epoch, state.loss)
+    except KeyboardInterrupt:
+        trace.interrupted = True
+    return trace

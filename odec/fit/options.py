@@ -1,0 +1,119 @@
+"""What a fit can be asked for, and the defaults."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from odec.errors import ArgumentError, did_you_mean
+
+OPTIMIZERS = ("lbfgs", "adam")
+TRANSFORMS = ("model", "none")
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class Options:
+    """A fit's options, as `odec.fit` describes them; None where the default stands in. Kept in fit.json."""
+
+    optimizer: str | None = None
+    lr: float | None = None
+    epochs: int | None = None
+    transforms: str | None = None
+    fix: tuple[str, ...] | None = None
+    set: dict[str, float] | None = None
+    seed: int | None = None
+    dtype: str | None = None
+    dt: float | None = None
+    method: str | None = None
+    clip: float | None = None
+    t0: float | None = None
+    engine: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that are not None, ready for JSON."""
+        pairs = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs.items()}
+
+    def over(self, saved: Mapping[str, Any], path: str | Path) -> Options:
+        """A saved fit's options; only `epochs` may be given anew. Raises ArgumentError where others differ."""
+        for name, value in self.given.items():
+            if name != "epochs" and value != saved.get(name):
+                was = f"{path} was fitted with {name} = {saved.get(name)}, not {value}"
+                raise ArgumentError(f"{was}: a resumed fit keeps its options")
+        merged = {name: saved.get(name) for name in asdict(self)}
+        if merged["fix"] is not None:
+            merged["fix"] = tuple(merged["fix"])
+        if self.epochs is not None:
+            merged["epochs"] = self.epochs
+        return Options(**merged)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options with the defaults in place, checked."""
+
+    optimizer: str
+    lr: float
+    epochs: int | None
+    transforms: str
+    fix: tuple[str, ...]
+    set: dict[str, float]
+    dtype: str
+
+    @property
+    def scaled(self) -> bool:
+        """Whether θ is scaled: always but for Adam on untransformed values, whose lr is in natural units."""
+        return self.optimizer == "lbfgs" or self.transforms == "model"
+
+
+def settle(options: Options) -> Settings:
+    """The settings that the options mean. Raises ArgumentError for values that mean nothing."""
+    optimizer = _choice("optimizer", options.optimizer or "lbfgs", OPTIMIZERS)
+    transforms = _choice("transforms", options.transforms or "model", TRANSFORMS)
+    epochs, lr = options.epochs, options.lr
+    if epochs is not None and (epochs != int(epochs) or epochs < 0):
+        raise ArgumentError(f"epochs must be a whole number, 0 or more, not {epochs}")
+    if lr is not None and optimizer == "lbfgs":
+        raise ArgumentError("lr belongs to the optimizer adam; lbfgs finds the length of its steps itself")
+    if lr is not None and not 0 < lr < math.inf:
+        raise ArgumentError(f"the learning rate lr must be a positive number, not {lr:g}")
+    return Settings(
+        optimizer=optimizer,
+        lr=lr or (0.01 if transforms == "model" else 0.001),
+        epochs=None if epochs is None else int(epochs),
+        transforms=transforms,
+        fix=options.fix or (),
+        set=_numbers(options.set or {}),
+        dtype=_choice("dtype", options.dtype or "float64", DTYPES),
+    )
+
+
+def without_defaults(options: Options) -> Options:
+    """The options with the optimizer, transforms and dtype that were meant, as fit.json keeps them."""
+    settings = settle(options)
+    lr = settings.lr if settings.optimizer == "adam" else None
+    return replace(
+        options, optimizer=settings.optimizer, transforms=settings.transforms, dtype=settings.dtype, lr=lr
+    )
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    found = {}
+    for name, value in values.items():
+        try:
+            found[name] = float(value)
+        except (TypeError, ValueError):
+            raise ArgumentError(f"the start value of {name!r} must be a number, not {value!r}") from None
+    return found
+
+
+def _choice(option: str, value: str, known: Collection[str]) -> str:
+    if value not in known:
+        hint = did_you_mean(str(value), known) or f"; known: {', '.join(known)}"
+        raise ArgumentError(f"unknown {option} {value!r}{hint}")
+    return value

@@ -1,0 +1,184 @@
+"""What a fit ends with: values, losses, a table, and the files they are kept in."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odec.errors import ArgumentError
+from odec.files import write_whole
+from odec.fit.data import Columns, Dataset
+from odec.fit.ode_text import with_values
+from odec.fit.optimize import Trace
+from odec.fit.saved import FORMAT, state_document
+from odec.system import System
+
+if TYPE_CHECKING:
+    from odec.fit.loss import SumOfSquares
+
+_CURVE_POINTS = 400
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A finished or interrupted fit.
+
+    values, start: every parameter by name, in natural units; fixed: those that did not move. loss: the sum
+    of squares at `values`, the lowest seen; losses: at the start and after each epoch. net: the Model, left at
+    `values`. options: what the fit was asked for. system: None where only a module was given.
+    """
+
+    values: dict[str, float]
+    start: dict[str, float]
+    fixed: tuple[str, ...]
+    loss: float
+    losses: list[float]
+    converged: bool
+    interrupted: bool
+    message: str
+    notes: tuple[str, ...]
+    options: dict[str, Any]
+    command: str
+    name: str
+    model_digest: str
+    data: Dataset
+    columns: Columns
+    net: Any
+    system: System | None
+    objective: SumOfSquares
+    trace: Trace
+
+    @property
+    def epochs(self) -> int:
+        """The optimizer's steps so far."""
+        return self.trace.state.epoch
+
+    def table(self) -> str:
+        """The fitted parameters and how the fit ended, as text."""
+        units = {p.name: p.unit or "" for p in self.system.params} if self.system else {}
+        rows = [("parameter", "start", "fitted", "")]
+        for name, value in self.values.items():
+            remark = "fixed" if name in self.fixed else ""
+            unit = units.get(name, "")
+            rows.append((name, f"{self.start[name]:.6g}", f"{value:.6g}", f"{unit}  {remark}".strip()))
+        widths = [max(len(row[k]) for row in rows) for k in range(3)]
+        lines = [
+            f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()
+            for row in rows
+        ]
+        lines.insert(1, "─" * max(len(line) for line in lines))
+        plural = "s" if self.data.count != 1 else ""
+        lines += [
+            "",
+            f"sum of squares {self.loss:.6g} over {self.data.count} measurement{plural}"
+            f" (at the start {self.losses[0]:.6g})",
+            f"{self.message} ({self.epochs} epoch{'s' if self.epochs != 1 else ''})",
+            *(f"note: {note}" for note in self.notes),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of fit.json."""
+        return {
+            "format": FORMAT,
+            "model": {"name": self.name, "sha256": self.model_digest},
+            "data": {
+                "name": self.data.name,
+                "sha256": self.data.digest,
+                "measured": list(self.data.measured),
+                "count": self.data.count,
+            },
+            "command": self.command,
+            "versions": _versions(),
+            "options": self.options,
+            "values": self.values,
+            "start": self.start,
+            "fixed": list(self.fixed),
+            "loss": self.loss,
+            "epochs": self.epochs,
+            "converged": self.converged,
+            "interrupted": self.interrupted,
+            "message": self.message,
+            "notes": list(self.notes),
+            "losses": self.losses,
+            "state": state_document(self.trace),
+        }
+
+    def save(self, path: str | Path = "fit.json") -> None:
+        """Write fit.json, from which `resume=` goes on. Raises OSError."""
+        write_whole(path, json.dumps(self.as_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def ode_text(self) -> str:
+        """The model's own text with the fitted values as defaults.
+
+        Raises ArgumentError where there is no text, or a value has left its bounds.
+        """
+        if self.system is None:
+            raise ArgumentError(
+                "the fitted model's text is not known: fit the .ode file instead of its module"
+            )
+        try:
+            return with_values(
+                self.system, self.values, digits=9 if self.options.get("dtype") == "float32" else 17
+            )
+        except ValueError as error:
+            raise ArgumentError(
+                f"the fitted model cannot be written: {error}; fit with transforms 'model'"
+            ) from None
+
+    def write_ode(self, path: str | Path = "fit.ode") -> None:
+        """Write the model with the fitted values as defaults. Raises ArgumentError, OSError."""
+        write_whole(path, self.ode_text())
+
+    def curves(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The fitted trajectory: times (T,) and, by the name of each column measured, (T,).
+
+        The times are ends of the fit's own steps, so that the curve passes through what was fitted.
+        """
+        import torch
+
+        times = step_times(self.data.times, getattr(self.net, "dt", None))
+        with torch.no_grad():
+            found = self.objective.simulate(
+                self.values, torch.as_tensor(times, dtype=self.objective.dtype)
+            ).to(torch.float64)
+        names = [*self.columns.states, *self.columns.observables]
+        return times, {name: found[:, names.index(name)].numpy() for name in self.data.measured}
+
+    def plot(self, path: str | Path = "fit.png") -> None:
+        """Draw data and fitted curves into a PNG or SVG file. Raises ArgumentError, OSError."""
+        from odec.plot import plot_fit
+
+        plot_fit(self, path)
+
+
+def step_times(times: np.ndarray, dt: float | None) -> np.ndarray:
+    """Times between the first and the last at which fixed steps of at most dt end, at most some hundred."""
+    parts = [times[:1]]
+    span = float(times[-1] - times[0])
+    for a, b in zip(times, times[1:], strict=False):
+        wanted = max(1, math.ceil(_CURVE_POINTS * abs(b - a) / abs(span)))
+        steps = max(1, math.ceil(abs(b - a) / dt * (1 - 1e-10))) if dt else wanted
+        every = math.ceil(steps / wanted)
+        parts.append(a + (b - a) * np.append(np.arange(every, steps, every), steps) / steps)
+        parts[-1][-1] = b
+    return np.concatenate(parts)
+
+
+def _versions() -> dict[str, str]:
+    import torch
+
+    import odec
+
+    return {
+        "odec": odec.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

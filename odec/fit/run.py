@@ -1,0 +1,161 @@
+"""A fit from its arguments to its result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+
+from odec.errors import SimulationError
+from odec.fit.adam import Adam
+from odec.fit.data import Columns, Dataset, read_data
+from odec.fit.lbfgs import LBFGS
+from odec.fit.loss import Objective, SumOfSquares
+from odec.fit.optimize import Optimizer, Trace, begin, minimize
+from odec.fit.options import Options, Settings, settle, without_defaults
+from odec.fit.progress import Progress
+from odec.fit.result import FitResult
+from odec.fit.saved import read_saved
+from odec.fit.start import Start, apply_values, free_parameters, start_of, start_values
+from odec.fit.subject import Subject, subject_of, with_inputs
+
+
+def fit(
+    model: Any,
+    data: Any,
+    options: Options,
+    *,
+    inputs: Mapping[str, tuple[Any, Any]] | None = None,
+    resume: str | Path | None = None,
+    progress: bool | IO[str] | None = None,
+    command: str | None = None,
+) -> FitResult:
+    """Fit a model to data; see `odec.fit`."""
+    saved = None if resume is None else read_saved(resume)
+    if saved is not None:
+        options = options.over(saved.options, saved.path)
+    settings = settle(options)
+    if options.seed is not None:
+        torch.manual_seed(options.seed)
+    subject = subject_of(model, options, settings.dtype)
+    columns = subject.columns()
+    measured = with_inputs(read_data(data, columns, t0=options.t0), inputs or {}, columns)
+    free = free_parameters(subject.params, settings.fix)
+    values = start_values(subject.net, subject.params, settings.set, subject.system)
+    if saved is not None:
+        saved.check(subject.digest, measured.digest)
+        values = {**values, **saved.start}
+    start = start_of(subject.net, values, free, transforms=settings.transforms, scaled=settings.scaled)
+    fixed = {name: value for name, value in start.values.items() if name not in free}
+    loss = SumOfSquares(subject.net, measured, columns, fixed)
+    objective = Objective(loss, start.coordinates)
+    trace = _first(objective, start) if saved is None else saved.trace(len(free))
+    trace = _run(objective, _optimizer(settings, objective), trace, settings, progress)
+    notes = [*start.notes, *(saved.notes if saved else ())]
+    asked = command or _command(options, subject, measured)
+    return _result(
+        subject, measured, columns, without_defaults(options), start, objective, trace, notes, asked
+    )
+
+
+def _optimizer(settings: Settings, objective: Objective) -> Optimizer:
+    if settings.optimizer == "adam":
+        return Adam(lr=settings.lr)
+    precision = float(torch.finfo(objective.loss.dtype).eps)
+    return LBFGS(negligible=objective.negligible, precision=precision, tolerance=max(1e-9, precision))
+
+
+def _first(objective: Objective, start: Start) -> Trace:
+    """The trace of the start alone. Raises SimulationError where the model cannot be simulated there."""
+    trace = begin(objective, start.theta)
+    if not np.isfinite(trace.best_loss):
+        told = getattr(objective.loss.net, "status", None)
+        reason = f": {told}" if told is not None and not str(told).startswith("ok") else ""
+        raise SimulationError(
+            f"the simulation from the start values fails{reason} (start values: --set, or set= from Python)"
+        )
+    return trace
+
+
+def _run(
+    objective: Objective,
+    optimizer: Optimizer,
+    trace: Trace,
+    settings: Settings,
+    progress: bool | IO[str] | None,
+) -> Trace:
+    epochs = optimizer.epochs if settings.epochs is None else settings.epochs
+    if trace.state.epoch >= epochs or trace.state.converged:
+        return trace
+    stream = sys.stderr if progress is None or isinstance(progress, bool) else progress
+    if progress is False or (progress is None and not stream.isatty()):
+        return minimize(objective, optimizer, trace, epochs=epochs)
+    shown = Progress(epochs, stream, first=trace.state.epoch)
+    try:
+        return minimize(objective, optimizer, trace, epochs=epochs, progress=shown)
+    finally:
+        shown.close()
+
+
+def _result(
+    subject: Subject,
+    data: Dataset,
+    columns: Columns,
+    options: Options,
+    start: Start,
+    objective: Objective,
+    trace: Trace,
+    notes: list[str],
+    command: str,
+) -> FitResult:
+    fitted = objective.natural(trace.best)
+    apply_values(subject.net, subject.params, {**start.values, **fitted})
+    notes += _remarks(subject, start, fitted, trace)
+    return FitResult(
+        values={name: fitted.get(name, value) for name, value in start.values.items()},
+        start=start.values,
+        fixed=tuple(name for name in start.values if name not in fitted),
+        loss=trace.best_loss,
+        losses=trace.losses,
+        converged=trace.state.converged,
+        interrupted=trace.interrupted,
+        message=trace.message,
+        notes=tuple(dict.fromkeys(notes)),
+        options=options.given,
+        command=command,
+        name=subject.name,
+        model_digest=subject.digest,
+        data=data,
+        columns=columns,
+        net=subject.net,
+        system=subject.system,
+        objective=objective.loss,
+        trace=trace,
+    )
+
+
+def _remarks(subject: Subject, start: Start, fitted: Mapping[str, float], trace: Trace) -> list[str]:
+    """What a person should know of the fitted values."""
+    notes = []
+    for k, name in enumerate(fitted):
+        if trace.state.epoch and trace.state.gradient[k] == 0 and trace.best[k] == start.theta[k]:
+            notes.append(f"{name} has no effect on what was measured; it stays at its start")
+    for param in subject.system.params if subject.system else ():
+        if param.name not in fitted:
+            continue
+        value, interval = fitted[param.name], param.interval
+        if value not in interval and value not in (interval.lower, interval.upper):
+            notes.append(f"{param.name} has left its bounds {interval}; transforms 'model' keeps them")
+        for bound in (interval.lower, interval.upper):
+            if abs(value - bound) <= 1e-6 * abs(start.values[param.name] - bound) < np.inf:
+                notes.append(f"{param.name} has run onto its bound {bound:g}")
+    return notes
+
+
+def _command(options: Options, subject: Subject, data: Dataset) -> str:
+    given = [f"{name}={value!r}" for name, value in options.given.items() if value not in ([], {})]
+    return f"odec.fit({', '.join([repr(subject.name), repr(data.name), *given])})"

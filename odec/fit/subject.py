@@ -1,0 +1,118 @@
+"""What is fitted: a Model, the names of its module, and what is known of its source."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from odec import api
+from odec.errors import ArgumentError, did_you_mean
+from odec.fit.data import Columns, Dataset
+from odec.fit.options import Options
+from odec.system import System
+
+_OF_THE_MODEL = ("dt", "clip", "method", "dtype", "engine")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A Model to fit.
+
+    system: None where only a module or a Model was given. digest: SHA-256 of the source, else of the file.
+    """
+
+    net: Any
+    module: ModuleType
+    system: System | None
+    name: str
+    digest: str
+
+    @property
+    def params(self) -> tuple[str, ...]:
+        return tuple(self.module.PARAMS)
+
+    def columns(self) -> Columns:
+        """What data may measure of the model."""
+        run = self.system.run if self.system else None
+        return Columns(
+            time=self.system.time if self.system else "t",
+            states=tuple(self.module.STATES),
+            observables=tuple(self.module.OBSERVABLES),
+            inputs=tuple(self.module.INPUTS),
+            start=run.start if run else None,
+            stop=run.stop if run else None,
+        )
+
+
+def subject_of(model: Any, options: Options, dtype: str) -> Subject:
+    """Compile a path, Source or System, or take a loaded module or a Model as it is.
+
+    Raises ModelError for a model with errors, ArgumentError for options that come too late.
+    """
+    if isinstance(model, torch.nn.Module):
+        given = [name for name in _OF_THE_MODEL if getattr(options, name) is not None]
+        if given:
+            raise ArgumentError(f"{', '.join(given)}: to be set where the Model is made, not for its fit")
+        module = _home(model)
+        return Subject(model, module, None, module.__name__, _file_digest(module))
+    if isinstance(model, ModuleType):
+        if options.method is not None or options.engine is not None:
+            raise ArgumentError(
+                "method and engine were fixed when the module was compiled; fit the .ode file"
+            )
+        if not hasattr(model, "Model") or not hasattr(model, "STATES"):
+            raise ArgumentError(f"{model.__name__} is not a module that odec wrote")
+        return Subject(_make(model, options, dtype), model, None, model.__name__, _file_digest(model))
+    system = api.parse(model)
+    module = api.load(system, options.method, options.engine or "auto")
+    return Subject(_make(module, options, dtype), module, system, system.source.name, system.digest)
+
+
+def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: Columns) -> Dataset:
+    """The data with further input series. Raises ArgumentError where one is unknown, missing or misshapen."""
+    series, digest = dict(data.inputs), sha256(data.digest.encode())
+    for name, (times, values) in inputs.items():
+        if name not in columns.inputs:
+            known = f"; the model has {', '.join(columns.inputs) or 'none'}"
+            raise ArgumentError(f"unknown input {name!r}{did_you_mean(name, columns.inputs) or known}")
+        pair = np.asarray(times, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        if pair[0].ndim != 1 or pair[0].shape != pair[1].shape or not len(pair[0]):
+            shapes = f"{pair[0].shape} and {pair[1].shape}"
+            raise ArgumentError(f"input {name!r} needs times (K,) and values (K,), not {shapes}")
+        series[name] = pair
+        digest.update(name.encode() + pair[0].tobytes() + pair[1].tobytes())
+    for name in columns.inputs:
+        if name not in series:
+            where = "give it a column in the data (or inputs= from Python)"
+            raise ArgumentError(f"the input {name!r} has no values: {where}")
+    return replace(data, inputs=series, digest=digest.hexdigest() if inputs else data.digest)
+
+
+def _make(module: ModuleType, options: Options, dtype: str) -> Any:
+    keywords = {name: getattr(options, name) for name in ("dt", "clip") if getattr(options, name) is not None}
+    try:
+        return module.Model(dtype=getattr(torch, dtype), **keywords)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"the model cannot be made: {error}") from None
+
+
+def _home(net: torch.nn.Module) -> ModuleType:
+    """The module that defines a Model (torch's parametrizations put a class of their own over it)."""
+    for cls in type(net).__mro__:
+        module = sys.modules.get(cls.__module__)
+        if module is not None and hasattr(module, "STATES") and hasattr(module, "PARAMS"):
+            return module
+    raise ArgumentError("this is not a Model that odec wrote, or its file is not imported as a module")
+
+
+def _file_digest(module: ModuleType) -> str:
+    path = getattr(module, "__file__", None)
+    return sha256(Path(path).read_bytes()).hexdigest() if path and Path(path).exists() else ""

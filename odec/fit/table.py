@@ -1,0 +1,231 @@
+"""Columns of numbers from a CSV file, a dict of arrays or a DataFrame, with errors that name the place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from odec.errors import DataError
+
+BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", ".", "-"})
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns of equal length; NaN where a cell is blank.
+
+    columns: (R,) float64 by name, in source order. lines: the line of each row in the file, or None for
+    arrays, whose rows are counted from 0. digest: SHA-256 of the file, or of the arrays' names and values.
+    """
+
+    name: str
+    columns: dict[str, np.ndarray]
+    lines: tuple[int, ...] | None
+    digest: str
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def place(self, row: int) -> str:
+        """Where a row stands, for messages: `data.csv, line 7`."""
+        return f"{self.name}, row {row}" if self.lines is None else f"{self.name}, line {self.lines[row]}"
+
+
+def read_table(data: Any) -> Table:
+    """The table behind a CSV path, an open text file, a mapping of names to arrays, or a DataFrame.
+
+    Raises DataError for anything that is not a table of numbers, OSError for a file that cannot be read.
+    """
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, str | Path):
+        return parse_csv(Path(data).read_bytes(), str(data))
+    if isinstance(data, Mapping):
+        return _from_arrays(data, "data")
+    if hasattr(data, "columns") and hasattr(data, "index"):
+        return _from_frame(data)
+    if hasattr(data, "read"):
+        content = data.read()
+        raw = content.encode() if isinstance(content, str) else bytes(content)
+        return parse_csv(raw, str(getattr(data, "name", "data")))
+    raise DataError(
+        f"data must be a CSV path, a dict of arrays or a pandas DataFrame, not {type(data).__name__}"
+    )
+
+
+def parse_csv(raw: bytes, name: str) -> Table:
+    """The table in a CSV file's bytes: a header line, then numbers; blank cells are not measured.
+
+    Lines that are empty or start with `#` are skipped. Raises DataError with file, line and column.
+    """
+    rows = _rows(_decode(raw, name), name)
+    if not rows:
+        raise DataError(f"{name}: the file is empty; it needs a header line and at least one row")
+    (head_line, header), body = rows[0], rows[1:]
+    while body and len(header) > 1 and not header[-1] and all(_no_cell(c, len(header) - 1) for _, c in body):
+        header = header[:-1]
+    _check_header(header, head_line, name)
+    if not body:
+        raise DataError(f"{name}: there is a header and no row of numbers below it")
+    values = np.full((len(body), len(header)), np.nan)
+    for row, (line, cells) in enumerate(body):
+        while len(cells) > len(header) and not cells[-1]:
+            cells = cells[:-1]
+        if len(cells) != len(header):
+            raise DataError(
+                f"{name}, line {line}: {_count(len(cells), 'cell')}, but the header has {len(header)}"
+                " (a cell that was not measured stays empty between its commas)"
+            )
+        for column, cell in enumerate(cells):
+            values[row, column] = _number(cell, f"{name}, line {line}, column {header[column]!r}")
+    columns = {title: values[:, k].copy() for k, title in enumerate(header)}
+    return Table(name, columns, tuple(line for line, _ in body), sha256(raw).hexdigest())
+
+
+def _decode(raw: bytes, name: str) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{name}: the file is UTF-16; save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise DataError(f"{name}, line {line}: the file is not UTF-8; save it as UTF-8") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise DataError(f"{name}, line {line}: a NUL byte; this is not a CSV file")
+    return text
+
+
+def _rows(text: str, name: str) -> list[tuple[int, list[str]]]:
+    """(line number, stripped cells) of each line that says something."""
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    rows = []
+    line = 1
+    try:
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped) and not stripped[0].startswith("#"):
+                rows.append((line, stripped))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{name}, line {reader.line_num}: {error}") from None
+    return rows
+
+
+def _check_header(header: list[str], line: int, name: str) -> None:
+    place = f"{name}, line {line}"
+    if len(header) == 1:
+        for separator, word in ((";", "semicolons"), ("\t", "tabs")):
+            if separator in header[0]:
+                raise DataError(f"{place}: the columns are separated by {word}; save the file with commas")
+    if all(_is_number(cell) for cell in header):
+        raise DataError(f"{place}: the first line must name the columns, like: t,x")
+    for k, title in enumerate(header):
+        if not title:
+            raise DataError(f"{place}: column {k + 1} has no name")
+        if title in header[:k]:
+            raise DataError(
+                f"{place}: two columns are named {title!r} (repeated measurements are further rows)"
+            )
+
+
+def _number(cell: str, place: str) -> float:
+    if cell.casefold() in BLANKS:
+        return math.nan
+    try:
+        value = float(cell.replace("_", "x"))
+    except ValueError:
+        hint = " (decimals take a point, not a comma)" if _DECIMAL_COMMA.fullmatch(cell) else ""
+        shown = cell if len(cell) <= 40 else cell[:40] + "…"
+        raise DataError(
+            f"{place}: {shown!r} is not a number{hint}; leave the cell empty where nothing was measured"
+        ) from None
+    if math.isinf(value):
+        raise DataError(f"{place}: {cell!r} is not a finite number")
+    return value
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return cell.casefold() not in BLANKS
+
+
+def _no_cell(cells: list[str], column: int) -> bool:
+    return len(cells) <= column or not cells[column]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _from_frame(frame: Any) -> Table:
+    names = [str(name) for name in frame.columns]
+    for k, name in enumerate(names):
+        if name in names[:k]:
+            raise DataError(f"data: two columns are named {name!r} (repeated measurements are further rows)")
+    arrays = {name: frame.iloc[:, k].to_numpy() for k, name in enumerate(names)}
+    index = frame.index
+    if index.name is not None and str(index.name) not in arrays:
+        arrays = {str(index.name): index.to_numpy(), **arrays}
+    return _from_arrays(arrays, "data")
+
+
+def _from_arrays(arrays: Mapping[Any, Any], name: str) -> Table:
+    if not arrays:
+        raise DataError(f"{name}: there are no columns")
+    columns = {
+        str(title): _column(values, f"{name}, column {str(title)!r}") for title, values in arrays.items()
+    }
+    lengths = {title: len(column) for title, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{title}: {length}" for title, length in lengths.items())
+        raise DataError(
+            f"{name}: the columns have different lengths ({told}); NaN marks what was not measured"
+        )
+    if not next(iter(lengths.values())):
+        raise DataError(f"{name}: the columns are empty")
+    digest = sha256()
+    for title, column in columns.items():
+        digest.update(title.encode() + b"\0" + np.ascontiguousarray(column, dtype="<f8").tobytes())
+    return Table(name, columns, None, digest.hexdigest())
+
+
+def _column(values: Any, place: str) -> np.ndarray:
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    array = np.asarray(values, dtype=object if isinstance(values, Sequence) else None)
+    if array.ndim != 1:
+        raise DataError(
+            f"{place}: one number per row is needed, not shape {array.shape} (replicates are rows)"
+        )
+    if array.dtype.kind not in "fiub":
+        array = np.array([_entry(value, f"{place}, row {row}") for row, value in enumerate(array)])
+    column = np.array(array, dtype=np.float64)
+    for row in np.flatnonzero(np.isinf(column))[:1]:
+        raise DataError(f"{place}, row {row}: {column[row]} is not a finite number")
+    return column
+
+
+def _entry(value: Any, place: str) -> float:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return math.nan
+    if isinstance(value, str):
+        return _number(value.strip(), place)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise DataError(f"{place}: {value!r} is not a number") from None
