@@ -77,7 +77,7 @@ class _Function:
     @cached_property
     def guarded(self) -> list[Definition]:
         plain = needed(dict(self.definitions), self.outputs)
-        return guard(plain, self.outputs, self._base_names, self._consts)
+        return guard(plain, self.outputs, self.lowered.names.copy(), self._consts)
 
     @cached_property
     def program(self) -> Program:
@@ -87,7 +87,7 @@ class _Function:
 
     def vjp(self) -> Program:
         """Σ_k w_k ∂y_k/∂a for every input a, by group."""
-        names = self._names()
+        names = self.lowered.names.copy()
         cotangents = tuple(names.fresh(f"w_{row}") for row in self.rows)
         graph, (nodes, _) = self._graph, self._nodes
         pairs = [(y, graph.symbol(w)) for y, w in zip(nodes, cotangents, strict=True)]
@@ -99,7 +99,7 @@ class _Function:
 
     def jvp(self) -> Program:
         """Σ_a ∂y_k/∂a da over every input a, for each output y_k."""
-        names = self._names()
+        names = self.lowered.names.copy()
         tangents = {g: tuple(names.fresh(f"d_{a}") for a in m) for g, m in self.inputs.items()}
         graph, (nodes, labels) = self._graph, self._nodes
         seeds = {
@@ -119,7 +119,7 @@ class _Function:
         places = [(k, a, node) for k, row in enumerate(rows) for a, node in row.items()]
         entries = [(f"j_{self.rows[k]}_{leaves[a]}", node) for k, a, node in places]
         program = self._emit(
-            f"{self.name}_jacobian_{group}", self.inputs, {"entries": entries}, self._names()
+            f"{self.name}_jacobian_{group}", self.inputs, {"entries": entries}, self.lowered.names
         )
         shape = (len(self.rows), len(leaves))
         return Sparse(program, tuple(k for k, _, _ in places), tuple(a for _, a, _ in places), shape)
@@ -145,22 +145,13 @@ class _Function:
         env: dict[str, int] = {}
         for d in self.guarded:
             env[d.name] = i = graph.include(d.expr, env)
-            if graph.ops[i] not in LEAVES and i not in user:
+            if d.span is not None and graph.ops[i] not in LEAVES and i not in user:
                 user[i] = UserName(d.name, d.span, d.doc)
                 graph.named[i] = d.name
         labels = [
             e.name if isinstance(e, Symbol) else row for e, row in zip(self.outputs, self.rows, strict=True)
         ]
         return [graph.include(e, env) for e in self.outputs], labels
-
-    @cached_property
-    def _base_names(self) -> Names:
-        return self.lowered.names.copy()
-
-    def _names(self) -> Names:
-        """Names of the model and of its guards; a derivative adds its own."""
-        assert self.guarded is not None
-        return self._base_names.copy()
 
     def _emit(
         self,

@@ -16,7 +16,7 @@ from odec.passes.graph import LEAVES, Graph
 from odec.passes.lower import Names
 from odec.passes.program import Assign, Program
 from odec.passes.walk import operation_cost, topological
-from odec.tree import Expr, Op, Symbol
+from odec.tree import Expr, Number, Op, Symbol
 
 MAX_OPERATIONS = 12
 
@@ -199,23 +199,30 @@ def _write(
 def _write_node(plan: _Plan, i: int, exprs: dict[int, Expr], pending: list[str], body: list[Assign]) -> Expr:
     op = plan.graph.ops[i]
     if i not in plan.cuts:
-        return _operation(op, tuple(exprs[arg] for arg in plan.graph.args[i]))
+        return _operation(op, tuple(exprs[arg] for arg in plan.graph.args[i]), i in plan.user)
     begun: tuple[Expr, ...] = ()
     *pieces, last = plan.cuts[i]
     for piece in pieces:
         args = (*begun, *(exprs[arg] for arg in piece))
         name = pending.pop(0)
-        body.append(Assign(name, _operation(op, args) if len(args) > 1 else args[0]))
+        body.append(Assign(name, _operation(op, args, False) if len(args) > 1 else args[0]))
         begun = (Symbol(name),)
-    return _operation(op, (*begun, *(exprs[arg] for arg in last)))
+    return _operation(op, (*begun, *(exprs[arg] for arg in last)), False)
 
 
-def _operation(op: str, args: tuple[Expr, ...]) -> Expr:
+def _operation(op: str, args: tuple[Expr, ...], by_user: bool) -> Expr:
     if op == "guard":
         return Op("select", args)
     if op == "guard_not":
         return Op("select", (args[0], args[2], args[1]))
-    first = args[0] if args else None
-    if op in ("add", "mul") and isinstance(first, Op) and first.op == op:
-        args = (*first.args, *args[1:])
+    if op in ("add", "mul"):
+        nested = args[:1] if by_user else args
+        args = tuple(part for arg in nested for part in _spliced(op, arg)) + args[len(nested) :]
+        if op == "mul" and not by_user:
+            args = tuple(sorted(args, key=lambda arg: not isinstance(arg, Number)))
     return Op(op, args)
+
+
+def _spliced(op: str, arg: Expr) -> tuple[Expr, ...]:
+    """The terms of a sum within a sum, the factors of a product within a product."""
+    return arg.args if isinstance(arg, Op) and arg.op == op else (arg,)

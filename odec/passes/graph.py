@@ -121,6 +121,11 @@ class Graph:
                 return self.zero
             if arg != self.one:
                 (numbers if self.is_number(arg) else factors).append(arg)
+        over = next((f for f in factors if self._is_reciprocal(f)), None)
+        if over is not None and len(factors) > 1:
+            factors.remove(over)
+            quotient = self.div(self.mul(*numbers, *factors), self.args[over][1])
+            return self.neg(quotient) if negative else quotient
         factors = self._fold_numbers(numbers) + factors
         product = self.one if not factors else factors[0] if len(factors) == 1 else self.node("mul", *factors)
         return self.neg(product) if negative else product
@@ -130,7 +135,8 @@ class Graph:
         sign_b, b = self._unsigned(b)
         if a == self.zero:
             return self.zero
-        quotient = a if b == self.one else self.node("div", a, b)
+        folded = self._exact(a, b, "div") if self.is_number(a) and self.is_number(b) else None
+        quotient = a if b == self.one else self.node("div", a, b) if folded is None else folded
         return self.neg(quotient) if sign_a ^ sign_b else quotient
 
     def neg(self, a: int) -> int:
@@ -200,6 +206,10 @@ class Graph:
     def _is_negative_number(self, i: int) -> bool:
         return self.ops[i] == "neg" and self.is_number(self.args[i][0])
 
+    def _is_reciprocal(self, i: int) -> bool:
+        """Whether the node is 1/number."""
+        return self.ops[i] == "div" and self.args[i][0] == self.one and self.is_number(self.args[i][1])
+
     def _fold_numbers(self, numbers: list[int]) -> list[int]:
         while len(numbers) > 1:
             folded = self._exact(numbers[0], numbers[1], "mul")
@@ -209,14 +219,16 @@ class Graph:
         return [n for n in numbers if n != self.one]
 
     def _exact(self, a: int, b: int, op: str) -> int | None:
-        """The sum or product of two literals where it is exact as decimals of at most 16 digits."""
+        """Sum, product or quotient of two literals where it is exact as a decimal of at most 16 digits."""
         try:
             x, y = self._decimal(a), self._decimal(b)
         except InvalidOperation:
             return None
+        if op == "div" and y == 0:
+            return None
         with localcontext() as context:
             context.prec = 60
-            result = x + y if op == "add" else x * y
+            result = x + y if op == "add" else x * y if op == "mul" else x / y
         digits = result.normalize().as_tuple().digits
         if not result.is_finite() or len(digits) > 16 or not -300 < result.adjusted() < 300:
             return None

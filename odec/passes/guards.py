@@ -27,7 +27,7 @@ ALWAYS: Condition = frozenset({frozenset()})
 NEVER: Condition = frozenset()
 MAX_CONJUNCTIONS = 6
 MAX_LITERALS = 8
-MAX_INLINE = 8
+MAX_INLINE = 3
 
 SAFE: Mapping[str, tuple[tuple[int, float], ...]] = {
     "div": ((1, 1),),
@@ -127,7 +127,7 @@ class _Guards:
         self._used.update((s.name, ALWAYS) for e in outputs for s in symbols(e))
         self._rank = {d.name: k for k, d in enumerate(definitions)}
         self._needs = {d.name: [s.name for s in symbols(d.expr) if s.name in self._rank] for d in definitions}
-        self._hoisted: dict[Condition, Definition] = {}
+        self._hoisted: dict[int, Definition] = {}
         self._reordered = False
 
     def run(self) -> list[Definition]:
@@ -137,8 +137,10 @@ class _Guards:
         for d in self._definitions:
             before = set(self._hoisted)
             guarded = self._rewrite(d)
-            new = [h for c, h in self._hoisted.items() if c not in before]
+            new = [h for key, h in self._hoisted.items() if key not in before]
             found.update((h.name, h) for h in [*new, guarded])
+        own = {h.name for h in self._hoisted.values()}
+        found = {name: d if name in own else self._with_hoisted(d) for name, d in found.items()}
         return [found[name] for name in topological(found, lambda n: self._needs[n])]
 
     def _note_uses(self, d: Definition) -> None:
@@ -249,32 +251,47 @@ class _Guards:
     def _guard(self, d: Definition, condition: Condition, operand: Expr, safe: float) -> Expr:
         op, test = self._test(condition)
         for s in symbols(test):
-            if s.name in self._rank and s.name not in self._needs[d.name]:
+            if s.name in self._needs and s.name not in self._needs[d.name]:
                 self._needs[d.name].append(s.name)
                 self._reordered = True
-        if count_operations(test) > MAX_INLINE:
-            test = self._hoist(d, condition, test)
         return Op(op, (test, operand, number(safe)))
 
-    def _hoist(self, d: Definition, condition: Condition, test: Expr) -> Expr:
-        hoisted = self._hoisted.get(condition)
-        if hoisted is None:
-            hoisted = Definition(self._names.fresh(f"c{len(self._hoisted)}"), test)
-            self._hoisted[condition] = hoisted
-            self._needs[hoisted.name] = [s.name for s in symbols(test) if s.name in self._rank]
-        self._needs[d.name].append(hoisted.name)
-        return Symbol(hoisted.name)
+    def _literal(self, key: int) -> Expr:
+        """The literal's expression, or the name that a long one is given."""
+        expr = self._literals[key]
+        if count_operations(expr) <= MAX_INLINE:
+            return expr
+        if key not in self._hoisted:
+            name = self._names.fresh(f"c{len(self._hoisted)}")
+            self._hoisted[key] = Definition(name, expr)
+            self._needs[name] = [s.name for s in symbols(expr) if s.name in self._rank]
+        return Symbol(self._hoisted[key].name)
+
+    def _with_hoisted(self, d: Definition) -> Definition:
+        """The definition with its own selects testing the names that long conditions were given."""
+        if not self._hoisted:
+            return d
+
+        def combine(node: Op, args: tuple[Expr, ...]) -> Expr:
+            if node.op == "select":
+                key = self._conditions.include(node.args[0], {})
+                if key in self._hoisted:
+                    name = self._hoisted[key].name
+                    self._needs[d.name].append(name)
+                    return Op("select", (Symbol(name), *args[1:]), node.span)
+            return keep(node, args)
+
+        return replace(d, expr=fold(d.expr, lambda leaf: leaf, combine))
 
     def _test(self, condition: Condition) -> tuple[str, Expr]:
         """The guard's operation and the expression that it tests."""
         conjunctions = [sorted(c) for c in sorted(condition, key=sorted)]
         if len(conjunctions) == 1 and not any(sign for _, sign in conjunctions[0]):
-            return "guard_not", _joined("or", [self._literals[key] for key, _ in conjunctions[0]])
+            return "guard_not", _joined("or", [self._literal(key) for key, _ in conjunctions[0]])
         parts = []
         for conjunction in conjunctions:
             literals = [
-                self._literals[key] if sign else Op("not", (self._literals[key],))
-                for key, sign in conjunction
+                self._literal(key) if sign else Op("not", (self._literal(key),)) for key, sign in conjunction
             ]
             parts.append(_joined("and", literals))
         return "guard", _joined("or", parts)
