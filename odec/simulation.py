@@ -108,7 +108,9 @@ def run_module(
     try:
         net = module.Model(adjoint="none", dtype=kind, **{k: v for k, v in options.items() if v is not None})
         given = {"inputs": dict(inputs)} if system.inputs else {}
-        values = {name: torch.as_tensor(value, dtype=kind) for name, value in params.items()}
+        # All by value: a Model's own parameters have been through their transforms and back, to rounding.
+        everything = {param.name: param.value for param in system.params} | dict(params)
+        values = {name: torch.as_tensor(value, dtype=kind) for name, value in everything.items()}
         t = torch.tensor(times, dtype=kind)
         with torch.no_grad():
             x0 = _initial_states(system, module, net, t, values, init) if init else None

@@ -1,0 +1,192 @@
+"""The rooms of the house: who may import whom, what is imported when, and what no file may hold."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "odec"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+ORDER = (
+    "diagnostics",
+    "tree",
+    "system",
+    "lang",
+    "passes",
+    "methods",
+    "backends",
+    "render",
+    "errors",
+    "files",
+    "equations",
+    "simulation",
+    "api",
+    "fit",
+    "importers",
+    "plot",
+    "cli",
+    "__main__",
+)
+"""Each room may import those before it. The rooms of a level: those that hang from api do not know each other."""
+
+BESIDE_API = {"fit", "importers", "plot"}
+FOUNDATION = {"errors", "files"}
+FORWARDS = {("fit", "plot"), ("api", "fit")}
+"""Public functions that hand on to a later room, inside a function."""
+
+TENSOR_ROOMS = {"fit", "simulation"}
+SYMPY_ROOMS = {"passes", "equations"}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[tuple[str, int, bool]]:
+    """Every module imported, with its line, and whether for type checking only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno, id(node) in typing_only
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports name their module in full"
+            module = node.module or ""
+            yield module, node.lineno, id(node) in typing_only
+            if module == "odec":
+                for alias in node.names:
+                    yield f"odec.{alias.name}", node.lineno, id(node) in typing_only
+
+
+def test_every_room_is_known() -> None:
+    assert {room(path) for path in FILES} - {"__init__"} <= set(ORDER)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path: Path) -> None:
+    here = room(path)
+    if here == "__init__":
+        return
+    for module, line, typing_only in imported(path):
+        parts = module.split(".")
+        if parts[0] != "odec" or len(parts) == 1 or parts[1] not in ORDER or typing_only:
+            continue
+        there = parts[1]
+        if there in FOUNDATION or (here, there) in FORWARDS:
+            continue
+        assert ORDER.index(there) <= ORDER.index(here), f"{path}:{line}: {here} may not import {there}"
+        siblings = {here, there} <= BESIDE_API and here != there
+        assert not siblings, f"{path}:{line}: {here} and {there} hang from api side by side"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
+    here = room(path)
+    for module, line, typing_only in imported(path):
+        name = module.split(".")[0]
+        if typing_only:
+            continue
+        assert name != "sympy" or here in SYMPY_ROOMS, f"{path}:{line}: sympy in {here}"
+        assert name != "torch" or here in TENSOR_ROOMS, f"{path}:{line}: torch in {here}"
+        assert name != "matplotlib" or here == "plot", f"{path}:{line}: matplotlib in {here}"
+
+
+FORBIDDEN = {"eval", "exec", "parse_expr", "lambdify"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_text_is_evaluated(path: Path) -> None:
+    """`compile` as a builtin, eval, exec, parse_expr, lambdify; sympify only where it refuses strings."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        where = f"{path}:{node.lineno}: {name}"
+        on_model = isinstance(function, ast.Attribute) and name in ("eval", "exec")
+        assert name not in FORBIDDEN or (on_model and ast.unparse(function.value) == "net"), where
+        if name == "sympify":
+            assert any(k.arg == "strict" and ast.unparse(k.value) == "True" for k in node.keywords), where
+        if name == "compile":
+            known = ("re", "api", "odec", "torch")
+            local = isinstance(function, ast.Name) and path.name == "api.py"
+            assert local or (isinstance(function, ast.Attribute) and ast.unparse(function.value) in known), (
+                where
+            )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_stay_readable(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, (
+        f"{path} is longer than 400 lines: split it"
+    )
+
+
+def modules_after(*command: str) -> set[str]:
+    """The top-level modules that a command of odec has imported when it ends."""
+    script = (
+        "import sys\n"
+        "from odec.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "print('MODULES', *{name.split('.')[0] for name in sys.modules})\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        capture_output=True, text=True, check=True, env=environment, cwd=ROOT,
+    )  # fmt: skip
+    return set(done.stdout.rpartition("MODULES ")[2].split())
+
+
+HEAVY = {"torch", "sympy", "numpy", "matplotlib", "scipy", "pandas", "jinja2"}
+LIGHT_COMMANDS = [
+    ("check", "examples/competition/competition.ode"),
+    ("fmt", "--check", "examples/competition/competition.ode"),
+    ("list", "methods"),
+    ("list", "functions"),
+    ("list", "codes"),
+    ("explain", "E201"),
+    ("completion", "bash"),
+    ("--help",),
+    ("fit", "--help"),
+]
+
+
+@pytest.mark.parametrize("command", LIGHT_COMMANDS, ids=" ".join)
+def test_light_commands_import_nothing_heavy(command: tuple[str, ...]) -> None:
+    assert not modules_after(*command) & HEAVY
+
+
+def test_import_odec_is_instant() -> None:
+    script = "import odec, sys; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert not set(done.stdout.split()) & (HEAVY | {"click"})
+
+
+def test_compiling_needs_no_torch_and_no_sympy() -> None:
+    script = (
+        "import sys, odec\n"
+        "odec.compile('examples/competition/competition.ode')\n"
+        "print(*{name.split('.')[0] for name in sys.modules})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert not set(done.stdout.split()) & {"torch", "sympy", "matplotlib"}
