@@ -20,6 +20,7 @@ def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
     """The generated module for a tableau, or for a map where it is None."""
     system, writer = programs.system, FunctionWriter(programs)
     jacobian = programs.jacobians["rhs", "x"]
+    places = [r * jacobian.shape[1] + c for r, c in zip(jacobian.rows, jacobian.cols, strict=True)]
     context: dict[str, Any] = {
         "version": version,
         "system": system,
@@ -36,9 +37,8 @@ def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "rhs_vjp": writer.function(programs.rhs_vjp, like="w"),
         "rhs_jvp": writer.function(programs.rhs_jvp),
         "jacobian": writer.function(jacobian.program),
-        "jacobian_places": [
-            r * jacobian.shape[1] + c for r, c in zip(jacobian.rows, jacobian.cols, strict=True)
-        ],
+        "jacobian_places": places,
+        "jacobian_places_line": _places_line(places),
         "initial": writer.function(programs.initial, anchor="p", like="p"),
         "observe": writer.function(programs.observe) if programs.observe else None,
         "step": formulas(tableau, bool(system.inputs)) if tableau else None,
@@ -52,6 +52,16 @@ def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "comment": comment,
     }
     return Job("torch/module.py.jinja", context)
+
+
+def _places_line(places: list[int]) -> str:
+    """The flat places of a Jacobian's entries as a tensor; many of them as a paragraph."""
+    numbers = ", ".join(str(place) for place in places)
+    line = f"    places = torch.tensor([{numbers}], device=zeros.device)"
+    if len(line) <= WIDTH:
+        return line
+    paragraph = textwrap.indent(wrap(numbers, WIDTH - 8), "        ")
+    return f"    # fmt: off\n    places = torch.tensor([\n{paragraph},\n    ], device=zeros.device)\n    # fmt: on"
 
 
 def literal(value: float) -> str:
