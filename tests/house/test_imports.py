@@ -35,7 +35,7 @@ ORDER = (
     "cli",
     "__main__",
 )
-"""Each room may import those before it. The rooms of a level: those that hang from api do not know each other."""
+"""Each room may import those before it."""
 
 BESIDE_API = {"fit", "importers", "plot"}
 FOUNDATION = {"errors", "files"}
