@@ -207,8 +207,11 @@ class Graph:
         return self.ops[i] == "neg" and self.is_number(self.args[i][0])
 
     def _is_reciprocal(self, i: int) -> bool:
-        """Whether the node is 1/number."""
-        return self.ops[i] == "div" and self.args[i][0] == self.one and self.is_number(self.args[i][1])
+        """Whether the node is 1 over a number or a symbol, and has no name."""
+        if self.ops[i] != "div" or i in self.named:
+            return False
+        above, below = self.args[i]
+        return above == self.one and self.leaf[below] is not None
 
     def _fold_numbers(self, numbers: list[int]) -> list[int]:
         while len(numbers) > 1:

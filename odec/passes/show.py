@@ -1,0 +1,267 @@
+"""A model as text for a person: equations, parameters, dependencies, the Jacobian and its sparsity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from odec.lang import expression_text
+from odec.passes.latex import latex
+from odec.passes.lower import lower, needed
+from odec.passes.program import Programs, Sparse
+from odec.system import Equation, Observable, System, derivative_name
+from odec.tree import Expr, Op, Symbol, substitute, symbols
+
+__all__ = ["equations_text", "graph_text", "jacobian_text", "latex", "params_table", "sparsity_text"]
+
+MAX_PICTURE = 64
+MAX_NAMED_COLUMNS = 16
+MAX_ENTRIES = 500
+MAX_INLINED = 12
+_SHADES = "·░▒▓█"
+
+
+def equations_text(system: System) -> str:
+    """The model in the spelling of `.ode` files, by what it defines: equations first, the rest after."""
+    text = _speller(system)
+    functions = [(f"{f.name}({', '.join(f.args)})", text(f.body), f.doc) for f in system.functions]
+    initials = [(i.state + "'" * i.order, text(i.expr) + _unit(i.unit), i.doc) for i in system.initials]
+    sections = [
+        ("equations", [(_left(system, e), text(e.expr), e.doc) for e in system.equations]),
+        ("intermediates", [(m.name, text(m.expr), m.doc) for m in system.intermediates]),
+        ("functions", functions),
+        ("initial values", initials),
+        ("observables", [(o.name, _observed(o, text), o.doc) for o in system.observables]),
+        ("constants", [(c.name, text(c.expr) + _unit(c.unit), c.doc) for c in system.consts]),
+    ]
+    lines = [_headline(system)]
+    for title, rows in sections:
+        if rows:
+            lines += ["", title, *_aligned(rows)]
+    if system.inputs:
+        inputs = [(u.name, f"{u.kind}{_unit(u.unit)}", u.doc) for u in system.inputs]
+        lines += ["", "inputs", *_aligned(inputs, " ")]
+    return "\n".join(lines) + "\n"
+
+
+def params_table(system: System) -> str:
+    """The parameters: name, default, interval, transform, unit, description."""
+    if not system.params:
+        return "no parameters\n"
+    head = ("parameter", "default", "interval", "transform", "unit", "description")
+    rows = [
+        (p.name, expression_text(p.default), str(p.interval), p.transform, p.unit or "", p.doc)
+        for p in system.params
+    ]
+    return _table([head, *rows])
+
+
+def graph_text(system: System) -> str:
+    """What each quantity is computed from, and what it enters."""
+    rows = _dependencies(system)
+    kinds = _kinds(system)
+    width = max(len(label) for label, _ in rows)
+    lines = ["computed from"]
+    for label, used in rows:
+        parts = [
+            ", ".join(n for n in used if kinds[n] == kind) for kind in ("state", "input", "param", "const")
+        ]
+        text = "; ".join(part for part in parts if part)
+        lines.append(f"  {label:{width}}  <-  {text or 'constants alone'}")
+    entered: dict[str, list[str]] = {name: [] for name, kind in kinds.items() if kind != "const"}
+    for label, used in rows:
+        for name in used:
+            if name in entered:
+                entered[name].append(label)
+    ends = {o.name for o in system.observables}
+    shown = {
+        name: found for name, found in entered.items() if name not in ends and (found or name != system.time)
+    }
+    width = max(map(len, shown))
+    lines += ["", "enters"]
+    lines += [f"  {name:{width}}  ->  {', '.join(found) or 'nothing'}" for name, found in shown.items()]
+    return "\n".join(lines) + "\n"
+
+
+def jacobian_text(programs: Programs) -> str:
+    """∂f/∂x: a picture of its sparsity, then each entry that is not zero as a formula."""
+    sparse, system = programs.jacobians["rhs", "x"], programs.system
+    rows, columns = _row_labels(system), list(_state_names(system).values())
+    count, (height, width) = len(sparse.rows), sparse.shape
+    lines = [f"Jacobian ∂f/∂x: {height} x {width}, {count} of {height * width} entries not zero", ""]
+    lines += [sparsity_text(sparse, rows, columns), ""]
+    return "\n".join(lines + _entries(sparse, rows, columns, _speller(system))) + "\n"
+
+
+def sparsity_text(sparse: Sparse, rows: Sequence[str], columns: Sequence[str]) -> str:
+    """The sparsity as a picture: a block per entry, a shade per group of entries where it is too wide."""
+    height, width = sparse.shape
+    places = set(zip(sparse.rows, sparse.cols, strict=True))
+    if max(height, width) > MAX_PICTURE:
+        return _shaded(places, sparse.shape)
+    margin = max(map(len, rows))
+    lines = []
+    if width <= MAX_NAMED_COLUMNS and sum(map(len, columns)) < 90:
+        widths = [max(len(c), 1) for c in columns]
+        lines.append(" " * (margin + 4) + "  ".join(columns))
+    else:
+        widths = [1] * width
+        lines.append(" " * (margin + 4) + f"columns: {columns[0]} … {columns[-1]}")
+    gap = "  " if width <= MAX_NAMED_COLUMNS else ""
+    for i, row in enumerate(rows):
+        marks = ("█" if (i, j) in places else "·" for j in range(width))
+        cells = gap.join(mark.center(w) for mark, w in zip(marks, widths, strict=True))
+        lines.append(f"  {row:{margin}}  {cells}".rstrip())
+    return "\n".join(lines)
+
+
+def _shaded(places: Iterable[tuple[int, int]], shape: tuple[int, int]) -> str:
+    """A picture of at most MAX_PICTURE cells each way; a cell's shade is its share of entries."""
+    size = -(-max(shape) // MAX_PICTURE)
+    counts: dict[tuple[int, int], int] = {}
+    for i, j in places:
+        counts[i // size, j // size] = counts.get((i // size, j // size), 0) + 1
+    lines = [f"  each cell stands for {size} x {size} entries; {_SHADES[0]} none, {_SHADES[-1]} all"]
+    for i in range(-(-shape[0] // size)):
+        shares = (counts.get((i, j), 0) / size**2 for j in range(-(-shape[1] // size)))
+        lines.append("  " + "".join(_SHADES[-int(-4 * share // 1) if share else 0] for share in shares))
+    return "\n".join(lines)
+
+
+def _entries(
+    sparse: Sparse, rows: Sequence[str], columns: Sequence[str], text: Callable[[Expr], str]
+) -> list[str]:
+    """The entries as formulas, and before them what they share."""
+    formulas, shared = _without_temporaries(sparse)
+    lefts = [f"∂({rows[i]})/∂{columns[j]}" for i, j in zip(sparse.rows, sparse.cols, strict=True)]
+    lines = [f"  {name} = {text(expr)}" for name, expr in shared]
+    if lines:
+        lines = ["with", *lines, ""]
+    margin = max(map(len, lefts), default=0)
+    shown = list(zip(lefts, formulas, strict=True))
+    lines += [f"  {left:{margin}} = {text(expr)}" for left, expr in shown[:MAX_ENTRIES]]
+    if len(shown) > MAX_ENTRIES:
+        lines.append(f"  … and {len(shown) - MAX_ENTRIES} more")
+    return lines
+
+
+def _without_temporaries(sparse: Sparse) -> tuple[list[Expr], list[tuple[str, Expr]]]:
+    """The entries with short temporaries put back in, and the definitions that stay."""
+    program = sparse.program
+    entries = {e.name for e in program.outputs["entries"] if isinstance(e, Symbol)}
+    known: dict[str, Expr] = {}
+    shared: list[tuple[str, Expr]] = []
+    for assign in program.body:
+        expr = substitute(assign.expr, known)
+        if assign.name in entries or assign.span is None and _nodes(expr) <= MAX_INLINED:
+            known[assign.name] = expr
+        else:
+            shared.append((assign.name, expr))
+    formulas = [substitute(e, known) for e in program.outputs["entries"]]
+    used = {s.name for e in (*formulas, *(e for _, e in shared)) for s in symbols(e)}
+    return formulas, [(name, expr) for name, expr in shared if name in used]
+
+
+def _nodes(expr: Expr) -> int:
+    return 1 + sum(map(_nodes, expr.args)) if isinstance(expr, Op) else 1
+
+
+def _headline(system: System) -> str:
+    kind = "a map" if system.kind == "map" else "an ODE"
+    parts = [_count(len(system.states), "state"), _count(len(system.params), "parameter")]
+    if system.observables:
+        parts.append(_count(len(system.observables), "observable"))
+    clock = f"time {system.time}" + (f" in {system.time_unit}" if system.time_unit else "")
+    line = f"{system.name}: {kind} with {', '.join(parts)}; {clock}"
+    return "\n".join([line, *(f"  {text}".rstrip() for text in system.doc.splitlines())])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _unit(unit: str | None) -> str:
+    return f" : {unit}" if unit else ""
+
+
+def _left(system: System, equation: Equation) -> str:
+    if system.kind == "map":
+        return f"{equation.state}[{system.time}+1]"
+    if equation.order == 1:
+        return f"d{equation.state}/d{system.time}"
+    return equation.state + "'" * equation.order
+
+
+def _observed(observable: Observable, text: Callable[[Expr], str]) -> str:
+    line = text(observable.expr)
+    if observable.noise is not None:
+        args = ", ".join(map(text, observable.noise.args))
+        line += f" ~ {observable.noise.distribution}" + (f"({args})" if args else "")
+    return line + _unit(observable.unit)
+
+
+def _aligned(rows: Sequence[tuple[str, str, str]], sign: str = " = ") -> list[str]:
+    margin = max(len(left) for left, _, _ in rows)
+    texts = [f"  {left:{margin}}{sign}{right}" for left, right, _ in rows]
+    widest = max((len(text) for text in texts if len(text) <= 80), default=0)
+    return [
+        f"{text:{widest}}  # {doc}" if doc else text for text, (_, _, doc) in zip(texts, rows, strict=True)
+    ]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell; a column without content is left out."""
+    kept = [k for k in range(len(rows[0])) if any(row[k] for row in rows[1:])]
+    widths = [max(len(row[k]) for row in rows) for k in kept]
+    lines = ["  ".join(f"{row[k]:{w}}" for k, w in zip(kept, widths, strict=True)).rstrip() for row in rows]
+    rule = "  ".join("-" * w for w in widths)
+    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
+
+
+def _dependencies(system: System) -> list[tuple[str, list[str]]]:
+    """Each quantity, in the order in which it is computed, with the names that it uses directly."""
+    lowered = lower(system)
+    names = _state_names(system)
+    labels: dict[Expr, str] = dict(zip(lowered.rhs, _row_labels(system), strict=True))
+    found: list[tuple[str, Expr]] = []
+    for definition in needed(lowered.running, (*lowered.rhs, *lowered.observe)):
+        found.append((labels.get(Symbol(definition.name), definition.name), definition.expr))
+    for equation in system.equations:
+        for k in range(1, equation.order):
+            label = f"d{equation.state}{chr(39) * (k - 1)}/d{system.time}"
+            found.append((label, Symbol(derivative_name(equation.state, k))))
+    found += [(f"init {names[state]}", lowered.starting[state].expr) for state in lowered.states]
+    return [(label, [names.get(n, n) for n in _used(expr)]) for label, expr in found]
+
+
+def _used(expr: Expr) -> list[str]:
+    return list(dict.fromkeys(s.name for s in symbols(expr)))
+
+
+def _kinds(system: System) -> dict[str, str]:
+    kinds = dict.fromkeys((system.time, *_state_names(system).values()), "state")
+    kinds.update((m.name, "state") for m in system.intermediates)
+    kinds.update((o.name, "state") for o in system.observables)
+    kinds.update((u.name, "input") for u in system.inputs)
+    kinds.update((p.name, "param") for p in system.params)
+    kinds.update((c.name, "const") for c in system.consts)
+    return kinds
+
+
+def _state_names(system: System) -> dict[str, str]:
+    """First-order states as the user writes them: dtheta_dt is theta'."""
+    return {derivative_name(e.state, k): e.state + "'" * k for e in system.equations for k in range(e.order)}
+
+
+def _row_labels(system: System) -> list[str]:
+    """What each row of the right-hand side is: dx/dt, theta' and theta'', N[t+1]."""
+    labels: list[str] = []
+    for equation in system.equations:
+        labels += [equation.state + "'" * k for k in range(1, equation.order)]
+        labels.append(_left(system, equation))
+    return labels
+
+
+def _speller(system: System) -> Callable[[Expr], str]:
+    """Expressions as text, derivatives of states spelled with primes."""
+    primed = {name: Symbol(text) for name, text in _state_names(system).items() if text != name}
+    return lambda expr: expression_text(substitute(expr, primed) if primed else expr)
