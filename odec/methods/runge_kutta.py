@@ -7,10 +7,24 @@ EXPLICIT: tuple[Tableau, ...] = (
     tableau("midpoint", 2, "1/2", "0 1", "Runge 1895; Hairer, Nørsett & Wanner I, II.1"),
     tableau("heun2", 2, "1", "1/2 1/2", "explicit trapezoid; Hairer, Nørsett & Wanner I, II.1"),
     tableau("ralston2", 2, "2/3", "1/4 3/4", "Ralston, Math. Comp. 16 (1962) 431–437"),
+    tableau("heun21", 2, "1", "1/2 1/2", "heun2 with Euler's method embedded", embedded="1"),
+    tableau(
+        "fehlberg2",
+        2,
+        "1/2; 1/256 255/256",
+        "1/512 255/256 1/512",
+        "Fehlberg, NASA TR R-315 (1969), RK1(2)",
+        embedded="1/256 255/256",
+    ),
     tableau("heun3", 3, "1/3; 0 2/3", "1/4 0 3/4", "Heun 1900; Hairer, Nørsett & Wanner I, table II.1.1"),
     tableau("ssprk3", 3, "1; 1/4 1/4", "1/6 1/6 2/3", "Shu & Osher, J. Comput. Phys. 77 (1988) 439–471"),
     tableau(
-        "bosh3", 3, "1/2; 0 3/4", "2/9 1/3 4/9", "Bogacki & Shampine, Appl. Math. Lett. 2 (1989) 321–325"
+        "bosh3",
+        3,
+        "1/2; 0 3/4",
+        "2/9 1/3 4/9",
+        "Bogacki & Shampine, Appl. Math. Lett. 2 (1989) 321–325",
+        embedded="7/24 1/4 1/3 1/8",
     ),
     tableau(
         "rk4",
@@ -36,6 +50,7 @@ EXPLICIT: tuple[Tableau, ...] = (
            9017/3168 -355/33 46732/5247 49/176 -5103/18656""",
         "35/384 0 500/1113 125/192 -2187/6784 11/84",
         "Dormand & Prince, J. Comput. Appl. Math. 6 (1980) 19–26",
+        embedded="5179/57600 0 7571/16695 393/640 -92097/339200 187/2100 1/40",
     ),
     tableau(
         "tsit5",
@@ -48,6 +63,8 @@ EXPLICIT: tuple[Tableau, ...] = (
         "0.09646076681806523 0.01 0.4798896504144996 1.379008574103742 -3.290069515436081 2.324710524099774",
         "Tsitouras, Comput. Math. Appl. 62 (2011) 770–775",
         nodes="0 0.161 0.327 0.9 0.9800255409045097 1",
+        error="""-0.00178001105222577714 -0.0008164344596567469 0.007880878010261995 -0.1447110071732629
+                 0.5823571654525552 -0.45808210592918697 0.015151515151515152""",
         tolerance="1e-14",
     ),
 )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 
 
 @dataclass(frozen=True)
 class Tableau:
     """An explicit Runge–Kutta method: k_i = f(t + c_i h, x + h Σ_j a_ij k_j), x_next = x + h Σ_i b_i k_i.
 
-    a: rows of the strictly lower triangle, row i has i entries (row 0 is empty). Raises ValueError where
-    the row sums are not c, the weights do not sum to one, or the conditions of order 2 and 3 that the
+    a: rows of the strictly lower triangle, row i has i entries (row 0 is empty). error: the weights e of the
+    estimate h Σ_i e_i k_i of the local error, where the method has one; one weight more than stages where it
+    uses the slope at x_next too. Raises ValueError where the row sums are not c, the error weights do not sum
+    to zero, the weights do not sum to one, or the conditions of order 2 and 3 that the
     claimed order implies do not hold. Hairer, Nørsett & Wanner I, II.1, table 1.1.
     """
 
@@ -22,10 +25,21 @@ class Tableau:
     c: tuple[Fraction, ...]
     source: str
     tolerance: Fraction = Fraction(0)
+    error: tuple[Fraction, ...] = ()
 
     @property
     def stages(self) -> int:
         return len(self.b)
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the method estimates its error, so that it can choose its steps."""
+        return bool(self.error)
+
+    @property
+    def first_same_as_last(self) -> bool:
+        """Whether the error estimate uses the slope at the step's end, which the next step starts with."""
+        return len(self.error) > self.stages
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -49,6 +63,10 @@ class Tableau:
         ]
         if off(sum(self.b, Fraction(0)), Fraction(1)):
             found.append(f"the weights sum to {sum(self.b)}, not 1")
+        if self.error and off(sum(self.error, Fraction(0)), Fraction(0)):
+            found.append(f"the error weights sum to {sum(self.error)}, not 0")
+        if self.error and len(self.error) not in (self.stages, self.stages + 1):
+            found.append(f"{self.stages} stages need {self.stages} or {self.stages + 1} error weights")
         b, c = self.b, self.c
         if self.order >= 2 and off(sum((b[i] * c[i] for i in stages), Fraction(0)), Fraction(1, 2)):
             found.append("Σ b_i c_i is not 1/2")
@@ -61,11 +79,21 @@ class Tableau:
 
 
 def tableau(
-    name: str, order: int, rows: str, weights: str, source: str, *, nodes: str = "", tolerance: str = "0"
+    name: str,
+    order: int,
+    rows: str,
+    weights: str,
+    source: str,
+    *,
+    nodes: str = "",
+    embedded: str = "",
+    error: str = "",
+    tolerance: str = "0",
 ) -> Tableau:
     """A tableau from text: rows of a separated by `;`, without the empty first row.
 
-    Entries are fractions or decimals, read exactly. c is `nodes`, or else the row sums.
+    Entries are fractions or decimals, read exactly. c is `nodes`, or else the row sums. The error weights are
+    `error`, or else the weights less those of the embedded method.
     """
 
     def numbers(text: str) -> tuple[Fraction, ...]:
@@ -73,4 +101,6 @@ def tableau(
 
     a = ((), *(numbers(row) for row in rows.split(";") if row.strip()))
     c = numbers(nodes) if nodes else tuple(sum(row, Fraction(0)) for row in a)
-    return Tableau(name, order, a, numbers(weights), c, source, Fraction(tolerance))
+    b, lower = numbers(weights), numbers(embedded)
+    difference = tuple(x - y for x, y in zip_longest(b, lower, fillvalue=Fraction(0))) if lower else ()
+    return Tableau(name, order, a, b, c, source, Fraction(tolerance), numbers(error) or difference)
