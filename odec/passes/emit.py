@@ -89,7 +89,8 @@ def _choose(plan: _Plan) -> None:
     uses = dict.fromkeys(plan.nodes, 0)
     for i in reversed(plan.nodes):
         # A sign is written wherever it is used: what it negates is shared in its place.
-        weight = max(uses[i], 1) if graph.ops[i] == "neg" and i not in plan.wanted else 1
+        inline = graph.ops[i] == "neg" and i not in plan.wanted and i not in plan.user
+        weight = max(uses[i], 1) if inline else 1
         for arg in graph.args[i]:
             uses[arg] += weight
     size: dict[int, int] = {}
