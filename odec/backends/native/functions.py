@@ -1,0 +1,150 @@
+"""Programs as C functions of one lane: what is loaded, assigned and stored."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from odec.backends.layout import INDENT, WIDTH, Chain, Doc, Leaf, flat, lines
+from odec.backends.native.printer import LIBM, CPrinter, is_condition
+from odec.passes.program import Program, Programs
+from odec.tree import Expr, Number, symbols
+
+_C_WORDS = """alignas alignof asm auto bool break case catch char class const constexpr const_cast continue default
+    delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int int64
+    long mutable namespace new noexcept not nullptr operator or and xor private protected public real register
+    restrict return short signed sizeof static struct switch template this throw true try typedef typeid typename
+    typeof union unsigned using virtual void volatile wchar_t while int64_t linux unix i386 NULL EOF"""
+_OUR_WORDS = """time x p u w l dt dx dp du dk gt gx gp gu h y R _w _l FN CONSTANT EACH EVERY_LANE EACH_LANE UNROLL LANES ROOM
+    N_STATES N_PARAMS N_INPUTS N_OBSERVABLES STAGES ALIGNED KERNEL CLIP TIMES INFINITY_ NAN_ square cube select lesser
+    greater modulo gamma_function digamma heaviside sigmoid softplus relu sign pow atan2 sqrt fabs floor ceil tgamma
+    min max abs threadIdx blockIdx blockDim gridDim warpSize Call Series"""
+_RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
+
+_ARGUMENT = {"t": "(real)time"}
+_RESULT = {"dx": "dx", "y": "y", "t": "gt", "x": "gx", "p": "gp", "u": "gu"}
+
+
+@dataclass(frozen=True)
+class Function:
+    """The text of a C function's body."""
+
+    body: str
+    uses_time: bool
+
+
+def c_spellings(programs: Programs) -> dict[str, str]:
+    """Names written otherwise in C: its words, ours, and letters outside ASCII."""
+    system = programs.system
+    names = [*programs.states, *programs.params, *programs.consts, *programs.inputs, system.time]
+    for program in _all(programs):
+        names += [assign.name for assign in program.body]
+        names += [name for group in program.inputs.values() for name in group]
+    names = list(dict.fromkeys(names))
+    taken, renamed = set(names), {}
+    for name in names:
+        spelling = "".join(char if char.isascii() else _letter(char) for char in name)
+        while _clashes(spelling) or (spelling != name and spelling in taken):
+            spelling += "_"
+        if spelling != name:
+            taken.add(spelling)
+            renamed[name] = spelling
+    return renamed
+
+
+def _clashes(name: str) -> bool:
+    return name in _RESERVED or name.startswith("__") or re.fullmatch(r"power_\d+|_[A-Z].*", name) is not None
+
+
+def _letter(char: str) -> str:
+    """A Greek letter by its name, any other character by its number."""
+    words = unicodedata.name(char, "").split()
+    if words[:1] == ["GREEK"] and len(words) == 4:
+        return words[3].lower() if words[1] == "SMALL" else words[3].capitalize()
+    return f"u{ord(char):04x}"
+
+
+def _all(programs: Programs) -> Iterable[Program]:
+    found = [programs.rhs, programs.rhs_vjp, programs.rhs_jvp]
+    return [*found, *(p for p in (programs.observe, programs.observe_vjp) if p)]
+
+
+class FunctionWriter:
+    """Writes Programs as bodies of C functions; collects the helpers that they use."""
+
+    def __init__(self, programs: Programs):
+        self.programs = programs
+        self.source = programs.system.source
+        self.names = c_spellings(programs)
+        self.printer = CPrinter(self.names)
+
+    def spell(self, name: str) -> str:
+        return self.names.get(name, name)
+
+    def function(self, program: Program, results: Mapping[str, str] = _RESULT) -> Function:
+        """The body of a program over one lane's arrays (x[0]_l, p[0]_l, …); results: the output groups' arrays."""
+        used = {s.name for expr in _expressions(program) for s in symbols(expr)}
+        text = self._loads(program, used)
+        for assign in program.body:
+            kind = "bool" if is_condition(assign.expr) else "real"
+            lead = f"const {kind} {self.spell(assign.name)} = "
+            text += statement(lead, self.printer.doc(assign.expr), self.place(assign.span))
+        for group, exprs in program.outputs.items():
+            text += self._stores(results[group], exprs)
+        return Function("\n".join(text), bool(used.intersection(program.inputs.get("t", ()))))
+
+    def place(self, span: object) -> str:
+        """model.ode:13 for a user's own formula, else nothing."""
+        if span is None:
+            return ""
+        line = self.source.position(span.start)[0]  # type: ignore[attr-defined]
+        return f"{PurePath(self.source.name).name}:{line}"
+
+    def _loads(self, program: Program, used: set[str]) -> list[str]:
+        text: list[str] = []
+        for group, names in program.inputs.items():
+            for k, name in enumerate(names):
+                if name in used:
+                    value = _ARGUMENT.get(group, f"{group}[{k}]_l")
+                    text.append(f"{INDENT * 2}const real {self.spell(name)} = {value};")
+        return text
+
+    def _stores(self, target: str, exprs: Sequence[Expr]) -> list[str]:
+        """Parameter and time cotangents are added up, as every stage gives a share; the others are set."""
+        text: list[str] = []
+        adds = target in ("gp", "gt")
+        for k, expr in enumerate(exprs):
+            zero = isinstance(expr, Number) and expr.value == 0
+            if not (adds and zero):
+                sign = "+=" if adds else "="
+                text += statement(f"{target}[{k}]_l {sign} ", self.printer.doc(expr))
+        return text
+
+
+def _expressions(program: Program) -> Iterable[Expr]:
+    yield from (assign.expr for assign in program.body)
+    for group in program.outputs.values():
+        yield from group
+
+
+def statement(lead: str, doc: Doc, comment: str = "", indent: str = INDENT * 2) -> list[str]:
+    """`lead doc;` as lines, the comment beside it where it fits, else above."""
+    whole = f"{indent}{lead}{flat(doc)};"
+    remark = f"  // {comment}" if comment else ""
+    if len(whole) + len(remark) <= WIDTH:
+        return [whole + remark]
+    above = [f"{indent}// {comment}"] if comment else []
+    if len(whole) <= WIDTH or isinstance(doc, Leaf):
+        return [*above, whole]
+    if isinstance(doc, Chain):
+        return [*above, f"{indent}{lead.rstrip()}", *_c_lines(lines(doc, indent + INDENT, "", ";"))]
+    return above + _c_lines(lines(doc, indent, lead, ";"))
+
+
+def _c_lines(broken: list[str]) -> list[str]:
+    """Lines without the comma that Python allows after a call's last argument."""
+    pairs = zip(broken, [*broken[1:], ""], strict=True)
+    return [a[:-1] if a.endswith(",") and b.lstrip().startswith(")") else a for a, b in pairs]

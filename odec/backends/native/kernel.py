@@ -1,0 +1,95 @@
+"""The context of templates/native/kernel.c.jinja: everything the C source of a model says."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePath
+from typing import Any
+
+from odec.backends.job import Job
+from odec.backends.native.functions import FunctionWriter
+from odec.backends.native.steps import c_steps
+from odec.methods import MAP, Tableau
+from odec.passes.program import Programs
+
+_JVP_RESULT = {"dx": "dk"}
+
+
+def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> Job:
+    """The kernel source for a tableau, or for a map where it is None."""
+    system, writer = programs.system, FunctionWriter(programs)
+    rhs, vjp = writer.function(programs.rhs), writer.function(programs.rhs_vjp)
+    jvp = writer.function(programs.rhs_jvp, _JVP_RESULT)
+    observe = writer.function(programs.observe) if programs.observe else None
+    observe_vjp = writer.function(programs.observe_vjp) if programs.observe_vjp else None
+    helpers, libm = dict(writer.printer.helpers), dict(writer.printer.libm)
+    for helper, needs in _NEEDS.items():
+        if helper in helpers:
+            libm.update(dict.fromkeys(needs))
+    inputs = list(programs.inputs)
+    context: dict[str, Any] = {
+        "version": version,
+        "system": system,
+        "source_name": PurePath(system.source.name).name,
+        "is_map": system.kind == MAP,
+        "method": tableau,
+        "states": list(programs.states),
+        "params": list(programs.params),
+        "inputs": inputs,
+        "observables": list(programs.observables),
+        "consts": _consts(programs, writer),
+        "renamed": dict(sorted(writer.names.items())),
+        "rhs": rhs,
+        "rhs_vjp": vjp,
+        "rhs_jvp": jvp,
+        "observe": observe,
+        "observe_vjp": observe_vjp,
+        "timed": rhs.uses_time or vjp.uses_time or jvp.uses_time or bool(inputs),
+        "observe_timed": bool(observe and observe.uses_time),
+        "steps": c_steps(tableau) if tableau else None,
+        "helpers": list(helpers),
+        "libm": sorted(libm),
+        "powers": powers,
+        "one_line": one_line,
+        "lanes": 32 if len(programs.states) < 24 else 16 if len(programs.states) < 200 else 8,
+        "inner_lanes": 0,
+    }
+    return Job("native/kernel.c.jinja", context)
+
+
+_NEEDS = {"sigmoid": ("exp",), "softplus": ("exp", "log1p"), "digamma": ("log", "tan")}
+
+
+def powers(n: int) -> list[dict[str, str | int]]:
+    """The products that make x to the power n by repeated halving: x2 = x*x, x4 = x2*x2, x5 = x4*x, …"""
+    found: dict[int, tuple[int, int]] = {}
+
+    def need(k: int) -> None:
+        if k > 1 and k not in found:
+            left, right = (k // 2, k // 2) if k % 2 == 0 else (k - 1, 1)
+            need(left)
+            found[k] = (left, right)
+
+    def name(k: int) -> str:
+        return "x" if k == 1 else f"x{k}"
+
+    need(n)
+    return [{"of": k, "left": name(a), "right": name(b)} for k, (a, b) in found.items()]
+
+
+def one_line(text: str) -> str:
+    """A user's remark made safe for a C comment inside a Python string."""
+    words = " ".join(text.split())
+    return words.replace("\\", "/").replace('"""', "'''").replace("??", "?")
+
+
+def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
+    rows = []
+    for const in programs.system.consts:
+        value = f"R({const.value!r})" if math.isfinite(const.value) else "NAN_"
+        if math.isinf(const.value):
+            value = "INFINITY_" if const.value > 0 else "-INFINITY_"
+        place = writer.place(const.span)
+        remark = f"{place}: {one_line(const.doc)}" if const.doc else place
+        rows.append({"name": writer.spell(const.name), "value": value, "remark": remark})
+    return rows

@@ -1,0 +1,85 @@
+"""One explicit Runge–Kutta step, its adjoint and its tangent, as C over all components of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from odec.backends.torch.steps import formulas
+from odec.methods import Tableau
+
+Term = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Stage i (number from 1): its time as C, and weighted sums as lists of (coefficient, vector).
+
+    state: of y_i over k_j; cotangent: of w_i over w and v_j; slopes: Σ_j a_ij k_j without h; c: c_i.
+    """
+
+    number: int
+    time: str
+    state: tuple[Term, ...]
+    cotangent: tuple[Term, ...]
+    slopes: tuple[Term, ...]
+    c: str
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What templates/native/step.c.jinja needs of a tableau.
+
+    coefficients: name and value of each h·a_ij and h·b_i; weights: (h·b_i, k_i); plain_weights without h.
+    """
+
+    stages: tuple[Stage, ...]
+    coefficients: tuple[Term, ...]
+    weights: tuple[Term, ...]
+    plain_weights: tuple[Term, ...]
+
+
+def c_steps(tableau: Tableau) -> Steps:
+    """The sums of a tableau's steps. Adjoint: Hager, Numer. Math. 87 (2000) 247–282."""
+    a, b, s = tableau.a, tableau.b, tableau.stages
+    times = [stage.time for stage in formulas(tableau, False).stages]
+    stages = tuple(
+        Stage(
+            number=i + 1,
+            time=times[i],
+            state=_terms(a[i], f"a{i + 1}", "k"),
+            cotangent=(*([(f"b{i + 1}", "w")] if b[i] else []), *_pulled(a, i, s)),
+            slopes=tuple((_number(v), f"k{j + 1}") for j, v in enumerate(a[i]) if v),
+            c=_number(tableau.c[i]) if tableau.c[i] else "",
+        )
+        for i in range(s)
+    )
+    rows = [(f"a{i + 1}{j + 1}", a[i][j]) for i in range(s) for j in range(i)]
+    rows += [(f"b{i + 1}", b[i]) for i in range(s)]
+    return Steps(
+        stages=stages,
+        coefficients=tuple((name, _number(value)) for name, value in rows if value),
+        weights=_terms(b, "b", "k"),
+        plain_weights=tuple((_number(v), f"k{i + 1}") for i, v in enumerate(b) if v),
+    )
+
+
+def _terms(row: Sequence[Fraction], name: str, vector: str) -> tuple[Term, ...]:
+    return tuple((f"{name}{j + 1}", f"{vector}{j + 1}") for j, value in enumerate(row) if value)
+
+
+def _pulled(a: Sequence[Sequence[Fraction]], i: int, s: int) -> list[Term]:
+    return [(f"a{j + 1}{i + 1}", f"v{j + 1}") for j in range(i + 1, s) if a[j][i]]
+
+
+def _number(value: Fraction) -> str:
+    """A coefficient as a C double: a quotient of small integers, else 17 digits."""
+    if value.denominator == 1:
+        text = f"{value.numerator}.0"
+    elif value.denominator < 10**6:
+        text = f"{abs(value.numerator)}.0/{value.denominator}"
+        text = f"-{text}" if value < 0 else text
+    else:
+        text = repr(float(value))
+    return f"({text})" if value < 0 or "/" in text else text
