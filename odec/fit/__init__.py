@@ -50,8 +50,8 @@ def fit(
     bounds, "none" moves natural values. fix: names that stay; set: start values by name. dtype: "float64"
     (default) or "float32". dt, method, clip: of the simulation. t0: its start (default: that of the model's
     `run` line, else the first time measured). inputs: (times, values) by name. resume: a fit.json to go on
-    from. progress: True, False, a stream, or None: a bar where stderr is a terminal. command: what fit.json is
-    to say it came from.
+    from. progress: True, False, a stream, or None: a bar where stderr is a terminal. command: what fit.json
+    is to say it came from.
 
     Ctrl-C ends the fit and returns the best values so far. Raises ModelError, DataError, ArgumentError, and
     SimulationError where the model cannot be simulated at its start values.

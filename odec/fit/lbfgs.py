@@ -18,16 +18,17 @@ Pairs = list[tuple[np.ndarray, np.ndarray]]
 class LBFGS:
     """θ ← θ − α H g, with H g from the last `history` steps. Nocedal & Wright (2006), alg. 7.4 and 7.5.
 
-    No entry of θ moves by more than `max_step` in one trial. It ends where max |g| ≤ tolerance·loss, where
-    the loss has stopped falling, or where the data are met exactly (loss ≤ negligible).
+    No entry of θ moves by more than `max_step` in a first trial. It ends where max |g| ≤ tolerance·loss, or
+    where the loss cannot fall by more than rounding: precision is that of the residuals, relative to `size`,
+    the norm of the data.
     """
 
     epochs: int = 1000
     history: int = 50
     max_step: float = 1.0
     tolerance: float = 1e-9
-    negligible: float = 0.0
     precision: float = 2.3e-16
+    size: float = 0.0
 
     def steps(self, function: Function, state: State) -> Iterator[State]:
         """One state per epoch until it ends."""
@@ -38,18 +39,21 @@ class LBFGS:
             if done:
                 yield state.end(done, converged=True)
                 return
-            point = line_search(function, state, self._direction(state.gradient, pairs))
-            if point is None and pairs:
+            direction = self._direction(state.gradient, pairs)
+            point = line_search(function, state, direction)
+            if point is None and pairs and -0.5 * (state.gradient @ direction) > self._rounding(state.loss):
                 pairs = []
                 continue
+            if point is None and pairs:
+                yield state.end("converged: the loss falls no further", converged=True)
+                return
             if point is None:
                 yield self._stuck(state)
                 return
             step, change = point.theta - state.theta, point.gradient - state.gradient
             if step @ change > 1e-14 * np.linalg.norm(step) * np.linalg.norm(change):
                 pairs = [*pairs, (step, change)][-self.history :]
-            small = 50 * self.precision * abs(state.loss)
-            idle = idle + 1 if state.loss - point.loss <= small else 0
+            idle = idle + 1 if state.loss - point.loss <= self._rounding(state.loss) else 0
             memory = {"pairs": [[s.tolist(), y.tolist()] for s, y in pairs]}
             state = replace(
                 state,
@@ -63,13 +67,17 @@ class LBFGS:
 
     def _converged(self, state: State, idle: int) -> str:
         steepest = float(np.abs(state.gradient).max(initial=0.0))
-        if state.loss <= self.negligible:
+        if state.loss <= (64 * self.precision * self.size) ** 2:
             return "converged: the data are met to rounding"
         if steepest <= self.tolerance * state.loss:
             return "converged: the gradient vanishes"
         if idle >= 5:
             return "converged: the loss falls no further"
         return ""
+
+    def _rounding(self, loss: float) -> float:
+        """How well a sum of squares is known: 2 ‖r‖·δr with δr = precision·size, and its own rounding."""
+        return 2 * self.precision * (self.size * math.sqrt(abs(loss)) + 8 * abs(loss))
 
     def _stuck(self, state: State) -> State:
         """No step helps: at a minimum that is rounding's work, anywhere else it is a failure."""
@@ -118,7 +126,8 @@ def line_search(
 ) -> Point | None:
     """A point along a direction of descent that holds the strong Wolfe conditions.
 
-    None where no step lowers the loss. φ(α) ≤ φ(0) + c1 α φ'(0) and |φ'(α)| ≤ c2 |φ'(0)|. Nocedal & Wright (2006), alg. 3.5 and 3.6.
+    φ(α) ≤ φ(0) + c1 α φ'(0) and |φ'(α)| ≤ c2 |φ'(0)|; None where no step lowers the loss. Nocedal & Wright
+    (2006), alg. 3.5 and 3.6.
     """
 
     def at(step: float) -> Point:
@@ -151,7 +160,7 @@ def line_search(
 
 
 def _between(low: Point, high: Point) -> float:
-    """The minimum of the cubic through both points, off the ends; near the good end where the other failed."""
+    """The minimum of the cubic through both points, off the ends; near the low one where the other failed."""
     width = high.step - low.step
     if not math.isfinite(high.loss):
         return low.step + 0.2 * width

@@ -39,9 +39,9 @@ class SumOfSquares:
         self._measured = torch.as_tensor(data.values[row, column])
 
     @property
-    def data_square(self) -> float:
-        """Σ measurement², the scale against which a sum of squares is small."""
-        return float(self._measured @ self._measured)
+    def data_norm(self) -> float:
+        """‖measurements‖, against which a residual is small."""
+        return float(self._measured.norm())
 
     def simulate(self, params: Mapping[str, Tensor | float], times: Tensor | None = None) -> Tensor:
         """States and, where they are needed, observables at the times: (T, n + n_obs)."""
@@ -90,12 +90,6 @@ class Objective:
         self.loss = loss
         self.coordinates = coordinates
         self.evaluations = 0
-
-    @property
-    def negligible(self) -> float:
-        """A loss so small that the data are met to rounding."""
-        eps = torch.finfo(self.loss.dtype).eps
-        return (64 * eps) ** 2 * self.loss.data_square
 
     def params(self, theta: Tensor) -> dict[str, Tensor | float]:
         """The parameters that θ stands for, in the model's precision."""

@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from odec.diagnostics import Source
 from odec.lang import format_source
 from odec.system import Interval, Param, System
-from odec.tree import Number, symbols
 
 
 def with_values(system: System, values: Mapping[str, float], *, digits: int = 17) -> str:
     """The source text in which parameters have `values` as defaults; comments stay, and so does the layout
     (a text that was formatted is formatted again).
 
-    A default that is written in terms of other parameters gives way to its number, as those may have changed.
     Raises ValueError for a value outside its parameter's interval.
     """
     text = system.source.text
@@ -23,7 +21,7 @@ def with_values(system: System, values: Mapping[str, float], *, digits: int = 17
         system.params, key=lambda p: p.default.span.start if p.default.span else -1, reverse=True
     ):
         value = values.get(param.name, param.value)
-        if value == param.value and not _depends(param, system):
+        if value == param.value:
             continue
         assert param.default.span is not None, f"the default of {param.name} has no place in the source"
         number = spell(_settle(value, param), digits)
@@ -36,11 +34,6 @@ def spell(value: float, digits: int = 17) -> str:
     """A number as one would type it: the shortest text that means it, or so many significant digits."""
     text = repr(float(value)) if digits >= 17 else f"{value:.{digits}g}"
     return text.removesuffix(".0")
-
-
-def _depends(param: Param, system: System) -> bool:
-    names = {other.name for other in system.params}
-    return not isinstance(param.default, Number) and any(s.name in names for s in symbols(param.default))
 
 
 def _settle(value: float, param: Param) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -47,26 +46,26 @@ class Optimizer(Protocol):
 class Trace:
     """The run of an optimizer: its last state, the best point seen, and every loss.
 
-    losses: (epochs + 1,): at the start, then after each step. best: θ of the lowest loss.
+    losses: (epochs + 1,): at the start, then after each step.
     """
 
     state: State
-    best: np.ndarray
-    best_loss: float
+    best: State
     losses: list[float]
     interrupted: bool = False
 
     @property
     def message(self) -> str:
         if self.interrupted:
-            return f"interrupted after {self.state.epoch} epochs; the best values so far are kept"
-        return self.state.finished or f"stopped after {self.state.epoch} epochs"
+            return "interrupted; the best values so far are kept"
+        return self.state.finished or "stopped at the last epoch, before a minimum was found"
 
 
 def begin(function: Function, theta: np.ndarray) -> Trace:
     """A trace of nothing but the start."""
     loss, gradient = function(theta)
-    return Trace(State(0, theta, loss, gradient), theta, loss, [loss])
+    state = State(0, theta, loss, gradient)
+    return Trace(state, state, [loss])
 
 
 def minimize(
@@ -90,11 +89,12 @@ def minimize(
             if state.epoch > trace.state.epoch:
                 trace.losses.append(state.loss)
             trace.state = state
-            if state.loss < trace.best_loss or math.isnan(trace.best_loss):
-                trace.best, trace.best_loss = state.theta, state.loss
+            if state.loss < trace.best.loss:
+                trace.best = state
             if state.finished:
                 break
             progress(state.epoch, state.loss)
     except KeyboardInterrupt:
         trace.interrupted = True
+        del trace.losses[trace.state.epoch + 1 :]
     return trace

@@ -40,7 +40,7 @@ class Options:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs.items()}
 
     def over(self, saved: Mapping[str, Any], path: str | Path) -> Options:
-        """A saved fit's options; only `epochs` may be given anew. Raises ArgumentError where others differ."""
+        """A saved fit's options; only `epochs` may be given anew. Raises ArgumentError where one differs."""
         for name, value in self.given.items():
             if name != "epochs" and value != saved.get(name):
                 was = f"{path} was fitted with {name} = {saved.get(name)}, not {value}"

@@ -30,8 +30,8 @@ class FitResult:
     """A finished or interrupted fit.
 
     values, start: every parameter by name, in natural units; fixed: those that did not move. loss: the sum
-    of squares at `values`, the lowest seen; losses: at the start and after each epoch. net: the Model, left at
-    `values`. options: what the fit was asked for. system: None where only a module was given.
+    of squares at `values`, the lowest seen; losses: at the start and after each epoch. net: the Model, left
+    at `values`. options: what the fit was asked for. system: None where only a module was given.
     """
 
     values: dict[str, float]

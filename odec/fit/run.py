@@ -66,13 +66,13 @@ def _optimizer(settings: Settings, objective: Objective) -> Optimizer:
     if settings.optimizer == "adam":
         return Adam(lr=settings.lr)
     precision = float(torch.finfo(objective.loss.dtype).eps)
-    return LBFGS(negligible=objective.negligible, precision=precision, tolerance=max(1e-9, precision))
+    return LBFGS(precision=precision, size=objective.loss.data_norm, tolerance=max(1e-9, precision))
 
 
 def _first(objective: Objective, start: Start) -> Trace:
     """The trace of the start alone. Raises SimulationError where the model cannot be simulated there."""
     trace = begin(objective, start.theta)
-    if not np.isfinite(trace.best_loss):
+    if not np.isfinite(trace.best.loss):
         told = getattr(objective.loss.net, "status", None)
         reason = f": {told}" if told is not None and not str(told).startswith("ok") else ""
         raise SimulationError(
@@ -112,14 +112,14 @@ def _result(
     notes: list[str],
     command: str,
 ) -> FitResult:
-    fitted = objective.natural(trace.best)
+    fitted = objective.natural(trace.best.theta)
     apply_values(subject.net, subject.params, {**start.values, **fitted})
     notes += _remarks(subject, start, fitted, trace)
     return FitResult(
         values={name: fitted.get(name, value) for name, value in start.values.items()},
         start=start.values,
         fixed=tuple(name for name in start.values if name not in fitted),
-        loss=trace.best_loss,
+        loss=trace.best.loss,
         losses=trace.losses,
         converged=trace.state.converged,
         interrupted=trace.interrupted,
@@ -142,7 +142,7 @@ def _remarks(subject: Subject, start: Start, fitted: Mapping[str, float], trace:
     """What a person should know of the fitted values."""
     notes = []
     for k, name in enumerate(fitted):
-        if trace.state.epoch and trace.state.gradient[k] == 0 and trace.best[k] == start.theta[k]:
+        if trace.state.epoch and trace.state.gradient[k] == 0 and trace.best.theta[k] == start.theta[k]:
             notes.append(f"{name} has no effect on what was measured; it stays at its start")
     for param in subject.system.params if subject.system else ():
         if param.name not in fitted:

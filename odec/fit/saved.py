@@ -53,7 +53,8 @@ class Saved:
             state = State(int(kept["epoch"]), theta, float(kept["loss"]), gradient, dict(kept["memory"]))
             state = state.end(str(kept["finished"]), converged=bool(self.document["converged"]))
             losses = [float(loss) for loss in self.document["losses"]]
-            trace = Trace(state, best, float(self.document["loss"]), losses)
+            lowest = State(state.epoch, best, float(self.document["loss"]), gradient)
+            trace = Trace(state, lowest, losses)
         except (KeyError, TypeError, ValueError):
             raise ArgumentError(f"{self.path}: the fit.json is damaged") from None
         if not len(theta) == len(gradient) == len(best) == count or len(losses) != state.epoch + 1:
@@ -81,7 +82,7 @@ def state_document(trace: Trace) -> dict[str, Any]:
         "loss": trace.state.loss,
         "theta": trace.state.theta.tolist(),
         "gradient": trace.state.gradient.tolist(),
-        "best": trace.best.tolist(),
+        "best": trace.best.theta.tolist(),
         "finished": trace.state.finished,
         "memory": trace.state.memory,
     }

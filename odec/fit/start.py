@@ -46,7 +46,10 @@ def apply_values(net: nn.Module, params: Sequence[str], values: Mapping[str, flo
         for name, value in values.items():
             attribute = attribute_of(net, name, params)
             like = getattr(net, attribute)
-            setattr(net, attribute, torch.full_like(like, value))
+            if attribute in net._parameters:
+                like.fill_(value)
+            else:
+                setattr(net, attribute, torch.full_like(like, value))
 
 
 def start_values(

@@ -1,0 +1,393 @@
+"""Fits from end to end, against fits that odec did not compute."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fit_models import (
+    COMPETITION,
+    COMPETITION_DATA,
+    COMPETITION_LOSS,
+    COMPETITION_VALUES,
+    DECAY,
+    INFLUENZA,
+    INFLUENZA_DATA,
+    INFLUENZA_LOSS,
+    INFLUENZA_VALUES,
+    LYNX_HARE,
+    LYNX_HARE_DATA,
+    LYNX_HARE_LOSS,
+    LYNX_HARE_VALUES,
+    decay_data,
+)
+
+import odec
+from odec.errors import ArgumentError, DataError, SimulationError
+from odec.fit.result import FitResult, step_times
+
+
+class Stream:
+    """A stream that keeps what is written, and may act on it."""
+
+    def __init__(self, terminal: bool = False, interrupt_at: int | None = None):
+        self.text = ""
+        self.terminal = terminal
+        self.interrupt_at = interrupt_at
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def write(self, text: str) -> int:
+        self.text += text
+        if self.interrupt_at is not None and f"epoch {self.interrupt_at}/" in text:
+            signal.raise_signal(signal.SIGINT)
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def saved(tmp_path: Path, text: str, name: str = "model.ode") -> Path:
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def competition() -> FitResult:
+    return odec.fit(COMPETITION, COMPETITION_DATA)
+
+
+def test_competition_reaches_its_optimum(competition: FitResult) -> None:
+    assert competition.converged
+    assert competition.losses[0] == pytest.approx(915369.64, abs=0.005)
+    assert competition.loss == pytest.approx(COMPETITION_LOSS, rel=1e-9)
+    assert competition.values == pytest.approx(COMPETITION_VALUES, rel=1e-5)
+    assert competition.losses[-1] == competition.loss
+    assert len(competition.losses) == competition.epochs + 1
+
+
+@pytest.mark.parametrize("options", [{"transforms": "none"}, {"dtype": "float32"}])
+def test_competition_in_other_coordinates_and_precision(options: dict[str, str]) -> None:
+    result = odec.fit(COMPETITION, COMPETITION_DATA, **options)
+    assert result.converged
+    single = "dtype" in options
+    assert result.loss == pytest.approx(COMPETITION_LOSS, rel=2e-4 if single else 1e-9)
+    assert result.values == pytest.approx(COMPETITION_VALUES, rel=1e-3 if single else 1e-5)
+
+
+def test_the_published_recipe() -> None:
+    recipe = {"optimizer": "adam", "lr": 1e-4, "transforms": "none", "clip": 1e5}
+    result = odec.fit(COMPETITION, COMPETITION_DATA, epochs=300, **recipe)
+    assert result.losses[0] == pytest.approx(915369.64, abs=0.005)
+    assert result.losses[300] == pytest.approx(3484.83, abs=0.005)
+    assert result.loss == min(result.losses)
+    assert not result.converged
+
+
+def test_lynx_hare() -> None:
+    result = odec.fit(LYNX_HARE, LYNX_HARE_DATA)
+    assert result.converged
+    assert result.loss == pytest.approx(LYNX_HARE_LOSS, rel=1e-4)
+    assert result.values == pytest.approx(LYNX_HARE_VALUES, rel=1e-4)
+
+
+def test_influenza() -> None:
+    result = odec.fit(INFLUENZA, INFLUENZA_DATA)
+    assert result.converged
+    assert result.loss == pytest.approx(INFLUENZA_LOSS, rel=1e-4)
+    assert result.values == pytest.approx(INFLUENZA_VALUES, rel=1e-4)
+
+
+def test_data_that_are_met_exactly() -> None:
+    result = odec.fit(DECAY, decay_data())
+    assert result.message == "converged: the data are met to rounding"
+    assert result.values["k"] == pytest.approx(1, rel=1e-10)
+    assert result.net.k.item() == pytest.approx(1, rel=1e-10)
+
+
+def test_a_map() -> None:
+    text = "param r = 1.5\nparam K = 80 in (0, inf)\ninit N = 20\nN[t+1] = N[t]*exp(r*(1 - N[t]/K))\n"
+    n = [20.0]
+    for _ in range(5):
+        n.append(n[-1] * np.exp(1.2 * (1 - n[-1] / 100)))
+    result = odec.fit(text, {"t": range(6), "N": n})
+    assert result.values == pytest.approx({"r": 1.2, "K": 100}, rel=1e-8)
+
+
+def test_an_input_drives_the_fit() -> None:
+    """x' = u - k x with u = 2, then 0: x = 2 (1 - e^-kt)/k up to t = 1."""
+    text = "input u hold\nparam k = 0.3 in (0, inf)\ninit x = 0\ndx/dt = u - k*x\nrun t = 0 .. 2 step 0.01\n"
+    t = np.array([0.5, 1.0, 2.0])
+    x = 2 * (1 - np.exp(-0.7 * np.minimum(t, 1))) / 0.7 * np.exp(-0.7 * np.maximum(t - 1, 0))
+    frame = {"t": [0, *t], "x": [np.nan, *x], "u": [2, np.nan, 0, np.nan]}
+    assert odec.fit(text, frame).values["k"] == pytest.approx(0.7, rel=1e-2)
+    series = {"u": ([0, 1], [2, 0])}
+    assert odec.fit(text, {"t": t, "x": x}, inputs=series).values["k"] == pytest.approx(0.7, rel=1e-2)
+    with pytest.raises(ArgumentError, match=r"the input 'u' has no values: give it a column in the data"):
+        odec.fit(text, {"t": t, "x": x})
+    with pytest.raises(ArgumentError, match="unknown input 'U': did you mean 'u'"):
+        odec.fit(text, {"t": t, "x": x}, inputs={"U": ([0], [1])})
+
+
+def test_path_system_module_and_model_give_one_fit(tmp_path: Path) -> None:
+    path = saved(tmp_path, DECAY)
+    module = odec.load(path)
+    net = module.Model()
+    results = [odec.fit(model, decay_data()) for model in (path, str(path), odec.parse(path), module, net)]
+    assert (
+        len({tuple(result.values.items()) for result in results}) <= 2
+    )  # a Model's default is rounded once more
+    for result in results:
+        assert result.values == pytest.approx(results[0].values, rel=1e-12)
+    assert results[-1].net is net
+    assert net.k.item() == pytest.approx(1, rel=1e-10)
+    with pytest.raises(ArgumentError, match="dt: to be set where the Model is made"):
+        odec.fit(net, decay_data(), dt=0.1)
+    with pytest.raises(ArgumentError, match="the fitted model's text is not known"):
+        results[-1].ode_text()
+    with pytest.raises(ArgumentError, match="this is not a Model that odec wrote"):
+        odec.fit(torch.nn.Linear(1, 1), decay_data())
+
+
+def test_fix_and_set(competition: FitResult) -> None:
+    result = odec.fit(COMPETITION, COMPETITION_DATA, fix=["iN1", "iN2"], set={"iN1": 2e-3, "iN2": 3e-3})
+    assert (result.values["iN1"], result.values["iN2"]) == (2e-3, 3e-3)
+    assert result.fixed == ("iN1", "iN2")
+    assert competition.loss < result.loss < 1.5
+    assert odec.fit(DECAY, decay_data(), set={"k": 2}, epochs=0).values == {"k": 2.0}
+
+
+def test_epochs_bound_the_run() -> None:
+    result = odec.fit(COMPETITION, COMPETITION_DATA, epochs=5)
+    assert (result.epochs, result.converged) == (5, False)
+    assert result.message == "stopped at the last epoch, before a minimum was found"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"optimizer": "adm"}, ArgumentError, "unknown optimizer 'adm': did you mean 'adam'"),
+        ({"transforms": "log"}, ArgumentError, "unknown transforms 'log'; known: model, none"),
+        ({"dtype": "float16"}, ArgumentError, "unknown dtype 'float16'"),
+        ({"lr": 0.1}, ArgumentError, "lr belongs to the optimizer adam"),
+        ({"lr": -1, "optimizer": "adam"}, ArgumentError, "lr must be a positive number, not -1"),
+        ({"epochs": -1}, ArgumentError, "epochs must be a whole number"),
+        ({"fix": ["k"]}, ArgumentError, "every parameter is fixed: there is nothing to fit"),
+        ({"fix": "kk"}, ArgumentError, "fix: unknown parameter 'kk': did you mean 'k'"),
+        ({"set": {"k": "one"}}, ArgumentError, "the start value of 'k' must be a number, not 'one'"),
+        (
+            {"set": {"k": -1.0}},
+            ArgumentError,
+            r"the start value -1 of 'k' lies outside its bounds \(0, inf\)",
+        ),
+        ({"method": "rk5"}, ArgumentError, "unknown method 'rk5'"),
+        ({"dt": -1.0}, ArgumentError, "the model cannot be made: dt"),
+        ({"t0": 1.0}, DataError, "the time 0 lies before 1, t0"),
+    ],
+)
+def test_options_that_do_not_fit(options: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        odec.fit(DECAY, decay_data(), **options)
+
+
+def test_a_start_that_cannot_be_simulated() -> None:
+    text = "param k = 60\ninit x = 1\ndx/dt = x**2*k\nrun t = 0 .. 4 step 0.5 method euler\n"
+    with pytest.raises(
+        SimulationError, match="from the start values fails: .*state x left the finite numbers"
+    ):
+        odec.fit(text, {"t": [40], "x": [1.0]})
+
+
+def test_what_is_noted() -> None:
+    text = "param k = 0 in [0, inf)\nparam idle = 1\ninit x = 1\ndx/dt = -k*x + 0*idle\nrun t = 0 .. 4\n"
+    result = odec.fit(text, {"t": [1, 2], "x": [0.8, 0.7]}, dt=0.5)
+    assert result.values["idle"] == 1
+    assert result.notes == (
+        "k starts on its bound 0, where it cannot move; taken as 0.001",
+        "idle has no effect on what was measured; it stays at its start",
+    )
+    assert result.values["k"] > 0.1
+    grows = odec.fit(text, {"t": [1, 2], "x": [1.1, 1.2]}, fix=["idle"], set={"k": 1}, dt=0.5)
+    assert any(note == "k has run onto its bound 0" for note in grows.notes), grows.notes
+    free = odec.fit(text, {"t": [1, 2], "x": [1.1, 1.2]}, fix=["idle"], transforms="none", dt=0.5)
+    assert free.values["k"] < 0
+    assert any("k has left its bounds [0, inf)" in note for note in free.notes)
+    with pytest.raises(
+        ArgumentError, match=r"cannot be written: k = -0\.\d+ lies outside its interval \[0, inf\)"
+    ):
+        free.ode_text()
+
+
+def test_the_table(competition: FitResult) -> None:
+    lines = competition.table().splitlines()
+    assert lines[0].split() == ["parameter", "start", "fitted"]
+    assert lines[2].split() == ["r1", "0.1", "0.0995784", "1/day"]
+    assert lines[-2] == "sum of squares 0.696644 over 12 measurements (at the start 915370)"
+    assert re.fullmatch(r"converged: the .* \(\d+ epochs\)", lines[-1])
+    fixed = odec.fit(COMPETITION, COMPETITION_DATA, fix=["r1"], epochs=0)
+    assert fixed.table().splitlines()[2].split() == ["r1", "0.1", "0.1", "1/day", "fixed"]
+
+
+def test_fit_json(tmp_path: Path, competition: FitResult) -> None:
+    competition.save(tmp_path / "fit.json")
+    found = json.loads((tmp_path / "fit.json").read_text())
+    assert found["values"] == competition.values
+    assert found["losses"] == competition.losses
+    assert found["options"] == {"optimizer": "lbfgs", "transforms": "model", "dtype": "float64"}
+    assert found["model"]["sha256"] == odec.parse(COMPETITION).digest
+    assert len(found["data"]["sha256"]) == 64
+    assert found["versions"]["odec"] == odec.__version__
+    assert found["command"] == "odec.fit('model.ode', 'data')"
+    assert [path.name for path in tmp_path.iterdir()] == ["fit.json"]
+
+
+def test_fit_ode_keeps_the_text(tmp_path: Path, competition: FitResult) -> None:
+    competition.write_ode(tmp_path / "fit.ode")
+    text = (tmp_path / "fit.ode").read_text()
+    system = odec.parse(tmp_path / "fit.ode")
+    assert {param.name: param.value for param in system.params} == competition.values
+    number = re.compile(r"(param r1  = |r2  = |a1  = |a2  = |iN1 = |iN2 = )[-+.e\d]+")
+    assert number.sub(r"\1_", text) == number.sub(r"\1_", COMPETITION)
+    again = odec.fit(tmp_path / "fit.ode", COMPETITION_DATA, epochs=0)
+    assert again.loss == pytest.approx(competition.loss, rel=1e-12)
+
+
+def test_fit_ode_replaces_expressions_and_nothing_else() -> None:
+    text = """\
+const half = 1/2
+param a = (1 + half)*2, b = 3 in (0, inf)  # two in a line
+param c = 2*half
+init x = 2
+dx/dt = -a*x + 0*b*c
+run t = 0 .. 2 step 0.1
+"""
+    result = odec.fit(text, {"t": [0, 1, 2], "x": [2, 1, 0.5]}, fix=["b", "c"], set={"b": 0.5})
+    assert result.values["a"] == pytest.approx(np.log(2), rel=1e-4)
+    before, after = text.splitlines(), result.ode_text().splitlines()
+    assert re.fullmatch(r"param a = 0\.69\d+, b = 0\.5 in \(0, inf\)  # two in a line", after[1])
+    assert before[:1] + before[2:] == after[:1] + after[2:]
+    assert {p.name: p.value for p in odec.parse(result.ode_text()).params} == result.values
+
+
+def test_fit_ode_of_a_model_from_python() -> None:
+    system = odec.System.from_equations(equations={"x": "-k*x"}, params={"k": 0.5}, init={"x": 2})
+    result = odec.fit(system, decay_data(), dt=0.5)
+    assert odec.parse(result.ode_text()).params[0].value == result.values["k"] == pytest.approx(1, rel=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_ctrl_c_keeps_the_best_and_resume_goes_on(tmp_path: Path, optimizer: str) -> None:
+    model = saved(tmp_path, COMPETITION)
+    options = {"optimizer": optimizer, "epochs": 60}
+    whole = odec.fit(model, COMPETITION_DATA, **options)
+    stream = Stream(interrupt_at=24)
+    part = odec.fit(model, COMPETITION_DATA, progress=stream, **options)
+    assert part.interrupted
+    assert part.epochs == 24
+    assert part.loss == min(part.losses)
+    assert "interrupted; the best values so far are kept (24 epochs)" in part.table()
+    part.save(tmp_path / "fit.json")
+    resumed = odec.fit(model, COMPETITION_DATA, resume=tmp_path / "fit.json")
+    assert not resumed.interrupted
+    assert resumed.losses == whole.losses
+    assert resumed.values == whole.values
+    resumed.save(tmp_path / "fit.json")
+    further = odec.fit(model, COMPETITION_DATA, resume=tmp_path / "fit.json", epochs=70)
+    assert further.losses[:61] == whole.losses
+    assert further.epochs == 70
+
+
+def test_a_resume_that_does_not_fit(tmp_path: Path) -> None:
+    model, path = saved(tmp_path, DECAY), tmp_path / "fit.json"
+    odec.fit(model, decay_data(), epochs=2).save(path)
+    for options, message in (
+        (
+            {"optimizer": "adam"},
+            "was fitted with optimizer = lbfgs, not adam: a resumed fit keeps its options",
+        ),
+        ({"fix": ["k"]}, "was fitted with fix = None"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            odec.fit(model, decay_data(), resume=path, **options)
+    with pytest.raises(ArgumentError, match="the data has changed since this fit"):
+        odec.fit(model, decay_data(1.1), resume=path)
+    other = saved(tmp_path, DECAY.replace("0.5 in", "0.6 in"), "other.ode")
+    with pytest.raises(ArgumentError, match="the model has changed since this fit"):
+        odec.fit(other, decay_data(), resume=path)
+    good = json.loads(path.read_text())
+    for content, message in (
+        ("{", "not a fit.json"),
+        ("[]", "not a fit.json"),
+        (json.dumps({**good, "format": 99}), "written by another version of odec"),
+        (json.dumps({**good, "losses": []}), "the fit.json is damaged"),
+        (json.dumps({**good, "state": {}}), "the fit.json is damaged"),
+    ):
+        path.write_text(content)
+        with pytest.raises(ArgumentError, match=message):
+            odec.fit(model, decay_data(), resume=path)
+
+
+def test_a_line_per_tenth_where_there_is_no_terminal() -> None:
+    stream = Stream()
+    odec.fit(DECAY, decay_data(), optimizer="adam", epochs=40, progress=stream)
+    lines = stream.text.splitlines()
+    assert [line.split()[1] for line in lines] == [f"{4 * k}/40" for k in range(1, 11)]
+    assert all(re.fullmatch(r"epoch \d+/40  loss [\d.e+-]+", line) for line in lines)
+
+
+def test_a_bar_on_a_terminal() -> None:
+    stream = Stream(terminal=True)
+    odec.fit(DECAY, decay_data(), optimizer="adam", epochs=40, progress=stream)
+    assert stream.text.endswith("\n")
+    assert stream.text.count("\n") == 1
+    last = stream.text.rstrip("\n").split("\r")[-1].removesuffix("\033[K")
+    assert re.fullmatch(r"█+ 40/40  loss [\d.e+-]+  0:00 left", last)
+
+
+def test_curves_pass_through_what_was_fitted(competition: FitResult) -> None:
+    times, curves = competition.curves()
+    assert times.tolist() == list(range(43))
+    x = np.array(
+        [curves["x1"][times == t][0] - v for t, v in zip(*competition.data.column("x1"), strict=True)]
+    )
+    y = np.array(
+        [curves["x2"][times == t][0] - v for t, v in zip(*competition.data.column("x2"), strict=True)]
+    )
+    assert x @ x + y @ y == pytest.approx(competition.loss, rel=1e-12)
+
+
+def test_step_times_end_steps_of_the_fit() -> None:
+    np.testing.assert_allclose(step_times(np.array([0, 1.0, 1.0, 1.3]), 0.5), [0, 0.5, 1, 1, 1.3])
+    np.testing.assert_allclose(step_times(np.array([2.0, 0.0]), 1.0), [2, 1, 0])
+    many = step_times(np.array([0.0, 10.0]), 1e-4)
+    assert 300 < len(many) <= 401
+    np.testing.assert_allclose(many / 1e-4, np.round(many / 1e-4), atol=1e-6)
+    assert step_times(np.array([3.0]), 0.1).tolist() == [3.0]
+
+
+@pytest.mark.parametrize(
+    "first", ["import odec.fit", "from odec.fit.data import Dataset", "odec.fit", "pass"]
+)
+def test_odec_fit_is_the_function_and_the_package(first: str, tmp_path: Path) -> None:
+    """Whichever name is bound first: the callable package, or the function that odec imports when asked."""
+    path = saved(tmp_path, DECAY)
+    code = f"""
+import odec
+{first}
+result = odec.fit({str(path)!r}, {{"t": [0, 1], "x": [2, 1]}}, epochs=1)
+from odec.fit.data import Dataset
+from odec.fit import FitResult, fit
+assert isinstance(result, FitResult) and isinstance(result.data, Dataset)
+for function in (odec.fit, fit):
+    assert function({str(path)!r}, {{"t": [0, 1], "x": [2, 1]}}, epochs=1).loss == result.loss
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
