@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from odec.backends import layout
-from odec.backends.layout import Call, Doc
+from odec.backends.layout import Call, Doc, Leaf
 from odec.backends.names import spellings
 from odec.backends.torch.printer import TorchPrinter
 from odec.passes.program import Program, Programs
@@ -106,7 +106,7 @@ class FunctionWriter:
         returns = {
             group: self._time_column(printer, exprs[0], like)
             if group == "t"
-            else self._columns(printer, exprs, like)
+            else self._columns(printer, exprs, like, group in ("dx", "y") and not _moves(program, group))
             for group, exprs in program.outputs.items()
         }
         return Function("\n".join(self._unpack(program, used, anchor)), "\n".join(body), returns)
@@ -132,8 +132,8 @@ class FunctionWriter:
             return f"{like}.new_full({like}.shape[:-1], {layout.flat(printer.doc(expr))})"
         return layout.flat(printer.doc(expr))
 
-    def _columns(self, printer: TorchPrinter, exprs: tuple[Expr, ...], like: str) -> str:
-        """The returned expression of an output group: its columns stacked on the last axis."""
+    def _columns(self, printer: TorchPrinter, exprs: tuple[Expr, ...], like: str, over: bool) -> str:
+        """The returned expression of an output group: its columns on the last axis, `over` the batch of like."""
         shape = f"{like}.shape[:-1]"
         if all(printer.is_scalar(expr) for expr in exprs):
             values = [layout.flat(printer.doc(expr)) for expr in exprs]
@@ -141,8 +141,18 @@ class FunctionWriter:
                 return f"{like}.new_zeros((*{shape}, {len(exprs)}))"
             return f"{like}.new_tensor([{', '.join(values)}]).expand(*{shape}, {len(exprs)})"
         docs: tuple[Doc, ...] = tuple(printer.tensor(expr) for expr in exprs)
-        lines = layout.lines(Call("_columns", docs), indent="    ")
+        stacked = Call("_columns", docs)
+        lines = layout.lines(Call("_over", (Leaf(like), stacked)) if over else stacked, indent="    ")
         return "\n".join(lines).lstrip()
+
+
+def _moves(program: Program, group: str) -> bool:
+    """Whether a column of an output group depends on the states, and so has their batch shape."""
+    moving = {name for states in ("x", "dx") for name in program.inputs.get(states, ())}
+    for assign in program.body:
+        if not moving.isdisjoint(s.name for s in symbols(assign.expr)):
+            moving.add(assign.name)
+    return any(s.name in moving for expr in program.outputs[group] for s in symbols(expr))
 
 
 def _expressions(program: Program) -> Iterable[Expr]:
