@@ -19,13 +19,13 @@ STARTER = """\
 time t : year
 
 # Parameters can be set and fitted. `in` gives the bounds that a fit keeps, `:` a unit.
-param birth     = 0.5   in (0, inf) : 1/year       # birth rate of the prey
-param predation = 0.02  in (0, inf)                # prey lost per predator and prey
-param death     = 0.8   in (0, inf) : 1/year       # death rate of the predators
-param growth    = 0.02  in (0, inf)                # predators gained per prey eaten
+param birth = 0.5 in (0, inf) : 1/year  # birth rate of the prey
+param predation = 0.02 in (0, inf)  # prey lost per predator and prey
+param death = 0.8 in (0, inf) : 1/year  # death rate of the predators
+param growth = 0.02 in (0, inf)  # predators gained per prey eaten
 
 # Every state needs an initial value; it may be a parameter, so that a fit can find it.
-init prey     = 30
+init prey = 30
 init predator = predator0
 param predator0 = 5 in (0, inf)
 
@@ -33,7 +33,7 @@ param predator0 = 5 in (0, inf)
 encounters = prey*predator
 
 # The equations. Also allowed: prey' = …, x'' = … (second order), x[t+1] = … (a map).
-dprey/dt     = birth*prey - predation*encounters
+dprey/dt = birth*prey - predation*encounters
 dpredator/dt = growth*encounters - death*predator
 
 # What is measured.

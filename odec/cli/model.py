@@ -49,7 +49,7 @@ def check(models: tuple[str, ...], form: str, strict: bool) -> int:
         if form == "text":
             say_diagnostics(diagnostics)
             if system is not None:
-                click.echo(f"{path}: {_summary(system)}")
+                write_stdout(f"{path}: {_summary(system)}\n")
     if form == "json":
         write_stdout(render_json(found) + "\n")
     errors = sum(d.severity == "error" for d in found)

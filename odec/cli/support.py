@@ -55,10 +55,6 @@ def outcome() -> Iterator[Outcome]:
     except SimulationError as error:
         error_line(str(error))
         result.code = NUMERICAL
-    except BrokenPipeError:
-        # The reader has gone (`odec run … | head`): keep Python from flushing into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        result.code = BROKEN_PIPE
     except OSError as error:
         error_line(_os_error(error))
         result.code = USAGE
@@ -95,13 +91,20 @@ def say_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
 
 def write_stdout(text: str) -> None:
     """Text on stdout as UTF-8, byte for byte."""
-    sys.stdout.flush()
     stream = getattr(sys.stdout, "buffer", None)
     if stream is None:
         sys.stdout.write(text)
-    else:
-        stream.write(text.encode())
+        return
+    try:
+        sys.stdout.flush()
+        rest = memoryview(text.encode())
+        while rest:  # an unbuffered stdout (PYTHONUNBUFFERED) may take less than all
+            rest = rest[stream.write(rest) :]
         stream.flush()
+    except BrokenPipeError:
+        # The reader has gone (`odec run … | head`): keep Python from flushing into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
 
 
 def read_model(path: str) -> Source:
