@@ -52,6 +52,7 @@ _FORMATS = (".png", ".svg", ".pdf")
 _DIRECT = 8
 _MAGNITUDE = 25.0
 _TRAJECTORIES = 200
+_FLAT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -174,15 +175,21 @@ def _panel(axis: Axes, group: Sequence[Series]) -> None:
     names = ", ".join(s.name for s in group[:3]) + (", …" if len(group) > 3 else "")
     axis.set_ylabel(_labelled(names, group[0].unit))
     axis.margins(x=0.01)
+    low, high = axis.get_ylim()
+    size = max(s.size for s in group)
+    if high - low < _FLAT * size:
+        axis.set_ylim(low - 0.05 * size, high + 0.05 * size)
 
 
 def _name(axis: Axes, group: Sequence[Series]) -> None:
-    """Write each name at the right end of its curve, moved apart where they would meet; a legend for many."""
-    if len(group) > _DIRECT:
-        from matplotlib.lines import Line2D
+    """Write each name at the right end of its curve, moved apart where they would meet; a legend for many.
 
-        shown = [Line2D([], [], color=s.color, label=s.name) for s in group[:32]]
-        axis.legend(handles=shown, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8.5)
+    A curve that is alone is named by its axis.
+    """
+    if len(group) == 1:
+        return
+    if len(group) > _DIRECT:
+        _legend(axis, group)
         return
     low, high = axis.get_ylim()
     ends = [np.median(s.y[-1][np.isfinite(s.y[-1])]) if np.isfinite(s.y[-1]).any() else high for s in group]
@@ -199,6 +206,28 @@ def _name(axis: Axes, group: Sequence[Series]) -> None:
             color=s.color,
             fontweight="bold",
         )
+
+
+def _legend(axis: Axes, group: Sequence[Series]) -> None:
+    """The names beside the panel, in up to two columns."""
+    from matplotlib.lines import Line2D
+
+    rows = max(4, int(axis.get_window_extent().height / axis.figure.dpi * 72 / 13))
+    shown = group if len(group) <= 2 * rows else group[: 2 * rows - 1]
+    handles = [Line2D([], [], color=s.color, label=s.name) for s in shown]
+    if len(shown) < len(group):
+        handles.append(Line2D([], [], linestyle="", label=f"and {len(group) - len(shown)} more"))
+    axis.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=1 if len(handles) <= rows else 2,
+        frameon=False,
+        fontsize=8,
+        handlelength=1.2,
+        labelspacing=0.35,
+        columnspacing=1.0,
+    )
 
 
 def _apart(heights: Sequence[float], gap: float) -> list[float]:

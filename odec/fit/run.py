@@ -21,7 +21,7 @@ from odec.fit.progress import Progress
 from odec.fit.result import FitResult
 from odec.fit.saved import read_saved
 from odec.fit.start import Start, apply_values, free_parameters, start_of, start_values
-from odec.fit.subject import Subject, subject_of, with_inputs
+from odec.fit.subject import Subject, choose_step, subject_of, with_inputs
 
 
 def fit(
@@ -44,6 +44,7 @@ def fit(
     subject = subject_of(model, options, settings.dtype)
     columns = subject.columns()
     measured = with_inputs(read_data(data, columns, t0=options.t0), inputs or {}, columns)
+    remarks = choose_step(subject, measured)
     free = free_parameters(subject.params, settings.fix)
     values = start_values(subject.net, subject.params, settings.set, subject.system)
     if saved is not None:
@@ -55,7 +56,7 @@ def fit(
     objective = Objective(loss, start.coordinates)
     trace = _first(objective, start) if saved is None else saved.trace(len(free))
     trace = _run(objective, _optimizer(settings, objective), trace, settings, progress)
-    notes = [*start.notes, *(saved.notes if saved else ())]
+    notes = [*remarks, *start.notes, *(saved.notes if saved else ())]
     asked = command or _command(options, subject, measured)
     return _result(
         subject, measured, columns, without_defaults(options), start, objective, trace, notes, asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ class Subject:
     """A Model to fit.
 
     system: None where only a module or a Model was given. digest: SHA-256 of the source, else of the file.
+    stepless: whether neither the model nor the options say how long a step may be.
     """
 
     net: Any
@@ -34,6 +36,7 @@ class Subject:
     system: System | None
     name: str
     digest: str
+    stepless: bool = False
 
     @property
     def params(self) -> tuple[str, ...]:
@@ -70,10 +73,12 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
             )
         if not hasattr(model, "Model") or not hasattr(model, "STATES"):
             raise ArgumentError(f"{model.__name__} is not a module that odec wrote")
-        return Subject(_make(model, options, dtype), model, None, model.__name__, _file_digest(model))
+        net, stepless = _make(model, options, dtype)
+        return Subject(net, model, None, model.__name__, _file_digest(model), stepless)
     system = api.parse(model)
     module = api.load(system, options.method, options.engine or "auto")
-    return Subject(_make(module, options, dtype), module, system, system.source.name, system.digest)
+    net, stepless = _make(module, options, dtype)
+    return Subject(net, module, system, system.source.name, system.digest, stepless)
 
 
 def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: Columns) -> Dataset:
@@ -96,10 +101,25 @@ def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: C
     return replace(data, inputs=series, digest=digest.hexdigest() if inputs else data.digest)
 
 
-def _make(module: ModuleType, options: Options, dtype: str) -> Any:
-    keywords = {name: getattr(options, name) for name in ("dt", "clip") if getattr(options, name) is not None}
+def choose_step(subject: Subject, data: Dataset) -> tuple[str, ...]:
+    """Where nothing says how long a step may be, a thousandth of the time measured; a remark that says so."""
+    if not subject.stepless:
+        return ()
+    subject.net.dt = abs(float(data.times[-1] - data.times[0])) / 1000 or 1.0
+    return (f"no step is given (a `run` line, or --dt): at most {subject.net.dt:g} was taken",)
+
+
+def _make(module: ModuleType, options: Options, dtype: str) -> tuple[Any, bool]:
+    """The Model, and whether its step must still be chosen."""
+    known = inspect.signature(module.Model).parameters
+    stepless = options.dt is None and "dt" in known and known["dt"].default is None
+    keywords: dict[str, Any] = {
+        name: getattr(options, name) for name in ("dt", "clip") if getattr(options, name) is not None
+    }
+    if stepless:
+        keywords["dt"] = 1.0
     try:
-        return module.Model(dtype=getattr(torch, dtype), **keywords)
+        return module.Model(dtype=getattr(torch, dtype), **keywords), stepless
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"the model cannot be made: {error}") from None
 

@@ -207,6 +207,14 @@ def test_a_start_that_cannot_be_simulated() -> None:
         odec.fit(text, {"t": [40], "x": [1.0]})
 
 
+def test_a_model_without_a_run_line() -> None:
+    text = "param k = 0.5 in (0, inf)\ninit x = 2\ndx/dt = -k*x\n"
+    result = odec.fit(text, {"t": [1, 1.02, 1.04], "x": 2 * np.exp([0, -0.02, -0.04])})
+    assert result.values["k"] == pytest.approx(1, rel=1e-6)
+    assert result.notes == ("no step is given (a `run` line, or --dt): at most 4e-05 was taken",)
+    assert odec.fit(text, {"t": [1, 2], "x": [2, 1]}, dt=0.25).notes == ()
+
+
 def test_what_is_noted() -> None:
     text = "param k = 0 in [0, inf)\nparam idle = 1\ninit x = 1\ndx/dt = -k*x + 0*idle\nrun t = 0 .. 4\n"
     result = odec.fit(text, {"t": [1, 2], "x": [0.8, 0.7]}, dt=0.5)
