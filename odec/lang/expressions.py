@@ -141,7 +141,7 @@ class Parser:
         return before.count("(") + before.count("[") - before.count(")") - before.count("]")
 
     def _bad_character(self) -> Problem:
-        text, span = self.token.text, self.token.span
+        text, span = self.token.text[:1], Span(self.token.start, self.token.start + 1)
         shown = f"'{text}'" if text.isprintable() else f"U+{ord(text):04X}"
         label = f"did you mean '{_INSTEAD[text]}'?" if text in _INSTEAD else ""
         notes = (_HINTS[text],) if text in _HINTS else ()
@@ -329,14 +329,19 @@ class Parser:
             return Symbol(inner.name, span)
         return Number(inner.value, inner.text, span)
 
-    def _conditional(self) -> Op:
-        start = self.advance()
-        condition = self._nested(0)
-        self.expect("then", "'then'")
-        yes = self._nested(0)
-        self.expect("else", "'else': a conditional has a value in both cases")
-        no = self._nested(0)
-        return Op("select", (condition, yes, no), start.span.to(_span(no)))
+    def _conditional(self) -> Expr:
+        """A chain of `else if` is read in a loop: it may be as long as trees are deep."""
+        branches: list[tuple[Token, Expr, Expr]] = []
+        while self.token.kind == "if":
+            start = self.advance()
+            condition = self._nested(0)
+            self.expect("then", "'then'")
+            branches.append((start, condition, self._nested(0)))
+            self.expect("else", "'else': a conditional has a value in both cases")
+        result = self._nested(0)
+        for start, condition, yes in reversed(branches):
+            result = Op("select", (condition, yes, result), start.span.to(_span(result)))
+        return result
 
 
 def _digits(text: str) -> str:

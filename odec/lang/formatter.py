@@ -135,30 +135,32 @@ def _heavisides(tokens: list[Token]) -> list[Token]:
 
 def _spaced(tokens: list[Token], operand_starts: set[int]) -> str:
     """The tokens in standard spacing, broken where the user broke them."""
-    lines = [""]
+    parts: list[str] = []
+    fresh = True
     before: Token | None = None
     unary = in_unit = False
     indexes: list[bool] = []
     for token in tokens:
-        fresh = not lines[-1].strip()
         if token.kind == "comment":
-            lines[-1] += ("" if fresh else "  ") + _comment(token)
+            parts.append(("" if fresh else "  ") + _comment(token))
+            fresh = False
             continue
         if token.kind == "newline":
-            lines += [] if fresh else [_INDENT]
+            parts += [] if fresh else ["\n" + _INDENT]
+            fresh = True
             continue
         operand_before = before is not None and before.kind in _OPERAND and token.start not in operand_starts
         if before is not None and not fresh and not in_unit:
-            lines[-1] += _gap(before, token, unary, bool(indexes) and indexes[-1], operand_before)
-        lines[-1] += token.text + (" " if token.kind == ":" else "")
+            parts.append(_gap(before, token, unary, bool(indexes) and indexes[-1], operand_before))
+        parts.append(token.text + (" " if token.kind == ":" else ""))
         in_unit = in_unit or token.kind == ":"
         unary = token.kind in ("+", "-", "~") and not operand_before
         if token.kind in ("(", "["):
             indexes.append(token.kind == "[" and operand_before)
         elif token.kind in (")", "]") and indexes:
             indexes.pop()
-        before = token
-    return "\n".join(line.rstrip() for line in lines)
+        before, fresh = token, False
+    return "".join(parts)
 
 
 def _gap(before: Token, token: Token, unary: bool, index: bool, operand_before: bool) -> str:

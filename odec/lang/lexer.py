@@ -64,12 +64,14 @@ def tokenize(text: str) -> list[Token]:
 
 
 def _unicode_name(word: str, start: int) -> tuple[str, int, str]:
-    """The longest identifier that `word` starts with, in NFKC form (so that both signs for mu agree)."""
-    length = len(word)
-    if not word.isidentifier():
-        length = next((n for n in range(1, len(word)) if not word[: n + 1].isidentifier()), 1)
-    if not word[:length].isidentifier():
-        return word[:1], start + 1, "bad"
+    """The identifier that `word` starts with, in NFKC form (so that both signs for mu agree).
+
+    Digits such as ² are no part of one; where the word starts with such, it is `bad` up to the next letter.
+    """
+    if not word[0].isidentifier():
+        length = next((n for n, char in enumerate(word) if char.isidentifier()), len(word))
+        return word[:length], start + length, "bad"
+    length = next((n for n, char in enumerate(word) if not ("a" + char).isidentifier()), len(word))
     return unicodedata.normalize("NFKC", word[:length]), start + length, "name"
 
 

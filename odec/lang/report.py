@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from odec.diagnostics import Diagnostic, Source, Span
 
 MAX_ERRORS = 100
-_MAX_GUESSES = 30
+_MAX_COMPARISONS = 20_000
 
 
 class Problem(Exception):
@@ -25,7 +25,7 @@ class Report:
     def __init__(self, source: Source):
         self.source = source
         self._found: dict[tuple[str, Span | None, str], Diagnostic] = {}
-        self._guesses = 0
+        self._comparisons = 0
 
     def add(self, code: str, message: str, span: Span | None, label: str = "", *notes: str) -> None:
         diagnostic = Diagnostic(code, message, self.source, span, label, notes)
@@ -49,9 +49,10 @@ class Report:
         return ordered[:MAX_ERRORS]
 
     def guess(self, name: str, candidates: Iterable[str]) -> str:
-        """`did you mean 'x'?`, or nothing; after many guesses no more (each compares with every name)."""
-        self._guesses += 1
-        found = closest(name, candidates) if self._guesses <= _MAX_GUESSES else None
+        """`did you mean 'x'?`, or nothing; comparing ends where there are very many names."""
+        names = list(candidates)
+        self._comparisons += len(names)
+        found = closest(name, names) if self._comparisons <= _MAX_COMPARISONS else None
         return f"did you mean '{found}'?" if found else ""
 
 
