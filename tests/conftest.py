@@ -9,9 +9,13 @@ torch.set_num_threads(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/ (refused where CI is set)")
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden/ (refused where CI is set)"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--update-golden") and os.environ.get("CI"):
-        raise pytest.UsageError("--update-golden is refused where CI is set: golden files are reviewed by a person")
+        raise pytest.UsageError(
+            "--update-golden is refused where CI is set: golden files are reviewed by a person"
+        )

@@ -186,9 +186,9 @@ def _slopes(times, values):
         i = min(max(k - 1, 0), len(times) - 3)
         weights = []
         for j in range(i, i + 3):
-            l, m = (n for n in range(i, i + 3) if n != j)
-            top = 2 * times[k] - times[l] - times[m]
-            weights.append(top / ((times[j] - times[l]) * (times[j] - times[m])))
+            left, right = (n for n in range(i, i + 3) if n != j)
+            top = 2 * times[k] - times[left] - times[right]
+            weights.append(top / ((times[j] - times[left]) * (times[j] - times[right])))
         slopes.append(sum(weight * values[j] for weight, j in zip(weights, range(i, i + 3))))
     return torch.stack(slopes)
 

@@ -4,7 +4,18 @@ import weakref
 
 import pytest
 import torch
-from generated import FORCED, LOTKA_VOLTERRA, RICH, RICKER, assert_close, interpolant, is_map, load, plain, stacked
+from generated import (
+    FORCED,
+    LOTKA_VOLTERRA,
+    RICH,
+    RICKER,
+    assert_close,
+    interpolant,
+    is_map,
+    load,
+    plain,
+    stacked,
+)
 
 from odec.methods import METHODS
 
@@ -35,7 +46,9 @@ def leaf(*shape, dtype=D, low=0.2, high=1.0):
 
 def compare(module, net, t, x0, params, relative, u=None, inputs=None, wrt=()):
     """Values and gradients of a call, for x0, t, the given and the raw parameters, against the plain loop."""
-    leaves = [v for v in (t, x0, *params.values(), *wrt, *net.parameters()) if v is not None and v.requires_grad]
+    leaves = [
+        v for v in (t, x0, *params.values(), *wrt, *net.parameters()) if v is not None and v.requires_grad
+    ]
     x = net(t, x0=x0, params=params, **({} if inputs is None else {"inputs": inputs}))
     p = net.vector(params)
     start = module.initial(t[0], p) if x0 is None else x0
@@ -131,7 +144,9 @@ def test_gradients_with_the_derivative_clipped(method):
 def test_gradients_of_a_map(checkpoints):
     module = load(RICKER)
     t = torch.tensor([0.0, 1.0, 1.0, 7.0], dtype=D)
-    compare(module, module.Model(checkpoints=checkpoints), t, leaf(3, 1, low=5, high=50), {"r": leaf(3)}, 1e-10)
+    compare(
+        module, module.Model(checkpoints=checkpoints), t, leaf(3, 1, low=5, high=50), {"r": leaf(3)}, 1e-10
+    )
 
 
 @pytest.mark.parametrize("model", [LOTKA_VOLTERRA, RICKER], ids=["equations", "a map"])
@@ -149,7 +164,7 @@ def test_other_adjoints_compute_the_same_states(model):
 @pytest.mark.parametrize("method", ["euler", "heun2", "heun3", "rk4"])
 def test_the_continuous_adjoint_converges_at_the_order_of_the_method(method):
     module = load(FORCED, method)
-    times = torch.linspace(0, 6, 4, dtype=D)
+    times = torch.tensor([-1.0, 5.0, 8.0], dtype=D)  # no knot inside, where the solution is less smooth
     curve = {name: (times, torch.sin(times + k)) for k, name in enumerate("uv")}
     steady = {"w": ([0.0], torch.tensor([0.3], dtype=D))}
     t = torch.tensor([0.0, 2.0, 4.0], dtype=D)
@@ -162,7 +177,9 @@ def test_the_continuous_adjoint_converges_at_the_order_of_the_method(method):
             x0 = torch.tensor([1.0, 0.5], dtype=D, requires_grad=True)
             moved = t.clone().requires_grad_()
             x = net(moved, x0=x0, inputs={**curve, "v": (times, values), **steady})
-            found.append(torch.autograd.grad((x**2).sum(), [x0, values, moved, *net.parameters()], allow_unused=True))
+            found.append(
+                torch.autograd.grad((x**2).sum(), [x0, values, moved, *net.parameters()], allow_unused=True)
+            )
         pairs = [(a, b) for a, b in zip(*found) if a is not None]
         errors.append(sum((a - b).norm() for a, b in pairs).item())
     order = METHODS[method].order
@@ -171,7 +188,7 @@ def test_the_continuous_adjoint_converges_at_the_order_of_the_method(method):
 
 
 def test_what_is_kept_for_the_backward_pass():
-    """One state per step by default, √steps for "sqrt", and nothing that grows with the steps for continuous."""
+    """One state per step by default, √steps for "sqrt"; nothing that grows with the steps for continuous."""
     module = load(LOTKA_VOLTERRA)
     t = torch.tensor([0.0, 10.0], dtype=D)
 

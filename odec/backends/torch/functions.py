@@ -133,7 +133,7 @@ class FunctionWriter:
         return layout.flat(printer.doc(expr))
 
     def _columns(self, printer: TorchPrinter, exprs: tuple[Expr, ...], like: str, over: bool) -> str:
-        """The returned expression of an output group: its columns on the last axis, `over` the batch of like."""
+        """The returned expression of an output group: columns on the last axis, `over` the batch of like."""
         shape = f"{like}.shape[:-1]"
         if all(printer.is_scalar(expr) for expr in exprs):
             values = [layout.flat(printer.doc(expr)) for expr in exprs]
