@@ -6,6 +6,10 @@ alone, its operand u becomes select(condition, u, safe). The condition is where 
 each use the branches that it stands in, and for an intermediate the conditions of all its uses. Operations
 that are used always stay as the user wrote them.
 
+An intermediate that stands both in a condition and in the branch that it opens (`if r < 1 then r else 1`)
+is needed always, but its gradient only there. Where it could be infinite it is computed twice: as it is for
+the condition, and guarded, as `r_`, for the branch.
+
 A condition is a disjunction of conjunctions of literals; where it would grow too large or go in a circle,
 literals are left out, which keeps every value right and only guards less.
 """
@@ -16,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from odec.passes.graph import Graph
-from odec.passes.lower import Definition, Names
-from odec.passes.walk import contains, count_operations, fold, keep, reaches, topological
+from odec.passes.lower import Definition, Names, needed
+from odec.passes.walk import contains, count_operations, fold, keep, reaches
 from odec.tree import Expr, Number, Op, Symbol, number, symbols
 
 Conjunction = frozenset[tuple[int, bool]]
@@ -25,8 +29,8 @@ Condition = frozenset[Conjunction]
 
 ALWAYS: Condition = frozenset({frozenset()})
 NEVER: Condition = frozenset()
-MAX_CONJUNCTIONS = 6
-MAX_LITERALS = 8
+MAX_CONJUNCTIONS = 8
+MAX_LITERALS = 16
 MAX_INLINE = 3
 
 SAFE: Mapping[str, tuple[tuple[int, float], ...]] = {
@@ -123,8 +127,12 @@ class _Guards:
         self._consts = consts
         self._conditions = Graph()
         self._literals: dict[int, Expr] = {}
+        self._outputs = tuple(outputs)
         self._used: dict[str, Condition] = {d.name: NEVER for d in definitions}
         self._used.update((s.name, ALWAYS) for e in outputs for s in symbols(e))
+        self._felt = dict(self._used)
+        self._tested: set[str] = set()
+        self._twins: dict[str, str] = {}
         self._rank = {d.name: k for k, d in enumerate(definitions)}
         self._needs = {d.name: [s.name for s in symbols(d.expr) if s.name in self._rank] for d in definitions}
         self._hoisted: dict[int, Definition] = {}
@@ -133,26 +141,55 @@ class _Guards:
     def run(self) -> list[Definition]:
         for d in reversed(self._definitions):
             self._note_uses(d)
+            if d.name in self._tested:
+                self._tested.update(self._needs[d.name])
         found: dict[str, Definition] = {}
         for d in self._definitions:
             before = set(self._hoisted)
-            guarded = self._rewrite(d)
+            versions = [self._rewrite(d, self._used[d.name])]
+            if self._needs_twin(d):
+                versions.append(self._twin(d))
             new = [h for key, h in self._hoisted.items() if key not in before]
-            found.update((h.name, h) for h in [*new, guarded])
+            found.update((h.name, h) for h in [*new, *versions])
         own = {h.name for h in self._hoisted.values()}
         found = {name: d if name in own else self._with_hoisted(d) for name, d in found.items()}
-        return [found[name] for name in topological(found, lambda n: self._needs[n])]
+        return needed(found, self._outputs)
 
     def _note_uses(self, d: Definition) -> None:
         """Add the conditions under which a definition uses the others to theirs."""
-        paths: dict[str, set[Conjunction]] = {}
-        for node, path, _ in self._positions(d.expr):
+        used: dict[str, set[Conjunction]] = {}
+        felt: dict[str, set[Conjunction]] = {}
+        for node, path, tested in self._positions(d.expr):
             if isinstance(node, Symbol) and node.name in self._rank:
-                paths.setdefault(node.name, set()).add(path)
-        for name, found in paths.items():
-            if self._used[name] != ALWAYS:
-                condition = both(self._used[d.name], simplify(frozenset(found)))
-                self._used[name] = simplify(self._used[name] | condition)
+                used.setdefault(node.name, set()).add(path)
+                if tested:
+                    self._tested.add(node.name)
+                else:
+                    felt.setdefault(node.name, set()).add(path)
+        for conditions, paths in ((self._used, used), (self._felt, felt)):
+            for name, found in paths.items():
+                if conditions[name] != ALWAYS:
+                    condition = both(conditions[d.name], simplify(frozenset(found)))
+                    conditions[name] = simplify(conditions[name] | condition)
+
+    def _needs_twin(self, d: Definition) -> bool:
+        """Whether a condition needs its value where its gradient, if it passed, could be infinite.
+
+        Conditions need originals, and originals that they need use no twins: so nothing goes in a circle.
+        """
+        felt = self._felt[d.name]
+        if d.name not in self._tested or felt == NEVER or Symbol(d.name) in self._outputs:
+            return False
+        places = [node for node, _, tested in self._positions(d.expr) if not tested]
+        if any(isinstance(node, Symbol) and node.name in self._twins for node in places):
+            return True
+        return felt != self._used[d.name] and any(isinstance(n, Op) and self._dangers(n) for n in places)
+
+    def _twin(self, d: Definition) -> Definition:
+        """The definition for where its gradient is needed."""
+        name = self._twins[d.name] = self._names.fresh(f"{d.name}_")
+        self._needs[name] = []
+        return self._rewrite(replace(d, name=name), self._felt[d.name])
 
     def _positions(self, expr: Expr) -> list[tuple[Expr, Conjunction, bool]]:
         """Each place of the expression with the branches around it and whether it is part of a condition."""
@@ -176,35 +213,39 @@ class _Guards:
         self._literals.setdefault(key, node.args[0])
         return path | {(key, k == 1)}, tested
 
-    def _rewrite(self, d: Definition) -> Definition:
-        """The definition with its guards."""
-        frames: list[tuple[Op, Conjunction, bool, list[Expr]]] = []
+    def _rewrite(self, d: Definition, used: Condition) -> Definition:
+        """The definition with its guards, for where it is used."""
+        twins = {} if d.name in self._tested else self._twins
+        if isinstance(d.expr, Symbol):
+            return replace(d, expr=Symbol(twins.get(d.expr.name, d.expr.name), d.expr.span))
         if not isinstance(d.expr, Op):
             return d
-        frames.append((d.expr, frozenset(), False, []))
+        frames: list[tuple[Op, Conjunction, bool, list[Expr]]] = [(d.expr, frozenset(), False, [])]
         while True:
             node, path, tested, done = frames[-1]
             if len(done) < len(node.args):
                 arg = node.args[len(done)]
                 if isinstance(arg, Op):
                     frames.append((arg, *self._inside(node, len(done), path, tested), []))
+                elif isinstance(arg, Symbol) and arg.name in twins and not inside(node, len(done), tested):
+                    done.append(Symbol(twins[arg.name], arg.span))
                 else:
                     done.append(arg)
                 continue
             frames.pop()
-            args = tuple(done) if tested else self._guarded(d, node, path, tuple(done))
+            args = tuple(done) if tested else self._guarded(d, used, node, path, tuple(done))
             value = keep(node, args)
             if not frames:
                 return replace(d, expr=value)
             frames[-1][3].append(value)
 
     def _guarded(
-        self, d: Definition, node: Op, path: Conjunction, args: tuple[Expr, ...]
+        self, d: Definition, used: Condition, node: Op, path: Conjunction, args: tuple[Expr, ...]
     ) -> tuple[Expr, ...]:
-        dangers = [(k, safe) for k, safe in self._dangers(node)]
+        dangers = self._dangers(node)
         if not dangers:
             return args
-        condition = both(self._used[d.name], simplify(frozenset({path})))
+        condition = both(used, simplify(frozenset({path})))
         condition = self._without_circles(d, condition)
         if condition in (ALWAYS, NEVER):
             return args
@@ -244,6 +285,8 @@ class _Guards:
 
     def _is_circular(self, name: str, key: int) -> bool:
         needs = [s.name for s in symbols(self._literals[key]) if s.name in self._rank]
+        if name not in self._rank:
+            return False
         if not self._reordered and all(self._rank[n] < self._rank[name] for n in needs):
             return False
         return reaches(needs, name, self._needs)
@@ -276,9 +319,7 @@ class _Guards:
             if node.op == "select":
                 key = self._conditions.include(node.args[0], {})
                 if key in self._hoisted:
-                    name = self._hoisted[key].name
-                    self._needs[d.name].append(name)
-                    return Op("select", (Symbol(name), *args[1:]), node.span)
+                    return Op("select", (Symbol(self._hoisted[key].name), *args[1:]), node.span)
             return keep(node, args)
 
         return replace(d, expr=fold(d.expr, lambda leaf: leaf, combine))
@@ -295,6 +336,11 @@ class _Guards:
             ]
             parts.append(_joined("and", literals))
         return "guard", _joined("or", parts)
+
+
+def inside(node: Op, k: int, tested: bool) -> bool:
+    """Whether a node's argument is part of a condition."""
+    return tested or node.op == "select" and k == 0
 
 
 def _joined(op: str, parts: list[Expr]) -> Expr:

@@ -73,6 +73,16 @@ CASES = {
         {},
         {0.0: (0, 0), 1.0: (0, 1)},
     ),
+    "in its own condition": (
+        op("select", y < 1, y * x, x),
+        {"y": 1 / x},
+        {0.0: (0, 1), 4.0: (1, 0), 0.5: (0.5, 1)},
+    ),
+    "in its own condition, by a detour": (
+        op("select", op("sin", z) > 2, z, x),
+        {"y": op("log", x), "z": 1 / y},
+        {0.0: (0, 1), 1.0: (1, 1), 4.0: (4, 1)},
+    ),
     "depends on itself": (
         op("select", x > -5, op("select", y > 0, y, 0), 1),
         {"y": op("sqrt", x)},
@@ -126,6 +136,17 @@ def as_torch(node, env):
             value = function(value, arg)
         return value
     return function(*args)
+
+
+def test_twins_are_made_for_singular_intermediates_only():
+    plain = derive(system({"x": op("select", y < 1, y, x)}, intermediates={"y": 2 * x}))
+    assert [a.name for a in plain.rhs.body] == ["y", "dx_dt"]
+    singular = derive(system({"x": op("select", y < 1, y, x)}, intermediates={"y": 1 / x}))
+    assert listing(singular.rhs).splitlines()[:3] == [
+        "y = (1/x)",
+        "y_ = (1/select((y < 1), x, 1))",
+        "dx_dt = select((y < 1), y_, x)",
+    ]
 
 
 def test_formulas_that_are_always_used_stay_as_they_are():
