@@ -13,7 +13,8 @@ from odec.backends.native.printer import LIBM, CPrinter, is_condition
 from odec.passes.program import Program, Programs
 from odec.tree import Expr, Number, symbols
 
-_C_WORDS = """alignas alignof asm auto bool break case catch char class const constexpr const_cast continue default
+_C_WORDS = """
+    alignas alignof asm auto bool break case catch char class const constexpr const_cast continue default
     delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int int64
     long mutable namespace new noexcept not nullptr operator or and xor private protected public real register
     restrict return short signed sizeof static struct switch template this throw true try typedef typeid typename

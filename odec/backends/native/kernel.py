@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
@@ -11,6 +12,7 @@ from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.steps import c_steps
 from odec.methods import MAP, Tableau
 from odec.passes.program import Programs
+from odec.tree import Expr, Op
 
 _JVP_RESULT = {"dx": "dk"}
 
@@ -51,13 +53,29 @@ def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "libm": sorted(libm),
         "powers": powers,
         "one_line": one_line,
-        "lanes": 32 if len(programs.states) < 24 else 16 if len(programs.states) < 200 else 8,
-        "inner_lanes": 0,
+        "lanes": 16 if len(programs.states) < 200 else 8,
+        "inner_lanes": int(_is_large(programs, tableau)),
     }
     return Job("native/kernel.c.jinja", context)
 
 
+def _is_large(programs: Programs, tableau: Tableau | None) -> bool:
+    """Whether a whole step in one loop over lanes would take the C compiler more than a second or two."""
+    stages = tableau.stages if tableau else 1
+    operations = sum(1 for assign in programs.rhs_vjp.body for _ in nodes(assign.expr))
+    return stages * len(programs.states) > 48 or stages * operations > 2000
+
+
 _NEEDS = {"sigmoid": ("exp",), "softplus": ("exp", "log1p"), "digamma": ("log", "tan")}
+
+
+def nodes(expr: Expr) -> Iterator[Expr]:
+    """Every node of an expression."""
+    stack = [expr]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(node.args if isinstance(node, Op) else ())
 
 
 def powers(n: int) -> list[dict[str, str | int]]:
