@@ -128,7 +128,13 @@ def _rational(p: int, q: int) -> Expr:
 
 
 def _sum(expr: sympy.Add) -> Expr:
-    return Op("add", tuple(map(_convert, expr.as_ordered_terms())))
+    """Terms in SymPy's printing order; a negative one after the first is subtracted."""
+    first, *rest = expr.as_ordered_terms()
+    terms = [_convert(first)]
+    for term in rest:
+        negative = term.is_Mul and term.could_extract_minus_sign()
+        terms.append(Op("neg", (_convert(-term),)) if negative else _convert(term))
+    return Op("add", tuple(terms))
 
 
 def _negative_added(a: Expr, b: Expr) -> Expr:
@@ -136,7 +142,7 @@ def _negative_added(a: Expr, b: Expr) -> Expr:
 
 
 def _product(expr: sympy.Mul) -> Expr:
-    """A sign, numerator and denominator: -3*x/(2*y)."""
+    """Numerator over denominator, a sign at the first factor: -3*x/(2*y)."""
     coefficient, rest = expr.as_coeff_Mul()
     negative = bool(coefficient.is_negative)
     above: list[Expr] = []
@@ -150,9 +156,10 @@ def _product(expr: sympy.Mul) -> Expr:
     for factor in rest.as_ordered_factors():
         inverse = _inverse(factor)
         (above if inverse is None else below).append(_convert(factor) if inverse is None else inverse)
+    if negative:
+        above = [Op("neg", (above[0] if above else number(1),)), *above[1:]]
     top = _times(above)
-    value = Op("div", (top, _times(below))) if below else top
-    return Op("neg", (value,)) if negative else value
+    return Op("div", (top, _times(below))) if below else top
 
 
 def _times(factors: list[Expr]) -> Expr:

@@ -16,7 +16,9 @@ FUNCTION = sp.Function
 SPELLED = {
     "difference": (x - y, "(x - y)"),
     "rational": (sp.Rational(1, 3) * x, "(x/3)"),
-    "sign": (-x / (2 * y), "-(x/(2*y))"),
+    "sign": (-x / (2 * y), "(-x/(2*y))"),
+    "subtracted": (1 - 2 * x, "(1 - (2*x))"),
+    "signed product": (-2 * x * y, "(-2*x*y)"),
     "inverse": (x**-2, "(1/(x**2))"),
     "root": (1 / sp.sqrt(x), "(1/sqrt(x))"),
     "decimal": (sp.Float("0.1") * x, "(0.1*x)"),
