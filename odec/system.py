@@ -201,11 +201,11 @@ class System:
         return hashlib.sha256(self.source.text.encode()).hexdigest()
 
     @classmethod
-    def from_equations(cls, **parts: Any) -> System:
+    def from_equations(cls, equations: Any, *parts: Any, **options: Any) -> System:
         """A model from Python; see `odec.api.system_from_equations` for the arguments."""
         if _builder is None:
             raise RuntimeError("import odec before you call System.from_equations")
-        return _builder(**parts)
+        return _builder(equations, *parts, **options)
 
 
 _builder: Callable[..., System] | None = None

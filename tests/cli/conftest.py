@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli_support import DECAY, Run
 from click.testing import CliRunner, Result
 
 from odec.cli import cli
-
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-DECAY = """\
-# Decay of one substance.
-time t : h
-param k = 0.5 in (0, inf) : 1/h  # rate
-init x = x0
-init y = 2*x
-param x0 = 4 in (0, inf)
-dx/dt = -k*x
-dy/dt = 0
-obs half = x/2
-run t = 0 .. 2 step 0.5 method rk4
-"""
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import DECAY, Run
+from cli_support import DECAY, Run
 
 import odec as package
 from odec.methods import METHODS

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import DECAY, EXAMPLES, Run
+from cli_support import DECAY, EXAMPLES, Run
 
 import odec as package
 
