@@ -16,7 +16,7 @@ from odec.diagnostics import Diagnostic, ModelError, Source
 from odec.equations import system_from_equations
 from odec.errors import ArgumentError, did_you_mean
 from odec.files import cache_directory, code_fingerprint, write_whole
-from odec.simulation import Simulation, output_times, run_module
+from odec.simulation import Simulation, from_start, output_times, run_module
 from odec.system import System, register_builder
 
 if TYPE_CHECKING:
@@ -183,15 +183,25 @@ def simulate(
 ) -> Simulation:
     """Simulate a model with numbers in and numbers out.
 
-    times: (T,); without it, the model's `run` line with t0, t1 and step in place of its own. params, init:
-    a number or (*batch,) by name. inputs: (times, values) by name. dt: longest step of the method.
+    times: (T,); without it, the model's `run` line with t0, t1 and step in place of its own. The run starts
+    at t0, else where the `run` line starts, else at times[0]. params, init: a number or (*batch,) by name.
+    inputs: (times, values) by name. dt: longest step of the method.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory leaves the finite numbers.
     """
     system = parse(model)
-    chosen = list(map(float, times)) if times is not None else output_times(system, t0=t0, t1=t1, step=step)
+    if times is None:
+        chosen, extra = output_times(system, t0=t0, t1=t1, step=step), 0
+    else:
+        chosen, extra = from_start(system, list(map(float, times)), t0)
     module = load(system, method, engine)
-    return run_module(
+    result = run_module(
         system, module, chosen, dt=dt, params=params or {}, init=init or {}, inputs=inputs or {}, dtype=dtype
+    )
+    return dataclasses.replace(
+        result,
+        times=result.times[extra:],
+        states=result.states[extra:],
+        observables=result.observables[extra:],
     )
 
 

@@ -85,6 +85,21 @@ def output_times(
     return [float(origin + k * signed) for k in range(last)] + [stop]
 
 
+def from_start(system: System, times: list[float], t0: float | None) -> tuple[list[float], int]:
+    """The times with the run's start before them, where it is not among them, and how many were put in front.
+
+    Raises ArgumentError for times that first go back to before the start.
+    """
+    start = t0 if t0 is not None else system.run.start if system.run else None
+    if start is None or not times or times[0] == start:
+        return times, 0
+    if len(times) > 1 and (times[1] - times[0]) * (times[0] - start) < 0:
+        raise ArgumentError(
+            f"the time {times[0]:g} lies before the start of the run, {start:g}: set another t0"
+        )
+    return [start, *times], 1
+
+
 def run_module(
     system: System,
     module: ModuleType,

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--t0", metavar="TIME", help="Start. Default: the model's run line, else 0.")
 @click.option("--t1", metavar="TIME", help="End. Default: the model's run line.")
 @click.option("--step", metavar="H", help="Time between outputs. Default: the run line's, else 100 steps.")
-@click.option("--times", metavar="T,T,…", help="Outputs at these times, in place of --t0, --t1 and --step.")
+@click.option("--times", metavar="T,T,…", help="Outputs at these times, in place of --t1 and --step.")
 @click.option("--dt", metavar="H", help="Longest step of the method. Default: the model's step.")
 @set_option
 @input_option
@@ -78,8 +78,8 @@ def run(
         None if text is None else finite(text, option)
         for text, option in ((t0, "--t0"), (t1, "--t1"), (step, "--step"), (dt, "--dt"))
     )
-    if times is not None and any(value is not None for value in (t0, t1, step)):
-        raise click.UsageError("--times says all times: leave out --t0, --t1 and --step")
+    if times is not None and any(value is not None for value in (t1, step)):
+        raise click.UsageError("--times says all outputs: leave out --t1 and --step")
     check_target(output)
     if plot is not None:
         check_picture(plot)

@@ -182,3 +182,14 @@ def test_lorenz_ensemble_forgets_its_start() -> None:
     gap = np.log(np.linalg.norm(pair[:, 0] - pair[:, 1], axis=-1)).mean(-1)
     assert (gap[120] - gap[20]) / 10 == pytest.approx(0.9056, abs=0.06)
     assert pair[..., 2].mean() == pytest.approx(23.55, abs=0.25)
+
+
+def test_outputs_at_given_times_start_where_the_run_line_says() -> None:
+    """The initial values hold at t = 0, whatever the first output is; `t0` moves them."""
+    path = EXAMPLES / "competition" / "competition.ode"
+    x = odec.simulate(path, [10, 42]).states
+    np.testing.assert_allclose(x, [(165.0207, 282.8620), (324.4187, 264.3717)], atol=5.1e-5)
+    moved = odec.simulate(path, [15, 47], t0=5).states
+    np.testing.assert_allclose(moved, x, rtol=1e-12)
+    with pytest.raises(odec.ArgumentError, match="before the start of the run"):
+        odec.simulate(path, [-5, 10])
