@@ -39,8 +39,8 @@ demo: $(INSTALLED)
 	@mkdir -p demo
 	@echo "1. compile examples/competition/competition.ode to demo/competition.py"
 	@$(BIN)/odec compile examples/competition/competition.ode -o demo/competition.py
-	@echo "2. fit its data (examples/competition/data.csv)"
-	@$(BIN)/odec fit examples/competition/competition.ode examples/competition/data.csv \
+	@echo "2. fit it to examples/competition/data.csv from the round start values of start.ode"
+	@$(BIN)/odec fit examples/competition/start.ode examples/competition/data.csv \
 		-o demo --plot demo/fit.png
 	@echo
 	@echo "The model as a torch module:   demo/competition.py"
