@@ -52,7 +52,7 @@ def expression_text(expr: Expr) -> str:
     if expr.op in _INFIX:
         power = _POWER[expr.op]
         left_power = 60 if _is(expr.args[0], "div") and expr.op == "mul" else power + 1
-        first = _within(expr.args[0], left_power)
+        first = _first(expr.args[0], left_power)
         return _INFIX[expr.op].join([first, *(_within(arg, power + 1) for arg in expr.args[1:])])
     if expr.op in ("true", "false"):
         return expr.op.capitalize()
@@ -77,6 +77,11 @@ def _within(expr: Expr, power: int) -> str:
     return f"({text})" if signed or _power(expr) < power else text
 
 
+def _first(expr: Expr, power: int) -> str:
+    """The text of a first operand, whose own sign needs no brackets: -k*x is (-k)*x."""
+    return expression_text(expr) if _is(expr, "neg") else _within(expr, power)
+
+
 def _sum(expr: Op) -> str:
     """a - b for a sum with a negated term; the first term may carry its sign bare."""
     first = expr.args[0]
@@ -92,7 +97,7 @@ def _sum(expr: Op) -> str:
 def _binary(expr: Op) -> str:
     left, right = expr.args
     if expr.op == "div":
-        return f"{_within(left, 60)}/{_within(right, 61)}"
+        return f"{_first(left, 60)}/{_within(right, 61)}"
     return f"{_within(left, 81)}**{_exponent(right)}"
 
 

@@ -37,7 +37,7 @@ def test_sympy_gives_the_same_model_as_a_file() -> None:
     assert text(equations={x: -k * x}, params={k: (0.5, 0, sympy.oo)}, init={x: 2}).splitlines() == [
         "param k = 0.5 in (0.0, inf)",
         "init x = 2",
-        "x' = -(k*x)",
+        "x' = -k*x",
     ]
 
 
