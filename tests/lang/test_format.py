@@ -9,7 +9,9 @@ from models import models, system_of, without_spans
 from odec.diagnostics import ModelError, Source
 from odec.lang import format_source, parse
 
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 def formatted(text: str) -> str:

@@ -10,7 +10,7 @@ from odec.diagnostics import ModelError, Source, render_json, render_text
 from odec.lang import all_codes, decode, format_source, parse, parse_expression
 from odec.lang.printer import expression_text
 
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 CODES = set(all_codes())
 PIECES = (
     "param const init input obs time run net when at every par number aux if then else and or not in via "
