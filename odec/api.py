@@ -29,7 +29,6 @@ ModelLike = System | Source | str | Path
 """A model: a path, its text (a `str` with a line break in it), a Source, or a System."""
 
 DEFAULT_METHOD = "rk4"
-ENGINES = ("auto", "torch")
 
 register_builder(system_from_equations)
 
@@ -114,10 +113,10 @@ def compile(model: ModelLike, *, method: str | None = None, engine: str = "torch
     from odec.passes import derive
     from odec.render import module_text
 
-    _check_engine(engine)
+    kind = choose_engine(engine)
     system = _by_plain_name(parse(model))
     chosen = choose_method(system, method)
-    return module_text(derive(system), chosen, version=odec.__version__)
+    return module_text(derive(system), chosen, version=odec.__version__, engine=kind)
 
 
 def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> ModuleType:
@@ -127,17 +126,17 @@ def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> M
     """
     import odec
 
-    _check_engine(engine)
+    kind = choose_engine(engine)
     system = _by_plain_name(parse(model))
     chosen = choose_method(system, method)
-    facts = (odec.__version__, code_fingerprint(), system.source.name, system.source.text, chosen)
+    facts = (odec.__version__, code_fingerprint(), system.source.name, system.source.text, chosen, kind)
     key = sha256("\0".join(facts).encode()).hexdigest()
     name = f"odec_model_{key[:20]}"
     if name in sys.modules:
         return sys.modules[name]
     path = cache_directory() / f"{name}.py"
     if not path.exists():
-        write_whole(path, compile(system, method=method, engine=engine))
+        write_whole(path, compile(system, method=method, engine=kind))
     return _import(name, path)
 
 
@@ -160,10 +159,16 @@ def _import(name: str, path: Path) -> ModuleType:
     return module
 
 
-def _check_engine(engine: str) -> None:
+def choose_engine(engine: str) -> str:
+    """The engine to compile for; "auto" is torch, which runs everywhere. Raises ArgumentError."""
+    from odec.render import ENGINES
+
+    if engine == "auto":
+        return "torch"
     if engine not in ENGINES:
         hint = did_you_mean(engine, ENGINES) or f"; known: {', '.join(ENGINES)}"
         raise ArgumentError(f"unknown engine {engine!r}{hint}")
+    return engine
 
 
 def simulate(

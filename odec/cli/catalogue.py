@@ -132,7 +132,13 @@ def _transforms() -> str:
 
 
 def _engines() -> str:
-    return table(("name", "what it is"), [("torch", "plain tensor code on any device; the reference")])
+    from odec.render import ENGINES
+
+    words = {
+        "torch": "plain tensor code on any device; the reference",
+        "native": "one fused loop in C, beside the torch code; needs a C compiler where it runs",
+    }
+    return table(("name", "what it is"), [(name, words.get(name, "")) for name in ENGINES])
 
 
 _LISTS: dict[str, Callable[[], str]] = {

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", type=FILE, metavar="DIR|FILE", default=".", show_default=True,
               help="Directory for fit.json and fit.ode, or NAME.json to name both.")  # fmt: skip
 @click.option("--plot", type=FILE, metavar="FILE", help="Draw data and curves to FILE.png, .svg or .pdf.")
-@click.option("--optimizer", type=click.Choice(["lbfgs", "adam"]), help="Default: lbfgs.")
+@click.option("--optimizer", type=click.Choice(["lbfgs", "adam", "gauss-newton"]), help="Default: lbfgs.")
 @click.option("--lr", metavar="RATE", help="Learning rate of adam.")
 @click.option("--epochs", type=click.IntRange(min=0), metavar="N", help="The most steps of the optimizer.")
 @click.option("--transforms", type=click.Choice(["model", "none"]),

@@ -49,9 +49,8 @@ def method_option(command: _Command) -> _Command:
 
 def engine_option(command: _Command) -> _Command:
     """--engine."""
-    kinds = click.Choice(["auto", "torch"])
-    text = "What computes: auto takes the fastest that works here."
-    return click.option("--engine", type=kinds, help=f"{text} Default: auto.")(command)
+    text = "What computes (see odec list engines). Default: auto."
+    return click.option("--engine", metavar="NAME", help=text)(command)
 
 
 def dtype_option(command: _Command) -> _Command:
