@@ -10,7 +10,7 @@ import numpy as np
 
 from odec.fit.optimize import Function, State
 
-_MAX_FAILURES = 30
+MAX_FAILURES = 30
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Adam:
             state = replace(
                 state, epoch=state.epoch + 1, theta=theta, loss=loss, gradient=gradient, memory=memory
             )
-            if failures >= _MAX_FAILURES:
+            if failures >= MAX_FAILURES:
                 yield state.end(f"the simulation fails all around this point; lr fell to {lr:.3g}")
                 return
             yield state

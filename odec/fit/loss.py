@@ -59,6 +59,20 @@ class SumOfSquares:
         predicted = self.simulate(params)[self._time_index, self._column_index]
         return predicted.to("cpu", torch.float64) - self._measured
 
+    def table(self, width: int) -> tuple[Tensor, Tensor, float]:
+        """The measurements as means and their numbers (T, width), and the squares within replicates.
+
+        The sum of squares is Σ number·(prediction − mean)² + the rest. Columns: states, then observables.
+        """
+        place = (self._time_index, self._column_index)
+        shape = (len(self.times), width)
+        number = torch.zeros(shape, dtype=torch.float64)
+        number.index_put_(place, torch.ones_like(self._measured), accumulate=True)
+        total = torch.zeros(shape, dtype=torch.float64)
+        total.index_put_(place, self._measured, accumulate=True)
+        mean = total / number.clamp(min=1)
+        return mean, number, float((self._measured - mean[place]).square().sum())
+
     def __call__(self, params: Mapping[str, Tensor | float]) -> Tensor:
         residuals = self.residuals(params)
         return residuals @ residuals
@@ -112,6 +126,20 @@ class Objective:
         if not torch.isfinite(gradient).all():
             return failed
         return value, gradient.numpy()
+
+    def normal_equations(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """The loss, Jᵀr (k,) and JᵀJ (k, k) at θ, for r the residuals; a failed simulation is inf."""
+        self.evaluations += 1
+
+        def residuals(point: Tensor) -> tuple[Tensor, Tensor]:
+            values = self.loss.residuals(self.params(point))
+            return values, values
+
+        jacobian, r = torch.func.jacfwd(residuals, has_aux=True)(torch.tensor(theta, dtype=torch.float64))
+        loss = float(r @ r)
+        if not (math.isfinite(loss) and bool(torch.isfinite(jacobian).all())):
+            return math.inf, np.zeros(len(theta)), np.eye(len(theta))
+        return loss, (jacobian.T @ r).detach().numpy(), (jacobian.T @ jacobian).detach().numpy()
 
     def natural(self, theta: np.ndarray) -> dict[str, float]:
         """The parameters at θ as floats."""

@@ -18,6 +18,8 @@ class State:
 
     memory: what the optimizer remembers beside θ (moments, step pairs), as lists and numbers, for JSON.
     finished: why it ended, empty while it goes on; converged: whether that end is a minimum.
+    passed: the losses of the epochs since the state before, this one's last, where they were several;
+    lowest: the lowest loss among them and its θ, where it is not this state's own.
     """
 
     epoch: int
@@ -27,6 +29,8 @@ class State:
     memory: dict[str, Any] = field(default_factory=dict)
     finished: str = ""
     converged: bool = False
+    passed: tuple[float, ...] = ()
+    lowest: tuple[float, np.ndarray] | None = None
 
     def end(self, message: str, *, converged: bool = False) -> State:
         """The same state, ended."""
@@ -34,7 +38,7 @@ class State:
 
 
 class Optimizer(Protocol):
-    """A method of minimisation. `steps` yields one state per epoch, each complete, the last one finished."""
+    """A method of minimisation. `steps` yields a state per epoch or more, each complete, the last finished."""
 
     @property
     def epochs(self) -> int: ...
@@ -87,8 +91,10 @@ def minimize(
             if state is None:
                 break
             if state.epoch > trace.state.epoch:
-                trace.losses.append(state.loss)
+                trace.losses.extend(state.passed or [state.loss])
             trace.state = state
+            if state.lowest is not None and state.lowest[0] < trace.best.loss:
+                trace.best = replace(state, loss=state.lowest[0], theta=state.lowest[1])
             if state.loss < trace.best.loss:
                 trace.best = state
             if state.finished:

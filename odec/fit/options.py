@@ -10,7 +10,7 @@ from typing import Any
 
 from odec.errors import ArgumentError, did_you_mean
 
-OPTIMIZERS = ("lbfgs", "adam")
+OPTIMIZERS = ("lbfgs", "adam", "gauss-newton")
 TRANSFORMS = ("model", "none")
 DTYPES = ("float64", "float32")
 
@@ -68,7 +68,7 @@ class Settings:
     @property
     def scaled(self) -> bool:
         """Whether θ is scaled: always but for Adam on untransformed values, whose lr is in natural units."""
-        return self.optimizer == "lbfgs" or self.transforms == "model"
+        return self.optimizer != "adam" or self.transforms == "model"
 
 
 def settle(options: Options) -> Settings:
@@ -78,8 +78,10 @@ def settle(options: Options) -> Settings:
     epochs, lr = options.epochs, options.lr
     if epochs is not None and (epochs != int(epochs) or epochs < 0):
         raise ArgumentError(f"epochs must be a whole number, 0 or more, not {epochs}")
-    if lr is not None and optimizer == "lbfgs":
-        raise ArgumentError("lr belongs to the optimizer adam; lbfgs finds the length of its steps itself")
+    if lr is not None and optimizer != "adam":
+        raise ArgumentError(
+            f"lr belongs to the optimizer adam; {optimizer} finds the length of its steps itself"
+        )
     if lr is not None and not 0 < lr < math.inf:
         raise ArgumentError(f"the learning rate lr must be a positive number, not {lr:g}")
     return Settings(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import torch
 from odec.errors import SimulationError
 from odec.fit.adam import Adam
 from odec.fit.data import Columns, Dataset, read_data
+from odec.fit.fused import FusedAdam, FusedGaussNewton, fused_problem
+from odec.fit.gauss_newton import GaussNewton
 from odec.fit.lbfgs import LBFGS
 from odec.fit.loss import Objective, SumOfSquares
 from odec.fit.optimize import Optimizer, Trace, begin, minimize
@@ -55,7 +58,8 @@ def fit(
     loss = SumOfSquares(subject.net, measured, columns, fixed)
     objective = Objective(loss, start.coordinates)
     trace = _first(objective, start) if saved is None else saved.trace(len(free))
-    trace = _run(objective, _optimizer(settings, objective), trace, settings, progress)
+    optimizer = _optimizer(subject.module, settings, objective)
+    trace = _run(objective, optimizer, trace, settings, progress)
     notes = [*remarks, *start.notes, *(saved.notes if saved else ())]
     asked = command or _command(options, subject, measured)
     return _result(
@@ -63,11 +67,17 @@ def fit(
     )
 
 
-def _optimizer(settings: Settings, objective: Objective) -> Optimizer:
-    if settings.optimizer == "adam":
-        return Adam(lr=settings.lr)
-    precision = float(torch.finfo(objective.loss.dtype).eps)
-    return LBFGS(precision=precision, size=objective.loss.data_norm, tolerance=max(1e-9, precision))
+def _optimizer(module: ModuleType, settings: Settings, objective: Objective) -> Optimizer:
+    """The optimizer asked for; inside the native kernel where the module has it."""
+    if settings.optimizer == "lbfgs":
+        precision = float(torch.finfo(objective.loss.dtype).eps)
+        return LBFGS(precision=precision, size=objective.loss.data_norm, tolerance=max(1e-9, precision))
+    rule = Adam(lr=settings.lr) if settings.optimizer == "adam" else GaussNewton(objective)
+    fused = fused_problem(module, objective)
+    if fused is None:
+        return rule
+    limit = rule.epochs if settings.epochs is None else settings.epochs
+    return FusedAdam(rule, *fused, limit) if isinstance(rule, Adam) else FusedGaussNewton(*fused, limit)
 
 
 def _first(objective: Objective, start: Start) -> Trace:

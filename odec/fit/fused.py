@@ -1,0 +1,141 @@
+"""Optimizers whose whole loop runs inside the native kernel, in slices between which Python looks in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from odec.fit.adam import MAX_FAILURES, Adam
+from odec.fit.gauss_newton import CONVERGED, STUCK, TOLERANCE
+from odec.fit.loss import Objective
+from odec.fit.optimize import Function, State
+
+_SLICE_SECONDS = 0.1
+_KINDS = {
+    "Above": "above",
+    "Below": "below",
+    "Between": "between",
+    "Exponential": "exponential",
+    "PowerOfTen": "power_of_ten",
+}
+
+
+def fused_problem(module: Any, objective: Objective) -> tuple[Any, float] | None:
+    """The module's FusedFit of an objective, and the part of the loss that no parameter changes.
+
+    None where the module cannot fuse the fit: not the native engine, or a model too large for it.
+    """
+    net, loss = objective.loss.net, objective.loss
+    if getattr(net, "engine", "torch") != "native" or not hasattr(module, "FusedFit"):
+        return None
+    if net.adjoint != "discrete" or net.vector().device.type != "cpu":
+        return None
+    data, weight, rest = loss.table(len(module.STATES) + len(module.OBSERVABLES))
+    with torch.no_grad():
+        p = net.vector({**loss.fixed}).detach()
+    keywords: dict[str, Any] = {"dt": net.dt, "clip": net.clip}
+    if module.INPUTS:
+        keywords["series"] = net._series(loss.inputs, p)
+    coordinates = objective.coordinates
+    rows = [
+        (name, *_kind(transform), float(offset), float(scale))
+        for name, transform, offset, scale in zip(
+            coordinates.names, coordinates.transforms, coordinates.offset, coordinates.scale, strict=True
+        )
+    ]
+    return module.FusedFit(loss.times, p, rows, data.to(p.dtype), weight.to(p.dtype), **keywords), rest
+
+
+def _kind(transform: Any) -> tuple[str, float, float]:
+    """A parametrization's kind and bounds, as the kernel knows them."""
+    if transform is None:
+        return "none", 0.0, 0.0
+    lower, upper = getattr(transform, "lower", 0.0), getattr(transform, "upper", 0.0)
+    return _KINDS[type(transform).__name__], float(lower), float(upper)
+
+
+@dataclass(frozen=True)
+class FusedAdam:
+    """Adam, with all of an epoch in the kernel."""
+
+    rule: Adam
+    kernel: Any
+    rest: float
+    limit: int
+
+    @property
+    def epochs(self) -> int:
+        return self.rule.epochs
+
+    def steps(self, function: Function, state: State) -> Iterator[State]:
+        """One state per slice; its `passed` holds the loss after each epoch of the slice."""
+        rule = self.rule
+        memory = state.memory or {"m": [0.0] * len(state.theta), "v": [0.0] * len(state.theta), "count": 0}
+        here = {
+            "theta": state.theta.tolist(),
+            "gradient": state.gradient.tolist(),
+            "m": memory["m"],
+            "v": memory["v"],
+            "count": int(memory["count"]),
+            "lr": float(memory.get("lr", rule.lr)),
+            "beta1": rule.beta1,
+            "beta2": rule.beta2,
+            "eps": rule.eps,
+            "failures": 0,
+            "loss": state.loss - self.rest,
+        }
+        for slice_length in _slices(self.limit - state.epoch):
+            losses = [loss + self.rest for loss in self.kernel.adam(here, slice_length)]
+            kept = {name: here[name] for name in ("m", "v", "count", "lr")}
+            theta, gradient = np.array(here["theta"]), np.array(here["gradient"])
+            epoch = state.epoch + len(losses)
+            state = State(epoch, theta, losses[-1], gradient, kept, passed=tuple(losses))
+            best = here["best_loss"] + self.rest
+            if best < state.loss:
+                state = replace(state, lowest=(best, np.array(here["best"])))
+            if here["failures"] >= MAX_FAILURES:
+                yield state.end(f"the simulation fails all around this point; lr fell to {here['lr']:.3g}")
+                return
+            yield state
+
+
+@dataclass(frozen=True)
+class FusedGaussNewton:
+    """Levenberg-Marquardt, with all of an epoch in the kernel: sensitivities, normal equations, step."""
+
+    kernel: Any
+    rest: float
+    limit: int
+    epochs: int = 200
+
+    def steps(self, function: Function, state: State) -> Iterator[State]:
+        """One state per slice; its `passed` holds the loss after each epoch of the slice."""
+        here = {"theta": state.theta.tolist(), **state.memory}
+        for slice_length in _slices(self.limit - state.epoch, first=20):
+            losses = [loss + self.rest for loss in self.kernel.gauss_newton(here, slice_length, TOLERANCE)]
+            kept = {name: here[name] for name in ("damping", "growth", "scale")}
+            theta, gradient = np.array(here["theta"]), 2 * np.array(here["gradient"])
+            epoch = state.epoch + len(losses)
+            state = State(epoch, theta, losses[-1], gradient, kept, passed=tuple(losses))
+            if here["status"]:
+                converged = here["status"] == 1
+                yield state.end(CONVERGED if converged else STUCK, converged=converged)
+                return
+            yield state
+
+
+def _slices(epochs: int, first: int = 100) -> Iterator[int]:
+    """Slices of epochs, each as long as what takes about a tenth of a second."""
+    length = first
+    while epochs > 0:
+        length = min(length, epochs)
+        start = time.perf_counter()
+        yield length
+        epochs -= length
+        took = max(time.perf_counter() - start, 1e-6)
+        length = max(1, min(10 * length, round(length * _SLICE_SECONDS / took)))
