@@ -7,12 +7,13 @@ from pathlib import Path
 
 import jinja2
 
+from odec.backends import native as native_backend
 from odec.backends import torch as torch_backend
 from odec.backends.job import Job
 from odec.methods import MAP, get
 from odec.passes.program import Programs
 
-ENGINES = ("torch",)
+ENGINES = ("torch", "native")
 
 
 @functools.cache
@@ -31,16 +32,19 @@ def environment() -> jinja2.Environment:
 
 
 def render(job: Job) -> str:
-    """The text of a job."""
-    return environment().get_template(job.template).render(job.context)
+    """The text of a job; a job within its context is rendered first."""
+    context = {name: render(part) if isinstance(part, Job) else part for name, part in job.context.items()}
+    return environment().get_template(job.template).render(context)
 
 
 def module_text(programs: Programs, method: str, *, version: str, engine: str = "torch") -> str:
     """The generated module of a model for one method and engine.
 
     method: a name of `odec.methods.METHODS`; ignored for a map. Raises KeyError for an unknown one.
+    engine: "torch", or "native" for a module that holds both. Raises ValueError for an unknown one.
     """
     if engine not in ENGINES:
         raise ValueError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
     tableau = None if programs.system.kind == MAP else get(method)
-    return render(torch_backend.module_job(programs, tableau, version=version))
+    backend = native_backend if engine == "native" else torch_backend
+    return render(backend.module_job(programs, tableau, version=version))

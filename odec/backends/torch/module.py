@@ -46,6 +46,7 @@ def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "uses_gamma": _uses(programs, "gamma"),
         "operator_name": f"{system.digest[:12]}_{tableau.name if tableau else MAP}",
         "default_dt": _default_dt(programs),
+        "native": False,
         "literal_tuple": literal_tuple,
         "wrap": wrap,
         "literal": literal,

@@ -1,0 +1,25 @@
+"""The module that holds both engines: the torch module, with the kernel's source and its runtime."""
+
+from __future__ import annotations
+
+from odec.backends.job import Job
+from odec.backends.native.kernel import kernel_job
+from odec.backends.torch.module import module_job as torch_job
+from odec.methods import Tableau
+from odec.passes.program import Programs
+
+
+def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> Job:
+    """The generated module with the native engine beside torch, for a tableau or (None) for a map."""
+    job, kernel = (
+        torch_job(programs, tableau, version=version),
+        kernel_job(programs, tableau, version=version),
+    )
+    own = {
+        "native": True,
+        "kernel": kernel,
+        "lanes": kernel.context["lanes"],
+        "inner_lanes": kernel.context["inner_lanes"],
+        "operator_name": f"{job.context['operator_name']}_native",
+    }
+    return Job(job.template, {**job.context, **own})
