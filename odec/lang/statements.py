@@ -46,22 +46,13 @@ class _StatementParser(Parser):
         super().__init__(source, line.tokens)
         self.doc = line.doc
         self.whole = Span(line.tokens[0].start, line.tokens[-1].start)
-        self._keywords: dict[str, Callable[[], Statement]] = {
-            "param": self._params,
-            "const": self._consts,
-            "init": self._inits,
-            "input": self._inputs,
-            "obs": self._observation,
-            "time": self._time,
-            "run": self._run,
-        }
 
     def statement(self) -> Statement:
         first, second = self.token, self.peek()
         if first.kind != "name":
             raise self._no_statement()
         self._refuse_events(first, second)
-        if second.kind == "name" or (second.kind in WORDS and first.text in (*self._keywords, *ALIASES)):
+        if second.kind == "name" or (second.kind in WORDS and first.text in (*KEYWORDS, *ALIASES)):
             statement = self._keyword_statement(first)
         elif second.kind == "(":
             statement = self._function_or_alias()
@@ -102,12 +93,12 @@ class _StatementParser(Parser):
         word = ALIASES.get(first.text, first.text)
         if word == "net":
             raise self.fail("E321", "neural networks (`net`) are not supported yet", self.whole, "a network")
-        if word in self._keywords:
+        if word in KEYWORDS:
             self.advance()
-            return self._keywords[word]()
-        guess = closest(first.text, [*self._keywords, *ALIASES])
+            return KEYWORDS[word](self)
+        guess = closest(first.text, [*KEYWORDS, *ALIASES])
         label = f"did you mean '{guess}'?" if guess else ""
-        known = ", ".join(self._keywords)
+        known = ", ".join(KEYWORDS)
         notes = (f"a line starts with {known}, or is `NAME = EXPR` or an equation",)
         raise self.fail("E114", f"no statement starts with '{first.text}'", first.span, label, *notes)
 
@@ -358,6 +349,18 @@ class _StatementParser(Parser):
             raise self.fail("E320", "arrays are not supported yet", index_span, "an index", note)
         self.expect("=", "'='")
         return Rule("map", name, 1, wrt, self.full_expression(), self.doc, self.whole)
+
+
+KEYWORDS: dict[str, Callable[[_StatementParser], Statement]] = {
+    "param": _StatementParser._params,
+    "const": _StatementParser._consts,
+    "init": _StatementParser._inits,
+    "input": _StatementParser._inputs,
+    "obs": _StatementParser._observation,
+    "time": _StatementParser._time,
+    "run": _StatementParser._run,
+}
+"""The words that start a statement."""
 
 
 def _next_step(index: Expr) -> Name | None:
