@@ -200,7 +200,7 @@ class _Checker:
         return [Function(f.name.text, tuple(a.text for a in f.args), body, f.doc, f.span)]
 
     def _inputs(self, statement: syntax.Inputs) -> list[Input]:
-        kind = statement.kind.text if statement.kind else "linear"
+        kind = statement.kind.text if statement.kind else "hold"
         if kind not in INPUT_KINDS and statement.kind:
             message = f"unknown kind of input '{kind}'"
             guess = self.report.guess(kind, INPUT_KINDS)

@@ -175,7 +175,7 @@ def test_inputs() -> None:
         ("u", "hold", "mV"),
         ("v", "cubic", None),
         ("w", "cubic", None),
-        ("z", "linear", None),
+        ("z", "hold", None),
     ]
     assert system.inputs[0].doc == "stimulus"
 
