@@ -283,3 +283,14 @@ def test_completion_offers_methods() -> None:
             [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
         )
         assert done.stdout.split() == [offered]
+
+
+def test_the_page_on_the_command_line_names_every_option() -> None:
+    from odec.cli import cli
+
+    page = (Path(package.__file__).parents[1] / "docs" / "cli.md").read_text(encoding="utf-8")
+    for name, command in cli.commands.items():
+        assert f"odec {name}" in page
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                assert any(option in page for option in parameter.opts), f"{parameter.opts} of odec {name}"
