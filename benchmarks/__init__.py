@@ -1,0 +1,1 @@
+"""odec beside other solvers: one module a workload, run as `python -m benchmarks.NAME`."""
