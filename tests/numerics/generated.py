@@ -141,25 +141,29 @@ def is_map(module):
 def plain(module, t, x0, p, dt, u=None, clip=None):
     """The states at the times t by a loop over StepCell: what every adjoint is compared with."""
     cell, x, xs = module.StepCell(), x0, [x0]
-    extra = [] if u is None else [u]
     least = 0 if is_map(module) else 1
     for a, b in zip(t[:-1], t[1:]):
         count = max(least, math.ceil(abs(float((b - a).detach())) / dt - 1e-6))
         h = (b - a) / max(count, 1)
         for j in range(count):
             options = {} if clip is None else {"clip": clip}
+            middle = a + (j + 0.5) * h
+            extra = [] if u is None else [u if is_map(module) else functools.partial(u, middle=middle)]
             x = cell(x, a + j * h, h, p, *extra, **options)
         xs.append(x)
     return torch.stack(torch.broadcast_tensors(*xs))
 
 
 def interpolant(kind, times, values):
-    """An input (K, *batch) as a function of time, written apart from the generated one."""
+    """An input (K, *batch) as a function of time, written apart from the generated one.
+
+    A held input keeps during a step the value that it has in the step's middle.
+    """
     times = torch.as_tensor(times, dtype=torch.float64)
     slopes = _slopes(times, values) if kind == "cubic" else None
 
-    def at(t):
-        t = torch.as_tensor(t, dtype=times.dtype)
+    def at(t, middle=None):
+        t = torch.as_tensor(middle if kind == "hold" and middle is not None else t, dtype=times.dtype)
         s = torch.minimum(torch.maximum(t, times[0]), times[-1])
         k = int(torch.searchsorted(times, s.detach(), right=True)) - 1
         if kind == "hold":
@@ -196,8 +200,8 @@ def _slopes(times, values):
 def stacked(functions):
     """Functions of time as the one function u(t) (*batch, n_inputs) that StepCell takes."""
 
-    def at(t):
-        return torch.stack(torch.broadcast_tensors(*(function(t) for function in functions)), -1)
+    def at(t, middle=None):
+        return torch.stack(torch.broadcast_tensors(*(function(t, middle) for function in functions)), -1)
 
     return at
 

@@ -70,6 +70,7 @@ def _letter(char: str) -> str:
 
 def _all(programs: Programs) -> Iterable[Program]:
     found = [programs.rhs, programs.rhs_vjp, programs.rhs_jvp]
+    found += [programs.initial, programs.initial_vjp, programs.initial_jvp]
     return [*found, *(p for p in (programs.observe, programs.observe_vjp) if p)]
 
 

@@ -24,6 +24,9 @@ def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
     jvp = writer.function(programs.rhs_jvp, _JVP_RESULT)
     observe = writer.function(programs.observe) if programs.observe else None
     observe_vjp = writer.function(programs.observe_vjp) if programs.observe_vjp else None
+    start = writer.function(programs.initial, {"x": "x"})
+    start_vjp = writer.function(programs.initial_vjp)
+    start_jvp = writer.function(programs.initial_jvp, {"x": "dx"})
     helpers, libm = dict(writer.printer.helpers), dict(writer.printer.libm)
     for helper, needs in _NEEDS.items():
         if helper in helpers:
@@ -44,6 +47,10 @@ def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "rhs": rhs,
         "rhs_vjp": vjp,
         "rhs_jvp": jvp,
+        "initial": start,
+        "initial_vjp": start_vjp,
+        "initial_jvp": start_jvp,
+        "initial_timed": start.uses_time or start_vjp.uses_time or start_jvp.uses_time,
         "observe": observe,
         "observe_vjp": observe_vjp,
         "timed": rhs.uses_time or vjp.uses_time or jvp.uses_time or bool(inputs),

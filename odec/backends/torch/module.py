@@ -62,7 +62,8 @@ def _places_line(places: list[int]) -> str:
     if len(line) <= WIDTH:
         return line
     paragraph = textwrap.indent(wrap(numbers, WIDTH - 8), "        ")
-    return f"    # fmt: off\n    places = torch.tensor([\n{paragraph},\n    ], device=zeros.device)\n    # fmt: on"
+    lines = ["# fmt: off", "places = torch.tensor([", f"{paragraph},", "], device=zeros.device)", "# fmt: on"]
+    return "\n".join(line if line.startswith("        ") else f"    {line}" for line in lines)
 
 
 def literal(value: float) -> str:
