@@ -1,0 +1,65 @@
+"""The order of every method, measured through its generated module."""
+
+import importlib.util
+import math
+import sys
+
+import pytest
+import torch
+
+import odec
+from odec.methods import METHODS
+
+LOGISTIC = """
+init x = 0.3
+dx/dt = x*(1 - x)
+"""
+
+WITCH_OF_AGNESI = """
+init x = 1
+dx/dt = -2*t*x**2
+"""
+
+PROBLEMS = {
+    "autonomous": (LOGISTIC, 4.0, lambda t: 1 / (1 + 7 / 3 * math.exp(-t))),
+    "non-autonomous": (WITCH_OF_AGNESI, 1.0, lambda t: 1 / (1 + t**2)),
+}
+"""Equations, the end of the time span that starts at 0, and the solution."""
+
+STEPS = {1: (512, 1024), 2: (128, 256), 3: (64, 128), 4: (32, 64), 5: (32, 64)}
+"""Few enough for the error to stand clear of rounding, many enough for its leading term to rule."""
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory):
+    folder, modules = tmp_path_factory.mktemp("order"), {}
+
+    def load(problem, method):
+        name = f"order_{problem.replace('-', '_')}_{method}"
+        if name not in modules:
+            path = folder / f"{name}.py"
+            path.write_text(odec.compile(PROBLEMS[problem][0], method=method), encoding="utf-8")
+            spec = importlib.util.spec_from_file_location(name, path)
+            modules[name] = sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(modules[name])
+        return modules[name]
+
+    return load
+
+
+@pytest.mark.parametrize("reversed_time", [False, True], ids=["forwards", "backwards"])
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("method", METHODS)
+def test_measured_order(load, method, problem, reversed_time):
+    _, end, solution = PROBLEMS[problem]
+    start, stop = (end, 0.0) if reversed_time else (0.0, end)
+    order = METHODS[method].order
+    errors = []
+    for count in STEPS.get(order, (16, 32)):
+        net = load(problem, method).Model(dt=end / count, adjoint="none")
+        x0 = torch.tensor([solution(start)], dtype=torch.float64)
+        x = net(torch.tensor([start, stop], dtype=torch.float64), x0=x0)
+        assert net.status.steps == count
+        errors.append(abs(x[-1, 0].item() - solution(stop)))
+    slope = math.log2(errors[0] / errors[1])
+    assert abs(slope - order) < 0.15, f"measured {slope:.3f}, errors {errors}"
