@@ -45,14 +45,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Ready:
-    """A prepared contender: `call()` returns when its result is complete, `read(result)` gives numpy arrays.
-
-    A time is divided by `units`, the number of units of work (thousands of epochs, say) in a call.
-    """
+    """A prepared contender: `call()` returns when all is done, `read(result)` gives numpy arrays."""
 
     call: Callable[[], Any]
     read: Callable[[Any], Any] = np.asarray
-    units: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -163,7 +159,7 @@ def measure(workload: Workload, case: Case, contenders: Sequence[Contender], opt
         _say(f"  {contender.name}: {row.absent or f'{row.first_call:.3g} s for its first call'}")
     for _ in range(options.repeats):
         for row, ready, number in running:
-            if not row.samples or sum(row.samples) * number * ready.units < options.budget:
+            if not row.samples or sum(row.samples) * number < options.budget:
                 row.samples.append(_sample(ready, number))
     if workload.memory and not options.no_memory:
         for row, _, _ in running:
@@ -182,9 +178,9 @@ def _start(workload: Workload, case: Case, contender: Contender, row: Row) -> tu
     row.errors = workload.errors(case, ready.read(result))
     del result
     if taken > 1 and not contender.compiles:
-        row.samples.append(taken / ready.units)
+        row.samples.append(taken)
         return ready, 1
-    again = _sample(ready, 1) * ready.units
+    again = _sample(ready, 1)
     return ready, max(1, round(SHORTEST_SAMPLE / max(again, 1e-9)))
 
 
@@ -195,7 +191,7 @@ def _sample(ready: Ready, number: int) -> float:
         begun = time.perf_counter()
         for _ in range(number):
             ready.call()
-        return (time.perf_counter() - begun) / number / ready.units
+        return (time.perf_counter() - begun) / number
     finally:
         gc.enable()
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import odec_engine
 from benchmarks.ensemble import diffrax_rk4
-from benchmarks.harness import Case, Contender, Ready
+from benchmarks.harness import Absent, Case, Contender, Ready
 from benchmarks.lotka_volterra import EVERY, MODEL, PARAMS, STEPS, T1, TIMES, H, slope, step
 
 
@@ -62,6 +62,25 @@ def odec_forward(engine: str) -> Callable[[Case], Ready]:
         return Ready(lambda: model(t, x0=start, params=params), lambda _: None)
 
     return prepare
+
+
+def odec_loss(case: Case) -> Ready:
+    """odec's loss and gradient in one pass, called without autograd."""
+    torch, p, x0, data = _torch(case)
+    module = odec_engine.load(MODEL, "rk4", "native")
+    if not hasattr(module, "loss_gradient"):
+        raise Absent("the module has no loss_gradient")
+    t = torch.linspace(0, T1, TIMES + 1, dtype=p.dtype)
+    seen = torch.cat((torch.zeros_like(data[:1]), data)).movedim(1, -1)
+    weight = torch.ones((TIMES + 1, 2), dtype=p.dtype)
+    weight[0] = 0
+    start, rows = x0.T, p.detach().T
+
+    def call() -> Any:
+        loss, _, gradient = module.loss_gradient(t, start, rows, seen, weight, dt=H)
+        return loss, gradient
+
+    return Ready(call, lambda result: _gradient(result).T)
 
 
 def eager(case: Case) -> Ready:
@@ -262,6 +281,7 @@ def numba_adjoint(case: Case) -> Ready:
 
 CONTENDERS = [
     Contender("odec native", odec("native")),
+    Contender("odec native, loss_gradient", odec_loss),
     Contender("odec native, forward alone", odec_forward("native")),
     Contender("odec torch", odec("torch"), compiles=False),
     Contender("numba, hand-written adjoint", numba_adjoint),
