@@ -180,7 +180,8 @@ def _table() -> dict[str, Operation]:
         ("floor", one, "function", lambda x: float(math.floor(x)) if math.isfinite(x) else x),
         ("ceil", one, "function", lambda x: float(math.ceil(x)) if math.isfinite(x) else x),
     ]
-    names = "exp expm1 log log1p log10 log2 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf gamma"
+    names = "exp expm1 log log1p log10 log2 sqrt erf gamma "
+    names += "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh"
     rows += [(name, one, "function", _total(getattr(math, name))) for name in names.split()]
     return {name: Operation(name, arity, kind, evaluate) for name, arity, kind, evaluate in rows}
 
