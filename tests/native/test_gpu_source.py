@@ -1,0 +1,128 @@
+"""The kernels compiled by NVRTC, which needs no GPU: that they are accepted, and what they take of a GPU thread.
+
+gpu_registers.json holds the registers and the stack (bytes; sin and cos of large angles have one) of every
+example's kernels on sm_90. ODEC_UPDATE_REGISTERS=1 writes it anew; read the difference before you keep it.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from native_models import CLASHES, GATED, LORENZ, PAIR_MAP, RICKER, TIMED, load
+
+ROOT = Path(__file__).parents[2]
+HELD = Path(__file__).with_name("gpu_registers.json")
+EXAMPLES = sorted(path.stem for path in ROOT.glob("examples/*/*.ode") if path.stem == path.parent.name)
+KERNELS = ("solve", "adjoint", "tangent", "loss")
+SPARE = 8
+"""Registers that another version of the compiler may add: what a thread gets is a multiple of eight."""
+
+
+def example(name):
+    return load((ROOT / f"examples/{name}/{name}.ode").read_text(encoding="utf-8"))
+
+
+def figures(module, kernel, dtype, arch="sm_90", times=False):
+    """Registers, stack and spilled bytes of a kernel, as the compiler counts them."""
+    defines = module._defines(kernel, dtype, False, times, 1, 0)
+    options = [
+        f"--gpu-architecture={arch}",
+        "--ptxas-options=-v",
+        f"-DKERNEL={kernel}",
+        f"-D{kernel.upper()}",
+    ]
+    cubin, log = module._compile_cubin(options + [f"-D{name}={value}" for name, value in defines.items()])
+    assert cubin.startswith(b"\x7fELF")
+    stack, stores, loads = re.search(
+        r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", log
+    ).groups()
+    return int(re.search(r"Used (\d+) registers", log)[1]), int(stack), int(stores) + int(loads)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_take_no_more_registers_than_held(name, kernel):
+    module = example(name)
+    held = json.loads(HELD.read_text()) if HELD.is_file() else {}
+    found = {
+        bits: figures(module, kernel, dtype)
+        for bits, dtype in (("float32", torch.float32), ("float64", torch.float64))
+    }
+    if os.environ.get("ODEC_UPDATE_REGISTERS"):
+        held.setdefault(name, {})[kernel] = found
+        HELD.write_text(json.dumps(held, indent=1, sort_keys=True) + "\n")
+        pytest.skip("gpu_registers.json was written anew")
+    for bits, (registers, stack, spilled) in found.items():
+        most, most_stack, most_spilled = held[name][kernel][bits]
+        assert registers <= most + SPARE, f"{registers} registers, where {most} are held"
+        assert stack <= most_stack + 8 * SPARE, f"{stack} bytes of stack, where {most_stack} are held"
+        assert spilled <= most_spilled * 2, f"{spilled} bytes spilled, where {most_spilled} are held"
+
+
+def test_lorenz_leaves_room_for_many_threads():
+    module = example("lorenz")
+    for dtype, most in ((torch.float32, 40), (torch.float64, 56)):
+        registers, stack, spilled = figures(module, "solve", dtype)
+        assert registers <= most and stack == spilled == 0
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_100"])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_compile_for_other_architectures(name, arch):
+    module = example(name)
+    dtype = torch.float32 if arch == "sm_100" else torch.float64
+    held = json.loads(HELD.read_text())
+    for kernel in KERNELS:
+        _, _, spilled = figures(module, kernel, dtype, arch)
+        assert spilled <= held[name][kernel]["float64"][2] * 2
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("text", [TIMED, GATED, CLASHES, RICKER, PAIR_MAP])
+def test_inputs_functions_and_awkward_names_compile_without_a_stack_for_the_call(text, kernel):
+    module = load(text, "" if "[t+1]" in text else "rk4")
+    registers, stack, _ = figures(module, kernel, torch.float64, times=True)
+    assert registers <= 255 and stack < 1000
+
+
+@pytest.mark.parametrize("method", ["euler", "dopri5"])
+def test_other_methods_compile(method):
+    registers, _, spilled = figures(load(LORENZ, method), "adjoint", torch.float32)
+    assert registers <= 128 and spilled == 0
+
+
+def test_cubins_are_cached_and_damaged_ones_rebuilt(tmp_path, monkeypatch):
+    module = load(LORENZ)
+    monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path))
+    built, compile_ = [], module._compile_cubin
+    monkeypatch.setattr(module, "_compile_cubin", lambda options: built.append(options) or compile_(options))
+    defines = module._defines("solve", torch.float32, False, False, 1, 0)
+    first = module._cubin("solve", defines, (9, 0))
+    assert module._cubin("solve", defines, (9, 0)) == first and len(built) == 1
+    (entry,) = tmp_path.glob("*.cubin")
+    entry.write_bytes(first[:100])
+    assert module._cubin("solve", defines, (9, 0)) == first and len(built) == 2
+    assert module._cubin("solve", defines, (8, 6)) != first and len(built) == 3
+    assert len(list(tmp_path.glob("*.cubin"))) == 2
+
+
+def test_a_kernel_that_does_not_compile_shows_the_command_and_the_log(monkeypatch):
+    module = load(LORENZ)
+    monkeypatch.setattr(module, "KERNEL_SOURCE", "int broken = ;")
+    with pytest.raises(module.EngineError, match=r"(?s)NVRTC \d+\.\d+ failed.*sm_90.*broken") as error:
+        module._compile_cubin(["--gpu-architecture=sm_90"])
+    assert "engine='torch'" in str(error.value)
+
+
+def test_targets_are_the_nearest_older_of_the_same_kind():
+    module = load(LORENZ)
+    supported = [75, 80, 86, 90, 100, 120]
+    for capability, target in (((9, 0), "sm_90"), ((8, 7), "sm_86"), ((8, 0), "sm_80"), ((12, 1), "sm_120")):
+        assert module._architecture(capability, supported) == target
+    with pytest.raises(module.EngineError, match=r"not for this GPU \(sm_70\); install an older one"):
+        module._architecture((7, 0), supported)
+    with pytest.raises(module.EngineError, match=r"not for this GPU \(sm_130\); install a newer one"):
+        module._architecture((13, 0), supported)
