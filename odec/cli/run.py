@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -100,6 +101,7 @@ def run(
         inputs=read_inputs(inputs),
         dtype=dtype or "float64",
     )
+    _remark(result)
     if plot is not None:
         from odec.plot import plot_run
 
@@ -109,6 +111,14 @@ def run(
     if output != STANDARD:
         say(f"wrote {output}")
     return OK
+
+
+def _remark(result: Simulation) -> None:
+    """Say which observables are no finite numbers, and since when."""
+    for name in result.observable_names:
+        wrong = [t for t, value in zip(result.times, result[name], strict=True) if not math.isfinite(value)]
+        if wrong:
+            say(f"note: the observable {name} is not a finite number at {result.time_name} = {wrong[0]:g}")
 
 
 def _times(text: str) -> list[float]:
