@@ -38,7 +38,7 @@ class State:
 
 
 class Optimizer(Protocol):
-    """A method of minimisation. `steps` yields a state per epoch or more, each complete, the last finished."""
+    """A method of minimisation. `steps` yields a state per epoch or more, the last finished."""
 
     @property
     def epochs(self) -> int: ...
