@@ -117,6 +117,7 @@ def use_threads(count: int) -> None:
 def main(workload: Workload, arguments: Sequence[str] | None = None) -> None:
     """The command line of a workload: measure, print the table, write it and its picture."""
     options = _options(workload).parse_args(arguments)
+    options.load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     use_threads(options.threads)
     if options.peak:
         _report_peak(workload, options)

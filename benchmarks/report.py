@@ -97,6 +97,7 @@ def _machine(options: Any) -> list[str]:
         ("command", f"`{command}`"),
         ("machine", f"{processor()}, {os.cpu_count()} cores, {options.threads} threads for everyone"),
         ("versions", f"Python {platform.python_version()}, {', '.join(versions)}"),
+        ("load before the run", f"{options.load:.1f} (anything but 0 disturbs)"),
         ("date", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")),
     ]
     read = (
