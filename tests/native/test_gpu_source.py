@@ -1,7 +1,8 @@
-"""The kernels compiled by NVRTC, which needs no GPU: that they are accepted, and what they take of a GPU thread.
+"""The kernels compiled by NVRTC, which needs no GPU: that it accepts them, and what a GPU's thread needs.
 
-gpu_registers.json holds the registers and the stack (bytes; sin and cos of large angles have one) of every
-example's kernels on sm_90. ODEC_UPDATE_REGISTERS=1 writes it anew; read the difference before you keep it.
+gpu_registers.json holds the registers, the bytes of stack (the sine of a large angle has one) and the bytes
+spilled of every example's kernels, by architecture. ODEC_UPDATE_REGISTERS=1 writes
+it anew; read the difference before you keep it.
 """
 
 import json
@@ -16,6 +17,8 @@ from native_models import CLASHES, GATED, LORENZ, PAIR_MAP, RICKER, TIMED, load
 ROOT = Path(__file__).parents[2]
 HELD = Path(__file__).with_name("gpu_registers.json")
 EXAMPLES = sorted(path.stem for path in ROOT.glob("examples/*/*.ode") if path.stem == path.parent.name)
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+TARGETS = (("sm_80", "float64"), ("sm_90", "float32"), ("sm_90", "float64"), ("sm_100", "float32"))
 KERNELS = ("solve", "adjoint", "tangent", "loss")
 SPARE = 8
 """Registers that another version of the compiler may add: what a thread gets is a multiple of eight."""
@@ -46,20 +49,21 @@ def figures(module, kernel, dtype, arch="sm_90", times=False):
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_take_no_more_registers_than_held(name, kernel):
     module = example(name)
-    held = json.loads(HELD.read_text()) if HELD.is_file() else {}
-    found = {
-        bits: figures(module, kernel, dtype)
-        for bits, dtype in (("float32", torch.float32), ("float64", torch.float64))
-    }
+    held = json.loads(HELD.read_text(encoding="utf-8"))
+    found = {f"{arch} {dtype}": figures(module, kernel, DTYPES[dtype], arch) for arch, dtype in TARGETS}
     if os.environ.get("ODEC_UPDATE_REGISTERS"):
         held.setdefault(name, {})[kernel] = found
-        HELD.write_text(json.dumps(held, indent=1, sort_keys=True) + "\n")
-        pytest.skip("gpu_registers.json was written anew")
-    for bits, (registers, stack, spilled) in found.items():
-        most, most_stack, most_spilled = held[name][kernel][bits]
-        assert registers <= most + SPARE, f"{registers} registers, where {most} are held"
-        assert stack <= most_stack + 8 * SPARE, f"{stack} bytes of stack, where {most_stack} are held"
-        assert spilled <= most_spilled * 2, f"{spilled} bytes spilled, where {most_spilled} are held"
+        rows = re.sub(
+            r"\[\s+(\d+),\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2, \3]", json.dumps(held, indent=1, sort_keys=True)
+        )
+        HELD.write_text(rows + "\n", encoding="utf-8")
+    for target, (registers, stack, spilled) in found.items():
+        most, most_stack, most_spilled = held[name][kernel][target]
+        assert registers <= most + SPARE, f"{target}: {registers} registers, where {most} are held"
+        assert stack <= most_stack + 32, f"{target}: {stack} bytes of stack, where {most_stack} are held"
+        assert spilled <= most_spilled + 64, (
+            f"{target}: {spilled} bytes spilled, where {most_spilled} are held"
+        )
 
 
 def test_lorenz_leaves_room_for_many_threads():
@@ -67,17 +71,6 @@ def test_lorenz_leaves_room_for_many_threads():
     for dtype, most in ((torch.float32, 40), (torch.float64, 56)):
         registers, stack, spilled = figures(module, "solve", dtype)
         assert registers <= most and stack == spilled == 0
-
-
-@pytest.mark.parametrize("arch", ["sm_80", "sm_100"])
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_the_examples_compile_for_other_architectures(name, arch):
-    module = example(name)
-    dtype = torch.float32 if arch == "sm_100" else torch.float64
-    held = json.loads(HELD.read_text())
-    for kernel in KERNELS:
-        _, _, spilled = figures(module, kernel, dtype, arch)
-        assert spilled <= held[name][kernel]["float64"][2] * 2
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
