@@ -14,15 +14,28 @@ from odec.passes.program import Program, Programs
 from odec.tree import Expr, Number, symbols
 
 _C_WORDS = """
-    alignas alignof asm auto bool break case catch char class const constexpr const_cast continue default
-    delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int int64
-    long mutable namespace new noexcept not nullptr operator or and xor private protected public real register
-    restrict return short signed sizeof static struct switch template this throw true try typedef typeid typename
-    typeof union unsigned using virtual void volatile wchar_t while int64_t linux unix i386 NULL EOF"""
-_OUR_WORDS = """time x p u w l dt dx dp du dk gt gx gp gu h y R _w _l FN CONSTANT EACH EVERY_LANE EACH_LANE UNROLL LANES ROOM
-    N_STATES N_PARAMS N_INPUTS N_OBSERVABLES STAGES ALIGNED KERNEL CLIP TIMES INFINITY_ NAN_ square cube select lesser
-    greater modulo gamma_function digamma heaviside sigmoid softplus relu sign pow atan2 sqrt fabs floor ceil tgamma
-    min max abs threadIdx blockIdx blockDim gridDim warpSize Call Series"""
+    alignas alignof asm auto bool break case catch char class const constexpr const_cast continue
+    default delete do double dynamic_cast else enum explicit export extern false float for friend goto
+    if inline int int64 long mutable namespace new noexcept not nullptr operator or and xor private
+    protected public real register restrict return short signed sizeof static struct switch template
+    this throw true try typedef typeid typename typeof union unsigned using virtual void volatile
+    wchar_t while int64_t linux unix i386 NULL EOF
+"""
+_OUR_WORDS = """
+    time x p u w l dt dx dp du dk gt gx gp gu h y R _w _l FN CONSTANT EACH EVERY_LANE EACH_LANE UNROLL
+    LANES ROOM N_STATES N_PARAMS N_INPUTS N_OBSERVABLES STAGES ALIGNED KERNEL CLIP TIMES INFINITY_ NAN_
+    square cube select lesser greater modulo gamma_function digamma heaviside sigmoid softplus relu sign
+    pow atan2 sqrt fabs floor ceil tgamma min max abs threadIdx blockIdx blockDim gridDim warpSize Call
+    Series BLOCK BLOCK_OF BY_LANE FIT GPU LOSS MODEL_FN PARALLEL_LANES RESTRICT TANGENT SOLVE ADJOINT
+    TAPE_LANE TAPE_ROW WORKER VECTOR_LIBM LAST_STATE INNER_LANES REAL_BITS add_output add_row
+    adjoint_block advance damped_step find from_tape initial initial_jvp initial_vjp input_tangents
+    input_values item_of keep load loss_at natural normal_equations normal_equations_at observe
+    observe_block observe_vjp observe_vjp_block pull_inputs pull_rates rhs rhs_jvp rhs_vjp room_on_tape
+    rounded_product seed slope slope_vjp slope_jvp solve_block stage_times step step_after step_before
+    step_block step_jvp step_jvp_block step_vjp step_vjp_block store store_observed store_output
+    tangent_block to_tape total Place View Coordinate Problem Adam GaussNewton Lanes NONE ABOVE BELOW
+    BETWEEN EXPONENTIAL POWER_OF_TEN solve adjoint tangent loss fit_adam fit_gauss_newton middle
+"""
 _RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
 
 _ARGUMENT = {"t": "(real)time"}
@@ -87,7 +100,7 @@ class FunctionWriter:
         return self.names.get(name, name)
 
     def function(self, program: Program, results: Mapping[str, str] = _RESULT) -> Function:
-        """The body of a program over one lane's arrays (x[0]_l, p[0]_l, …); results: the output groups' arrays."""
+        """The body of a program over one lane's arrays (x[0]_l, p[0]_l, …); results: the outputs' arrays."""
         used = {s.name for expr in _expressions(program) for s in symbols(expr)}
         text = self._loads(program, used)
         for assign in program.body:

@@ -79,7 +79,7 @@ class CPrinter(Printer):
         return special(*args) if special else super().operation(expr)
 
     def chain(self, operator: str, args: tuple[Expr, ...], precedence: int) -> Printed:
-        """Comparisons joined bitwise, each in parentheses: both sides are evaluated, so loops stay straight."""
+        """Comparisons joined bitwise, in parentheses: both sides are evaluated, so loops stay straight."""
         first, *rest = (self.doc(arg, SUM) for arg in args)
         return Chain(first, tuple((operator, doc) for doc in rest)), precedence
 
