@@ -1,0 +1,213 @@
+"""The compiler, the cache and what goes wrong with them. Each case runs in a process of its own."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+from native_models import LORENZ, TIMED, load
+
+_RUN = """
+import importlib.util, sys, warnings, torch
+spec = importlib.util.spec_from_file_location("model", {path!r})
+model = importlib.util.module_from_spec(spec)
+sys.modules["model"] = model
+spec.loader.exec_module(model)
+net = model.Model(engine={engine!r}, dt=0.01)
+x = net(torch.tensor([0.0, 0.1], dtype=torch.float64))
+print(net.engine, "%.12e" % float(x[-1, 0]))
+"""
+
+
+def start(module, cache, *, engine="native", **environment):
+    variables = {**os.environ, "ODEC_CACHE_DIR": str(cache), **environment}
+    code = _RUN.format(path=module.__file__, engine=engine)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], env=variables, **pipes)
+
+
+def run(module, cache, **options):
+    process = start(module, cache, **options)
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def lorenz():
+    return load(LORENZ)
+
+
+@pytest.fixture(scope="module")
+def answer(lorenz, tmp_path_factory):
+    code, out, err = run(lorenz, tmp_path_factory.mktemp("first"))
+    assert code == 0, err
+    assert out.startswith("native ")
+    return out
+
+
+def test_two_processes_may_race(lorenz, answer, tmp_path):
+    processes = [start(lorenz, tmp_path / "new" / "folder") for _ in range(3)]
+    for process in processes:
+        out, err = process.communicate()
+        assert (process.returncode, out) == (0, answer), err
+    assert len(list((tmp_path / "new" / "folder").iterdir())) == 1
+
+
+def test_the_cache_is_used(lorenz, answer, tmp_path):
+    assert run(lorenz, tmp_path)[1] == answer
+    (entry,) = tmp_path.glob("*.so")
+    before = entry.stat().st_mtime_ns
+    broken = tmp_path / "broken"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec cc --version\nexit 1\n')
+    broken.chmod(0o755)
+    assert run(lorenz, tmp_path)[1] == answer
+    assert entry.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "not a library"])
+def test_a_damaged_entry_is_built_again(lorenz, answer, tmp_path, damage):
+    assert run(lorenz, tmp_path)[1] == answer
+    (entry,) = tmp_path.glob("*.so")
+    content = entry.read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    texts = {"empty": b"", "cut": content[:middle], "flipped": flipped, "not a library": b"hello"}
+    entry.write_bytes(texts[damage])
+    code, out, err = run(lorenz, tmp_path)
+    assert (code, out) == (0, answer), err
+    (entry,) = tmp_path.glob("*.so")
+    assert len(entry.read_bytes()) > middle
+
+
+def test_a_cache_that_cannot_be_written(lorenz, answer, tmp_path):
+    """A file stands where the folder should be, which holds for root too."""
+    (tmp_path / "file").write_text("")
+    code, out, err = run(lorenz, tmp_path / "file")
+    assert (code, out) == (0, answer)
+    assert "cannot be written" in err and "ODEC_CACHE_DIR" in err
+
+
+def test_no_compiler(lorenz, tmp_path):
+    nowhere = {"PATH": str(tmp_path), "CC": ""}
+    code, _, err = run(lorenz, tmp_path, **nowhere)
+    assert code == 1
+    assert "no C compiler was found (cc, gcc, clang); install one, set CC, or use engine='torch'" in err
+    code, out, err = run(lorenz, tmp_path, engine="auto", **nowhere)
+    assert code == 0 and out.startswith("torch "), err
+    code, _, err = run(lorenz, tmp_path, CC="no-such-cc")
+    assert "the C compiler 'no-such-cc' that CC names was not found" in err
+
+
+def test_a_compiler_that_fails(lorenz, tmp_path):
+    fake = tmp_path / "fake-cc"
+    fake.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo fake 1.0 && exit 0\necho "disk quota of $1" >&2\nexit 1\n'
+    )
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    code, _, err = run(lorenz, tmp_path / "cache", CC=str(fake))
+    assert code == 1
+    assert "the C compiler failed; use engine='torch' meanwhile" in err
+    assert "disk quota of -O3" in err and f"{fake} -O3" in err
+    code, out, err = run(lorenz, tmp_path / "cache", engine="auto", CC=str(fake))
+    assert code == 0 and out.startswith("torch ")
+    assert "the torch engine is used instead of the native one" in err
+
+
+def test_a_compiler_without_openmp_or_vector_functions(lorenz, answer, tmp_path):
+    fake = tmp_path / "plain-cc"
+    fake.write_text('#!/bin/sh\ncase "$*" in *-fopenmp*) echo no openmp >&2; exit 1;; esac\nexec cc "$@"\n')
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    code, out, err = run(lorenz, tmp_path / "cache", CC=str(fake))
+    assert (code, out) == (0, answer), err
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("text", [LORENZ, TIMED])
+def test_each_compiler_gives_the_same_numbers(compiler, text, tmp_path):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    module = load(text)
+    code = _SAME.format(path=module.__file__)
+    variables = {**os.environ, "ODEC_CACHE_DIR": str(tmp_path), "CC": compiler}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 1e-10
+
+
+_SAME = """
+import importlib.util, sys, torch
+spec = importlib.util.spec_from_file_location("model", {path!r})
+model = importlib.util.module_from_spec(spec)
+sys.modules["model"] = model
+spec.loader.exec_module(model)
+t = torch.linspace(0, 0.9, 5, dtype=torch.float64)
+found = []
+for engine in ("native", "torch"):
+    net = model.Model(engine=engine, dt=0.02)
+    knots = torch.linspace(0, 1, 7, dtype=torch.float64)
+    series = {{name: (knots, torch.cos(knots)) for name in model.INPUTS}}
+    inputs = {{"inputs": series}} if series else {{}}
+    x0 = torch.rand(21, len(model.STATES), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x0.requires_grad_()
+    x = net(t, x0=x0, **inputs)
+    leaves = [x0, *net.parameters()]
+    found.append([x.detach(), *torch.autograd.grad((x**2).sum(), leaves)])
+print(max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(*found)))
+"""
+
+
+def test_kernels_stay_inside_their_arrays(tmp_path):
+    """Solve, adjoint, tangent and loss under the address and undefined-behaviour sanitizers."""
+    command = ["gcc", "-print-file-name=libasan.so"]
+    found = (
+        subprocess.run(command, capture_output=True, text=True).stdout.strip() if shutil.which("gcc") else ""
+    )
+    if not os.path.isabs(found):
+        pytest.skip("gcc's address sanitizer is not installed")
+    code = _SANITIZED.format(paths=[load(LORENZ, "tsit5").__file__, load(TIMED).__file__])
+    variables = {
+        **os.environ,
+        "ODEC_CACHE_DIR": str(tmp_path),
+        "CC": "gcc",
+        "ODEC_CFLAGS": "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all",
+        "LD_PRELOAD": found,
+        "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0",
+        "OMP_NUM_THREADS": "2",
+    }
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.endswith("clean\n"), done.stderr[-3000:]
+
+
+_SANITIZED = """
+import importlib.util, sys, torch
+for number, path in enumerate({paths!r}):
+    spec = importlib.util.spec_from_file_location(f"model{{number}}", path)
+    model = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = model
+    spec.loader.exec_module(model)
+    torch.set_num_threads(2)
+    for size, batched in ((1, False), (37, True)):
+        net = model.Model(engine="native", dt=0.05)
+        t = torch.tensor([0.0, 0.3, 0.3, 0.9], dtype=torch.float64)
+        n, m = len(model.STATES), len(model.PARAMS)
+        x0 = torch.rand(size, n, dtype=torch.float64).requires_grad_()
+        p = net.vector().detach()
+        p = p.expand(size, m).contiguous() if batched else p
+        series = []
+        if model.INPUTS:
+            knots = torch.linspace(0.1, 0.8, 5, dtype=torch.float64)
+            values = torch.rand(5, *([size] if batched else []), dtype=torch.float64)
+            series = [[knots, model._linear(knots, values), knots, model._cubic(knots, values)]]
+        for clip in (None, 1.0):
+            w = torch.ones(4, size, n, dtype=torch.float64)
+            model.native_solve(t, x0, p, *series, 0.05, clip)
+            model.native_adjoint(t, x0, p, *series, w, 0.05, clip, True)
+            model.native_tangent(t, x0, p, *series, t, x0, p, *series, 0.05, clip)
+            data = torch.zeros(4, n + len(model.OBSERVABLES), dtype=torch.float64)
+            model.loss_gradient(t, x0, p, *series, data, data + 1, 0.05, clip)
+        if model.OBSERVABLES:
+            model.native_observe(t, x0, p, *series, 0.05, None)
+print("clean")
+"""
