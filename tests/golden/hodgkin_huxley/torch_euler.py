@@ -1,0 +1,1136 @@
+"""hodgkin_huxley: the equations of hodgkin_huxley.ode as a PyTorch module.
+
+Action potentials of the squid giant axon. Hodgkin & Huxley 1952, in the modern convention: inside minus
+outside, rest at -65 mV.
+
+Written by odec 0.1.0 from hodgkin_huxley.ode (sha256 43af871627aaf018).
+Method: euler, order 1, 1 stage (Euler 1768; Hairer, Nørsett & Wanner I, II.1).
+Engine: torch. Needs torch and nothing else; edit the model and compile it again rather than this file.
+"""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+STATES = ("V", "m", "h", "n")
+PARAMS = ("gNa", "gK", "gL", "ENa", "EK", "EL")
+OBSERVABLES = ("Iion",)
+INPUTS = ("I",)
+
+C = 1.0  # hodgkin_huxley.ode:8: membrane capacitance
+
+
+def rhs(t, x, p, u):
+    """dx/dt of the states at time t: x (..., 4), p (..., 6), u (..., 1). Returns (..., 4)."""
+    gNa, gK, gL, ENa, EK, EL = p.unbind(-1)
+    (I,) = u.unbind(-1)
+    V, m, h, n = x.unbind(-1)
+    INa = gNa * m**3 * h * (V - ENa)  # hodgkin_huxley.ode:33
+    IK = gK * n**4 * (V - EK)  # hodgkin_huxley.ode:34
+    IL = gL * (V - EL)  # hodgkin_huxley.ode:35
+    dV_dt = (I - INa - IK - IL) / C  # hodgkin_huxley.ode:37
+    c0 = torch.abs(-(V + 40) / 10) < 1e-6
+    # hodgkin_huxley.ode:38
+    dm_dt = (
+        0.1
+        * torch.where(
+            c0,
+            10 * (1 - -(V + 40) / 10 / 2),
+            -(V + 40) / torch.where(c0, 1, torch.exp(torch.where(c0, 0, -(V + 40) / 10)) - 1),
+        )
+        * (1 - m)
+        - 4 * torch.exp(-(V + 65) / 18) * m
+    )
+    # hodgkin_huxley.ode:39
+    dh_dt = 0.07 * torch.exp(-(V + 65) / 20) * (1 - h) - 1 / (torch.exp(-(V + 35) / 10) + 1) * h
+    c1 = torch.abs(-(V + 55) / 10) < 1e-6
+    # hodgkin_huxley.ode:40
+    dn_dt = (
+        0.01
+        * torch.where(
+            c1,
+            10 * (1 - -(V + 55) / 10 / 2),
+            -(V + 55) / torch.where(c1, 1, torch.exp(torch.where(c1, 0, -(V + 55) / 10)) - 1),
+        )
+        * (1 - n)
+        - 0.125 * torch.exp(-(V + 65) / 80) * n
+    )
+    return _columns(dV_dt, dm_dt, dh_dt, dn_dt)
+
+
+def rhs_vjp(t, x, p, u, w):
+    """Products of a cotangent w (..., 4) with the derivatives of rhs.
+
+    Returns w·∂f/∂t (...,), w·∂f/∂x (..., 4), w·∂f/∂p (..., 6), w·∂f/∂u (..., 1).
+    """
+    gNa, gK, gL, ENa, EK, EL = p.unbind(-1)
+    w_V, w_m, w_h, w_n = w.unbind(-1)
+    V, m, h, n = x.unbind(-1)
+    c0 = V + 40
+    c1 = c0 / 10
+    c2 = torch.abs(-c1) < 1e-6
+    c3 = 0.1 * w_m * (1 - m)
+    c4 = torch.where(c2, 0, c3)
+    c5 = torch.exp(torch.where(c2, 0, -c1))
+    c6 = torch.where(c2, 1, c5 - 1)
+    c7 = c0 / c6
+    g_I = w_V / C
+    c8 = m**3
+    g_ENa = g_I * gNa * c8 * h
+    c9 = n**4
+    g_EK = g_I * gK * c9
+    g_EL = g_I * gL
+    c10 = V + 65
+    c11 = torch.exp(-c10 / 18)
+    c12 = torch.exp(-c10 / 20)
+    c13 = torch.exp(-c10 / 80)
+    c14 = torch.exp(-(V + 35) / 10)
+    c15 = c14 + 1
+    c16 = 1 / c15
+    c17 = V + 55
+    c18 = c17 / 10
+    c19 = torch.abs(-c18) < 1e-6
+    c20 = 0.01 * w_n * (1 - n)
+    c21 = torch.where(c19, 0, c20)
+    c22 = torch.exp(torch.where(c19, 0, -c18))
+    c23 = torch.where(c19, 1, c22 - 1)
+    c24 = c17 / c23
+    c25 = 4 * w_m * m * c11 / 18 - 0.07 * w_h * (1 - h) * c12 / 20
+    c26 = (10 * torch.where(c2, c3, 0) / 2 - c4 * c7 / c6 * c5) / 10 - c4 / c6 - g_ENa
+    c27 = c26 - g_EK - g_EL + c25 + 0.125 * w_n * n * c13 / 80
+    c28 = c27 - w_h * h * c16 / c15 * c14 / 10
+    g_V = c28 + (10 * torch.where(c19, c20, 0) / 2 - c21 * c24 / c23 * c22) / 10 - c21 / c23
+    c29 = V - ENa
+    c30 = -3 * g_I * gNa * h * c29 * m**2
+    g_m = c30 - 0.1 * w_m * torch.where(c2, 10 * (1 + c1 / 2), -c7) - 4 * w_m * c11
+    g_h = -g_I * gNa * c8 * c29 - 0.07 * w_h * c12 - w_h * c16
+    c31 = V - EK
+    c32 = -4 * g_I * gK * c31 * n**3
+    g_n = c32 - 0.01 * w_n * torch.where(c19, 10 * (1 + c18 / 2), -c24) - 0.125 * w_n * c13
+    g_gNa = -g_I * c8 * h * c29
+    g_gK = -g_I * c9 * c31
+    g_gL = -g_I * (V - EL)
+    return (
+        w.new_full(w.shape[:-1], 0),
+        _columns(g_V, g_m, g_h, g_n),
+        _columns(g_gNa, g_gK, g_gL, g_ENa, g_EK, g_EL),
+        _columns(g_I),
+    )
+
+
+def rhs_jvp(t, x, p, u, dt, dx, dp, du):
+    """∂f/∂t·dt + ∂f/∂x·dx + ∂f/∂p·dp + ∂f/∂u·du, tangents shaped as their values. Returns (..., 4)."""
+    gNa, gK, gL, ENa, EK, EL = p.unbind(-1)
+    d_gNa, d_gK, d_gL, d_ENa, d_EK, d_EL = dp.unbind(-1)
+    (d_I,) = du.unbind(-1)
+    d_V, d_m, d_h, d_n = dx.unbind(-1)
+    V, m, h, n = x.unbind(-1)
+    c0 = m**3
+    c1 = V - ENa
+    c2 = n**4
+    c3 = V - EK
+    c4 = d_gNa * c0 * h * c1 + 3 * d_m * m**2 * gNa * h * c1
+    c5 = d_I - (c4 + d_h * gNa * c0 * c1 + (d_V - d_ENa) * gNa * c0 * h)
+    c6 = c5 - (d_gK * c2 * c3 + 4 * d_n * n**3 * gK * c3 + (d_V - d_EK) * gK * c2)
+    d_dV_dt = (c6 - (d_gL * (V - EL) + (d_V - d_EL) * gL)) / C
+    c7 = V + 40
+    c8 = c7 / 10
+    c9 = torch.abs(-c8) < 1e-6
+    c10 = d_V / 10
+    c11 = 10 * (c10 / 2)
+    c12 = torch.exp(torch.where(c9, 0, -c8))
+    c13 = torch.where(c9, 1, c12 - 1)
+    c14 = c7 / c13
+    c15 = 0.1 * torch.where(c9, c11, -(d_V / c13 + c10 * c12 * c14 / c13)) * (1 - m)
+    c16 = c15 - 0.1 * d_m * torch.where(c9, 10 * (1 + c8 / 2), -c14)
+    c17 = V + 65
+    c18 = torch.exp(-c17 / 18)
+    d_dm_dt = c16 - (4 * d_m * c18 - 4 * (d_V / 18) * c18 * m)
+    c19 = torch.exp(-c17 / 20)
+    c20 = -0.07 * (d_V / 20) * c19 * (1 - h) - 0.07 * d_h * c19
+    c21 = torch.exp(-(V + 35) / 10)
+    c22 = c21 + 1
+    c23 = 1 / c22
+    d_dh_dt = c20 - (c10 * c21 * c23 / c22 * h + d_h * c23)
+    c24 = V + 55
+    c25 = c24 / 10
+    c26 = torch.abs(-c25) < 1e-6
+    c27 = torch.exp(torch.where(c26, 0, -c25))
+    c28 = torch.where(c26, 1, c27 - 1)
+    c29 = c24 / c28
+    c30 = 0.01 * torch.where(c26, c11, -(d_V / c28 + c10 * c27 * c29 / c28)) * (1 - n)
+    c31 = c30 - 0.01 * d_n * torch.where(c26, 10 * (1 + c25 / 2), -c29)
+    c32 = torch.exp(-c17 / 80)
+    d_dn_dt = c31 - (0.125 * d_n * c32 - 0.125 * (d_V / 80) * c32 * n)
+    return _columns(d_dV_dt, d_dm_dt, d_dh_dt, d_dn_dt)
+
+
+def jacobian(t, x, p, u):
+    """∂f/∂x (..., 4, 4); row i holds the derivatives of the i-th state's equation."""
+    zeros = x.new_zeros((*x.shape[:-1], 16))
+    gNa, gK, gL, ENa, EK, _ = p.unbind(-1)
+    V, m, h, n = x.unbind(-1)
+    c0 = m**3
+    j_V_V = (-gNa * c0 * h - gK * n**4 - gL) / C
+    c1 = V - ENa
+    j_V_m = -3 * m**2 * gNa * h * c1 / C
+    j_V_h = -gNa * c0 * c1 / C
+    j_V_n = -4 * n**3 * gK * (V - EK) / C
+    c2 = V + 40
+    c3 = c2 / 10
+    c4 = torch.abs(-c3) < 1e-6
+    c5 = torch.exp(torch.where(c4, 0, -c3))
+    c6 = torch.where(c4, 1, c5 - 1)
+    c7 = c2 / c6
+    c8 = 0.1 * torch.where(c4, 0.5, -(1 / c6 + 0.1 * c5 * c7 / c6)) * (1 - m)
+    c9 = V + 65
+    c10 = torch.exp(-c9 / 18)
+    j_m_V = c8 + 4 * (c10 / 18) * m
+    j_m_m = -0.1 * torch.where(c4, 10 * (1 + c3 / 2), -c7) - 4 * c10
+    c11 = torch.exp(-c9 / 20)
+    c12 = torch.exp(-(V + 35) / 10)
+    c13 = c12 + 1
+    c14 = 1 / c13
+    j_h_V = -0.07 * 0.05 * c11 * (1 - h) - 0.1 * c12 * c14 / c13 * h
+    j_h_h = -0.07 * c11 - c14
+    c15 = V + 55
+    c16 = c15 / 10
+    c17 = torch.abs(-c16) < 1e-6
+    c18 = torch.exp(torch.where(c17, 0, -c16))
+    c19 = torch.where(c17, 1, c18 - 1)
+    c20 = c15 / c19
+    c21 = 0.01 * torch.where(c17, 0.5, -(1 / c19 + 0.1 * c18 * c20 / c19)) * (1 - n)
+    c22 = torch.exp(-c9 / 80)
+    j_n_V = c21 + 0.125 * 0.0125 * c22 * n
+    j_n_n = -0.01 * torch.where(c17, 10 * (1 + c16 / 2), -c20) - 0.125 * c22
+    entries = _columns(j_V_V, j_V_m, j_V_h, j_V_n, j_m_V, j_m_m, j_h_V, j_h_h, j_n_V, j_n_n)
+    places = torch.tensor([0, 1, 2, 3, 4, 5, 8, 10, 12, 15], device=zeros.device)
+    entries = entries.expand(*_common_shape(entries.shape[:-1], zeros.shape[:-1]), 10)
+    zeros = zeros.expand(*entries.shape[:-1], 16)
+    return zeros.index_add(-1, places, entries).unflatten(-1, (4, 4))
+
+
+def initial(t, p):
+    """The states at the first time: p (..., 6). Returns (..., 4)."""
+    V = p.new_full((), -65)  # hodgkin_huxley.ode:28
+    c0 = torch.abs(-(V + 40) / 10) < 1e-6
+    # hodgkin_huxley.ode:29
+    m = (
+        0.1
+        * torch.where(
+            c0,
+            10 * (1 - -(V + 40) / 10 / 2),
+            -(V + 40) / torch.where(c0, 1, torch.exp(torch.where(c0, 0, -(V + 40) / 10)) - 1),
+        )
+        / (
+            0.1
+            * torch.where(
+                c0,
+                10 * (1 - -(V + 40) / 10 / 2),
+                -(V + 40) / torch.where(c0, 1, torch.exp(torch.where(c0, 0, -(V + 40) / 10)) - 1),
+            )
+            + 4 * torch.exp(-(V + 65) / 18)
+        )
+    )
+    # hodgkin_huxley.ode:30
+    h = (
+        0.07
+        * torch.exp(-(V + 65) / 20)
+        / (0.07 * torch.exp(-(V + 65) / 20) + 1 / (torch.exp(-(V + 35) / 10) + 1))
+    )
+    c1 = torch.abs(-(V + 55) / 10) < 1e-6
+    # hodgkin_huxley.ode:31
+    n = (
+        0.01
+        * torch.where(
+            c1,
+            10 * (1 - -(V + 55) / 10 / 2),
+            -(V + 55) / torch.where(c1, 1, torch.exp(torch.where(c1, 0, -(V + 55) / 10)) - 1),
+        )
+        / (
+            0.01
+            * torch.where(
+                c1,
+                10 * (1 - -(V + 55) / 10 / 2),
+                -(V + 55) / torch.where(c1, 1, torch.exp(torch.where(c1, 0, -(V + 55) / 10)) - 1),
+            )
+            + 0.125 * torch.exp(-(V + 65) / 80)
+        )
+    )
+    return _columns(V, m, h, n)
+
+
+def observables(t, x, p, u):
+    """What is measured: x (..., 4). Returns (..., 1)."""
+    gNa, gK, gL, ENa, EK, EL = p.unbind(-1)
+    V, m, h, n = x.unbind(-1)
+    INa = gNa * m**3 * h * (V - ENa)  # hodgkin_huxley.ode:33
+    IK = gK * n**4 * (V - EK)  # hodgkin_huxley.ode:34
+    IL = gL * (V - EL)  # hodgkin_huxley.ode:35
+    Iion = INa + IK + IL  # hodgkin_huxley.ode:42
+    return _columns(Iion)
+
+
+def _columns(*columns):
+    """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
+    return torch.stack(torch.broadcast_tensors(*columns)).movedim(0, -1)
+
+
+def _common_shape(*shapes):
+    """The shape to which these broadcast (torch.broadcast_shapes needs SymPy)."""
+    return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+
+
+def _time(t, like):
+    """The time as a tensor of the dtype and on the device of `like`."""
+    return t if isinstance(t, Tensor) else like.new_full((), t)
+
+
+class Series:
+    """The inputs as functions of time: piecewise polynomials whose end values are held outside.
+
+    pieces: for each input its knots (K,) and coefficients (pieces, degree + 1, *batch) in powers of the
+    time since the piece's knot. Calling it with a time gives (*batch, 1).
+    """
+
+    def __init__(self, pieces):
+        self.pieces = list(pieces)
+        self.knots = [knots.tolist() for knots in self.pieces[::2]]
+        self.coefficients = self.pieces[1::2]
+        self.middle = None
+        for name, knots in zip(INPUTS, self.knots):
+            if any(not b > a for a, b in zip(knots, knots[1:])):
+                raise ValueError(f"the times of input {name!r} must increase")
+
+    def within(self, middle):
+        """The same series during a step around a time: held inputs keep the value that they have there."""
+        series = Series.__new__(Series)
+        series.__dict__.update(self.__dict__, middle=_number(middle))
+        return series
+
+    def find(self, index, t):
+        """The piece of an input that holds at time t, and the time since that piece's knot."""
+        if self.middle is not None and self.coefficients[index].shape[1] == 1:
+            t = self.middle
+        knots, time = self.knots[index], _number(t)
+        inside = knots[0] <= time <= knots[-1]
+        time = min(max(time, knots[0]), knots[-1])
+        piece = min(max(bisect.bisect_right(knots, time) - 1, 0), len(self.coefficients[index]) - 1)
+        return piece, (t if inside else time) - knots[piece]
+
+    def __call__(self, t):
+        return _columns(*(_horner(*self._at(i, t)) for i in range(1)))
+
+    def rate(self, t):
+        """The inputs' derivatives in time (*batch, 1); zero outside the knots and for held inputs."""
+        rates = []
+        for i, knots in enumerate(self.knots):
+            c, s = self._at(i, t)
+            inside = knots[0] <= _number(t) <= knots[-1] and len(c) > 1
+            powers = [k * c[k] for k in range(1, len(c))] if inside else [torch.zeros_like(c[0])]
+            rates.append(_horner(powers, s))
+        return _columns(*rates)
+
+    def pull(self, gradients, t, w):
+        """Add to the coefficients' gradients what a cotangent w (*batch, 1) of the values at t gives."""
+        for i, gradient in enumerate(gradients):
+            piece, s = self.find(i, t)
+            for k in range(gradient.shape[1]):
+                gradient[piece, k] += (w[..., i] * s**k).sum_to_size(gradient.shape[2:])
+
+    def _at(self, index, t):
+        piece, s = self.find(index, t)
+        return self.coefficients[index][piece], s
+
+
+def _number(t):
+    return t.item() if isinstance(t, Tensor) else t
+
+
+def _horner(coefficients, s):
+    value = coefficients[-1]
+    for k in range(len(coefficients) - 2, -1, -1):
+        value = coefficients[k] + s * value
+    return value
+
+
+def _hold(times, values):
+    """Coefficients of the step function that keeps each value until the next time."""
+    return values.unsqueeze(1)
+
+
+def slope(t, x, p, u, clip):
+    """dx/dt, held within ±clip where clip is a number."""
+    k = rhs(t, x, p, u(t))
+    return k if clip is None else k.clamp(-clip, clip)
+
+
+def slope_vjp(t, x, p, u, clip, w):
+    """The VJP of slope, as rhs_vjp."""
+    if clip is not None:
+        w = w * (rhs(t, x, p, u(t)).abs() <= clip)
+    w_t, w_x, w_p, w_u = rhs_vjp(t, x, p, u(t), w)
+    return w_t + _dot(w_u, u.rate(t)), w_x, w_p, w_u
+
+
+def slope_jvp(t, x, p, u, clip, dt, dx, dp, du):
+    """The JVP of slope; dt is (..., 1), du the tangent of the input series."""
+    dk = rhs_jvp(t, x, p, u(t), dt.squeeze(-1), dx, dp, du(t) + u.rate(t) * dt)
+    return dk if clip is None else dk * (rhs(t, x, p, u(t)).abs() <= clip)
+
+
+def step(x, t, h, p, u, clip=None):
+    """One euler step: the states at t + h from the states x (..., 4) at t."""
+    k1 = slope(t, x, p, u, clip)
+    return x + h * k1
+
+
+def step_vjp(x, t, h, p, u, w, clip=None, wrt_times=False):
+    """The adjoint of one step: from the cotangent w of the states at t + h to those of what went in.
+
+    Returns the cotangents of x, p, the inputs at each stage, t and h (the last two None unless wrt_times).
+    """
+    w1 = h * w
+    t1, v1, p1, u1 = slope_vjp(t, x, p, u, clip, w1)
+    g_x = w + v1
+    g_p = p1
+    g_u = [
+        (t, u1),
+    ]
+    if not wrt_times:
+        return g_x, g_p, g_u, None, None
+    k1 = slope(t, x, p, u, clip)
+    g_t = t1
+    g_h = _dot(w, k1)
+    return g_x, g_p, g_u, g_t, g_h
+
+
+def step_jvp(x, t, h, p, u, dx, dt, dh, dp, du, clip=None):
+    """One step and its tangent, for tangents of x, t, h (both (..., 1)), p and of the input series."""
+    k1 = slope(t, x, p, u, clip)
+    dk1 = slope_jvp(t, x, p, u, clip, dt, dx, dp, du)
+    x_next = x + h * k1
+    dx_next = dx + h * dk1 + dh * k1
+    return x_next, dx_next
+
+
+def step_back(x, w, t, h, p, u, clip=None):
+    """One step of the adjoint ODE dw/dt = -f_xᵀ w beside dx/dt = f; h is negative. Chen et al., NeurIPS 2018.
+
+    Returns x and w at t + h and the quadrature of f_pᵀ w, and the inputs' cotangents at each stage.
+    """
+    k1 = slope(t, x, p, u, clip)
+    _, l1, p1, u1 = slope_vjp(t, x, p, u, clip, -w)
+    x_next = x + h * k1
+    w_next = w + h * l1
+    g_p = h * p1
+    g_u = [
+        (t, h * u1),
+    ]
+    return x_next, w_next, g_p, g_u
+
+
+def _dot(a, b):
+    return (a * b).sum(-1)
+
+
+class StepCell(nn.Module):
+    """One euler step as a recurrent cell: x_next = cell(x, t, dt, p).
+
+    x (..., 4), p (..., 6). Returns (..., 4).
+    u is a function of time that gives (..., 1), or such a tensor, held.
+    """
+
+    def forward(self, x, t, dt, p, u, clip=None):
+        inputs = u if callable(u) else _Held(u)
+        return step(x, t, dt, p, inputs, clip)
+
+
+class _Held:
+    """Input values (..., 1) that stay as they are."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __call__(self, t):
+        return self.values
+
+
+def mesh(t, dt):
+    """Start, step and number of equal steps, each at most dt, of every interval between the times t (T,)."""
+    times = t.tolist()
+    if not all(math.isfinite(time) for time in times):
+        raise ValueError("the times must be finite numbers")
+    pairs = list(zip(times, times[1:]))
+    if any(b > a for a, b in pairs) and any(b < a for a, b in pairs):
+        raise ValueError("the times must all increase or all decrease")
+    rounding = 4 * torch.finfo(t.dtype).eps
+    intervals = []
+    for a, b in pairs:
+        steps = abs(b - a) / dt
+        steps = math.ceil(steps * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
+        count = max(steps, 1)
+        intervals.append((a, (b - a) / count, count))
+    return intervals
+
+
+def _spacing(steps, checkpoints):
+    """How many steps lie between the states that are kept: all of them for 0, √steps for -1."""
+    if checkpoints == 0:
+        return 1
+    kept = math.isqrt(max(steps - 1, 0)) + 1 if checkpoints < 0 else checkpoints
+    return max(1, -(-steps // kept))
+
+
+def solve(t, x0, p, series, dt, clip, checkpoints):
+    """The states at the times t (T,), and those kept for the adjoint, without a graph.
+
+    x0 (*batch, 4), p (..., 6) that broadcasts with it. Returns (T, *batch, 4) and (kept, *batch, 4).
+    """
+    u = Series(series)
+    intervals = mesh(t, dt)
+    total = sum(count for _, _, count in intervals)
+    every = _spacing(total, checkpoints)
+    xs, kept = _empty(len(t), x0), _empty(max(1, -(-total // every)), x0)
+    x = xs[0] = kept[0] = x0
+    done = 0
+    for k, (start, h, count) in enumerate(intervals):
+        for j in range(count):
+            if done % every == 0:
+                kept[done // every] = x
+            x = step(x, start + j * h, h, p, u.within(start + (j + 0.5) * h), clip)
+            done += 1
+        xs[k + 1] = x
+    return xs, kept
+
+
+def _empty(rows, x):
+    """Room for states like x (*batch, n) in rows, each state contiguous."""
+    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
+
+
+def solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
+    """The discrete adjoint: the exact gradient of the numbers that solve computed.
+
+    w_xs (T, *batch, 4) are the cotangents of the states. Steps are taken again from the kept states, then
+    backwards. Returns the cotangents of t (T, *batch), x0, p and of each input's coefficients.
+    """
+    u = Series(series)
+    g_u = [torch.zeros_like(c) for c in u.coefficients]
+    intervals = mesh(t, dt)
+    steps = [(k, j) for k, (_, _, count) in enumerate(intervals) for j in range(count)]
+    every = _spacing(len(steps), checkpoints)
+    w, g_p, output = torch.zeros_like(xs[-1]), p.new_zeros((*xs.shape[1:-1], p.shape[-1])), len(t) - 1
+    g_t = w_xs.new_zeros(w_xs.shape[:-1])
+    for first in range(every * (len(kept) - 1), -1, -every):
+        states = _replay(kept[first // every], steps[first : first + every], intervals, p, u, clip)
+        for (k, j), x in zip(reversed(steps[first : first + every]), reversed(states)):
+            while output > k:
+                w = w + w_xs[output]
+                output -= 1
+            start, h, count = intervals[k]
+            time = start + j * h
+            here = u.within(start + (j + 0.5) * h)
+            w, d_p, d_u, d_t, d_h = step_vjp(x, time, h, p, here, w, clip, wrt_times)
+            g_p = g_p + d_p
+            for when, cotangent in d_u:
+                here.pull(g_u, when, cotangent)
+            if wrt_times:
+                slide = (d_h + j * d_t) / count
+                g_t[k] += d_t - slide
+                g_t[k + 1] += slide
+    for k in range(output, -1, -1):
+        w = w + w_xs[k]
+    return (g_t, w, _sum_to(g_p, p.shape), *g_u)
+
+
+def _replay(x, steps, intervals, p, u, clip):
+    """The states before each of some consecutive steps, from the first of them."""
+    states = [x]
+    for k, j in steps[:-1]:
+        start, h, _ = intervals[k]
+        states.append(step(states[-1], start + j * h, h, p, u.within(start + (j + 0.5) * h), clip))
+    return states[: len(steps)]
+
+
+def solve_vjp_continuous(t, xs, p, series, w_xs, dt, clip):
+    """The continuous adjoint: dw/dt = -f_xᵀ w solved backwards, anew from the true states at each time of t.
+
+    Approximate (its error is the method's), at memory that does not grow with the number of steps.
+    Pontryagin et al. 1962; Chen et al., NeurIPS 2018. Returns what solve_vjp returns.
+    """
+    u = Series(series)
+    g_u = [torch.zeros_like(c) for c in u.coefficients]
+    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros((*xs.shape[1:-1], p.shape[-1]))
+    g_t = w_xs.new_zeros(w_xs.shape[:-1])
+    for k in range(len(t) - 1, 0, -1):
+        g_t[k] += _dot(w_xs[k], slope(float(t[k]), xs[k], p, u, clip))
+        w, x = w + w_xs[k], xs[k]
+        for start, h, count in mesh(t[k - 1 : k + 1].flip(0), dt):
+            for j in range(count):
+                here = u.within(start + (j + 0.5) * h)
+                x, w, d_p, d_u = step_back(x, w, start + j * h, h, p, here, clip)
+                g_p = g_p + d_p
+                for time, cotangent in d_u:
+                    here.pull(g_u, time, cotangent)
+    g_t[0] -= _dot(w, slope(float(t[0]), xs[0], p, u, clip))
+    return (g_t, w + w_xs[0], _sum_to(g_p, p.shape), *g_u)
+
+
+def solve_jvp(t, x0, p, series, d_t, d_x0, d_p, d_series, dt, clip):
+    """The tangent of solve: d_t (T,) or (T, *batch), the others shaped as what they belong to."""
+    u, d_u = Series(series), Series(d_series)
+    x, d_x, tangents = x0, d_x0, [d_x0]
+    d_t = d_t.unsqueeze(-1)
+    for k, (start, h, count) in enumerate(mesh(t, dt)):
+        d_h = (d_t[k + 1] - d_t[k]) / max(count, 1)
+        for j in range(count):
+            d_start = d_t[k] + j * d_h
+            middle = start + (j + 0.5) * h
+            series_here = (u.within(middle), d_u.within(middle))
+            x, d_x = step_jvp(
+                x, start + j * h, h, p, series_here[0], d_x, d_start, d_h, d_p, series_here[1], clip
+            )
+        tangents.append(d_x)
+    return torch.stack(tangents)
+
+
+def solve_plain(t, x0, p, series, dt, clip):
+    """The states at the times t by plain tensor operations, differentiable any number of times."""
+    u = Series(series)
+    x, xs = x0, [x0]
+    for k, (_, _, count) in enumerate(mesh(t.detach(), dt)):
+        h = (t[k + 1] - t[k]) / max(count, 1)
+        for j in range(count):
+            x = step(x, t[k] + j * h, h, p, u.within(t[k] + (j + 0.5) * h), clip)
+        xs.append(x)
+    return torch.stack(xs)
+
+
+def _sum_to(value, shape):
+    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
+    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
+    return value.sum(axes, keepdim=True) if axes else value
+
+
+_ALL, _SQRT, _CONTINUOUS = 0, -1, -2
+"""What `checkpoints` means where it is no number of states to keep: every state, √steps, none at all."""
+
+_ONCE = 'this derivative cannot be differentiated again; use Model(adjoint="autograd")'
+
+
+class _Solve(torch.autograd.Function):
+    """solve with its derivatives: backwards by the adjoint, forwards by the tangent, batched under vmap."""
+
+    @staticmethod
+    def forward(t, x0, p, dt, clip, checkpoints, compiling, *series):
+        operator = _solve_operator if compiling else solve
+        keep = 1 if checkpoints == _CONTINUOUS else checkpoints
+        return operator(t, x0, p, list(series), dt, clip, keep)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        t, x0, p, ctx.dt, ctx.clip, ctx.checkpoints, ctx.compiling, *series = inputs
+        xs, kept = output
+        ctx.mark_non_differentiable(kept)
+        ctx.save_for_backward(t, xs, kept, p, *series)
+        ctx.save_for_forward(t, x0, p, *series)
+
+    @staticmethod
+    def backward(ctx, w_xs, _):
+        t, xs, kept, p, *series = ctx.saved_tensors
+        options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0], ctx.compiling)
+        g_t, g_x0, g_p, *g_series = _Adjoint.apply(t, xs, kept, p, w_xs, *options, *series)
+        g_t = g_t.flatten(1).sum(1) if g_t.dim() > 1 else g_t
+        return g_t, g_x0, g_p, None, None, None, None, *_interleaved(g_series)
+
+    @staticmethod
+    def jvp(ctx, d_t, d_x0, d_p, _dt, _clip, _checkpoints, _compiling, *d_series):
+        t, x0, p, *series = ctx.saved_tensors
+        d_t, d_x0, d_p = (_or_zeros(*pair) for pair in ((d_t, t), (d_x0, x0), (d_p, p)))
+        d_series = [s if i % 2 == 0 else _or_zeros(d, s) for i, (d, s) in enumerate(zip(d_series, series))]
+        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, ctx.dt, ctx.clip, *series, *d_series), None
+
+    @staticmethod
+    def vmap(info, in_dims, t, x0, p, dt, clip, checkpoints, compiling, *series):
+        _same_for_all(in_dims[0], "times")
+        size, batch = info.batch_size, x0.dim() - 1 - (in_dims[1] is not None)
+        x0 = _to_front(x0, in_dims[1], size)
+        p = _into_batch(p, in_dims[2], batch, 1, size)
+        series = _fold_series(series, in_dims[7:], batch, size)
+        return _Solve.apply(t, x0, p, dt, clip, checkpoints, compiling, *series), (1, 1)
+
+
+class _Adjoint(torch.autograd.Function):
+    """The cotangents of solve's arguments; differentiable no further."""
+
+    @staticmethod
+    def forward(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling, *series):
+        if compiling:
+            options = (dt, clip, checkpoints, wrt_times)
+            return tuple(_adjoint_operator(t, xs, kept, p, list(series), w_xs, *options))
+        return _adjoint(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.compiling = inputs[9]
+        if ctx.compiling:
+            ctx.save_for_backward(*inputs[:5], *inputs[10:])
+
+    @staticmethod
+    def backward(ctx, *cotangents):
+        if not ctx.compiling:
+            raise RuntimeError(_ONCE)
+        refused = [_refuse_operator(value, list(cotangents)) for value in ctx.saved_tensors]
+        return *refused[:5], None, None, None, None, None, *refused[5:]
+
+    @staticmethod
+    def jvp(ctx, *_):
+        raise RuntimeError(_ONCE)
+
+    @staticmethod
+    def vmap(info, in_dims, t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling, *series):
+        _same_for_all(in_dims[0], "times")
+        size, batch = info.batch_size, xs.dim() - 2 - (in_dims[1] is not None)
+        shape = p.shape if in_dims[3] is None else p.movedim(in_dims[3], 0).shape[1:]
+        xs, kept = _to_second(xs, in_dims[1], size), _to_second(kept, in_dims[2], size)
+        w_xs = _to_second(w_xs, in_dims[4], size)
+        p = _into_batch(p, in_dims[3], batch, 1, size, always=True)
+        shapes = [_without(c, d).shape for c, d in zip(series[1::2], in_dims[11::2])]
+        series = _fold_series(series, in_dims[10:], batch, size, always=True)
+        options = (dt, clip, checkpoints, wrt_times, compiling)
+        g_t, g_x0, g_p, *g_u = _Adjoint.apply(t, xs, kept, p, w_xs, *options, *series)
+        g_u = [g.reshape(*s[:2], size, *s[2:]) for g, s in zip(g_u, shapes)]
+        return (g_t, g_x0, g_p.reshape(size, *shape), *g_u), (1, 0, 0, *[2] * len(g_u))
+
+
+class _Tangent(torch.autograd.Function):
+    """The tangent of solve's states; differentiable no further."""
+
+    @staticmethod
+    def forward(t, x0, p, d_t, d_x0, d_p, dt, clip, *series):
+        half = len(series) // 2
+        return solve_jvp(t, x0, p, series[:half], d_t, d_x0, d_p, series[half:], dt, clip)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise RuntimeError(_ONCE)
+
+    @staticmethod
+    def jvp(ctx, *_):
+        raise RuntimeError(_ONCE)
+
+    @staticmethod
+    def vmap(info, in_dims, t, x0, p, d_t, d_x0, d_p, dt, clip, *series):
+        _same_for_all(in_dims[0], "times")
+        size, batch = info.batch_size, x0.dim() - 1 - (in_dims[1] is not None)
+        x0, d_x0 = _to_front(x0, in_dims[1], size), _to_front(d_x0, in_dims[4], size)
+        p, d_p = (_into_batch(v, d, batch, 1, size) for v, d in ((p, in_dims[2]), (d_p, in_dims[5])))
+        if in_dims[3] is not None:
+            d_t = d_t.movedim(in_dims[3], 1)
+            d_t = d_t.reshape(*d_t.shape[:2], *[1] * (batch - d_t.dim() + 2), *d_t.shape[2:])
+        half = len(series) // 2
+        series = (
+            *_fold_series(series[:half], in_dims[8 : 8 + half], batch, size),
+            *_fold_series(series[half:], in_dims[8 + half :], batch, size),
+        )
+        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, dt, clip, *series), 1
+
+
+def _adjoint(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
+    if checkpoints == _CONTINUOUS:
+        return solve_vjp_continuous(t, xs, p, series, w_xs, dt, clip)
+    return solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times)
+
+
+@torch.library.custom_op("odec_43af871627aa_euler::solve", mutates_args=())
+def _solve_operator(
+    t: Tensor, x0: Tensor, p: Tensor, series: list[Tensor], dt: float, clip: float | None, checkpoints: int
+) -> tuple[Tensor, Tensor]:
+    """solve as one opaque operator, for torch.compile."""
+    return solve(t, x0, p, series, dt, clip, checkpoints)
+
+
+@_solve_operator.register_fake
+def _(t, x0, p, series, dt, clip, checkpoints):
+    return _empty(len(t), x0), _empty(1, x0)
+
+
+@torch.library.custom_op("odec_43af871627aa_euler::adjoint", mutates_args=())
+def _adjoint_operator(
+    t: Tensor,
+    xs: Tensor,
+    kept: Tensor,
+    p: Tensor,
+    series: list[Tensor],
+    w_xs: Tensor,
+    dt: float,
+    clip: float | None,
+    checkpoints: int,
+    wrt_times: bool,
+) -> list[Tensor]:
+    """_adjoint as one opaque operator, for torch.compile."""
+    gradients = _adjoint(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times)
+    return [gradient.clone(memory_format=torch.contiguous_format) for gradient in gradients]
+
+
+@_adjoint_operator.register_fake
+def _(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
+    like = [xs[..., 0], xs[0], p, *series[1::2]]
+    return [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
+
+
+@torch.library.custom_op("odec_43af871627aa_euler::refuse", mutates_args=())
+def _refuse_operator(value: Tensor, cotangents: list[Tensor]) -> Tensor:
+    """Stands for a second derivative, which torch.compile traces even where none is asked for."""
+    raise RuntimeError(_ONCE)
+
+
+@_refuse_operator.register_fake
+def _(value, cotangents):
+    return torch.empty_like(value)
+
+
+def _same_for_all(dim, what):
+    if dim is not None:
+        raise ValueError(f"vmap over {what} is not possible: they are the same for a whole call")
+
+
+def _or_zeros(tangent, value):
+    return torch.zeros_like(value) if tangent is None else tangent
+
+
+def _to_front(value, dim, size):
+    """A tensor with the mapped axis first, repeated where it had none."""
+    return value.expand(size, *value.shape) if dim is None else value.movedim(dim, 0)
+
+
+def _to_second(value, dim, size):
+    """A tensor with the mapped axis second, repeated where it had none."""
+    return _to_front(value, dim, size).movedim(0, 1)
+
+
+def _into_batch(value, dim, batch, trailing, size, always=False):
+    """A tensor (*some batch, *trailing) with the mapped axis before a batch of the given number of axes."""
+    if dim is None and not always:
+        return value
+    value = _to_front(value, dim, size)
+    missing = batch - (value.dim() - 1 - trailing)
+    return value.reshape(size, *[1] * missing, *value.shape[1:])
+
+
+def _fold_series(series, dims, batch, size, always=False):
+    """The inputs' knots and coefficients with the mapped axis first in the coefficients' batch."""
+    folded = []
+    for i, (value, dim) in enumerate(zip(series, dims)):
+        if i % 2 == 0:
+            _same_for_all(dim, "the inputs' times")
+        elif dim is not None or always:
+            value = _to_front(value, dim, size).movedim(0, 2)
+            value = value.reshape(*value.shape[:3], *[1] * (batch - value.dim() + 3), *value.shape[3:])
+        folded.append(value)
+    return folded
+
+
+def _without(value, dim):
+    return value if dim is None else value.select(dim, 0)
+
+
+def _interleaved(gradients):
+    """None for each input's knots, then the gradient of its coefficients."""
+    return [value for gradient in gradients for value in (None, gradient)]
+
+
+def _in_graph(function):
+    """Have torch.compile, where it is there (it needs SymPy), keep a function as one call."""
+    try:
+        return torch.compiler.allow_in_graph(function)
+    except ImportError:
+        return function
+
+
+@_in_graph
+def _apply_solve(*args):
+    """_Solve.apply, which torch.compile keeps as one call: its tracer would unroll the loop over steps."""
+    return _Solve.apply(*args)
+
+
+class Failure:
+    """One trajectory that left the finite numbers: its batch index, the state, the time and a sentence."""
+
+    def __init__(self, batch, state, time, at_start):
+        self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
+
+    def __str__(self):
+        where = f" of trajectory {self.batch}" if self.batch else ""
+        if self.at_start:
+            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}"
+        return (
+            f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}; "
+            "try a smaller dt, other parameters or the clip option"
+        )
+
+
+class Status:
+    """What happened in a call, per trajectory: `ok` (*batch) bool, `steps` (the number that each took).
+
+    `failures` lists those that left the finite numbers; str() says it in sentences.
+    """
+
+    def __init__(self, t, xs, retake):
+        self.ok = torch.isfinite(xs).flatten(-1).all(-1).all(0)
+        self._t, self._xs, self._retake = t, xs, retake
+        self.steps = sum(count for _, _, count in mesh(t, retake.dt)) if len(t) else 0
+
+    @property
+    def failures(self):
+        """The first failing step of each trajectory, found by taking its steps again."""
+        return [self._failure(tuple(index.tolist())) for index in torch.nonzero(~self.ok)]
+
+    def __str__(self):
+        failed = int((~self.ok).sum())
+        if not failed:
+            return f"ok: {self.steps} steps"
+        shown = [str(self._failure(tuple(index.tolist()))) for index in torch.nonzero(~self.ok)[:3]]
+        rest = [f"and {failed - len(shown)} more"] if failed > len(shown) else []
+        return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
+
+    def _failure(self, batch):
+        xs = self._xs[(slice(None), *batch)]
+        bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
+        state, time = _first_bad(xs[bad]), float(self._t[bad])
+        if bad > 0:
+            found = self._retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch)
+            state, time = found or (state, time)
+        return Failure(batch, STATES[state], time, bad == 0)
+
+
+class Retake:
+    """The arguments of a call, to take the steps of one trajectory again."""
+
+    def __init__(self, p, series, dt, clip, batch):
+        self.p, self.dt, self.clip, self.batch = p, dt, clip, batch
+        self.series = series
+
+    def locate(self, t, x, batch):
+        """The state and the time of the first step to a number that is not finite, else None."""
+        p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
+        u = Series(self.series)
+        u.coefficients = [c.expand(*c.shape[:2], *self.batch)[(..., *batch)] for c in u.coefficients]
+        for start, h, count in mesh(t, self.dt):
+            for j in range(count):
+                x = step(x, start + j * h, h, p, u.within(start + (j + 0.5) * h), self.clip)
+                if not torch.isfinite(x).all():
+                    return _first_bad(x), start + (j + 1) * h
+        return None
+
+
+def _first_bad(x):
+    return int(torch.nonzero(~torch.isfinite(x))[0, 0])
+
+
+class Above(nn.Module):
+    """lower + softplus(raw): the values above a bound."""
+
+    def __init__(self, lower):
+        super().__init__()
+        self.lower = lower
+
+    def forward(self, raw):
+        return self.lower + nn.functional.softplus(raw, threshold=40)
+
+    def right_inverse(self, value):
+        value = value - self.lower
+        return value + torch.log(-torch.expm1(-value))
+
+
+class Model(nn.Module):
+    """hodgkin_huxley: x = Model()(t) gives the states (T, *batch, 4) at the times t (T,).
+
+    Parameters (natural units; the bounds are held by parametrizations):
+
+        gNa = 120.0 in (0, inf) [mS/cm**2]  sodium conductance
+        gK = 36.0 in (0, inf) [mS/cm**2]  potassium conductance
+        gL = 0.3 in (0, inf) [mS/cm**2]  leak conductance
+        ENa = 50.0 [mV]  reversal potentials
+        EK = -77.0 [mV]
+        EL = -54.387 [mV]
+
+    dt: the longest step between output times. clip: a bound on |dx/dt|, off by default.
+    adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
+    backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
+    "autograd" (torch's own tape, twice differentiable) or "none".
+    checkpoints: how many states the discrete adjoint keeps (None: one per step; a number, or "sqrt"); the
+    fewer, the less memory, for at most one further forward pass.
+    """
+
+    def __init__(
+        self,
+        *,
+        dt: float | None = 0.025,
+        clip: float | None = None,
+        adjoint: str = "discrete",
+        checkpoints: int | str | None = None,
+        engine: str = "auto",
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str | None = None,
+    ):
+        super().__init__()
+        if dt is None or not dt > 0:
+            raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip, the bound on |dx/dt|, must be a positive number, not {clip}")
+        self.dt, self.clip = float(dt), clip if clip is None else float(clip)
+        if adjoint not in ("discrete", "continuous", "autograd", "none"):
+            raise ValueError(f"adjoint is discrete, continuous, autograd or none, not {adjoint!r}")
+        if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
+            raise ValueError(f'checkpoints is None, "sqrt" or a positive whole number, not {checkpoints!r}')
+        if engine not in ("auto", "torch"):
+            raise ValueError(f"this module holds the torch engine; {engine!r} is not in it")
+        self.adjoint, self.checkpoints, self.engine = adjoint, checkpoints, "torch"
+        self._last: Any = None
+
+        def parameter(value):
+            return nn.Parameter(torch.tensor(value, dtype=dtype, device=device))
+
+        self.gNa = parameter(120.0)
+        self.gK = parameter(36.0)
+        self.gL = parameter(0.3)
+        self.ENa = parameter(50.0)
+        self.EK = parameter(-77.0)
+        self.EL = parameter(-54.387)
+        parametrize.register_parametrization(self, "gNa", Above(0.0))
+        parametrize.register_parametrization(self, "gK", Above(0.0))
+        parametrize.register_parametrization(self, "gL", Above(0.0))
+
+    def forward(
+        self,
+        t: Tensor,
+        x0: Tensor | None = None,
+        params: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, tuple[Any, Any]] | None = None,
+    ) -> Tensor:
+        """The states at the times t (T,): x (T, *batch, 4), x[0] at t[0].
+
+        x0 (*batch, 4): the states at t[0] (default: the model's init). params: values by name in natural
+        units, scalars or (*batch,), in place of the module's own.
+        inputs: for each input its times (K,) and values (K,) or (K, *batch).
+
+        Raises ValueError for arguments that do not fit.
+        """
+        p = self._vector(params)
+        t = torch.as_tensor(t, dtype=p.dtype, device=p.device)
+        if t.dim() != 1:
+            raise ValueError(f"t must be a vector of times, not of shape {tuple(t.shape)}")
+        if len(t) == 0:
+            raise ValueError("t holds no time")
+        series = self._series(inputs, p)
+        if x0 is None:
+            x0 = initial(t[0], p)
+        x0 = torch.as_tensor(x0, dtype=p.dtype, device=p.device)
+        if x0.dim() == 0 or x0.shape[-1] != 4:
+            raise ValueError(f"x0 must be (*batch, 4), a column for each of STATES, not {tuple(x0.shape)}")
+        batch = _common_shape(x0.shape[:-1], p.shape[:-1], *(c.shape[2:] for c in series[1::2]))
+        x0 = x0.expand(*batch, 4)
+        x = self._solve(t, x0, p, series)
+        self._record(t, x, p, series, batch)
+        return x
+
+    def _record(self, t, x, p, series, batch):
+        """Keep what `status` needs; nothing of a call that torch.compile or torch.func traces."""
+        self._last = None
+        if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x):
+            return
+        retake = Retake(p.detach(), [s.detach() for s in series], self.dt, self.clip, batch)
+        self._last = (t.detach(), x.detach(), retake)
+
+    def _solve(self, t, x0, p, series):
+        if self.adjoint == "autograd":
+            return solve_plain(t, x0, p, series, self.dt, self.clip)
+        if self.adjoint == "none":
+            with torch.no_grad():
+                return solve(t, x0, p, series, self.dt, self.clip, 1)[0]
+        compiling = torch.compiler.is_compiling()
+        checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
+        if self.adjoint == "continuous":
+            checkpoints = _CONTINUOUS
+        return _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling, *series)[0]
+
+    def observe(
+        self,
+        t: Tensor,
+        x: Tensor,
+        params: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, tuple[Any, Any]] | None = None,
+    ) -> Tensor:
+        """The observables (T, *batch, 1) of the states x (T, *batch, 4) at the times t (T,)."""
+        p = self._vector(params)
+        t = torch.as_tensor(t, dtype=p.dtype, device=p.device)
+        u = Series(self._series(inputs, p))
+        values = torch.stack([u(time).expand(*x.shape[1:-1], 1) for time in t])
+        return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p, values)
+
+    @property
+    def status(self) -> Status | None:
+        """What happened to each trajectory of the last call; None where it was compiled or transformed."""
+        return None if self._last is None else Status(*self._last)
+
+    def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
+        """The parameters in natural units as p (6,), or (*batch, 6) where some of `params` are batched."""
+        return self._vector(params)
+
+    def _vector(self, params):
+        given = dict(params or {})
+        unknown = [name for name in given if name not in PARAMS]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], PARAMS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(PARAMS) or 'none'}"
+            raise ValueError(f"unknown parameter {unknown[0]!r}; {hint}")
+        own = {
+            "gNa": self.gNa,
+            "gK": self.gK,
+            "gL": self.gL,
+            "ENa": self.ENa,
+            "EK": self.EK,
+            "EL": self.EL,
+        }
+        like = next(iter(own.values()))
+        for name, value in given.items():
+            own[name] = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+        return _columns(*own.values())
+
+    def _series(self, inputs, p):
+        given = dict(inputs or {})
+        missing = [name for name in INPUTS if name not in given]
+        unknown = [name for name in given if name not in INPUTS]
+        if missing or unknown:
+            problem = f"input {missing[0]!r} has no values" if missing else f"unknown input {unknown[0]!r}"
+            wanted = ", ".join(f"{name!r}: (times, values)" for name in INPUTS)
+            raise ValueError(f"{problem}; give inputs={{{wanted}}}")
+        series = []
+        times, values = self._samples("I", *given["I"], p)
+        series += [times, _hold(times, values)]
+        return series
+
+    def _samples(self, name, times, values, p):
+        times = torch.as_tensor(times, dtype=p.dtype, device=p.device)
+        values = torch.as_tensor(values, dtype=p.dtype, device=p.device)
+        if times.requires_grad:
+            raise ValueError(f"the times of input {name!r} are not differentiable; detach them")
+        if times.dim() != 1 or len(times) == 0 or values.dim() == 0 or len(values) != len(times):
+            shapes = f"{tuple(times.shape)} and {tuple(values.shape)}"
+            raise ValueError(f"input {name!r} needs times (K,) and values (K,) or (K, *batch), not {shapes}")
+        return times, values

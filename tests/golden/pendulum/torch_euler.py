@@ -1,0 +1,779 @@
+"""pendulum: the equations of pendulum.ode as a PyTorch module.
+
+A pendulum that swings far. A second-order equation, written as in the textbook.
+
+Written by odec 0.1.0 from pendulum.ode (sha256 c8e214cb5275e391).
+Method: euler, order 1, 1 stage (Euler 1768; Hairer, Nørsett & Wanner I, II.1).
+Engine: torch. Needs torch and nothing else; edit the model and compile it again rather than this file.
+
+Renamed, as the name means something else in Python or here: x -> x_.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+STATES = ("theta", "dtheta_dt")
+PARAMS = ("l", "theta0")
+OBSERVABLES = ("x", "y", "energy")
+INPUTS = ()
+
+g = 9.80665  # pendulum.ode:6: standard gravity
+
+
+def rhs(t, x, p):
+    """dx/dt of the states at time t: x (..., 2), p (..., 2). Returns (..., 2)."""
+    l, _ = p.unbind(-1)
+    theta, dtheta_dt = x.unbind(-1)
+    d2theta_dt2 = (-g / l) * torch.sin(theta)  # pendulum.ode:13
+    return _columns(dtheta_dt, d2theta_dt2)
+
+
+def rhs_vjp(t, x, p, w):
+    """Products of a cotangent w (..., 2) with the derivatives of rhs.
+
+    Returns w·∂f/∂t (...,), w·∂f/∂x (..., 2), w·∂f/∂p (..., 2).
+    """
+    l, _ = p.unbind(-1)
+    w_theta, w_dtheta_dt = w.unbind(-1)
+    theta, _ = x.unbind(-1)
+    c0 = g / l
+    g_theta = -w_dtheta_dt * c0 * torch.cos(theta)
+    g_l = w_dtheta_dt * torch.sin(theta) * c0 / l
+    return (
+        w.new_full(w.shape[:-1], 0),
+        _columns(g_theta, w_theta),
+        _columns(g_l, x.new_full((), 0)),
+    )
+
+
+def rhs_jvp(t, x, p, dt, dx, dp):
+    """∂f/∂t·dt + ∂f/∂x·dx + ∂f/∂p·dp, tangents shaped as their values. Returns (..., 2)."""
+    l, _ = p.unbind(-1)
+    d_l, _ = dp.unbind(-1)
+    d_theta, d_dtheta_dt = dx.unbind(-1)
+    theta, _ = x.unbind(-1)
+    c0 = g / l
+    d_d2theta_dt2 = -(d_theta * torch.cos(theta) * c0 - d_l * c0 / l * torch.sin(theta))
+    return _columns(d_dtheta_dt, d_d2theta_dt2)
+
+
+def jacobian(t, x, p):
+    """∂f/∂x (..., 2, 2); row i holds the derivatives of the i-th state's equation."""
+    zeros = x.new_zeros((*x.shape[:-1], 4))
+    l, _ = p.unbind(-1)
+    theta, _ = x.unbind(-1)
+    j_dtheta_dt_theta = -torch.cos(theta) * (g / l)
+    entries = _columns(x.new_full((), 1), j_dtheta_dt_theta)
+    places = torch.tensor([1, 2], device=zeros.device)
+    entries = entries.expand(*_common_shape(entries.shape[:-1], zeros.shape[:-1]), 2)
+    zeros = zeros.expand(*entries.shape[:-1], 4)
+    return zeros.index_add(-1, places, entries).unflatten(-1, (2, 2))
+
+
+def initial(t, p):
+    """The states at the first time: p (..., 2). Returns (..., 2)."""
+    _, theta0 = p.unbind(-1)
+    theta = theta0  # pendulum.ode:10
+    dtheta_dt = p.new_full((), 0)  # pendulum.ode:11
+    return _columns(theta, dtheta_dt)
+
+
+def observables(t, x, p):
+    """What is measured: x (..., 2). Returns (..., 3)."""
+    l, _ = p.unbind(-1)
+    theta, dtheta_dt = x.unbind(-1)
+    x_ = l * torch.sin(theta)  # pendulum.ode:15
+    y = -l * torch.cos(theta)  # pendulum.ode:16
+    energy = (l * dtheta_dt) ** 2 / 2 - g * l * torch.cos(theta)  # pendulum.ode:17
+    return _columns(x_, y, energy)
+
+
+def _columns(*columns):
+    """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
+    return torch.stack(torch.broadcast_tensors(*columns)).movedim(0, -1)
+
+
+def _common_shape(*shapes):
+    """The shape to which these broadcast (torch.broadcast_shapes needs SymPy)."""
+    return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+
+
+def _time(t, like):
+    """The time as a tensor of the dtype and on the device of `like`."""
+    return t if isinstance(t, Tensor) else like.new_full((), t)
+
+
+def slope(t, x, p, clip):
+    """dx/dt, held within ±clip where clip is a number."""
+    k = rhs(t, x, p)
+    return k if clip is None else k.clamp(-clip, clip)
+
+
+def slope_vjp(t, x, p, clip, w):
+    """The VJP of slope, as rhs_vjp."""
+    if clip is not None:
+        w = w * (rhs(t, x, p).abs() <= clip)
+    return rhs_vjp(t, x, p, w)
+
+
+def slope_jvp(t, x, p, clip, dt, dx, dp):
+    """The JVP of slope; dt is (..., 1)."""
+    dk = rhs_jvp(t, x, p, dt.squeeze(-1), dx, dp)
+    return dk if clip is None else dk * (rhs(t, x, p).abs() <= clip)
+
+
+def step(x, t, h, p, clip=None):
+    """One euler step: the states at t + h from the states x (..., 2) at t."""
+    k1 = slope(t, x, p, clip)
+    return x + h * k1
+
+
+def step_vjp(x, t, h, p, w, clip=None, wrt_times=False):
+    """The adjoint of one step: from the cotangent w of the states at t + h to those of what went in.
+
+    Returns the cotangents of x, p, t and h (the last two None unless wrt_times).
+    """
+    w1 = h * w
+    t1, v1, p1 = slope_vjp(t, x, p, clip, w1)
+    g_x = w + v1
+    g_p = p1
+    if not wrt_times:
+        return g_x, g_p, None, None
+    k1 = slope(t, x, p, clip)
+    g_t = t1
+    g_h = _dot(w, k1)
+    return g_x, g_p, g_t, g_h
+
+
+def step_jvp(x, t, h, p, dx, dt, dh, dp, clip=None):
+    """One step and its tangent, for tangents of x, t, h (both (..., 1)), p."""
+    k1 = slope(t, x, p, clip)
+    dk1 = slope_jvp(t, x, p, clip, dt, dx, dp)
+    x_next = x + h * k1
+    dx_next = dx + h * dk1 + dh * k1
+    return x_next, dx_next
+
+
+def step_back(x, w, t, h, p, clip=None):
+    """One step of the adjoint ODE dw/dt = -f_xᵀ w beside dx/dt = f; h is negative. Chen et al., NeurIPS 2018.
+
+    Returns x and w at t + h and the quadrature of f_pᵀ w.
+    """
+    k1 = slope(t, x, p, clip)
+    _, l1, p1 = slope_vjp(t, x, p, clip, -w)
+    x_next = x + h * k1
+    w_next = w + h * l1
+    g_p = h * p1
+    return x_next, w_next, g_p
+
+
+def _dot(a, b):
+    return (a * b).sum(-1)
+
+
+class StepCell(nn.Module):
+    """One euler step as a recurrent cell: x_next = cell(x, t, dt, p).
+
+    x (..., 2), p (..., 2). Returns (..., 2).
+    """
+
+    def forward(self, x, t, dt, p, clip=None):
+        return step(x, t, dt, p, clip)
+
+
+def mesh(t, dt):
+    """Start, step and number of equal steps, each at most dt, of every interval between the times t (T,)."""
+    times = t.tolist()
+    if not all(math.isfinite(time) for time in times):
+        raise ValueError("the times must be finite numbers")
+    pairs = list(zip(times, times[1:]))
+    if any(b > a for a, b in pairs) and any(b < a for a, b in pairs):
+        raise ValueError("the times must all increase or all decrease")
+    rounding = 4 * torch.finfo(t.dtype).eps
+    intervals = []
+    for a, b in pairs:
+        steps = abs(b - a) / dt
+        steps = math.ceil(steps * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
+        count = max(steps, 1)
+        intervals.append((a, (b - a) / count, count))
+    return intervals
+
+
+def _spacing(steps, checkpoints):
+    """How many steps lie between the states that are kept: all of them for 0, √steps for -1."""
+    if checkpoints == 0:
+        return 1
+    kept = math.isqrt(max(steps - 1, 0)) + 1 if checkpoints < 0 else checkpoints
+    return max(1, -(-steps // kept))
+
+
+def solve(t, x0, p, dt, clip, checkpoints):
+    """The states at the times t (T,), and those kept for the adjoint, without a graph.
+
+    x0 (*batch, 2), p (..., 2) that broadcasts with it. Returns (T, *batch, 2) and (kept, *batch, 2).
+    """
+    intervals = mesh(t, dt)
+    total = sum(count for _, _, count in intervals)
+    every = _spacing(total, checkpoints)
+    xs, kept = _empty(len(t), x0), _empty(max(1, -(-total // every)), x0)
+    x = xs[0] = kept[0] = x0
+    done = 0
+    for k, (start, h, count) in enumerate(intervals):
+        for j in range(count):
+            if done % every == 0:
+                kept[done // every] = x
+            x = step(x, start + j * h, h, p, clip)
+            done += 1
+        xs[k + 1] = x
+    return xs, kept
+
+
+def _empty(rows, x):
+    """Room for states like x (*batch, n) in rows, each state contiguous."""
+    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
+
+
+def solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
+    """The discrete adjoint: the exact gradient of the numbers that solve computed.
+
+    w_xs (T, *batch, 2) are the cotangents of the states. Steps are taken again from the kept states, then
+    backwards. Returns the cotangents of t (T, *batch), x0, p.
+    """
+    intervals = mesh(t, dt)
+    steps = [(k, j) for k, (_, _, count) in enumerate(intervals) for j in range(count)]
+    every = _spacing(len(steps), checkpoints)
+    w, g_p, output = torch.zeros_like(xs[-1]), p.new_zeros((*xs.shape[1:-1], p.shape[-1])), len(t) - 1
+    g_t = w_xs.new_zeros(w_xs.shape[:-1])
+    for first in range(every * (len(kept) - 1), -1, -every):
+        states = _replay(kept[first // every], steps[first : first + every], intervals, p, clip)
+        for (k, j), x in zip(reversed(steps[first : first + every]), reversed(states)):
+            while output > k:
+                w = w + w_xs[output]
+                output -= 1
+            start, h, count = intervals[k]
+            time = start + j * h
+            w, d_p, d_t, d_h = step_vjp(x, time, h, p, w, clip, wrt_times)
+            g_p = g_p + d_p
+            if wrt_times:
+                slide = (d_h + j * d_t) / count
+                g_t[k] += d_t - slide
+                g_t[k + 1] += slide
+    for k in range(output, -1, -1):
+        w = w + w_xs[k]
+    return (g_t, w, _sum_to(g_p, p.shape))
+
+
+def _replay(x, steps, intervals, p, clip):
+    """The states before each of some consecutive steps, from the first of them."""
+    states = [x]
+    for k, j in steps[:-1]:
+        start, h, _ = intervals[k]
+        states.append(step(states[-1], start + j * h, h, p, clip))
+    return states[: len(steps)]
+
+
+def solve_vjp_continuous(t, xs, p, w_xs, dt, clip):
+    """The continuous adjoint: dw/dt = -f_xᵀ w solved backwards, anew from the true states at each time of t.
+
+    Approximate (its error is the method's), at memory that does not grow with the number of steps.
+    Pontryagin et al. 1962; Chen et al., NeurIPS 2018. Returns what solve_vjp returns.
+    """
+    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros((*xs.shape[1:-1], p.shape[-1]))
+    g_t = w_xs.new_zeros(w_xs.shape[:-1])
+    for k in range(len(t) - 1, 0, -1):
+        g_t[k] += _dot(w_xs[k], slope(float(t[k]), xs[k], p, clip))
+        w, x = w + w_xs[k], xs[k]
+        for start, h, count in mesh(t[k - 1 : k + 1].flip(0), dt):
+            for j in range(count):
+                x, w, d_p = step_back(x, w, start + j * h, h, p, clip)
+                g_p = g_p + d_p
+    g_t[0] -= _dot(w, slope(float(t[0]), xs[0], p, clip))
+    return (g_t, w + w_xs[0], _sum_to(g_p, p.shape))
+
+
+def solve_jvp(t, x0, p, d_t, d_x0, d_p, dt, clip):
+    """The tangent of solve: d_t (T,) or (T, *batch), the others shaped as what they belong to."""
+    x, d_x, tangents = x0, d_x0, [d_x0]
+    d_t = d_t.unsqueeze(-1)
+    for k, (start, h, count) in enumerate(mesh(t, dt)):
+        d_h = (d_t[k + 1] - d_t[k]) / max(count, 1)
+        for j in range(count):
+            d_start = d_t[k] + j * d_h
+            x, d_x = step_jvp(x, start + j * h, h, p, d_x, d_start, d_h, d_p, clip)
+        tangents.append(d_x)
+    return torch.stack(tangents)
+
+
+def solve_plain(t, x0, p, dt, clip):
+    """The states at the times t by plain tensor operations, differentiable any number of times."""
+    x, xs = x0, [x0]
+    for k, (_, _, count) in enumerate(mesh(t.detach(), dt)):
+        h = (t[k + 1] - t[k]) / max(count, 1)
+        for j in range(count):
+            x = step(x, t[k] + j * h, h, p, clip)
+        xs.append(x)
+    return torch.stack(xs)
+
+
+def _sum_to(value, shape):
+    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
+    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
+    return value.sum(axes, keepdim=True) if axes else value
+
+
+_ALL, _SQRT, _CONTINUOUS = 0, -1, -2
+"""What `checkpoints` means where it is no number of states to keep: every state, √steps, none at all."""
+
+_ONCE = 'this derivative cannot be differentiated again; use Model(adjoint="autograd")'
+
+
+class _Solve(torch.autograd.Function):
+    """solve with its derivatives: backwards by the adjoint, forwards by the tangent, batched under vmap."""
+
+    @staticmethod
+    def forward(t, x0, p, dt, clip, checkpoints, compiling):
+        operator = _solve_operator if compiling else solve
+        keep = 1 if checkpoints == _CONTINUOUS else checkpoints
+        return operator(t, x0, p, dt, clip, keep)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        t, x0, p, ctx.dt, ctx.clip, ctx.checkpoints, ctx.compiling = inputs
+        xs, kept = output
+        ctx.mark_non_differentiable(kept)
+        ctx.save_for_backward(t, xs, kept, p)
+        ctx.save_for_forward(t, x0, p)
+
+    @staticmethod
+    def backward(ctx, w_xs, _):
+        t, xs, kept, p = ctx.saved_tensors
+        options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0], ctx.compiling)
+        g_t, g_x0, g_p = _Adjoint.apply(t, xs, kept, p, w_xs, *options)
+        g_t = g_t.flatten(1).sum(1) if g_t.dim() > 1 else g_t
+        return g_t, g_x0, g_p, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx, d_t, d_x0, d_p, _dt, _clip, _checkpoints, _compiling):
+        t, x0, p = ctx.saved_tensors
+        d_t, d_x0, d_p = (_or_zeros(*pair) for pair in ((d_t, t), (d_x0, x0), (d_p, p)))
+        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, ctx.dt, ctx.clip), None
+
+    @staticmethod
+    def vmap(info, in_dims, t, x0, p, dt, clip, checkpoints, compiling):
+        _same_for_all(in_dims[0], "times")
+        size, batch = info.batch_size, x0.dim() - 1 - (in_dims[1] is not None)
+        x0 = _to_front(x0, in_dims[1], size)
+        p = _into_batch(p, in_dims[2], batch, 1, size)
+        return _Solve.apply(t, x0, p, dt, clip, checkpoints, compiling), (1, 1)
+
+
+class _Adjoint(torch.autograd.Function):
+    """The cotangents of solve's arguments; differentiable no further."""
+
+    @staticmethod
+    def forward(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling):
+        if compiling:
+            options = (dt, clip, checkpoints, wrt_times)
+            return tuple(_adjoint_operator(t, xs, kept, p, w_xs, *options))
+        return _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.compiling = inputs[9]
+        if ctx.compiling:
+            ctx.save_for_backward(*inputs[:5])
+
+    @staticmethod
+    def backward(ctx, *cotangents):
+        if not ctx.compiling:
+            raise RuntimeError(_ONCE)
+        refused = [_refuse_operator(value, list(cotangents)) for value in ctx.saved_tensors]
+        return *refused[:5], None, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx, *_):
+        raise RuntimeError(_ONCE)
+
+    @staticmethod
+    def vmap(info, in_dims, t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling):
+        _same_for_all(in_dims[0], "times")
+        size, batch = info.batch_size, xs.dim() - 2 - (in_dims[1] is not None)
+        shape = p.shape if in_dims[3] is None else p.movedim(in_dims[3], 0).shape[1:]
+        xs, kept = _to_second(xs, in_dims[1], size), _to_second(kept, in_dims[2], size)
+        w_xs = _to_second(w_xs, in_dims[4], size)
+        p = _into_batch(p, in_dims[3], batch, 1, size, always=True)
+        options = (dt, clip, checkpoints, wrt_times, compiling)
+        g_t, g_x0, g_p = _Adjoint.apply(t, xs, kept, p, w_xs, *options)
+        return (g_t, g_x0, g_p.reshape(size, *shape)), (1, 0, 0)
+
+
+class _Tangent(torch.autograd.Function):
+    """The tangent of solve's states; differentiable no further."""
+
+    @staticmethod
+    def forward(t, x0, p, d_t, d_x0, d_p, dt, clip):
+        return solve_jvp(t, x0, p, d_t, d_x0, d_p, dt, clip)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise RuntimeError(_ONCE)
+
+    @staticmethod
+    def jvp(ctx, *_):
+        raise RuntimeError(_ONCE)
+
+    @staticmethod
+    def vmap(info, in_dims, t, x0, p, d_t, d_x0, d_p, dt, clip):
+        _same_for_all(in_dims[0], "times")
+        size, batch = info.batch_size, x0.dim() - 1 - (in_dims[1] is not None)
+        x0, d_x0 = _to_front(x0, in_dims[1], size), _to_front(d_x0, in_dims[4], size)
+        p, d_p = (_into_batch(v, d, batch, 1, size) for v, d in ((p, in_dims[2]), (d_p, in_dims[5])))
+        if in_dims[3] is not None:
+            d_t = d_t.movedim(in_dims[3], 1)
+            d_t = d_t.reshape(*d_t.shape[:2], *[1] * (batch - d_t.dim() + 2), *d_t.shape[2:])
+        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, dt, clip), 1
+
+
+def _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
+    if checkpoints == _CONTINUOUS:
+        return solve_vjp_continuous(t, xs, p, w_xs, dt, clip)
+    return solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
+
+
+@torch.library.custom_op("odec_c8e214cb5275_euler::solve", mutates_args=())
+def _solve_operator(
+    t: Tensor, x0: Tensor, p: Tensor, dt: float, clip: float | None, checkpoints: int
+) -> tuple[Tensor, Tensor]:
+    """solve as one opaque operator, for torch.compile."""
+    return solve(t, x0, p, dt, clip, checkpoints)
+
+
+@_solve_operator.register_fake
+def _(t, x0, p, dt, clip, checkpoints):
+    return _empty(len(t), x0), _empty(1, x0)
+
+
+@torch.library.custom_op("odec_c8e214cb5275_euler::adjoint", mutates_args=())
+def _adjoint_operator(
+    t: Tensor,
+    xs: Tensor,
+    kept: Tensor,
+    p: Tensor,
+    w_xs: Tensor,
+    dt: float,
+    clip: float | None,
+    checkpoints: int,
+    wrt_times: bool,
+) -> list[Tensor]:
+    """_adjoint as one opaque operator, for torch.compile."""
+    gradients = _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
+    return [gradient.clone(memory_format=torch.contiguous_format) for gradient in gradients]
+
+
+@_adjoint_operator.register_fake
+def _(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
+    like = [xs[..., 0], xs[0], p]
+    return [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
+
+
+@torch.library.custom_op("odec_c8e214cb5275_euler::refuse", mutates_args=())
+def _refuse_operator(value: Tensor, cotangents: list[Tensor]) -> Tensor:
+    """Stands for a second derivative, which torch.compile traces even where none is asked for."""
+    raise RuntimeError(_ONCE)
+
+
+@_refuse_operator.register_fake
+def _(value, cotangents):
+    return torch.empty_like(value)
+
+
+def _same_for_all(dim, what):
+    if dim is not None:
+        raise ValueError(f"vmap over {what} is not possible: they are the same for a whole call")
+
+
+def _or_zeros(tangent, value):
+    return torch.zeros_like(value) if tangent is None else tangent
+
+
+def _to_front(value, dim, size):
+    """A tensor with the mapped axis first, repeated where it had none."""
+    return value.expand(size, *value.shape) if dim is None else value.movedim(dim, 0)
+
+
+def _to_second(value, dim, size):
+    """A tensor with the mapped axis second, repeated where it had none."""
+    return _to_front(value, dim, size).movedim(0, 1)
+
+
+def _into_batch(value, dim, batch, trailing, size, always=False):
+    """A tensor (*some batch, *trailing) with the mapped axis before a batch of the given number of axes."""
+    if dim is None and not always:
+        return value
+    value = _to_front(value, dim, size)
+    missing = batch - (value.dim() - 1 - trailing)
+    return value.reshape(size, *[1] * missing, *value.shape[1:])
+
+
+def _in_graph(function):
+    """Have torch.compile, where it is there (it needs SymPy), keep a function as one call."""
+    try:
+        return torch.compiler.allow_in_graph(function)
+    except ImportError:
+        return function
+
+
+@_in_graph
+def _apply_solve(*args):
+    """_Solve.apply, which torch.compile keeps as one call: its tracer would unroll the loop over steps."""
+    return _Solve.apply(*args)
+
+
+class Failure:
+    """One trajectory that left the finite numbers: its batch index, the state, the time and a sentence."""
+
+    def __init__(self, batch, state, time, at_start):
+        self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
+
+    def __str__(self):
+        where = f" of trajectory {self.batch}" if self.batch else ""
+        if self.at_start:
+            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}"
+        return (
+            f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}; "
+            "try a smaller dt, other parameters or the clip option"
+        )
+
+
+class Status:
+    """What happened in a call, per trajectory: `ok` (*batch) bool, `steps` (the number that each took).
+
+    `failures` lists those that left the finite numbers; str() says it in sentences.
+    """
+
+    def __init__(self, t, xs, retake):
+        self.ok = torch.isfinite(xs).flatten(-1).all(-1).all(0)
+        self._t, self._xs, self._retake = t, xs, retake
+        self.steps = sum(count for _, _, count in mesh(t, retake.dt)) if len(t) else 0
+
+    @property
+    def failures(self):
+        """The first failing step of each trajectory, found by taking its steps again."""
+        return [self._failure(tuple(index.tolist())) for index in torch.nonzero(~self.ok)]
+
+    def __str__(self):
+        failed = int((~self.ok).sum())
+        if not failed:
+            return f"ok: {self.steps} steps"
+        shown = [str(self._failure(tuple(index.tolist()))) for index in torch.nonzero(~self.ok)[:3]]
+        rest = [f"and {failed - len(shown)} more"] if failed > len(shown) else []
+        return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
+
+    def _failure(self, batch):
+        xs = self._xs[(slice(None), *batch)]
+        bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
+        state, time = _first_bad(xs[bad]), float(self._t[bad])
+        if bad > 0:
+            found = self._retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch)
+            state, time = found or (state, time)
+        return Failure(batch, STATES[state], time, bad == 0)
+
+
+class Retake:
+    """The arguments of a call, to take the steps of one trajectory again."""
+
+    def __init__(self, p, dt, clip, batch):
+        self.p, self.dt, self.clip, self.batch = p, dt, clip, batch
+
+    def locate(self, t, x, batch):
+        """The state and the time of the first step to a number that is not finite, else None."""
+        p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
+        for start, h, count in mesh(t, self.dt):
+            for j in range(count):
+                x = step(x, start + j * h, h, p, self.clip)
+                if not torch.isfinite(x).all():
+                    return _first_bad(x), start + (j + 1) * h
+        return None
+
+
+def _first_bad(x):
+    return int(torch.nonzero(~torch.isfinite(x))[0, 0])
+
+
+class Above(nn.Module):
+    """lower + softplus(raw): the values above a bound."""
+
+    def __init__(self, lower):
+        super().__init__()
+        self.lower = lower
+
+    def forward(self, raw):
+        return self.lower + nn.functional.softplus(raw, threshold=40)
+
+    def right_inverse(self, value):
+        value = value - self.lower
+        return value + torch.log(-torch.expm1(-value))
+
+
+class Between(nn.Module):
+    """lower + (upper - lower)·sigmoid(raw): the values between two bounds."""
+
+    def __init__(self, lower, upper):
+        super().__init__()
+        self.lower, self.upper = lower, upper
+
+    def forward(self, raw):
+        return self.lower + (self.upper - self.lower) * torch.sigmoid(raw)
+
+    def right_inverse(self, value):
+        return torch.logit((value - self.lower) / (self.upper - self.lower))
+
+
+class Model(nn.Module):
+    """pendulum: x = Model()(t) gives the states (T, *batch, 2) at the times t (T,).
+
+    Parameters (natural units; the bounds are held by parametrizations):
+
+        l = 1.0 in (0, inf) [m]  length of the rod
+        theta0 = 2.0 in (-3.14159, 3.14159) [rad]  angle of release
+
+    dt: the longest step between output times. clip: a bound on |dx/dt|, off by default.
+    adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
+    backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
+    "autograd" (torch's own tape, twice differentiable) or "none".
+    checkpoints: how many states the discrete adjoint keeps (None: one per step; a number, or "sqrt"); the
+    fewer, the less memory, for at most one further forward pass.
+    """
+
+    def __init__(
+        self,
+        *,
+        dt: float | None = 0.02,
+        clip: float | None = None,
+        adjoint: str = "discrete",
+        checkpoints: int | str | None = None,
+        engine: str = "auto",
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str | None = None,
+    ):
+        super().__init__()
+        if dt is None or not dt > 0:
+            raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip, the bound on |dx/dt|, must be a positive number, not {clip}")
+        self.dt, self.clip = float(dt), clip if clip is None else float(clip)
+        if adjoint not in ("discrete", "continuous", "autograd", "none"):
+            raise ValueError(f"adjoint is discrete, continuous, autograd or none, not {adjoint!r}")
+        if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
+            raise ValueError(f'checkpoints is None, "sqrt" or a positive whole number, not {checkpoints!r}')
+        if engine not in ("auto", "torch"):
+            raise ValueError(f"this module holds the torch engine; {engine!r} is not in it")
+        self.adjoint, self.checkpoints, self.engine = adjoint, checkpoints, "torch"
+        self._last: Any = None
+
+        def parameter(value):
+            return nn.Parameter(torch.tensor(value, dtype=dtype, device=device))
+
+        self.l = parameter(1.0)
+        self.theta0 = parameter(2.0)
+        parametrize.register_parametrization(self, "l", Above(0.0))
+        parametrize.register_parametrization(self, "theta0", Between(-3.141592653589793, 3.141592653589793))
+
+    def forward(
+        self,
+        t: Tensor,
+        x0: Tensor | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """The states at the times t (T,): x (T, *batch, 2), x[0] at t[0].
+
+        x0 (*batch, 2): the states at t[0] (default: the model's init). params: values by name in natural
+        units, scalars or (*batch,), in place of the module's own.
+
+        Raises ValueError for arguments that do not fit.
+        """
+        p = self._vector(params)
+        t = torch.as_tensor(t, dtype=p.dtype, device=p.device)
+        if t.dim() != 1:
+            raise ValueError(f"t must be a vector of times, not of shape {tuple(t.shape)}")
+        if len(t) == 0:
+            raise ValueError("t holds no time")
+        if x0 is None:
+            x0 = initial(t[0], p)
+        x0 = torch.as_tensor(x0, dtype=p.dtype, device=p.device)
+        if x0.dim() == 0 or x0.shape[-1] != 2:
+            raise ValueError(f"x0 must be (*batch, 2), a column for each of STATES, not {tuple(x0.shape)}")
+        batch = _common_shape(x0.shape[:-1], p.shape[:-1])
+        x0 = x0.expand(*batch, 2)
+        x = self._solve(t, x0, p)
+        self._record(t, x, p, batch)
+        return x
+
+    def _record(self, t, x, p, batch):
+        """Keep what `status` needs; nothing of a call that torch.compile or torch.func traces."""
+        self._last = None
+        if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x):
+            return
+        retake = Retake(p.detach(), self.dt, self.clip, batch)
+        self._last = (t.detach(), x.detach(), retake)
+
+    def _solve(self, t, x0, p):
+        if self.adjoint == "autograd":
+            return solve_plain(t, x0, p, self.dt, self.clip)
+        if self.adjoint == "none":
+            with torch.no_grad():
+                return solve(t, x0, p, self.dt, self.clip, 1)[0]
+        compiling = torch.compiler.is_compiling()
+        checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
+        if self.adjoint == "continuous":
+            checkpoints = _CONTINUOUS
+        return _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling)[0]
+
+    def observe(
+        self,
+        t: Tensor,
+        x: Tensor,
+        params: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """The observables (T, *batch, 3) of the states x (T, *batch, 2) at the times t (T,)."""
+        p = self._vector(params)
+        t = torch.as_tensor(t, dtype=p.dtype, device=p.device)
+        return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p)
+
+    @property
+    def status(self) -> Status | None:
+        """What happened to each trajectory of the last call; None where it was compiled or transformed."""
+        return None if self._last is None else Status(*self._last)
+
+    def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
+        """The parameters in natural units as p (2,), or (*batch, 2) where some of `params` are batched."""
+        return self._vector(params)
+
+    def _vector(self, params):
+        given = dict(params or {})
+        unknown = [name for name in given if name not in PARAMS]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], PARAMS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(PARAMS) or 'none'}"
+            raise ValueError(f"unknown parameter {unknown[0]!r}; {hint}")
+        own = {
+            "l": self.l,
+            "theta0": self.theta0,
+        }
+        like = next(iter(own.values()))
+        for name, value in given.items():
+            own[name] = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+        return _columns(*own.values())
