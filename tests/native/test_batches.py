@@ -35,9 +35,9 @@ def test_a_trajectory_has_the_same_bits_alone_and_in_any_batch(text):
 def test_shared_gradients_do_not_depend_on_the_number_of_threads():
     module = load(TIMED)
     native, torch_ = models(module)
-    t, given = times(module), arguments(module, (301,), batched_params=False)
+    t, given = times(module), arguments(module, (1501,), batched_params=False)
     given["inputs"] = {n: (k, v if v.dim() == 1 else v[:, 0]) for n, (k, v) in given["inputs"].items()}
-    weights = torch.randn(len(t), 301, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    weights = torch.randn(len(t), 1501, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3, 2):
