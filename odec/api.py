@@ -160,7 +160,7 @@ def _import(name: str, path: Path) -> ModuleType:
 
 
 def choose_engine(engine: str) -> str:
-    """The engine to compile for; "auto" is torch, which runs everywhere. Raises ArgumentError."""
+    """The engine to compile for; "auto" is torch, which needs no C compiler. Raises ArgumentError."""
     from odec.render import ENGINES
 
     if engine == "auto":
@@ -200,7 +200,15 @@ def simulate(
         chosen, extra = from_start(system, list(map(float, times)), t0)
     module = load(system, method, engine)
     result = run_module(
-        system, module, chosen, dt=dt, params=params or {}, init=init or {}, inputs=inputs or {}, dtype=dtype
+        system,
+        module,
+        chosen,
+        dt=dt,
+        params=params or {},
+        init=init or {},
+        inputs=inputs or {},
+        dtype=dtype,
+        engine=engine,
     )
     return dataclasses.replace(
         result,

@@ -110,6 +110,7 @@ def run_module(
     init: Mapping[str, Any],
     inputs: Mapping[str, tuple[Any, Any]],
     dtype: str,
+    engine: str = "auto",
 ) -> Simulation:
     """Run a model's compiled module. Raises ArgumentError and SimulationError."""
     import torch
@@ -119,7 +120,9 @@ def run_module(
     check_params(system, params)
     check_inputs(system, inputs)
     kind = getattr(torch, dtype)
-    options: dict[str, Any] = {} if system.kind == "map" else {"dt": _longest_step(system, times, dt)}
+    options: dict[str, Any] = {"engine": engine}
+    if system.kind != "map":
+        options["dt"] = _longest_step(system, times, dt)
     try:
         net = module.Model(adjoint="none", dtype=kind, **{k: v for k, v in options.items() if v is not None})
         given = {"inputs": dict(inputs)} if system.inputs else {}
@@ -132,7 +135,7 @@ def run_module(
             x = net(t, x0=x0, params=values, **given)
             _check_finite(net)
             y = net.observe(t, x, params=values, **given)
-    except ValueError as error:
+    except (ValueError, getattr(module, "EngineError", ValueError)) as error:
         raise ArgumentError(str(error)) from error
     import numpy as np
 

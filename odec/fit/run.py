@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from odec.errors import SimulationError
+from odec.errors import ArgumentError, SimulationError
 from odec.fit.adam import Adam
 from odec.fit.data import Columns, Dataset, read_data
 from odec.fit.fused import FusedAdam, FusedGaussNewton, fused_problem
@@ -57,9 +57,12 @@ def fit(
     fixed = {name: value for name, value in start.values.items() if name not in free}
     loss = SumOfSquares(subject.net, measured, columns, fixed)
     objective = Objective(loss, start.coordinates)
-    trace = _first(objective, start) if saved is None else saved.trace(len(free))
-    optimizer = _optimizer(subject.module, settings, objective)
-    trace = _run(objective, optimizer, trace, settings, progress)
+    try:
+        trace = _first(objective, start) if saved is None else saved.trace(len(free))
+        optimizer = _optimizer(subject.module, settings, objective)
+        trace = _run(objective, optimizer, trace, settings, progress)
+    except getattr(subject.module, "EngineError", ArgumentError) as error:
+        raise ArgumentError(str(error)) from error
     notes = [*remarks, *start.notes, *(saved.notes if saved else ())]
     asked = command or _command(options, subject, measured)
     return _result(

@@ -113,14 +113,13 @@ def _make(module: ModuleType, options: Options, dtype: str) -> tuple[Any, bool]:
     """The Model, and whether its step must still be chosen."""
     known = inspect.signature(module.Model).parameters
     stepless = options.dt is None and "dt" in known and known["dt"].default is None
-    keywords: dict[str, Any] = {
-        name: getattr(options, name) for name in ("dt", "clip") if getattr(options, name) is not None
-    }
+    of_model = {name: getattr(options, name) for name in ("dt", "clip", "engine")}
+    keywords: dict[str, Any] = {name: value for name, value in of_model.items() if value is not None}
     if stepless:
         keywords["dt"] = 1.0
     try:
         return module.Model(dtype=getattr(torch, dtype), **keywords), stepless
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, getattr(module, "EngineError", ValueError)) as error:
         raise ArgumentError(f"the model cannot be made: {error}") from None
 
 

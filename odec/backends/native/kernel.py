@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
 from odec.backends.job import Job
+from odec.backends.layout import WIDTH
 from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.steps import c_steps
 from odec.methods import MAP, Tableau
@@ -60,6 +62,7 @@ def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "libm": sorted(libm),
         "powers": powers,
         "one_line": one_line,
+        "tidy": tidy,
         "lanes": 16 if len(programs.states) < 200 else 8,
         "inner_lanes": int(_is_large(programs, tableau)),
     }
@@ -100,6 +103,26 @@ def powers(n: int) -> list[dict[str, str | int]]:
 
     need(n)
     return [{"of": k, "left": name(a), "right": name(b)} for k, (a, b) in found.items()]
+
+
+def tidy(source: str) -> str:
+    """C text without trailing blanks, whose long lines are broken after a comma or before an operator."""
+    return "\n".join(part for line in source.split("\n") for part in _broken(line.rstrip()))
+
+
+def _broken(line: str) -> list[str]:
+    if len(line) <= WIDTH or line.startswith("#") or line.endswith("\\"):
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    lead = f"{indent}// " if line.lstrip().startswith("//") else f"{indent}        "
+    places = [m.end() for m in re.finditer(r", ", line[:WIDTH])]
+    places = places or [m.start() + 1 for m in re.finditer(r" [-+?:=] | ", line[:WIDTH])]
+    places = [k for k in places if k > len(lead)]
+    if lead.endswith("// "):
+        places = [k for k in (line.rfind(" ", 0, WIDTH) + 1,) if k > len(lead)]
+    if not places:
+        return [line]
+    return [line[: places[-1]].rstrip(), *_broken(lead + line[places[-1] :].lstrip())]
 
 
 def one_line(text: str) -> str:

@@ -76,7 +76,7 @@ def formulas(tableau: Tableau, inputs: bool) -> StepFormulas:
         update_x=_assign("x_next", update),
         tangent=_assign("dx_next", _tangent("dx", b)),
         g_x=_assign("g_x", Op("add", (Symbol("w"), *(Symbol(f"v{i}") for i in every)))),
-        g_p=_assign("g_p", _sum([Symbol(f"p{i}") for i in every])),
+        g_p=_parameter_gradient(s),
         g_t=_assign("g_t", _sum([Symbol(f"t{i}") for i in every])),
         g_h=_step_size_gradient(a, b, c),
         back_w=_assign("w_next", _shifted("w", [(b[i], f"l{i + 1}") for i in range(s)])),
@@ -188,6 +188,13 @@ def _tangent(base: str, row: Sequence[Fraction]) -> Expr:
         return moved
     assert isinstance(moved, Op)
     return Op("add", (*moved.args, Op("mul", (Symbol("dh"), _sum(terms)))))
+
+
+def _parameter_gradient(stages: int) -> str:
+    """Σ p_i, each summed over the trajectories that share the parameters: cheaper than adding all of them."""
+    first, *rest = (Call("_sum_to", (Leaf(f"p{i + 1}"), Leaf("p.shape"))) for i in range(stages))
+    total = Chain(first, tuple(("+", term) for term in rest)) if rest else first
+    return "\n".join(layout.assignment("g_p", total))
 
 
 def _step_size_gradient(a: Sequence[Sequence[Fraction]], b: Sequence[Fraction], c: Sequence[Fraction]) -> str:
