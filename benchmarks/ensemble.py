@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks import ensemble_numba, odec_engine, reference
 from benchmarks.harness import Case, Contender, Ready, Row, Workload
 from benchmarks.problems import Problem
+from benchmarks.report import times
 
 
 def workload(problem: Problem, name: str, title: str, text: str, **options: Any) -> Workload:
@@ -300,12 +301,12 @@ def contenders(problem: Problem) -> list[Contender]:
 
 def speedups(rows: Sequence[Row], peers: Sequence[str] = ("torchdiffeq", "diffrax, vmap")) -> list[str]:
     """How many times faster odec's native engine is than some peers in the largest cases."""
-    times = {(row.name, row.size, row.dtype): row.seconds for row in rows if row.seconds}
+    found = {(row.name, row.size, row.dtype): row.seconds for row in rows if row.seconds}
     lines = []
-    for size, dtype in sorted({key[1:] for key in times}, reverse=True):
-        own = times.get(("odec native", size, dtype))
-        others = {peer: times[peer, size, dtype] for peer in peers if (peer, size, dtype) in times}
+    for size, dtype in sorted({key[1:] for key in found}, reverse=True):
+        own = found.get(("odec native", size, dtype))
+        others = {peer: found[peer, size, dtype] for peer in peers if (peer, size, dtype) in found}
         if own and others:
-            said = ", ".join(f"{value / own:,.0f} × {peer}" for peer, value in others.items())
-            lines.append(f"odec native at N = {size:,}, {dtype}: {said}.")
+            said = " and ".join(f"{times(value / own)} times that of {peer}" for peer, value in others.items())
+            lines.append(f"odec native at N = {size:,}, {dtype}: the speed is {said}.")
     return lines

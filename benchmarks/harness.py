@@ -55,7 +55,8 @@ class Ready:
 class Contender:
     """A solver in a workload. `prepare(case)` imports, converts, compiles; ImportError or Absent: not here.
 
-    compiles: its first call builds code, so it is no sample. heavy: left out of `--quick`.
+    compiles: its first call builds code, so it is no sample. heavy: left out of `--quick`. aside: another
+    task, shown for comparison, which no ratio refers to.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Contender:
     compiles: bool = True
     heavy: bool = False
     largest: int | None = None
+    aside: bool = False
 
 
 @dataclass
@@ -76,6 +78,7 @@ class Row:
     first_call: float | None = None
     errors: dict[str, float] = field(default_factory=dict)
     megabytes: float | None = None
+    aside: bool = False
     absent: str | None = None
 
     @property
@@ -145,7 +148,7 @@ def measure(workload: Workload, case: Case, contenders: Sequence[Contender], opt
     running: list[tuple[Row, Ready, int]] = []
     rows = []
     for contender in contenders:
-        row = Row(contender.name, case.size, case.dtype)
+        row = Row(contender.name, case.size, case.dtype, aside=contender.aside)
         rows.append(row)
         if contender.largest and case.size > contender.largest:
             row.absent = f"left out above N = {contender.largest:,}"

@@ -40,17 +40,17 @@ def table(workload: Workload, rows: Sequence[Row]) -> str:
     rows = sorted((row for row in rows if row.seconds), key=lambda row: row.seconds or 0)
     if not rows:
         return "Nothing ran."
-    own = min((row.seconds for row in rows if row.name.startswith("odec")), default=None)
+    own = min((r.seconds for r in rows if r.name.startswith("odec") and not r.aside), default=None)
     kinds = list(dict.fromkeys(kind for row in rows for kind in row.errors))
     memory = any(row.megabytes is not None for row in rows)
-    head = ["", workload.unit, "spread", "odec's best ×", "first call"]
+    head = ["", workload.unit, "spread", "× odec's best", "first call"]
     head += [f"deviation {kind}" for kind in kinds]
     lines = [_line(head + ["peak memory"] * memory), _line(["---"] + ["--:"] * (len(head) - 1 + memory))]
     for row in rows:
         assert row.seconds
         cells = [f"**{row.name}**" if row.name.startswith("odec") else row.name, duration(row.seconds)]
         cells += [f"{duration(min(row.samples))} – {duration(max(row.samples))} ({len(row.samples)})"]
-        cells += [_times(row.seconds / own) if own else "", duration(row.first_call)]
+        cells += [times(row.seconds / own) if own else "", duration(row.first_call)]
         cells += [f"{row.errors[kind]:.1e}" if kind in row.errors else "" for kind in kinds]
         cells += ["" if row.megabytes is None else f"{row.megabytes:,.0f} MB"] * memory
         lines.append(_line(cells))
@@ -61,7 +61,8 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _times(ratio: float) -> str:
+def times(ratio: float) -> str:
+    """A ratio with as many digits as it deserves."""
     return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}" if ratio < 1 else f"{ratio:.1f}"
 
 

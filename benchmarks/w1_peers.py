@@ -37,15 +37,25 @@ def step(x: Any, p: Any) -> tuple:
     return x1 + (r1 * x1 * (1 - k1 * x1) - a1 * met), x2 + (r2 * x2 * (1 - k2 * x2) - a2 * met)
 
 
-def loss(p: Any, advance: Callable = step) -> Any:
-    """The sum of squares, day by day. p in six rows."""
+@cache
+def _sum_of_squares() -> Callable[[Any], Any]:
     days, counts = data()
-    x, value, seen = X0, 0.0, dict(zip(days.tolist(), counts.tolist()))
-    for day in range(1, int(days[-1]) + 1):
-        x = advance(x, p)
-        if day in seen:
-            value = value + (x[0] - seen[day][0]) ** 2 + (x[1] - seen[day][1]) ** 2
-    return value
+    seen, last = dict(zip(days.tolist(), counts.tolist())), int(days[-1])
+
+    def loss(p: Any) -> Any:
+        x, value = X0, 0.0
+        for day in range(1, last + 1):
+            x = step(x, p)
+            if day in seen:
+                value = value + (x[0] - seen[day][0]) ** 2 + (x[1] - seen[day][1]) ** 2
+        return value
+
+    return loss
+
+
+def loss(p: Any) -> Any:
+    """The sum of squares, day by day. p in six rows."""
+    return _sum_of_squares()(p)
 
 
 def cases(sizes: Sequence[int], dtypes: Sequence[str]) -> list[Case]:
@@ -132,7 +142,7 @@ def eager(case: Case) -> Ready:
 def compiled(case: Case) -> Ready:
     torch, p = _torch_parameters()
     torch._dynamo.reset()
-    fused = torch.compile(loss, fullgraph=True)
+    fused = torch.compile(_sum_of_squares(), fullgraph=True)
     return _with_torch_adam(lambda: fused(p), p)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks import lotka_volterra
 from benchmarks.harness import Row, Workload, main
+from benchmarks.report import times
 from benchmarks.w4_peers import CONTENDERS
 
 TEXT = (
@@ -16,17 +17,13 @@ TEXT = (
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
-    """The cost of the native gradient over its forward pass, and over the peers."""
-    times = {(row.name, row.size, row.dtype): row.seconds for row in rows}
+    """What the native gradient costs beside its own forward pass."""
+    found = {(row.name, row.size): row.seconds for row in rows if row.seconds}
     lines = []
-    for (name, size, dtype), seconds in times.items():
-        forward = times.get(("odec native, forward alone", size, dtype))
-        if name != "odec native" or not seconds or not forward:
-            continue
-        peers = {n: s for (n, *case), s in times.items() if case == [size, dtype] and s and "odec" not in n}
-        said = "".join(f"; {s / seconds:,.0f} × {n}" for n, s in peers.items())
-        own = f"{seconds / forward:.1f} times its own forward pass"
-        lines.append(f"odec native at N = {size:,}: {own}{said}.")
+    for (name, size), seconds in found.items():
+        forward = found.get(("odec native, forward alone", size))
+        if name.startswith("odec native") and "forward" not in name and forward:
+            lines.append(f"{name}, N = {size:,}: {times(seconds / forward)} times the forward pass alone.")
     return lines
 
 
