@@ -116,7 +116,9 @@ def observables(t, x, p, u):
 
 def _columns(*columns):
     """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
-    return torch.stack(torch.broadcast_tensors(*columns)).movedim(0, -1)
+    if any(column.shape != columns[0].shape for column in columns):
+        columns = torch.broadcast_tensors(*columns)
+    return torch.stack(columns).movedim(0, -1)
 
 
 def _common_shape(*shapes):
@@ -303,7 +305,14 @@ def step_vjp(x, t, h, p, u, w, clip=None, wrt_times=False):
     w1 = h * (35 / 384 * w + 1 / 5 * v2 + 3 / 40 * v3 + 44 / 45 * v4 + 19372 / 6561 * v5 + 9017 / 3168 * v6)
     t1, v1, p1, u1 = slope_vjp(t, x, p, u, clip, w1)
     g_x = w + v1 + v2 + v3 + v4 + v5 + v6
-    g_p = p1 + p2 + p3 + p4 + p5 + p6
+    g_p = (
+        _sum_to(p1, p.shape)
+        + _sum_to(p2, p.shape)
+        + _sum_to(p3, p.shape)
+        + _sum_to(p4, p.shape)
+        + _sum_to(p5, p.shape)
+        + _sum_to(p6, p.shape)
+    )
     g_u = [
         (t, u1),
         (t + h / 5, u2),
@@ -504,7 +513,7 @@ def solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
     intervals = mesh(t, dt)
     steps = [(k, j) for k, (_, _, count) in enumerate(intervals) for j in range(count)]
     every = _spacing(len(steps), checkpoints)
-    w, g_p, output = torch.zeros_like(xs[-1]), p.new_zeros((*xs.shape[1:-1], p.shape[-1])), len(t) - 1
+    w, g_p, output = torch.zeros_like(xs[-1]), p.new_zeros(p.shape), len(t) - 1
     g_t = w_xs.new_zeros(w_xs.shape[:-1])
     for first in range(every * (len(kept) - 1), -1, -every):
         states = _replay(kept[first // every], steps[first : first + every], intervals, p, u, clip)
@@ -516,7 +525,7 @@ def solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
             time = start + j * h
             here = u.within(start + (j + 0.5) * h)
             w, d_p, d_u, d_t, d_h = step_vjp(x, time, h, p, here, w, clip, wrt_times)
-            g_p = g_p + d_p
+            g_p += d_p
             for when, cotangent in d_u:
                 here.pull(g_u, when, cotangent)
             if wrt_times:
@@ -525,7 +534,7 @@ def solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
                 g_t[k + 1] += slide
     for k in range(output, -1, -1):
         w = w + w_xs[k]
-    return (g_t, w, _sum_to(g_p, p.shape), *g_u)
+    return (g_t, w, g_p, *g_u)
 
 
 def _replay(x, steps, intervals, p, u, clip):
@@ -545,7 +554,7 @@ def solve_vjp_continuous(t, xs, p, series, w_xs, dt, clip):
     """
     u = Series(series)
     g_u = [torch.zeros_like(c) for c in u.coefficients]
-    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros((*xs.shape[1:-1], p.shape[-1]))
+    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros(p.shape)
     g_t = w_xs.new_zeros(w_xs.shape[:-1])
     for k in range(len(t) - 1, 0, -1):
         g_t[k] += _dot(w_xs[k], slope(float(t[k]), xs[k], p, u, clip))
@@ -554,11 +563,11 @@ def solve_vjp_continuous(t, xs, p, series, w_xs, dt, clip):
             for j in range(count):
                 here = u.within(start + (j + 0.5) * h)
                 x, w, d_p, d_u = step_back(x, w, start + j * h, h, p, here, clip)
-                g_p = g_p + d_p
+                g_p += _sum_to(d_p, p.shape)
                 for time, cotangent in d_u:
                     here.pull(g_u, time, cotangent)
     g_t[0] -= _dot(w, slope(float(t[0]), xs[0], p, u, clip))
-    return (g_t, w + w_xs[0], _sum_to(g_p, p.shape), *g_u)
+    return (g_t, w + w_xs[0], g_p, *g_u)
 
 
 def solve_jvp(t, x0, p, series, d_t, d_x0, d_p, d_series, dt, clip):
@@ -593,6 +602,8 @@ def solve_plain(t, x0, p, series, dt, clip):
 
 def _sum_to(value, shape):
     """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    if value.shape == shape:
+        return value
     value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
     axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
     return value.sum(axes, keepdim=True) if axes else value

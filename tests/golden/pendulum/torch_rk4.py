@@ -98,7 +98,9 @@ def observables(t, x, p):
 
 def _columns(*columns):
     """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
-    return torch.stack(torch.broadcast_tensors(*columns)).movedim(0, -1)
+    if any(column.shape != columns[0].shape for column in columns):
+        columns = torch.broadcast_tensors(*columns)
+    return torch.stack(columns).movedim(0, -1)
 
 
 def _common_shape(*shapes):
@@ -159,7 +161,7 @@ def step_vjp(x, t, h, p, w, clip=None, wrt_times=False):
     w1 = h / 6 * (w + 3 * v2)
     t1, v1, p1 = slope_vjp(t, x, p, clip, w1)
     g_x = w + v1 + v2 + v3 + v4
-    g_p = p1 + p2 + p3 + p4
+    g_p = _sum_to(p1, p.shape) + _sum_to(p2, p.shape) + _sum_to(p3, p.shape) + _sum_to(p4, p.shape)
     if not wrt_times:
         return g_x, g_p, None, None
     k4 = slope(t + h, y4, p, clip)
@@ -301,7 +303,7 @@ def solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
     intervals = mesh(t, dt)
     steps = [(k, j) for k, (_, _, count) in enumerate(intervals) for j in range(count)]
     every = _spacing(len(steps), checkpoints)
-    w, g_p, output = torch.zeros_like(xs[-1]), p.new_zeros((*xs.shape[1:-1], p.shape[-1])), len(t) - 1
+    w, g_p, output = torch.zeros_like(xs[-1]), p.new_zeros(p.shape), len(t) - 1
     g_t = w_xs.new_zeros(w_xs.shape[:-1])
     for first in range(every * (len(kept) - 1), -1, -every):
         states = _replay(kept[first // every], steps[first : first + every], intervals, p, clip)
@@ -312,14 +314,14 @@ def solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
             start, h, count = intervals[k]
             time = start + j * h
             w, d_p, d_t, d_h = step_vjp(x, time, h, p, w, clip, wrt_times)
-            g_p = g_p + d_p
+            g_p += d_p
             if wrt_times:
                 slide = (d_h + j * d_t) / count
                 g_t[k] += d_t - slide
                 g_t[k + 1] += slide
     for k in range(output, -1, -1):
         w = w + w_xs[k]
-    return (g_t, w, _sum_to(g_p, p.shape))
+    return (g_t, w, g_p)
 
 
 def _replay(x, steps, intervals, p, clip):
@@ -337,7 +339,7 @@ def solve_vjp_continuous(t, xs, p, w_xs, dt, clip):
     Approximate (its error is the method's), at memory that does not grow with the number of steps.
     Pontryagin et al. 1962; Chen et al., NeurIPS 2018. Returns what solve_vjp returns.
     """
-    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros((*xs.shape[1:-1], p.shape[-1]))
+    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros(p.shape)
     g_t = w_xs.new_zeros(w_xs.shape[:-1])
     for k in range(len(t) - 1, 0, -1):
         g_t[k] += _dot(w_xs[k], slope(float(t[k]), xs[k], p, clip))
@@ -345,9 +347,9 @@ def solve_vjp_continuous(t, xs, p, w_xs, dt, clip):
         for start, h, count in mesh(t[k - 1 : k + 1].flip(0), dt):
             for j in range(count):
                 x, w, d_p = step_back(x, w, start + j * h, h, p, clip)
-                g_p = g_p + d_p
+                g_p += _sum_to(d_p, p.shape)
     g_t[0] -= _dot(w, slope(float(t[0]), xs[0], p, clip))
-    return (g_t, w + w_xs[0], _sum_to(g_p, p.shape))
+    return (g_t, w + w_xs[0], g_p)
 
 
 def solve_jvp(t, x0, p, d_t, d_x0, d_p, dt, clip):
@@ -376,6 +378,8 @@ def solve_plain(t, x0, p, dt, clip):
 
 def _sum_to(value, shape):
     """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    if value.shape == shape:
+        return value
     value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
     axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
     return value.sum(axes, keepdim=True) if axes else value

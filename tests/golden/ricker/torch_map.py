@@ -96,7 +96,9 @@ def observables(t, x, p):
 
 def _columns(*columns):
     """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
-    return torch.stack(torch.broadcast_tensors(*columns)).movedim(0, -1)
+    if any(column.shape != columns[0].shape for column in columns):
+        columns = torch.broadcast_tensors(*columns)
+    return torch.stack(columns).movedim(0, -1)
 
 
 def _common_shape(*shapes):
@@ -192,7 +194,7 @@ def solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
     intervals = mesh(t)
     steps = [(k, j) for k, (_, _, count) in enumerate(intervals) for j in range(count)]
     every = _spacing(len(steps), checkpoints)
-    w, g_p, output = torch.zeros_like(xs[-1]), p.new_zeros((*xs.shape[1:-1], p.shape[-1])), len(t) - 1
+    w, g_p, output = torch.zeros_like(xs[-1]), p.new_zeros(p.shape), len(t) - 1
     g_t = w_xs.new_zeros(w_xs.shape[:-1])
     for first in range(every * (len(kept) - 1), -1, -every):
         states = _replay(kept[first // every], steps[first : first + every], intervals, p, clip)
@@ -203,14 +205,14 @@ def solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
             start, h, count = intervals[k]
             time = start + j * h
             w, d_p, d_t, d_h = step_vjp(x, time, h, p, w, clip, wrt_times)
-            g_p = g_p + d_p
+            g_p += _sum_to(d_p, p.shape)
             if wrt_times:
                 slide = (d_h + j * d_t) / count
                 g_t[k] += d_t - slide
                 g_t[k + 1] += slide
     for k in range(output, -1, -1):
         w = w + w_xs[k]
-    return (g_t, w, _sum_to(g_p, p.shape))
+    return (g_t, w, g_p)
 
 
 def _replay(x, steps, intervals, p, clip):
@@ -248,6 +250,8 @@ def solve_plain(t, x0, p, dt, clip):
 
 def _sum_to(value, shape):
     """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    if value.shape == shape:
+        return value
     value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
     axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
     return value.sum(axes, keepdim=True) if axes else value
