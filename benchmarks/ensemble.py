@@ -307,6 +307,8 @@ def speedups(rows: Sequence[Row], peers: Sequence[str] = ("torchdiffeq", "diffra
         own = found.get(("odec native", size, dtype))
         others = {peer: found[peer, size, dtype] for peer in peers if (peer, size, dtype) in found}
         if own and others:
-            said = " and ".join(f"{times(value / own)} times that of {peer}" for peer, value in others.items())
+            said = " and ".join(
+                f"{times(value / own)} times that of {peer}" for peer, value in others.items()
+            )
             lines.append(f"odec native at N = {size:,}, {dtype}: the speed is {said}.")
     return lines
