@@ -114,7 +114,13 @@ def _broken(line: str) -> list[str]:
     if len(line) <= WIDTH or line.startswith("#") or line.endswith("\\"):
         return [line]
     indent = line[: len(line) - len(line.lstrip())]
-    lead = f"{indent}// " if line.lstrip().startswith("//") else f"{indent}        "
+    lead = (
+        f"{indent}// "
+        if line.lstrip().startswith("//")
+        else indent
+        if len(indent) > 12
+        else f"{indent}        "
+    )
     places = [m.end() for m in re.finditer(r", ", line[:WIDTH])]
     places = places or [m.start() + 1 for m in re.finditer(r" [-+?:=] | ", line[:WIDTH])]
     places = [k for k in places if k > len(lead)]
