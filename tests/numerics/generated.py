@@ -113,6 +113,26 @@ run t = 0 .. 2 step 0.1
 """
 
 
+EVERY_NAME = """
+input held hold
+input straight linear
+input smooth cubic
+param none = 1
+param above = 1 in (0, inf)
+param below = -1 in (-inf, 0)
+param between = 0.5 in (0, 1)
+param logarithm = 1 in (0, inf) via log
+param decades = 1 in (0, inf) via log10
+init y = none*above*below*between*logarithm*decades
+init z = 1
+dy/dt = gamma(z) + held + straight + smooth
+dz/dt = 1
+obs q = t
+run t = 0 .. 1 step 0.5
+"""
+"""Every kind of input and transform, so that the module holds all its parts."""
+
+
 _folder = Path(tempfile.mkdtemp(prefix="odec-tests-"))
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 

@@ -21,7 +21,10 @@ _MODULE_NAMES = frozenset(
     """torch math nn Tensor bisect difflib parametrize rhs rhs_vjp rhs_jvp jacobian initial observables slope
     slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
     solve_plain StepCell Model Status Failure Retake Series Above Below Between Exponential PowerOfTen
-    Any Mapping annotations STATES PARAMS OBSERVABLES INPUTS""".split()
+    Any Mapping annotations STATES PARAMS OBSERVABLES INPUTS
+    KERNEL_SOURCE COORDINATE_KINDS EngineError DeviceMemoryError FusedFit native_solve native_adjoint
+    native_tangent native_observe loss_gradient sensitivities array atexit contextlib ctypes functools hashlib
+    os pathlib platform shlex shutil subprocess tempfile warnings""".split()
 )
 
 _MODULE_ATTRIBUTES = frozenset(
@@ -33,31 +36,43 @@ _MODULE_ATTRIBUTES = frozenset(
     register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
     to_empty train training type xpu zero_grad parametrizations
-    observe vector status dt clip adjoint checkpoints engine rtol atol max_steps""".split()
+    observe vector status dt clip adjoint checkpoints engine chunk rtol atol max_steps""".split()
 )
 
 
 def torch_spellings(programs: Programs) -> dict[str, str]:
     """Names written otherwise in a torch module: Python's words, torch, arguments, attributes."""
-    own = {"x": set(programs.states), "p": set(programs.params), "u": set(programs.inputs)}
     system = programs.system
+    own = {
+        "x": set(programs.states),
+        "p": set(programs.params),
+        "u": set(programs.inputs),
+        "t": {system.time},
+    }
     constants, params = set(programs.consts), own["p"]
 
     def clashes(name: str) -> bool:
-        if keyword.iskeyword(name) or name in ("torch", "math", "nn", "None", "True", "False"):
+        if keyword.iskeyword(name) or name in ("torch", "math", "nn") or _private(name):
             return True
-        if name in ARGUMENTS and name not in own.get(name, ()) and name != system.time:
+        if name in ARGUMENTS and name not in own.get(name, ()):
             return True
         if name in constants and (name in _MODULE_NAMES or hasattr(builtins, name) or name in ARGUMENTS):
             return True
-        return name in params and (name in _MODULE_ATTRIBUTES or name.startswith("__"))
+        return name in params and name in _MODULE_ATTRIBUTES
 
     return spellings(_all_names(programs), clashes)
 
 
+def _private(name: str) -> bool:
+    """Whether the module may keep the name for itself, or Python mangle it."""
+    if name.startswith("__"):
+        return not name.endswith("___")
+    return name == "_" or (name.startswith("_") and not name.endswith("_"))
+
+
 def _all_names(programs: Programs) -> list[str]:
     system = programs.system
-    names = [*programs.states, *programs.params, *programs.consts, *programs.inputs]
+    names = [system.time, *programs.states, *programs.params, *programs.consts, *programs.inputs]
     names += [i.name for i in system.intermediates] + list(programs.observables)
     found = [programs.rhs, programs.rhs_vjp, programs.rhs_jvp, programs.initial]
     found += [program for program in (programs.observe,) if program]

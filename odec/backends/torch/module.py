@@ -58,11 +58,17 @@ def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
 def _places_line(places: list[int]) -> str:
     """The flat places of a Jacobian's entries as a tensor; many of them as a paragraph."""
     numbers = ", ".join(str(place) for place in places)
-    line = f"    places = torch.tensor([{numbers}], device=zeros.device)"
+    line = f"    _places = torch.tensor([{numbers}], device=_entries.device)"
     if len(line) <= WIDTH:
         return line
     paragraph = textwrap.indent(wrap(numbers, WIDTH - 8), "        ")
-    lines = ["# fmt: off", "places = torch.tensor([", f"{paragraph},", "], device=zeros.device)", "# fmt: on"]
+    lines = [
+        "# fmt: off",
+        "_places = torch.tensor([",
+        f"{paragraph},",
+        "], device=_entries.device)",
+        "# fmt: on",
+    ]
     return "\n".join(line if line.startswith("        ") else f"    {line}" for line in lines)
 
 

@@ -216,7 +216,7 @@ def rhs_jvp(t, x, p, dt, dx, dp):
 
 def jacobian(t, x, p):
     """∂f/∂x (..., 8, 8); row i holds the derivatives of the i-th state's equation."""
-    zeros = x.new_zeros((*x.shape[:-1], 64))
+    _zeros = x.new_zeros((*x.shape[:-1], 64))
     (
         beta,
         gamma,
@@ -249,7 +249,7 @@ def jacobian(t, x, p):
     j_p_w = x.new_full((), 1 / nn_)
     j_w_w = -__class___
     j_u_u = -None_
-    entries = _columns(
+    _entries = _columns(
         j_S_S,
         j_S_I,
         j_I_I,
@@ -267,10 +267,14 @@ def jacobian(t, x, p):
         training_,
         j_u_u,
     )
-    places = torch.tensor([0, 1, 9, 10, 16, 17, 18, 25, 27, 36, 37, 45, 46, 54, 55, 63], device=zeros.device)
-    entries = entries.expand(*_common_shape(entries.shape[:-1], zeros.shape[:-1]), 16)
-    zeros = zeros.expand(*entries.shape[:-1], 64)
-    return zeros.index_add(-1, places, entries).unflatten(-1, (8, 8))
+    # fmt: off
+    _places = torch.tensor([
+        0, 1, 9, 10, 16, 17, 18, 25, 27, 36, 37, 45, 46, 54, 55, 63,
+    ], device=_entries.device)
+    # fmt: on
+    _entries = _entries.expand(*_common_shape(_entries.shape[:-1], _zeros.shape[:-1]), 16)
+    _zeros = _zeros.expand(*_entries.shape[:-1], 64)
+    return _zeros.index_add(-1, _places, _entries).unflatten(-1, (8, 8))
 
 
 def initial(t, p):
@@ -866,7 +870,8 @@ class Model(nn.Module):
         training_ = 0.35
         None_ = 0.2
 
-    dt: the longest step between output times. clip: a bound on |dx/dt|, off by default.
+    dt: the longest step between output times.
+    clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
     backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
     "autograd" (torch's own tape, twice differentiable) or "none".
@@ -989,7 +994,7 @@ class Model(nn.Module):
         return None if self._last is None else Status(*self._last)
 
     def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
-        """The parameters in natural units as p (16,), or (*batch, 16) where some of `params` are batched."""
+        """The parameters in natural units: p (16,), or (*batch, 16) where `params` are batched."""
         return self._vector(params)
 
     def _vector(self, params):

@@ -78,18 +78,18 @@ def rhs_jvp(t, x, p, dt, dx, dp):
 
 def jacobian(t, x, p):
     """∂f/∂x (..., 2, 2); row i holds the derivatives of the i-th state's equation."""
-    zeros = x.new_zeros((*x.shape[:-1], 4))
+    _zeros = x.new_zeros((*x.shape[:-1], 4))
     r1, r2, a1, a2, iN1, iN2 = p.unbind(-1)
     x1, x2 = x.unbind(-1)
     j_x1_x1 = r1 * (1 - iN1 * x1) - iN1 * r1 * x1 - a1 * x2
     j_x1_x2 = -a1 * x1
     j_x2_x1 = -a2 * x2
     j_x2_x2 = r2 * (1 - iN2 * x2) - iN2 * r2 * x2 - a2 * x1
-    entries = _columns(j_x1_x1, j_x1_x2, j_x2_x1, j_x2_x2)
-    places = torch.tensor([0, 1, 2, 3], device=zeros.device)
-    entries = entries.expand(*_common_shape(entries.shape[:-1], zeros.shape[:-1]), 4)
-    zeros = zeros.expand(*entries.shape[:-1], 4)
-    return zeros.index_add(-1, places, entries).unflatten(-1, (2, 2))
+    _entries = _columns(j_x1_x1, j_x1_x2, j_x2_x1, j_x2_x2)
+    _places = torch.tensor([0, 1, 2, 3], device=_entries.device)
+    _entries = _entries.expand(*_common_shape(_entries.shape[:-1], _zeros.shape[:-1]), 4)
+    _zeros = _zeros.expand(*_entries.shape[:-1], 4)
+    return _zeros.index_add(-1, _places, _entries).unflatten(-1, (2, 2))
 
 
 def initial(t, p):
@@ -760,7 +760,8 @@ class Model(nn.Module):
         iN1 = 0.002 in (0, inf)  1 / carrying capacity of species 1
         iN2 = 0.003 in (0, inf)  1 / carrying capacity of species 2
 
-    dt: the longest step between output times. clip: a bound on |dx/dt|, off by default.
+    dt: the longest step between output times.
+    clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
     backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
     "autograd" (torch's own tape, twice differentiable) or "none".
@@ -877,7 +878,7 @@ class Model(nn.Module):
         return None if self._last is None else Status(*self._last)
 
     def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
-        """The parameters in natural units as p (6,), or (*batch, 6) where some of `params` are batched."""
+        """The parameters in natural units: p (6,), or (*batch, 6) where `params` are batched."""
         return self._vector(params)
 
     def _vector(self, params):

@@ -83,17 +83,17 @@ def rhs_jvp(t, x, p, u, dt, dx, dp, du):
 
 def jacobian(t, x, p, u):
     """∂f/∂x (..., 2, 2); row i holds the derivatives of the i-th state's equation."""
-    zeros = x.new_zeros((*x.shape[:-1], 4))
+    _zeros = x.new_zeros((*x.shape[:-1], 4))
     k, _, b, _ = p.unbind(-1)
     _, _, w_ = u.unbind(-1)
     j_x_x = -k
     j_y_x = 1 + w_
     j_y_y = -b
-    entries = _columns(j_x_x, j_y_x, j_y_y)
-    places = torch.tensor([0, 2, 3], device=zeros.device)
-    entries = entries.expand(*_common_shape(entries.shape[:-1], zeros.shape[:-1]), 3)
-    zeros = zeros.expand(*entries.shape[:-1], 4)
-    return zeros.index_add(-1, places, entries).unflatten(-1, (2, 2))
+    _entries = _columns(j_x_x, j_y_x, j_y_y)
+    _places = torch.tensor([0, 2, 3], device=_entries.device)
+    _entries = _entries.expand(*_common_shape(_entries.shape[:-1], _zeros.shape[:-1]), 3)
+    _zeros = _zeros.expand(*_entries.shape[:-1], 4)
+    return _zeros.index_add(-1, _places, _entries).unflatten(-1, (2, 2))
 
 
 def initial(t, p):
@@ -865,7 +865,8 @@ class Model(nn.Module):
         b = 2.0 in (0, 3)
         lambda_ = -1.0 in (-inf, 0)
 
-    dt: the longest step between output times. clip: a bound on |dx/dt|, off by default.
+    dt: the longest step between output times.
+    clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
     backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
     "autograd" (torch's own tape, twice differentiable) or "none".
@@ -983,7 +984,7 @@ class Model(nn.Module):
         return None if self._last is None else Status(*self._last)
 
     def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
-        """The parameters in natural units as p (4,), or (*batch, 4) where some of `params` are batched."""
+        """The parameters in natural units: p (4,), or (*batch, 4) where `params` are batched."""
         return self._vector(params)
 
     def _vector(self, params):

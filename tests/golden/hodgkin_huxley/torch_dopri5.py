@@ -175,7 +175,7 @@ def rhs_jvp(t, x, p, u, dt, dx, dp, du):
 
 def jacobian(t, x, p, u):
     """∂f/∂x (..., 4, 4); row i holds the derivatives of the i-th state's equation."""
-    zeros = x.new_zeros((*x.shape[:-1], 16))
+    _zeros = x.new_zeros((*x.shape[:-1], 16))
     gNa, gK, gL, ENa, EK, _ = p.unbind(-1)
     V, m, h, n = x.unbind(-1)
     c0 = m**3
@@ -211,11 +211,11 @@ def jacobian(t, x, p, u):
     c22 = torch.exp(-c9 / 80)
     j_n_V = c21 + 0.125 * 0.0125 * c22 * n
     j_n_n = -0.01 * torch.where(c17, 10 * (1 + c16 / 2), -c20) - 0.125 * c22
-    entries = _columns(j_V_V, j_V_m, j_V_h, j_V_n, j_m_V, j_m_m, j_h_V, j_h_h, j_n_V, j_n_n)
-    places = torch.tensor([0, 1, 2, 3, 4, 5, 8, 10, 12, 15], device=zeros.device)
-    entries = entries.expand(*_common_shape(entries.shape[:-1], zeros.shape[:-1]), 10)
-    zeros = zeros.expand(*entries.shape[:-1], 16)
-    return zeros.index_add(-1, places, entries).unflatten(-1, (4, 4))
+    _entries = _columns(j_V_V, j_V_m, j_V_h, j_V_n, j_m_V, j_m_m, j_h_V, j_h_h, j_n_V, j_n_n)
+    _places = torch.tensor([0, 1, 2, 3, 4, 5, 8, 10, 12, 15], device=_entries.device)
+    _entries = _entries.expand(*_common_shape(_entries.shape[:-1], _zeros.shape[:-1]), 10)
+    _zeros = _zeros.expand(*_entries.shape[:-1], 16)
+    return _zeros.index_add(-1, _places, _entries).unflatten(-1, (4, 4))
 
 
 def initial(t, p):
@@ -1091,7 +1091,8 @@ class Model(nn.Module):
         EK = -77.0 [mV]
         EL = -54.387 [mV]
 
-    dt: the longest step between output times. clip: a bound on |dx/dt|, off by default.
+    dt: the longest step between output times.
+    clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
     backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
     "autograd" (torch's own tape, twice differentiable) or "none".
@@ -1211,7 +1212,7 @@ class Model(nn.Module):
         return None if self._last is None else Status(*self._last)
 
     def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
-        """The parameters in natural units as p (6,), or (*batch, 6) where some of `params` are batched."""
+        """The parameters in natural units: p (6,), or (*batch, 6) where `params` are batched."""
         return self._vector(params)
 
     def _vector(self, params):

@@ -75,18 +75,18 @@ def rhs_jvp(t, x, p, dt, dx, dp):
 
 def jacobian(t, x, p):
     """∂f/∂x (..., 2, 2); row i holds the derivatives of the i-th state's equation."""
-    zeros = x.new_zeros((*x.shape[:-1], 4))
+    _zeros = x.new_zeros((*x.shape[:-1], 4))
     alpha, beta, gamma, delta, _, _ = p.unbind(-1)
     hare, lynx = x.unbind(-1)
     j_hare_hare = alpha - beta * lynx
     j_hare_lynx = -beta * hare
     j_lynx_hare = delta * lynx
     j_lynx_lynx = delta * hare - gamma
-    entries = _columns(j_hare_hare, j_hare_lynx, j_lynx_hare, j_lynx_lynx)
-    places = torch.tensor([0, 1, 2, 3], device=zeros.device)
-    entries = entries.expand(*_common_shape(entries.shape[:-1], zeros.shape[:-1]), 4)
-    zeros = zeros.expand(*entries.shape[:-1], 4)
-    return zeros.index_add(-1, places, entries).unflatten(-1, (2, 2))
+    _entries = _columns(j_hare_hare, j_hare_lynx, j_lynx_hare, j_lynx_lynx)
+    _places = torch.tensor([0, 1, 2, 3], device=_entries.device)
+    _entries = _entries.expand(*_common_shape(_entries.shape[:-1], _zeros.shape[:-1]), 4)
+    _zeros = _zeros.expand(*_entries.shape[:-1], 4)
+    return _zeros.index_add(-1, _places, _entries).unflatten(-1, (2, 2))
 
 
 def initial(t, p):
@@ -650,7 +650,8 @@ class Model(nn.Module):
         hare0 = 30.0 in (0, inf)  thousands of hares in 1900
         lynx0 = 4.0 in (0, inf)  thousands of lynxes in 1900
 
-    dt: the longest step between output times. clip: a bound on |dx/dt|, off by default.
+    dt: the longest step between output times.
+    clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
     backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
     "autograd" (torch's own tape, twice differentiable) or "none".
@@ -767,7 +768,7 @@ class Model(nn.Module):
         return None if self._last is None else Status(*self._last)
 
     def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
-        """The parameters in natural units as p (6,), or (*batch, 6) where some of `params` are batched."""
+        """The parameters in natural units: p (6,), or (*batch, 6) where `params` are batched."""
         return self._vector(params)
 
     def _vector(self, params):

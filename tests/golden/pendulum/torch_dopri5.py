@@ -67,15 +67,15 @@ def rhs_jvp(t, x, p, dt, dx, dp):
 
 def jacobian(t, x, p):
     """∂f/∂x (..., 2, 2); row i holds the derivatives of the i-th state's equation."""
-    zeros = x.new_zeros((*x.shape[:-1], 4))
+    _zeros = x.new_zeros((*x.shape[:-1], 4))
     l, _ = p.unbind(-1)
     theta, _ = x.unbind(-1)
     j_dtheta_dt_theta = -torch.cos(theta) * (g / l)
-    entries = _columns(x.new_full((), 1), j_dtheta_dt_theta)
-    places = torch.tensor([1, 2], device=zeros.device)
-    entries = entries.expand(*_common_shape(entries.shape[:-1], zeros.shape[:-1]), 2)
-    zeros = zeros.expand(*entries.shape[:-1], 4)
-    return zeros.index_add(-1, places, entries).unflatten(-1, (2, 2))
+    _entries = _columns(x.new_full((), 1), j_dtheta_dt_theta)
+    _places = torch.tensor([1, 2], device=_entries.device)
+    _entries = _entries.expand(*_common_shape(_entries.shape[:-1], _zeros.shape[:-1]), 2)
+    _zeros = _zeros.expand(*_entries.shape[:-1], 4)
+    return _zeros.index_add(-1, _places, _entries).unflatten(-1, (2, 2))
 
 
 def initial(t, p):
@@ -760,7 +760,8 @@ class Model(nn.Module):
         l = 1.0 in (0, inf) [m]  length of the rod
         theta0 = 2.0 in (-3.14159, 3.14159) [rad]  angle of release
 
-    dt: the longest step between output times. clip: a bound on |dx/dt|, off by default.
+    dt: the longest step between output times.
+    clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
     backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
     "autograd" (torch's own tape, twice differentiable) or "none".
@@ -869,7 +870,7 @@ class Model(nn.Module):
         return None if self._last is None else Status(*self._last)
 
     def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
-        """The parameters in natural units as p (2,), or (*batch, 2) where some of `params` are batched."""
+        """The parameters in natural units: p (2,), or (*batch, 2) where `params` are batched."""
         return self._vector(params)
 
     def _vector(self, params):

@@ -70,16 +70,16 @@ def rhs_jvp(t, x, p, dt, dx, dp):
 
 def jacobian(t, x, p):
     """∂f/∂x (..., 1, 1); row i holds the derivatives of the i-th state's equation."""
-    zeros = x.new_zeros((*x.shape[:-1], 1))
+    _zeros = x.new_zeros((*x.shape[:-1], 1))
     r, K, _ = p.unbind(-1)
     (N,) = x.unbind(-1)
     c0 = torch.exp(r * (1 - N / K))
     j_N_N = c0 - r / K * c0 * N
-    entries = _columns(j_N_N)
-    places = torch.tensor([0], device=zeros.device)
-    entries = entries.expand(*_common_shape(entries.shape[:-1], zeros.shape[:-1]), 1)
-    zeros = zeros.expand(*entries.shape[:-1], 1)
-    return zeros.index_add(-1, places, entries).unflatten(-1, (1, 1))
+    _entries = _columns(j_N_N)
+    _places = torch.tensor([0], device=_entries.device)
+    _entries = _entries.expand(*_common_shape(_entries.shape[:-1], _zeros.shape[:-1]), 1)
+    _zeros = _zeros.expand(*_entries.shape[:-1], 1)
+    return _zeros.index_add(-1, _places, _entries).unflatten(-1, (1, 1))
 
 
 def initial(t, p):
@@ -663,7 +663,7 @@ class Model(nn.Module):
         return None if self._last is None else Status(*self._last)
 
     def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
-        """The parameters in natural units as p (3,), or (*batch, 3) where some of `params` are batched."""
+        """The parameters in natural units: p (3,), or (*batch, 3) where `params` are batched."""
         return self._vector(params)
 
     def _vector(self, params):
