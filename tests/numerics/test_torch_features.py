@@ -159,6 +159,12 @@ def test_compiled(text):
     assert_close([torch.compile(gradient, fullgraph=True)(value)], [gradient(value)], 1e-10)
 
 
+def test_a_module_loaded_again_leaves_the_operators_of_the_first_alone():
+    first, second = (load.__wrapped__(LOTKA_VOLTERRA) for _ in range(2))
+    assert first._solve_operator is not second._solve_operator
+    assert first._OPERATORS != second._OPERATORS
+
+
 def test_compiled_with_inputs():
     module = load(FORCED)
     net = module.Model(dt=0.2)
