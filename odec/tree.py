@@ -143,6 +143,19 @@ def digamma(x: float) -> float:
     return shift + math.log(x) - 0.5 / x - tail
 
 
+def trigamma(x: float) -> float:
+    """ψ'(x) by recurrence and its asymptotic series. Abramowitz & Stegun 6.4.6, 6.4.7, 6.4.12."""
+    if x <= 0:
+        return math.inf if x == math.floor(x) else (math.pi / math.sin(math.pi * x)) ** 2 - trigamma(1 - x)
+    shift = 0.0
+    while x < 12:
+        shift += 1 / (x * x)
+        x += 1
+    y = 1 / (x * x)
+    tail = y * (1 / 6 - y * (1 / 30 - y * (1 / 42 - y * (1 / 30 - y * (5 / 66 - y * 691 / 2730)))))
+    return shift + (1 + 0.5 / x + tail) / x
+
+
 def _table() -> dict[str, Operation]:
     one, two = (1, 1), (2, 2)
     rows: list[tuple[str, tuple[int, int | None], str, Callable[..., float | bool]]] = [
@@ -177,6 +190,7 @@ def _table() -> dict[str, Operation]:
         ("hill", (3, 3), "function", _hill),
         ("cot", one, "function", lambda x: _div(1.0, math.tan(x))),
         ("digamma", one, "function", digamma),
+        ("trigamma", one, "function", trigamma),
         ("floor", one, "function", lambda x: float(math.floor(x)) if math.isfinite(x) else x),
         ("ceil", one, "function", lambda x: float(math.ceil(x)) if math.isfinite(x) else x),
     ]
@@ -189,7 +203,7 @@ def _table() -> dict[str, Operation]:
 OPERATIONS: Mapping[str, Operation] = _table()
 """Every operation by name. What is listed here must have a derivative rule and be known to each printer."""
 
-INTERNAL = frozenset({"add", "mul", "div", "pow", "neg", "select", "true", "false", "digamma"})
+INTERNAL = frozenset({"add", "mul", "div", "pow", "neg", "select", "true", "false", "digamma", "trigamma"})
 """Operations that a user does not call by this name."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,6 +56,7 @@ def derive(system: System) -> Programs:
         observe_vjp=observe.vjp() if observe else None,
         observe_jvp=observe.jvp() if observe else None,
         jacobians=_Jacobians(functions),
+        derived=_Derived(rhs),
     )
 
 
@@ -87,42 +88,110 @@ class _Function:
 
     def vjp(self) -> Program:
         """Σ_k w_k ∂y_k/∂a for every input a, by group."""
-        names = self.lowered.names.copy()
-        cotangents = tuple(names.fresh(f"w_{row}") for row in self.rows)
-        graph, (nodes, _) = self._graph, self._nodes
-        pairs = [(y, graph.symbol(w)) for y, w in zip(nodes, cotangents, strict=True)]
-        flat = [a for group in self.inputs.values() for a in group]
-        found = dict(zip(flat, reverse(graph, pairs, [graph.symbol(a) for a in flat]), strict=True))
-        outputs = {g: [(f"g_{a}", found[a]) for a in members] for g, members in self.inputs.items()}
-        inputs = {**self.inputs, "w": cotangents}
-        return self._emit(f"{self.name}_vjp", inputs, outputs, names)
+        nodes, names = self._nodes[0], self.lowered.names.copy()
+        cotangents = [names.fresh(f"w_{row}") for row in self.rows]
+        return self._pulled(f"{self.name}_vjp", self.inputs, nodes, cotangents, names)
 
     def jvp(self) -> Program:
         """Σ_a ∂y_k/∂a da over every input a, for each output y_k."""
-        names = self.lowered.names.copy()
-        tangents = {g: tuple(names.fresh(f"d_{a}") for a in m) for g, m in self.inputs.items()}
-        graph, (nodes, labels) = self._graph, self._nodes
+        nodes, labels = self._nodes
+        return self._pushed(f"{self.name}_jvp", self.inputs, self.group, nodes, labels, self.lowered.names)
+
+    def _pulled(
+        self, name: str, inputs: Groups, nodes: Sequence[int], cotangents: Sequence[str], names: Names
+    ) -> Program:
+        """The cotangents of the inputs, by group, from one of each node."""
+        graph = self._graph
+        pairs = [(y, graph.symbol(w)) for y, w in zip(nodes, cotangents, strict=True)]
+        flat = [a for group in inputs.values() for a in group]
+        found = dict(zip(flat, reverse(graph, pairs, [graph.symbol(a) for a in flat]), strict=True))
+        outputs = {g: [(f"g_{a}", found[a]) for a in members] for g, members in inputs.items()}
+        return self._emit(name, {**inputs, "w": tuple(cotangents)}, outputs, names)
+
+    def _pushed(
+        self,
+        name: str,
+        inputs: Groups,
+        group: str,
+        nodes: Sequence[int],
+        labels: Sequence[str],
+        taken: Names,
+    ) -> Program:
+        """The tangents of the nodes from those of the inputs."""
+        graph, names = self._graph, taken.copy()
+        tangents = {g: tuple(names.fresh(f"d_{a}") for a in m) for g, m in inputs.items()}
         seeds = {
             graph.symbol(a): graph.symbol(da)
-            for group, members in self.inputs.items()
-            for a, da in zip(members, tangents[group], strict=True)
+            for g, members in inputs.items()
+            for a, da in zip(members, tangents[g], strict=True)
         }
         rows = forward(graph, nodes, seeds)
-        outputs = {self.group: [(f"d_{label}", row) for label, row in zip(labels, rows, strict=True)]}
-        inputs = {**self.inputs, **{f"d{group}": found for group, found in tangents.items()}}
-        return self._emit(f"{self.name}_jvp", inputs, outputs, names)
+        outputs = {group: [(f"d_{label}", row) for label, row in zip(labels, rows, strict=True)]}
+        return self._emit(
+            name, {**inputs, **{f"d{g}": found for g, found in tangents.items()}}, outputs, names
+        )
 
     def jacobian(self, group: str) -> Sparse:
         """∂y_k/∂a for the inputs a of a group, where it is not zero for certain."""
+        rows, cols, entries = self._partials(group)
+        program = self._emit(
+            f"{self.name}_jacobian_{group}", self.inputs, {"entries": entries}, self.lowered.names
+        )
+        return Sparse(program, rows, cols, (len(self.rows), len(self.inputs[group])))
+
+    def jacobian_vjp(self, group: str) -> Program:
+        """Σ_k w_k ∂J_k/∂a over the entries J_k of `jacobian`, for every input a, by group."""
+        names, (_, _, entries) = self.lowered.names.copy(), self._partials(group)
+        cotangents = [names.fresh(f"w_{label}") for label, _ in entries]
+        nodes = [node for _, node in entries]
+        return self._pulled(f"{self.name}_jacobian_vjp", self.inputs, nodes, cotangents, names)
+
+    def jacobian_jvp(self, group: str) -> Program:
+        """Σ_a ∂J_k/∂a da over every input a, for each entry J_k of `jacobian`."""
+        labels, nodes = zip(*self._partials(group)[2], strict=True) if self._partials(group)[2] else ((), ())
+        name = f"{self.name}_jacobian_jvp"
+        return self._pushed(name, self.inputs, "entries", nodes, labels, self.lowered.names)
+
+    def time(self) -> Program:
+        """∂y_k/∂t + Σ_j ∂y_k/∂u_j u_j', the rates u_j' being the input group "rate"."""
+        inputs, names, nodes = self._in_time
+        outputs = {self.group: list(zip(self._time_labels, nodes, strict=True))}
+        return self._emit(f"{self.name}_time", inputs, outputs, names)
+
+    def time_vjp(self) -> Program:
+        """The VJP of `time`, to its inputs and the rates."""
+        inputs, taken, nodes = self._in_time
+        names = taken.copy()
+        cotangents = [names.fresh(f"w_{row}") for row in self.rows]
+        return self._pulled(f"{self.name}_time_vjp", inputs, nodes, cotangents, names)
+
+    def time_jvp(self) -> Program:
+        """The JVP of `time`, from tangents of its inputs and of the rates (group "drate")."""
+        inputs, names, nodes = self._in_time
+        return self._pushed(f"{self.name}_time_jvp", inputs, self.group, nodes, self._time_labels, names)
+
+    @property
+    def _time_labels(self) -> list[str]:
+        return [f"{row}_in_time" for row in self.rows]
+
+    @cached_property
+    def _in_time(self) -> tuple[Groups, Names, list[int]]:
+        """Inputs with the rates of change of "u", the names then taken, and the nodes of `time`."""
+        graph, names = self._graph, self.lowered.names.copy()
+        moving = self.inputs.get("u", ())
+        rates = tuple(names.fresh(f"{u}_rate") for u in moving)
+        seeds = {graph.symbol(t): graph.one for t in self.inputs["t"]}
+        seeds |= {graph.symbol(u): graph.symbol(rate) for u, rate in zip(moving, rates, strict=True)}
+        inputs = {**self.inputs, **({"rate": rates} if rates else {})}
+        return inputs, names, forward(graph, self._nodes[0], seeds)
+
+    def _partials(self, group: str) -> tuple[tuple[int, ...], tuple[int, ...], list[tuple[str, int]]]:
+        """Row, column, and name with node of each partial derivative that is not zero for certain."""
         leaves, graph = self.inputs[group], self._graph
         rows = jacobian(graph, self._nodes[0], [graph.symbol(a) for a in leaves])
         places = [(k, a, node) for k, row in enumerate(rows) for a, node in row.items()]
         entries = [(f"j_{self.rows[k]}_{leaves[a]}", node) for k, a, node in places]
-        program = self._emit(
-            f"{self.name}_jacobian_{group}", self.inputs, {"entries": entries}, self.lowered.names
-        )
-        shape = (len(self.rows), len(leaves))
-        return Sparse(program, tuple(k for k, _, _ in places), tuple(a for _, a, _ in places), shape)
+        return tuple(k for k, _, _ in places), tuple(a for _, a, _ in places), entries
 
     @property
     def _consts(self) -> dict[str, float]:
@@ -183,3 +252,28 @@ class _Jacobians(Mapping[tuple[str, str], Sparse]):
 
     def __len__(self) -> int:
         return len(self._keys)
+
+
+class _Derived(Mapping[str, Program]):
+    """What stiff methods differentiate further of the right-hand side, each derived when first asked for."""
+
+    def __init__(self, rhs: _Function):
+        self._makers: dict[str, Callable[[], Program]] = {
+            "rhs_jacobian_vjp": lambda: rhs.jacobian_vjp("x"),
+            "rhs_jacobian_jvp": lambda: rhs.jacobian_jvp("x"),
+            "rhs_time": rhs.time,
+            "rhs_time_vjp": rhs.time_vjp,
+            "rhs_time_jvp": rhs.time_jvp,
+        }
+        self._found: dict[str, Program] = {}
+
+    def __getitem__(self, key: str) -> Program:
+        if key not in self._found:
+            self._found[key] = self._makers[key]()
+        return self._found[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)

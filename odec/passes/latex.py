@@ -22,6 +22,7 @@ _FUNCTIONS = {
     "atan": r"\arctan",
     "gamma": r"\Gamma",
     "digamma": r"\psi",
+    "trigamma": r"\psi_1",
     "sigmoid": r"\sigma",
     "heaviside": r"\operatorname{H}",
     "sign": r"\operatorname{sgn}",

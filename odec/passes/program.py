@@ -58,6 +58,12 @@ class Programs:
     appears in bodies as a Symbol. For each of rhs (outputs "dx"), initial (inputs t, p; outputs "x") and
     observe (outputs "y") there is the function, its VJP (outputs per input group: "t", "x", "p", "u"), its
     JVP (same output group as the function), and sparse Jacobians by input group ("x", "p", "u").
+
+    derived, each made when first asked for: "rhs_jacobian_vjp" and "rhs_jacobian_jvp", the VJP (a
+    cotangent in "w" per entry of jacobians["rhs", "x"]) and JVP (outputs "entries") of the Jacobian's
+    entries; "rhs_time", ∂f/∂t + ∂f/∂u u' (outputs "dx"), where u' is the input group "rate" of models with
+    inputs, "rhs_time_vjp" (outputs per input group, "rate" too) and "rhs_time_jvp" (tangents "dt", "dx",
+    "dp", "du", "drate").
     """
 
     system: System
@@ -76,3 +82,4 @@ class Programs:
     observe_vjp: Program | None = None
     observe_jvp: Program | None = None
     jacobians: Mapping[tuple[str, str], Sparse] = field(default_factory=dict)
+    derived: Mapping[str, Program] = field(default_factory=dict)

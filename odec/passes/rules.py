@@ -20,9 +20,9 @@ Linear = Callable[[int], int]
 Rule = Callable[[Graph, int, tuple[int, ...]], list[tuple[int, Linear]]]
 
 DERIVATIVE_FREE = frozenset(
-    "lt le gt ge eq ne and or not true false sign floor ceil digamma number symbol".split()
+    "lt le gt ge eq ne and or not true false sign floor ceil trigamma number symbol".split()
 )
-"""Operations through which nothing is propagated (digamma occurs in derivatives only)."""
+"""Operations through which nothing is propagated (trigamma occurs in second derivatives only)."""
 
 
 def _scaled(slope: Callable[[Graph, int, int], int]) -> Rule:
@@ -205,4 +205,5 @@ RULES: Mapping[str, Rule] = {
     "softplus": _scaled(lambda g, x, y: g.node("sigmoid", x)),
     "erf": _scaled(_erf_slope),
     "gamma": _scaled(lambda g, x, y: g.mul(y, g.node("digamma", x))),
+    "digamma": _scaled(lambda g, x, y: g.node("trigamma", x)),
 }

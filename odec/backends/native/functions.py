@@ -24,8 +24,8 @@ _C_WORDS = """
 _OUR_WORDS = """
     time x p u w l dt dx dp du dk gt gx gp gu h y R _w _l FN CONSTANT EACH EVERY_LANE EACH_LANE UNROLL
     LANES ROOM N_STATES N_PARAMS N_INPUTS N_OBSERVABLES STAGES ALIGNED KERNEL CLIP TIMES INFINITY_ NAN_
-    square cube select lesser greater modulo gamma_function digamma heaviside sigmoid softplus relu sign
-    pow atan2 sqrt fabs floor ceil tgamma min max abs threadIdx blockIdx blockDim gridDim warpSize Call
+    square cube select lesser greater modulo gamma_function digamma trigamma heaviside sigmoid softplus relu
+    sign pow atan2 sqrt fabs floor ceil tgamma min max abs threadIdx blockIdx blockDim gridDim warpSize Call
     Series BLOCK BLOCK_OF BY_LANE FIT GPU LOSS MODEL_FN PARALLEL_LANES RESTRICT TANGENT SOLVE ADJOINT
     TAPE_LANE TAPE_ROW WORKER VECTOR_LIBM LAST_STATE INNER_LANES REAL_BITS add_output add_row
     adjoint_block advance damped_step find from_tape initial initial_jvp initial_vjp input_tangents

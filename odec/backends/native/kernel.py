@@ -76,7 +76,7 @@ def _is_large(programs: Programs, tableau: Tableau | None) -> bool:
     return stages * len(programs.states) > 48 or stages * operations > 2000
 
 
-_NEEDS = {"sigmoid": ("exp",), "softplus": ("exp", "log1p"), "digamma": ("log", "tan")}
+_NEEDS = {"sigmoid": ("exp",), "softplus": ("exp", "log1p"), "digamma": ("log", "tan"), "trigamma": ("sin",)}
 
 
 def nodes(expr: Expr) -> Iterator[Expr]:

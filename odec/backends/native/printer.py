@@ -26,7 +26,7 @@ LIBM = frozenset(
 )
 """Functions of one argument that C has under the same name and that have vector versions."""
 
-_SAME = frozenset("sqrt floor ceil sigmoid softplus relu sign digamma".split())
+_SAME = frozenset("sqrt floor ceil sigmoid softplus relu sign digamma trigamma".split())
 _SQUARINGS = 16
 
 

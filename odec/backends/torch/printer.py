@@ -64,6 +64,9 @@ class TorchPrinter(Printer):
         special = getattr(self, f"_{op}", None)
         return special(*args) if special else super().operation(expr)
 
+    def _trigamma(self, arg: Expr) -> Printed:
+        return Call("torch.polygamma", (Leaf("1"), self.doc(arg))), ATOM
+
     def tensor(self, expr: Expr) -> Doc:
         """The expression's document, a literal made a tensor of the anchor's dtype and device."""
         doc = self.doc(expr)
