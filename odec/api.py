@@ -47,9 +47,9 @@ def as_source(model: Source | str | Path) -> Source:
 
 def method_names() -> frozenset[str]:
     """The names that a `run … method` may say."""
-    from odec.methods import METHODS
+    from odec.methods import names
 
-    return frozenset(METHODS)
+    return frozenset(names())
 
 
 def check(model: Source | str | Path) -> list[Diagnostic]:
@@ -91,15 +91,15 @@ def choose_method(system: System, method: str | None = None) -> str:
 
     Raises ArgumentError for an unknown method, or one that is given for a map.
     """
-    from odec.methods import MAP, METHODS
+    from odec.methods import MAP, METHODS, canonical, names
 
     if system.kind == "map":
         if method not in (None, MAP):
             raise ArgumentError(f"a map is stepped, not integrated: method {method!r} does not apply to it")
         return MAP
-    name = method or (system.run.method if system.run else None) or DEFAULT_METHOD
+    name = canonical(method or (system.run.method if system.run else None) or DEFAULT_METHOD)
     if name not in METHODS:
-        hint = did_you_mean(name, METHODS) or f"; known: {', '.join(METHODS)}"
+        hint = did_you_mean(name, names()) or f"; known: {', '.join(METHODS)}"
         raise ArgumentError(f"unknown method {name!r}{hint}")
     return name
 

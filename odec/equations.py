@@ -56,9 +56,9 @@ def system_from_equations(
     if run is not None:
         lines.append(_run(run, clock))
     source = Source(f"{_name(name, 'the model')}.ode", "\n".join(lines) + "\n")
-    from odec.methods import METHODS
+    from odec.methods import names
 
-    system, diagnostics = lang.parse(source, methods=frozenset(METHODS))
+    system, diagnostics = lang.parse(source, methods=frozenset(names()))
     if system is None:
         raise ModelError(diagnostics)
     return system

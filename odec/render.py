@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import cast
 
 import jinja2
 
 from odec.backends import native as native_backend
 from odec.backends import torch as torch_backend
 from odec.backends.job import Job
-from odec.methods import MAP, get
+from odec.errors import ArgumentError
+from odec.methods import MAP, METHODS, Method, Tableau, get
 from odec.passes.program import Programs
 
 ENGINES = ("torch", "native")
@@ -40,11 +42,25 @@ def render(job: Job) -> str:
 def module_text(programs: Programs, method: str, *, version: str, engine: str = "torch") -> str:
     """The generated module of a model for one method and engine.
 
-    method: a name of `odec.methods.METHODS`; ignored for a map. Raises KeyError for an unknown one.
+    method: a name that `odec.methods.get` knows; ignored for a map. Raises KeyError for an unknown one,
+    ArgumentError for one that the engine does not hold.
     engine: "torch", or "native" for a module that holds both. Raises ValueError for an unknown one.
     """
     if engine not in ENGINES:
         raise ValueError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
-    tableau = None if programs.system.kind == MAP else get(method)
+    chosen = None if programs.system.kind == MAP else get(method)
+    if chosen is not None:
+        _check_engine(chosen, engine)
     backend = native_backend if engine == "native" else torch_backend
-    return render(backend.module_job(programs, tableau, version=version))
+    return render(backend.module_job(programs, cast(Tableau | None, chosen), version=version))
+
+
+def _check_engine(method: Method, engine: str) -> None:
+    """Raise ArgumentError where the engine cannot step the method, with what can."""
+    if engine in method.engines:
+        return
+    kind = f"method {method.name!r} ({method.family}) does not run on the {engine} engine"
+    if method.engines:
+        raise ArgumentError(f"{kind}: choose engine {method.engines[0]!r}")
+    others = ", ".join(m.name for m in METHODS.values() if engine in m.engines)
+    raise ArgumentError(f"{kind}, nor on any other yet; methods that do: {others}")

@@ -31,9 +31,9 @@ class _Method(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from odec.methods import METHODS
+        from odec.methods import names
 
-        return [CompletionItem(name) for name in METHODS if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
 
 
 MODEL = _Path("model")

@@ -1,20 +1,75 @@
 """Numerical methods as data. `METHODS` is the registry that docs, tests and backends walk."""
 
+from odec.methods.implicit import IMPLICIT, Implicit
+from odec.methods.multistep import MULTISTEP, Multistep
+from odec.methods.rosenbrock import ROSENBROCK, Rosenbrock
 from odec.methods.runge_kutta import EXPLICIT
+from odec.methods.support import ENGINES, FAMILIES
 from odec.methods.tableau import Tableau, tableau
 
-METHODS: dict[str, Tableau] = {method.name: method for method in EXPLICIT}
-"""Every method by name, in order of order."""
+Method = Tableau | Implicit | Rosenbrock | Multistep
+"""Every kind of method. All have name, order, stages, source, family, engines and adaptive."""
+
+METHODS: dict[str, Method] = {
+    method.name: method for family in (EXPLICIT, IMPLICIT, ROSENBROCK, MULTISTEP) for method in family
+}
+"""Every method by name: family by family, in order of order."""
+
+EXPLICIT_METHODS: dict[str, Tableau] = {method.name: method for method in EXPLICIT}
+"""The explicit Runge–Kutta methods by name."""
+
+ALIASES: dict[str, str] = {
+    "adaptive_heun": "heun21",
+    "bogacki_shampine": "bosh3",
+    "dopri8": "dop853",
+    "implicit_euler": "backward_euler",
+    "gl4": "gauss_legendre4",
+    "gl6": "gauss_legendre6",
+    "radauIIA3": "radau_iia3",
+    "radauIIA5": "radau_iia5",
+    "radau5": "radau_iia5",
+    "ode23s": "rosenbrock23",
+    "fixed_adams": "implicit_adams",
+}
+"""Other names of methods, those of torchdiffeq among them."""
+
+ALIASES = {other: name for other, name in ALIASES.items() if name in METHODS}
 
 MAP = "map"
 """The method name of a difference equation: x[t+1] = f(t, x)."""
 
-__all__ = ["MAP", "METHODS", "Tableau", "get", "tableau"]
+__all__ = [
+    "ALIASES",
+    "ENGINES",
+    "EXPLICIT_METHODS",
+    "FAMILIES",
+    "MAP",
+    "METHODS",
+    "Implicit",
+    "Method",
+    "Multistep",
+    "Rosenbrock",
+    "Tableau",
+    "canonical",
+    "get",
+    "names",
+    "tableau",
+]
 
 
-def get(name: str) -> Tableau:
-    """The method of that name. Raises KeyError with the known names."""
+def names() -> tuple[str, ...]:
+    """Every name that a method goes by, its own names first."""
+    return (*METHODS, *ALIASES)
+
+
+def canonical(name: str) -> str:
+    """A method's own name, from any of its names; a name that is unknown stays as it is."""
+    return ALIASES.get(name, name)
+
+
+def get(name: str) -> Method:
+    """The method of that name, or of which that is another name. Raises KeyError with the known names."""
     try:
-        return METHODS[name]
+        return METHODS[canonical(name)]
     except KeyError:
         raise KeyError(f"unknown method {name!r}; known: {', '.join(METHODS)}") from None

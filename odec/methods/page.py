@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from odec.methods import METHODS, Tableau
+from odec.methods import EXPLICIT_METHODS, METHODS, Tableau
 
 _HEAD = """\
 # Methods
@@ -35,7 +35,7 @@ def page() -> str:
     """The page as Markdown: a table of all methods, then their tableaus."""
     rows = [f"| `{m.name}` | {m.order} | {m.stages} | {m.source} |" for m in METHODS.values()]
     table = ["| method | order | stages | source |", "| --- | --- | --- | --- |", *rows]
-    return _HEAD + "\n".join(table) + "\n" + _TABLEAUS + "".join(map(_section, METHODS.values()))
+    return _HEAD + "\n".join(table) + "\n" + _TABLEAUS + "".join(map(_section, EXPLICIT_METHODS.values()))
 
 
 def _section(method: Tableau) -> str:

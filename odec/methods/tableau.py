@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
 
+from odec.methods.support import ENGINES
+
 
 @dataclass(frozen=True)
 class Tableau:
@@ -13,9 +15,13 @@ class Tableau:
 
     a: rows of the strictly lower triangle, row i has i entries (row 0 is empty). error: the weights e of the
     estimate h Σ_i e_i k_i of the local error, where the method has one; one weight more than stages where it
-    uses the slope at x_next too. Raises ValueError where the row sums are not c, the error weights do not sum
-    to zero, the weights do not sum to one, or the conditions of order 2 and 3 that the
-    claimed order implies do not hold. Hairer, Nørsett & Wanner I, II.1, table 1.1.
+    uses the slope at x_next too. error3: the weights of a second estimate of lower order, where the method
+    has one; with the estimates E and E3, the error is E²/√(E² + 0.01 E3²), state by state, and 0 where both
+    are 0 (Hairer, Nørsett & Wanner I, II.10, eq. 10.17, there with norms). error_order: the lower order of
+    the pair, order - 1 unless given; the estimate shrinks like h^(error_order + 1). Raises ValueError where
+    the row sums are not c, the error weights do not sum to zero, the weights do not sum to one, or the
+    conditions of order 2 and 3 that the claimed order implies do not hold.
+    Hairer, Nørsett & Wanner I, II.1, table 1.1.
     """
 
     name: str
@@ -26,6 +32,18 @@ class Tableau:
     source: str
     tolerance: Fraction = Fraction(0)
     error: tuple[Fraction, ...] = ()
+    error3: tuple[Fraction, ...] = ()
+    error_order: int = 0
+    stability: str = ""
+
+    @property
+    def family(self) -> str:
+        return "explicit"
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that hold the method."""
+        return ENGINES[self.family]
 
     @property
     def stages(self) -> int:
@@ -42,6 +60,8 @@ class Tableau:
         return len(self.error) > self.stages
 
     def __post_init__(self) -> None:
+        if self.error and not self.error_order:
+            object.__setattr__(self, "error_order", self.order - 1)
         for problem in self._problems():
             raise ValueError(f"tableau {self.name!r}: {problem}")
 
@@ -65,6 +85,10 @@ class Tableau:
             found.append(f"the weights sum to {sum(self.b)}, not 1")
         if self.error and off(sum(self.error, Fraction(0)), Fraction(0)):
             found.append(f"the error weights sum to {sum(self.error)}, not 0")
+        if self.error3 and off(sum(self.error3, Fraction(0)), Fraction(0)):
+            found.append(f"the weights of the second error sum to {sum(self.error3)}, not 0")
+        if self.error3 and len(self.error3) != len(self.error):
+            found.append("the two errors need as many weights")
         if self.error and len(self.error) not in (self.stages, self.stages + 1):
             found.append(f"{self.stages} stages need {self.stages} or {self.stages + 1} error weights")
         b, c = self.b, self.c

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import odec
-from odec.methods import METHODS
+from odec.methods import EXPLICIT_METHODS as METHODS
 
 LOGISTIC = """
 init x = 0.3

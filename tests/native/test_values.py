@@ -17,7 +17,7 @@ from native_models import (
     times,
 )
 
-from odec.methods import METHODS
+from odec.methods import EXPLICIT_METHODS as METHODS
 
 FIXED = sorted(METHODS)
 CASES = [(LORENZ, method) for method in FIXED]

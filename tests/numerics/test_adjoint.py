@@ -17,7 +17,7 @@ from generated import (
     stacked,
 )
 
-from odec.methods import METHODS
+from odec.methods import EXPLICIT_METHODS as METHODS
 
 D = torch.float64
 CHECKPOINTS = (None, 1, 3, "sqrt")

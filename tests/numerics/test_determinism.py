@@ -8,7 +8,7 @@ import sys
 from generated import CLASHES, FORCED, RICH, RICKER
 
 import odec
-from odec.methods import METHODS
+from odec.methods import EXPLICIT_METHODS as METHODS
 
 PROGRAM = """
 import hashlib, json, sys, odec

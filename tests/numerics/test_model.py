@@ -6,7 +6,7 @@ import pytest
 import torch
 from generated import CLASHES, FORCED, LOTKA_VOLTERRA, RICH, RICKER, is_map, load, plain
 
-from odec.methods import METHODS
+from odec.methods import EXPLICIT_METHODS as METHODS
 
 D = torch.float64
 T = torch.tensor([0.0, 0.5, 1.0], dtype=D)

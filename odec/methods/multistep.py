@@ -1,0 +1,89 @@
+"""Multistep methods of Adams: one or two slopes a step, and the slopes of the steps before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from odec.methods.conditions import Checks
+from odec.methods.numbers import Row, numbers
+from odec.methods.support import ENGINES
+
+
+@dataclass(frozen=True)
+class Multistep:
+    """An Adams method of fixed step: a predictor, and a corrector where it has one.
+
+        x*     = x_n + h Σ_j predictor_j f_{n-j}
+        x_next = x_n + h (corrector_0 f(t_{n+1}, x*) + Σ_{j≥1} corrector_j f_{n+1-j})
+
+    Weights are those of the newest slope first. Raises ValueError where the weights do not have the claimed
+    order: Σ_j w_j (-j)^q is not 1/(q + 1) for the predictor, Σ_j w_j (1 - j)^q for the corrector, with a
+    predictor of one order less allowed. Hairer, Nørsett & Wanner I, III.1.
+    """
+
+    name: str
+    order: int
+    predictor: Row
+    corrector: Row
+    source: str
+    stability: str = ""
+
+    @property
+    def family(self) -> str:
+        return "multistep"
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that hold the method."""
+        return ENGINES[self.family]
+
+    @property
+    def steps(self) -> int:
+        """How many slopes at or before the step's start the method uses."""
+        return max(len(self.predictor), len(self.corrector) - 1)
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of f in a step."""
+        return 2 if self.corrector else 1
+
+    @property
+    def adaptive(self) -> bool:
+        return False
+
+    def __post_init__(self) -> None:
+        for problem in self._problems():
+            raise ValueError(f"coefficients {self.name!r}: {problem}")
+
+    def _problems(self) -> list[str]:
+        checks = Checks(Fraction(0))
+        for name, weights, newest, least in (
+            ("predictor", self.predictor, 0, self.order - bool(self.corrector)),
+            ("corrector", self.corrector, 1, self.order),
+        ):
+            for q in range(least if weights else 0):
+                moment = sum((w * Fraction(newest - j) ** q for j, w in enumerate(weights)), Fraction(0))
+                checks.equal(moment, Fraction(1, q + 1), f"the {name} misses order {q + 1}")
+        return checks.problems
+
+
+_ADAMS_BASHFORTH_4 = numbers("55/24 -59/24 37/24 -9/24")
+_ADAMS_MOULTON_4 = numbers("9/24 19/24 -5/24 1/24")
+
+MULTISTEP: tuple[Multistep, ...] = (
+    Multistep(
+        "explicit_adams",
+        4,
+        _ADAMS_BASHFORTH_4,
+        (),
+        "Adams & Bashforth 1883; Hairer, Nørsett & Wanner I, III.1, eq. 1.5",
+    ),
+    Multistep(
+        "implicit_adams",
+        4,
+        _ADAMS_BASHFORTH_4,
+        _ADAMS_MOULTON_4,
+        "Adams, Bashforth & Moulton, PECE; Hairer, Nørsett & Wanner I, III.1, eq. 1.8, 1.11",
+    ),
+)

@@ -1,0 +1,13 @@
+"""Which engines hold which family of methods."""
+
+from __future__ import annotations
+
+FAMILIES = ("explicit", "implicit", "rosenbrock", "multistep")
+
+ENGINES: dict[str, tuple[str, ...]] = {
+    "explicit": ("torch", "native"),
+    "implicit": (),
+    "rosenbrock": (),
+    "multistep": (),
+}
+"""For every family, the engines that can step it."""
