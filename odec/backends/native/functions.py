@@ -22,7 +22,7 @@ _C_WORDS = """
     wchar_t while int64_t linux unix i386 NULL EOF
 """
 _OUR_WORDS = """
-    time x p u w l dt dx dp du dk gt gx gp gu h y R _w _l FN CONSTANT EACH EVERY_LANE EACH_LANE UNROLL
+    time time_l time_w h_l _tl _tw x p u w l dt dx dp du dk gt gx gp gu h y R _w _l FN CONSTANT EACH EVERY_LANE EACH_LANE UNROLL
     LANES ROOM N_STATES N_PARAMS N_INPUTS N_OBSERVABLES STAGES ALIGNED KERNEL CLIP TIMES INFINITY_ NAN_
     square cube select lesser greater modulo gamma_function digamma trigamma heaviside sigmoid softplus relu
     sign pow atan2 sqrt fabs floor ceil tgamma min max abs threadIdx blockIdx blockDim gridDim warpSize Call
@@ -38,7 +38,7 @@ _OUR_WORDS = """
 """
 _RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
 
-_ARGUMENT = {"t": "(real)time"}
+_ARGUMENT = {"t": "(real)time_l"}
 _RESULT = {"dx": "dx", "y": "y", "t": "gt", "x": "gx", "p": "gp", "u": "gu"}
 
 

@@ -40,6 +40,7 @@ def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "source_name": PurePath(system.source.name).name,
         "is_map": system.kind == MAP,
         "method": tableau,
+        "adaptive": bool(tableau and tableau.adaptive),
         "states": list(programs.states),
         "params": list(programs.params),
         "inputs": inputs,

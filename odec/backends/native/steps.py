@@ -31,13 +31,15 @@ class Stage:
 class Steps:
     """What templates/native/step.c.jinja needs of a tableau.
 
-    coefficients: name and value of each h·a_ij and h·b_i; weights: (h·b_i, k_i); plain_weights without h.
+    coefficients: name and value of each h·a_ij and h·b_i; weights: (h·b_i, k_i); plain_weights without h;
+    error: those of the error estimate, without h.
     """
 
     stages: tuple[Stage, ...]
     coefficients: tuple[Term, ...]
     weights: tuple[Term, ...]
     plain_weights: tuple[Term, ...]
+    error: tuple[Term, ...]
 
 
 def c_steps(tableau: Tableau) -> Steps:
@@ -62,6 +64,7 @@ def c_steps(tableau: Tableau) -> Steps:
         coefficients=tuple((name, _number(value)) for name, value in rows if value),
         weights=_terms(b, "b", "k"),
         plain_weights=tuple((_number(v), f"k{i + 1}") for i, v in enumerate(b) if v),
+        error=tuple((_number(v), f"k{i + 1}") for i, v in enumerate(tableau.error) if v),
     )
 
 
