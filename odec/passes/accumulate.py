@@ -38,19 +38,21 @@ def reverse(graph: Graph, outputs: Sequence[tuple[int, int]], leaves: Sequence[i
     nodes = ancestors(graph, [y for y, _ in outputs])
     active = varying(graph, nodes, leaves)
     arrived: dict[int, list[int]] = {}
+    cotangents = {w for _, w in outputs}
     for y, w in reversed(outputs):
         arrived.setdefault(y, []).append(w)
     for i in reversed(nodes):
         if i not in active or i not in arrived or graph.ops[i] in DERIVATIVE_FREE:
             continue
-        cotangent = graph.add(*reversed(arrived[i]))
+        cotangent = graph.gather(arrived[i][::-1], cotangents)
         if cotangent == graph.zero:
             continue
+        cotangents.add(cotangent)
         for k, apply in reversed(_rule(graph, i)):
             arg = graph.args[i][k]
             if arg in active:
                 arrived.setdefault(arg, []).append(apply(cotangent))
-    return [graph.add(*reversed(arrived.get(leaf, ()))) for leaf in leaves]
+    return [graph.gather(arrived.get(leaf, [])[::-1], cotangents) for leaf in leaves]
 
 
 def forward(graph: Graph, outputs: Sequence[int], tangents: Mapping[int, int]) -> list[int]:

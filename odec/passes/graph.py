@@ -8,6 +8,7 @@ drop zeros and ones, fold numbers where that is exact, and never rearrange.
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from decimal import Decimal, InvalidOperation, localcontext
 
 from odec.passes.walk import fold
@@ -106,6 +107,21 @@ class Graph:
                 return folded
         return terms[0] if len(terms) == 1 else self.node("add", *terms)
 
+    def gather(self, terms: Sequence[int], shared: Container[int]) -> int:
+        """The sum of terms, those with the same factor among the `shared` nodes as one: w*a - w*b as w*(a - b)."""
+        groups: dict[int, list[int]] = {}
+        for position, term in enumerate(terms):
+            factor = next((f for f in self._factors(term) if f in shared), None)
+            groups.setdefault(-1 - position if factor is None else factor, []).append(term)
+        return self.add(
+            *(
+                self.mul(factor, self.add(*(self._without(term, factor) for term in group)))
+                if len(group) > 1
+                else group[0]
+                for factor, group in groups.items()
+            )
+        )
+
     def sub(self, a: int, b: int) -> int:
         return self.add(a, self.neg(b))
 
@@ -202,6 +218,29 @@ class Graph:
         if self.ops[i] == "neg" and i not in self.named:
             return True, self.args[i][0]
         return False, i
+
+    def _factors(self, i: int, depth: int = 8) -> list[int]:
+        """The factors of an unnamed product, or of the numerator of an unnamed quotient, without signs."""
+        i = self._unsigned(i)[1]
+        if i in self.named or self.ops[i] not in ("mul", "div"):
+            return [i]
+        if depth == 0:
+            return []
+        above = self.args[i] if self.ops[i] == "mul" else self.args[i][:1]
+        return [factor for arg in above for factor in self._factors(arg, depth - 1)]
+
+    def _without(self, i: int, factor: int) -> int:
+        """The term divided by one of its factors."""
+        negative, core = self._unsigned(i)
+        if core == factor:
+            rest = self.one
+        else:
+            args = list(self.args[core])
+            above = range(len(args) if self.ops[core] == "mul" else 1)
+            k = next(k for k in above if factor in self._factors(args[k]))
+            args[k] = self._without(args[k], factor)
+            rest = self.mul(*args) if self.ops[core] == "mul" else self.div(*args)
+        return self.neg(rest) if negative else rest
 
     def _is_negative_number(self, i: int) -> bool:
         return self.ops[i] == "neg" and self.is_number(self.args[i][0])
