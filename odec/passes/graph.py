@@ -108,7 +108,7 @@ class Graph:
         return terms[0] if len(terms) == 1 else self.node("add", *terms)
 
     def gather(self, terms: Sequence[int], shared: Container[int]) -> int:
-        """The sum of terms, those with the same factor among the `shared` nodes as one: w*a - w*b as w*(a - b)."""
+        """The sum of terms; those with a factor in common among the `shared` nodes as one: w*(a - b)."""
         groups: dict[int, list[int]] = {}
         for position, term in enumerate(terms):
             factor = next((f for f in self._factors(term) if f in shared), None)
