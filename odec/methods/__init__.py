@@ -1,8 +1,10 @@
 """Numerical methods as data. `METHODS` is the registry that docs, tests and backends walk."""
 
-from odec.methods.implicit import IMPLICIT, Implicit
+from odec.methods.implicit import Implicit
+from odec.methods.implicit_tables import IMPLICIT
 from odec.methods.multistep import MULTISTEP, Multistep
-from odec.methods.rosenbrock import ROSENBROCK, Rosenbrock
+from odec.methods.rosenbrock import Rosenbrock
+from odec.methods.rosenbrock_tables import ROSENBROCK
 from odec.methods.runge_kutta import EXPLICIT
 from odec.methods.support import ENGINES, FAMILIES
 from odec.methods.tableau import Tableau, tableau

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from odec.methods.conditions import Checks
-from odec.methods.numbers import ZERO, Matrix, Row, lower_inverse, product, root, square, times
+from odec.methods.numbers import Matrix, Row, lower_inverse, product, times
 from odec.methods.support import ENGINES
 
 
@@ -95,72 +95,3 @@ class Rosenbrock:
         checks.weights(b, error)
         checks.rosenbrock_order(self.order, alpha, beta, b)
         return checks.problems
-
-
-def _transformed(
-    name: str,
-    order: int,
-    alpha: Matrix,
-    gammas: Matrix,
-    b: Row,
-    embedded: Row,
-    source: str,
-    *,
-    error_order: int,
-    stability: str,
-    tolerance: Fraction = Fraction(1, 10**36),
-) -> Rosenbrock:
-    """The transformed form of a method given as in Hairer & Wanner II, IV.7, definition 7.1."""
-    inverse, gamma, s = lower_inverse(gammas), gammas[0][0], len(b)
-    columns = tuple(zip(*inverse, strict=True))
-    return Rosenbrock(
-        name,
-        order,
-        gamma,
-        a=product(alpha, inverse),
-        c=tuple(tuple(-inverse[i][j] if j < i else ZERO for j in range(s)) for i in range(s)),
-        m=times(columns, b),
-        error=times(columns, tuple(x - y for x, y in zip(b, embedded, strict=True))),
-        alpha=tuple(sum(entries, ZERO) for entries in alpha),
-        d=tuple(sum(entries, ZERO) for entries in gammas),
-        source=source,
-        tolerance=tolerance,
-        error_order=error_order,
-        stability=stability,
-    )
-
-
-def _shampine_reichelt() -> Rosenbrock:
-    """ode23s in the form of definition 7.1: the earlier slopes are eliminated from the third stage."""
-    d, e32 = 1 - root(2) / 2, 6 + root(2)
-    b, sixth = (Fraction(0), Fraction(1), Fraction(0)), Fraction(1, 6)
-    return _transformed(
-        "rosenbrock23",
-        2,
-        square([], [Fraction(1, 2)], [0, 1]),
-        square([d], [-d, d], [d * (e32 - 2), -d * e32, d]),
-        b,
-        (-sixth, 1 + 2 * sixth, -sixth),
-        "Shampine & Reichelt, SIAM J. Sci. Comput. 18 (1997) 1–22 (ode23s)",
-        error_order=2,
-        stability="L-stable",
-    )
-
-
-def _lang_verwer() -> Rosenbrock:
-    g = Fraction(1, 2) + root(3) / 6
-    third = Fraction(1, 3)
-    return _transformed(
-        "ros3p",
-        3,
-        square([], [1], [1]),
-        square([g], [-1, g], [-g, Fraction(1, 2) - 2 * g, g]),
-        (2 * third, ZERO, third),
-        (third, third, third),
-        "Lang & Verwer, BIT 41 (2001) 731–738",
-        error_order=2,
-        stability="A-stable, |R(∞)| = 0.73",
-    )
-
-
-ROSENBROCK: tuple[Rosenbrock, ...] = (_shampine_reichelt(), _lang_verwer())

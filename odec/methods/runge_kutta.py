@@ -1,5 +1,6 @@
 """Explicit Runge–Kutta methods: one literal each. Adding one here is all it takes."""
 
+from odec.methods.high_order import HIGH_ORDER
 from odec.methods.tableau import Tableau, tableau
 
 EXPLICIT: tuple[Tableau, ...] = (
@@ -67,4 +68,5 @@ EXPLICIT: tuple[Tableau, ...] = (
                  0.5823571654525552 -0.45808210592918697 0.015151515151515152""",
         tolerance="1e-14",
     ),
+    *HIGH_ORDER,
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
 
+from odec.methods.numbers import numbers
 from odec.methods.support import ENGINES
 
 
@@ -112,19 +113,32 @@ def tableau(
     nodes: str = "",
     embedded: str = "",
     error: str = "",
+    second: str = "",
+    error_order: int = 0,
     tolerance: str = "0",
 ) -> Tableau:
     """A tableau from text: rows of a separated by `;`, without the empty first row.
 
     Entries are fractions or decimals, read exactly. c is `nodes`, or else the row sums. The error weights are
-    `error`, or else the weights less those of the embedded method.
+    `error`, or else the weights less those of the embedded method; those of the second error the weights less
+    those of the `second` embedded method.
     """
-
-    def numbers(text: str) -> tuple[Fraction, ...]:
-        return tuple(Fraction(entry) for entry in text.split())
-
     a = ((), *(numbers(row) for row in rows.split(";") if row.strip()))
     c = numbers(nodes) if nodes else tuple(sum(row, Fraction(0)) for row in a)
     b, lower = numbers(weights), numbers(embedded)
-    difference = tuple(x - y for x, y in zip_longest(b, lower, fillvalue=Fraction(0))) if lower else ()
-    return Tableau(name, order, a, b, c, source, Fraction(tolerance), numbers(error) or difference)
+
+    def less(embedded: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+        return tuple(x - y for x, y in zip_longest(b, embedded, fillvalue=Fraction(0))) if embedded else ()
+
+    return Tableau(
+        name,
+        order,
+        a,
+        b,
+        c,
+        source,
+        Fraction(tolerance),
+        numbers(error) or less(lower),
+        less(numbers(second)),
+        error_order,
+    )

@@ -1,17 +1,22 @@
 """Tableaus check themselves, and fulfil every order condition that their order claims."""
 
-import math
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 
 import pytest
+from rooted_trees import defect, trees, whole
 
-from odec.methods import EXPLICIT_METHODS, FAMILIES, MAP, METHODS, get, tableau
+from odec.methods import FAMILIES, MAP, METHODS, get, tableau
 from odec.methods.page import page
-from odec.methods.tableau import Tableau
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
+
+METHODS_OF = {family: [m for m in METHODS.values() if m.family == family] for family in FAMILIES}
+CLASSICAL = METHODS_OF["explicit"] + METHODS_OF["implicit"]
+EMBEDDED = {"trbdf2": 3, "backward_euler": 2, "radau_iia5": 3, "dop853": 5, "rosenbrock23": 3}
+"""Orders of the embedded methods that are not one less than the method's own."""
+
+TINY, NEAR, VISIBLE = Fraction(1, 10**30), Fraction(1, 10**12), Fraction(1, 10**6)
 
 ASKED = "euler midpoint heun2 heun3 ralston2 ssprk3 rk4 rk4_38 bosh3 dopri5 tsit5".split()
 
@@ -47,70 +52,46 @@ def test_entries_are_exact():
     assert method.c == (0, Fraction(1, 10), Fraction(13, 30))
 
 
-def trees(size):
-    """Rooted trees with a number of vertices: each the sorted tuple of its branches."""
-    return {tuple(sorted(forest)) for forest in forests(size - 1)}
-
-
-@cache
-def forests(size):
-    if size == 0:
-        return [()]
-    return [(*rest, tree) for n in range(1, size + 1) for tree in trees(n) for rest in forests(size - n)]
-
-
-def vertices(tree):
-    return 1 + sum(map(vertices, tree))
-
-
-def density(tree):
-    return vertices(tree) * math.prod(map(density, tree))
-
-
-def weight(tree, method: Tableau):
-    """The elementary weight Σ b_i φ_i of a tree. Hairer, Nørsett & Wanner I, II.2, theorem 2.13."""
-
-    def at(tree):
-        inner = [
-            [sum((m * v for m, v in zip(row, at(branch))), Fraction(0)) for row in method.a]
-            for branch in tree
-        ]
-        return [math.prod((column[i] for column in inner), start=Fraction(1)) for i in range(method.stages)]
-
-    return sum((b * phi for b, phi in zip(method.b, at(tree))), Fraction(0))
-
-
 def test_the_trees_are_counted():
-    assert [len(trees(size)) for size in range(1, 7)] == [1, 1, 2, 4, 9, 20]
+    assert [len(trees(size)) for size in range(1, 11)] == [1, 1, 2, 4, 9, 20, 48, 115, 286, 719]
 
 
-@pytest.mark.parametrize("method", EXPLICIT_METHODS.values(), ids=EXPLICIT_METHODS)
+@pytest.mark.parametrize("method", CLASSICAL, ids=lambda m: m.name)
 def test_order_conditions_hold_up_to_the_order_and_no_further(method):
-    tolerance = 10 * method.tolerance
-
-    def defects(size):
-        return [abs(weight(tree, method) - Fraction(1, density(tree))) for tree in trees(size)]
-
-    for size in range(1, method.order + 1):
-        assert max(defects(size)) <= tolerance
-    assert max(defects(method.order + 1)) > Fraction(1, 10**6)
+    a, b, _ = whole(method)
+    assert defect(a, b, range(1, method.order + 1)) <= 10 * max(method.tolerance, TINY)
+    assert defect(a, b, [method.order + 1]) > VISIBLE
 
 
-@pytest.mark.parametrize("method", [m for m in EXPLICIT_METHODS.values() if m.adaptive], ids=lambda m: m.name)
-def test_the_error_estimate_is_of_lower_order(method):
-    """The embedded weights b - e fulfil the conditions of the order below, and not of the method's own."""
-    a, c = method.a, method.c
-    if method.first_same_as_last:
-        a, c = (*a, method.b), (*c, Fraction(1))
-    b = [*method.b, *[Fraction(0)] * (len(a) - method.stages)]
-    lower = tuple(x - e for x, e in zip(b, method.error, strict=True))
-    embedded = Tableau("embedded", 1, a, lower, c, "", max(method.tolerance, Fraction(1, 10**13)))
+@pytest.mark.parametrize("method", [m for m in CLASSICAL if m.adaptive], ids=lambda m: m.name)
+def test_the_embedded_method_has_the_other_order(method):
+    """The weights b - e are a method of their own: of lower order, or of the next higher one."""
+    a, b, error = whole(method)
+    embedded = [x - e for x, e in zip(b, error, strict=True)]
+    order = EMBEDDED.get(method.name, method.order - 1)
+    assert min(order, method.order) == method.error_order or method.error3
+    assert defect(a, embedded, range(1, order + 1)) <= NEAR
+    assert defect(a, embedded, [order + 1]) > VISIBLE
 
-    def defect(size):
-        return max(abs(weight(tree, embedded) - Fraction(1, density(tree))) for tree in trees(size))
 
-    assert max(defect(size) for size in range(1, method.order)) <= Fraction(1, 10**12)
-    assert defect(method.order) > Fraction(1, 10**6)
+def test_the_second_embedded_method_of_dop853_has_order_three():
+    method = METHODS["dop853"]
+    embedded = [x - e for x, e in zip(method.b, method.error3, strict=True)]
+    a = [[*row, *[Fraction(0)] * (method.stages - len(row))] for row in method.a]
+    assert defect(a, embedded, range(1, 4)) <= NEAR
+    assert defect(a, embedded, [4]) > VISIBLE
+
+
+@pytest.mark.parametrize("method", METHODS_OF["rosenbrock"], ids=lambda m: m.name)
+def test_the_conditions_of_rosenbrock_methods_hold_up_to_the_order_and_no_further(method):
+    alpha, gammas, b, error = method.plain()
+    beta = [[x + y for x, y in zip(left, right)] for left, right in zip(alpha, gammas)]
+    embedded = [x - e for x, e in zip(b, error, strict=True)]
+    other = EMBEDDED.get(method.name, method.order - 1)
+    for weights, order in ((b, method.order), (embedded, other)):
+        assert defect(alpha, weights, range(1, order + 1), beta) <= NEAR
+        assert defect(alpha, weights, [order + 1], beta) > VISIBLE
+    assert min(method.order, other) == method.error_order
 
 
 def test_the_registry_holds_what_it_promises():
