@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import odec
 from odec.fit.adam import Adam
@@ -165,3 +166,49 @@ def test_replicates_count_one_by_one() -> None:
     assert result.values["a"] == pytest.approx(3.0)
     assert result.loss == pytest.approx(14.0)
     assert result.losses[-1] == pytest.approx(14.0)
+
+
+def fused_and_plain():
+    """The fused sum of squares of the bounded model, and the same by torch's own tape."""
+    module = odec.load(BOUNDED, engine="native")
+    generator = torch.Generator().manual_seed(5)
+    times = torch.tensor([0.0, 0.5, 1.1, 2.0, 4.0], dtype=torch.float64)
+    data, weight = (torch.rand(5, 3, generator=generator, dtype=torch.float64) for _ in range(2))
+    inputs = {"u": (times, torch.sin(times))}
+    net = module.Model(engine="torch", adjoint="autograd")
+    p = net.vector().detach()
+    rows = [(name, "exponential", 0.0, 0.0, 0.0, 1.0) for name in ("a", "d")]
+    fused = module.FusedFit(times, p, rows, data, weight, dt=net.dt, series=net._series(inputs, p))
+
+    def plain(theta):
+        params = dict(zip(("a", "d"), theta.exp(), strict=True))
+        x = net(times, params=params, inputs=inputs)
+        values = torch.cat([x, net.observe(times, x, params=params, inputs=inputs)], dim=-1)
+        return (weight * (values - data) ** 2).sum()
+
+    return fused, plain
+
+
+def test_the_fused_loss_is_a_torch_function_of_the_coordinates() -> None:
+    fused, plain = fused_and_plain()
+    theta = torch.tensor([-0.4, -1.2], dtype=torch.float64, requires_grad=True)
+    assert fused.loss(theta).item() == pytest.approx(plain(theta).item(), rel=1e-12)
+    mine, theirs = (torch.autograd.grad(3 * loss(theta), theta)[0] for loss in (fused.loss, plain))
+    torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
+    optimizer = torch.optim.Adam([theta], lr=0.05)
+    before = fused.loss(theta).item()
+    for _ in range(40):
+        optimizer.zero_grad()
+        fused.loss(theta).backward()
+        optimizer.step()
+    assert fused.loss(theta).item() < before - 0.01
+
+
+def test_the_fused_loss_says_what_does_not_fit() -> None:
+    fused, _ = fused_and_plain()
+    with pytest.raises(ValueError, match=r"must be \(2,\) in float64"):
+        fused.loss(torch.zeros(5, dtype=torch.float64))
+    t, p, data, weight, *rest = fused.arguments
+    narrow = type(fused)(t, p, [], data[:, :2], weight, dt=0.1, series=rest[-1])
+    with pytest.raises(ValueError, match="a row for each of the 5 times and a column for each of the 3"):
+        narrow.loss(torch.zeros(0, dtype=torch.float64))
