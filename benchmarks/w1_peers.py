@@ -283,8 +283,8 @@ def numba_fit(case: Case) -> Ready:
     return _timed(lambda epochs: fit(start, days, counts, epochs))
 
 
-def odec_in_kernel(case: Case) -> Ready:
-    """odec's whole fit in one kernel, the first gradient included."""
+def _fused_fit() -> tuple[Any, Any, tuple]:
+    """The module, its FusedFit of the data, and the arguments of its loss_gradient."""
     import torch
 
     module = odec_engine.load(MODEL, "euler", "native")
@@ -297,11 +297,36 @@ def odec_in_kernel(case: Case) -> Ready:
     weight[0] = 0
     p, x0 = torch.tensor(START, dtype=torch.float64), torch.tensor(X0, dtype=torch.float64)
     rows = [(name, "none", 0.0, 0.0, 0.0, 1.0) for name in PARAMS]
-    fit = module.FusedFit(t, p, rows, seen, weight, dt=1.0)
+    return module, module.FusedFit(t, p, rows, seen, weight, dt=1.0), (t, x0, p, seen, weight)
+
+
+def odec_fused_loss(case: Case) -> Ready:
+    """The sum of squares as one differentiable function of the parameters, torch.optim.Adam outside."""
+    import torch
+
+    fit = _fused_fit()[1]
+    p = torch.tensor(START, dtype=torch.float64, requires_grad=True)
+
+    def run(epochs: int) -> Any:
+        with torch.no_grad():
+            p.copy_(torch.tensor(START, dtype=torch.float64))
+        optimizer = torch.optim.Adam([p], lr=RATE, fused=True)
+        for _ in range(epochs):
+            optimizer.zero_grad()
+            fit.loss(p).backward()
+            optimizer.step()
+        return p.tolist()
+
+    return _timed(run)
+
+
+def odec_in_kernel(case: Case) -> Ready:
+    """odec's whole fit in one kernel, the first gradient included."""
+    module, fit, arguments = _fused_fit()
     rule = {"lr": RATE, "beta1": BETA1, "beta2": BETA2, "eps": EPSILON, "count": 0, "failures": 0}
 
     def run(epochs: int) -> Any:
-        value, _, gradient = module.loss_gradient(t, x0, p, seen, weight, dt=1.0)
+        value, _, gradient = module.loss_gradient(*arguments, dt=1.0)
         state = {"theta": list(START), "gradient": gradient.tolist(), "m": [0.0] * 6, "v": [0.0] * 6}
         state.update(rule, loss=float(value))
         fit.adam(state, epochs)
@@ -312,6 +337,7 @@ def odec_in_kernel(case: Case) -> Ready:
 
 CONTENDERS = [
     Contender("odec native, fit loop in the kernel", odec_in_kernel),
+    Contender("odec native, FusedFit.loss, torch.optim.Adam(fused)", odec_fused_loss),
     Contender("odec native, torch.optim.Adam", odec("native")),
     Contender("odec native, torch.optim.Adam(fused)", odec("native", fused=True)),
     Contender("odec torch, torch.optim.Adam", odec("torch"), compiles=False),
