@@ -22,7 +22,10 @@ _C_WORDS = """
     wchar_t while int64_t linux unix i386 NULL EOF
 """
 _OUR_WORDS = """
-    time time_l time_w h_l _tl _tw x p u w l dt dx dp du dk gt gx gp gu h y R _w _l FN CONSTANT EACH EVERY_LANE EACH_LANE UNROLL
+    TABLE INPUT_ROWS jac djac ft dft rate drate lu jacobian jacobian_vjp jacobian_jvp rate_of_change
+    rate_of_change_vjp rate_of_change_jvp linearise lu_factor lu_solve lu_solve_transposed reciprocal larger
+    time time_l time_w h_l _tl _tw x p u w l dt dx dp du dk gt gx gp gu h y R _w _l
+    FN CONSTANT EACH EVERY_LANE EACH_LANE UNROLL
     LANES ROOM N_STATES N_PARAMS N_INPUTS N_OBSERVABLES STAGES ALIGNED KERNEL CLIP TIMES INFINITY_ NAN_
     square cube select lesser greater modulo gamma_function digamma trigamma heaviside sigmoid softplus relu
     sign pow atan2 sqrt fabs floor ceil tgamma min max abs threadIdx blockIdx blockDim gridDim warpSize Call
@@ -50,11 +53,11 @@ class Function:
     uses_time: bool
 
 
-def c_spellings(programs: Programs) -> dict[str, str]:
-    """Names written otherwise in C: its words, ours, and letters outside ASCII."""
+def c_spellings(programs: Programs, more: Iterable[Program] = ()) -> dict[str, str]:
+    """Names written otherwise in C: its words, ours, letters outside ASCII; in `more` programs too."""
     system = programs.system
     names = [*programs.states, *programs.params, *programs.consts, *programs.inputs, system.time]
-    for program in _all(programs):
+    for program in (*_all(programs), *more):
         names += [assign.name for assign in program.body]
         names += [name for group in program.inputs.values() for name in group]
     names = list(dict.fromkeys(names))
@@ -90,10 +93,10 @@ def _all(programs: Programs) -> Iterable[Program]:
 class FunctionWriter:
     """Writes Programs as bodies of C functions; collects the helpers that they use."""
 
-    def __init__(self, programs: Programs):
+    def __init__(self, programs: Programs, more: Iterable[Program] = ()):
         self.programs = programs
         self.source = programs.system.source
-        self.names = c_spellings(programs)
+        self.names = c_spellings(programs, more)
         self.printer = CPrinter(self.names)
 
     def spell(self, name: str) -> str:

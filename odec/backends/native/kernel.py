@@ -11,17 +11,18 @@ from typing import Any
 from odec.backends.job import Job
 from odec.backends.layout import WIDTH
 from odec.backends.native.functions import FunctionWriter
+from odec.backends.native.rosenbrock import rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
-from odec.methods import MAP, Tableau
+from odec.methods import MAP, Method, Multistep, Rosenbrock, Tableau
 from odec.passes.program import Programs
 from odec.tree import Expr, Op
 
 _JVP_RESULT = {"dx": "dk"}
 
 
-def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> Job:
-    """The kernel source for a tableau, or for a map where it is None."""
-    system, writer = programs.system, FunctionWriter(programs)
+def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> Job:
+    """The kernel source for a method, or for a map where it is None."""
+    system, writer = programs.system, FunctionWriter(programs, stiff_programs(programs, tableau))
     rhs, vjp = writer.function(programs.rhs), writer.function(programs.rhs_vjp)
     jvp = writer.function(programs.rhs_jvp, _JVP_RESULT)
     observe = writer.function(programs.observe) if programs.observe else None
@@ -29,6 +30,7 @@ def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
     start = writer.function(programs.initial, {"x": "x"})
     start_vjp = writer.function(programs.initial_vjp)
     start_jvp = writer.function(programs.initial_jvp, {"x": "dx"})
+    own = _method_context(programs, tableau, writer)
     helpers, libm = dict(writer.printer.helpers), dict(writer.printer.libm)
     for helper, needs in _NEEDS.items():
         if helper in helpers:
@@ -58,7 +60,6 @@ def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "observe_vjp": observe_vjp,
         "timed": rhs.uses_time or vjp.uses_time or jvp.uses_time or bool(inputs),
         "observe_timed": bool(observe and observe.uses_time),
-        "steps": c_steps(tableau) if tableau else None,
         "helpers": list(helpers),
         "libm": sorted(libm),
         "powers": powers,
@@ -66,13 +67,23 @@ def kernel_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "tidy": tidy,
         "lanes": 16 if len(programs.states) < 200 else 8,
         "inner_lanes": int(_is_large(programs, tableau)),
+        **own,
     }
     return Job("native/kernel.c.jinja", context)
 
 
-def _is_large(programs: Programs, tableau: Tableau | None) -> bool:
+def _method_context(programs: Programs, method: Method | None, writer: FunctionWriter) -> dict[str, Any]:
+    """The step's template and what fills it, by family. rates: whether steps use the inputs' rates."""
+    if isinstance(method, Rosenbrock):
+        context = rosenbrock_context(method, programs, writer)
+        return {"step_template": "native/step_rosenbrock.c.jinja", "rates": bool(programs.inputs), **context}
+    steps = c_steps(method) if isinstance(method, Tableau) else None
+    return {"step_template": "native/step.c.jinja", "rates": False, "steps": steps}
+
+
+def _is_large(programs: Programs, tableau: Method | None) -> bool:
     """Whether a whole step in one loop over lanes would take the C compiler more than a second or two."""
-    stages = tableau.stages if tableau else 1
+    stages = 1 if tableau is None or isinstance(tableau, Multistep) else tableau.stages
     operations = sum(1 for assign in programs.rhs_vjp.body for _ in nodes(assign.expr))
     return stages * len(programs.states) > 48 or stages * operations > 2000
 

@@ -1,0 +1,167 @@
+"""One Rosenbrock step, its adjoint and its tangent, as C over all components of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from odec.backends.native.functions import Function, FunctionWriter
+from odec.backends.native.lu import Elimination, c_elimination
+from odec.methods import Method, Rosenbrock
+from odec.passes.lu import factorize
+from odec.passes.program import Program, Programs
+
+Term = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Stage i (number from 1) of k_i = W⁻¹ (f(y_i) + Σ_j c_ij k_j / h + d_i h f_t), as (coefficient, vector).
+
+    state: y_i = base + Σ over k_j, base being x or an earlier y_j; whole: y_i - x over k_j; past: Σ c_ij k_j;
+    d, c: d_i and α_i, empty where they are 0; cotangent: of k_i over w and the v_j = J(y_j)ᵀ q_j of later
+    stages; pulled: Σ_j c_ji q_j.
+    """
+
+    number: int
+    time: str
+    c: str
+    d: str
+    base: str
+    state: tuple[Term, ...]
+    whole: tuple[Term, ...]
+    past: tuple[Term, ...]
+    cotangent: tuple[Term, ...]
+    pulled: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class RosenbrockSteps:
+    """What templates/native/step_rosenbrock.c.jinja needs of a method.
+
+    end: x_next = end_base + Σ over k_j; whole_end: x_next - x over k_j.
+    """
+
+    stages: tuple[Stage, ...]
+    over_gamma: str
+    end_base: str
+    end: tuple[Term, ...]
+    whole_end: tuple[Term, ...]
+    error: tuple[Term, ...]
+
+    @property
+    def first_same_as_last(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Stiff:
+    """The Jacobian's places, and the functions of templates/native/jacobian.c.jinja.
+
+    rate, rate_vjp, rate_jvp: the derivative along time, None where dx/dt knows no time.
+    """
+
+    rows: tuple[int, ...]
+    cols: tuple[int, ...]
+    jacobian: Function
+    jacobian_vjp: Function
+    jacobian_jvp: Function
+    rate: Function | None
+    rate_vjp: Function | None
+    rate_jvp: Function | None
+    elimination: Elimination
+
+
+def stiff_programs(programs: Programs, method: Method | None) -> list[Program]:
+    """The programs that a kernel holds on account of its method."""
+    if not isinstance(method, Rosenbrock):
+        return []
+    return [programs.jacobians["rhs", "x"].program, *programs.derived.values()]
+
+
+def stiff_functions(programs: Programs, writer: FunctionWriter) -> Stiff:
+    """The Jacobian and its derivatives as C, with the factorisation for its pattern."""
+    sparse, derived = programs.jacobians["rhs", "x"], programs.derived
+    moving = bool(programs.inputs) or writer.function(programs.rhs).uses_time
+
+    def along_time(name: str, results: dict[str, str]) -> Function | None:
+        return writer.function(derived[name], results) if moving else None
+
+    pattern = zip(sparse.rows, sparse.cols, strict=True)
+    pulled = {"t": "gt", "x": "gx", "p": "gp", "u": "gu", "rate": "grate"}
+    return Stiff(
+        sparse.rows,
+        sparse.cols,
+        jacobian=writer.function(sparse.program, {"entries": "jac"}),
+        jacobian_vjp=writer.function(derived["rhs_jacobian_vjp"]),
+        jacobian_jvp=writer.function(derived["rhs_jacobian_jvp"], {"entries": "djac"}),
+        rate=along_time("rhs_time", {"dx": "ft"}),
+        rate_vjp=along_time("rhs_time_vjp", pulled),
+        rate_jvp=along_time("rhs_time_jvp", {"dx": "dft"}),
+        elimination=c_elimination(factorize(len(programs.states), pattern)),
+    )
+
+
+def rosenbrock_context(method: Rosenbrock, programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
+    """What the templates of a Rosenbrock method fill in."""
+    stiff = stiff_functions(programs, writer)
+    return {"steps": rosenbrock_steps(method), "stiff": stiff, "elimination": stiff.elimination}
+
+
+def rosenbrock_steps(method: Rosenbrock) -> RosenbrockSteps:
+    """The sums of a method's steps. Hairer & Wanner II, IV.7; adjoint: Sandu, Daescu & Carmichael, Atmos.
+    Environ. 37 (2003) 5083–5096."""
+    s = method.stages
+    stages = []
+    for i in range(s):
+        base, state = _shared(method.a, method.a[i][:i], i)
+        stages.append(
+            Stage(
+                number=i + 1,
+                time=f"t + {number(method.alpha[i])}*h" if method.alpha[i] else "t",
+                c=number(method.alpha[i]) if method.alpha[i] else "",
+                d=number(method.d[i]) if method.d[i] else "",
+                base=base,
+                state=state,
+                whole=_terms(method.a[i], "k"),
+                past=_terms(method.c[i], "k"),
+                cotangent=(
+                    *([(number(method.m[i]), "w")] if method.m[i] else []),
+                    *_terms([method.a[j][i] for j in range(s)], "v"),
+                ),
+                pulled=_terms([method.c[j][i] for j in range(s)], "q"),
+            )
+        )
+    end_base, end = _shared(method.a, method.m, s)
+    return RosenbrockSteps(
+        stages=tuple(stages),
+        over_gamma=number(1 / method.gamma),
+        end_base=end_base,
+        end=end,
+        whole_end=_terms(method.m, "k"),
+        error=_terms(method.error, "k"),
+    )
+
+
+def _shared(a: Sequence[Sequence[Fraction]], row: Sequence[Fraction], i: int) -> tuple[str, tuple[Term, ...]]:
+    """The state of an earlier stage from which only one more term leads to that of stage i, else x."""
+    if i > 1 and any(row[: i - 1]) and tuple(row[: i - 1]) == tuple(a[i - 1][: i - 1]):
+        return f"y{i}", ((number(row[i - 1]), f"k{i}"),)
+    return "x", _terms(row, "k")
+
+
+def _terms(row: Sequence[Fraction], vector: str) -> tuple[Term, ...]:
+    return tuple((number(value), f"{vector}{j + 1}") for j, value in enumerate(row) if value)
+
+
+def number(value: Fraction) -> str:
+    """A coefficient as a C double: a quotient of small integers, else 17 digits."""
+    if value.denominator == 1:
+        text = f"{value.numerator}.0"
+    elif value.denominator < 10**4 and abs(value.numerator) < 10**4:
+        text = f"{value.numerator}.0/{value.denominator}"
+    else:
+        text = repr(float(value))
+    return f"({text})" if value < 0 or "/" in text else text
