@@ -17,10 +17,17 @@ from odec.tree import Expr, Number, symbols
 
 ARGUMENTS = {"t": "t", "x": "x", "p": "p", "u": "u", "w": "w", "dt": "dt", "dx": "dx", "dp": "dp", "du": "du"}
 
+_PRIVATE = {"rate": "_rate", "drate": "_d_rate"}
+"""Arguments that few functions have: spelt so that no name of a model is in their way."""
+
 _MODULE_NAMES = frozenset(
     """torch math nn Tensor bisect difflib parametrize rhs rhs_vjp rhs_jvp jacobian initial observables slope
+    slope_jacobian jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp slope_jacobian_vjp
+    slope_jacobian_jvp slope_time slope_time_vjp slope_time_jvp
     slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
-    solve_plain StepCell Model Status Failure Retake Series Above Below Between Exponential PowerOfTen
+    solve_plain checked_times stops_of step_error solve_adaptive solve_vjp_adaptive solve_jvp_adaptive
+    solve_plain_adaptive Sequence StepCell Model Status Failure Retake Series Above Below Between Exponential
+    PowerOfTen
     Any Mapping annotations STATES PARAMS OBSERVABLES INPUTS
     KERNEL_SOURCE COORDINATE_KINDS EngineError DeviceMemoryError FusedFit native_solve native_adjoint
     native_tangent native_observe loss_gradient sensitivities array atexit contextlib ctypes functools hashlib
@@ -36,7 +43,8 @@ _MODULE_ATTRIBUTES = frozenset(
     register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
     to_empty train training type xpu zero_grad parametrizations
-    observe vector status dt clip adjoint checkpoints engine chunk rtol atol max_steps""".split()
+    observe vector status dt clip adjoint checkpoints engine chunk control first_step
+    rtol atol min_step max_step max_steps""".split()
 )
 
 
@@ -110,7 +118,7 @@ class FunctionWriter:
     def function(self, program: Program, anchor: str = "x", like: str = "x") -> Function:
         """The body of a program; `like` is the argument whose batch shape an all-constant output takes."""
         printer = self.printer(anchor)
-        used = {s.name for expr in _expressions(program) for s in symbols(expr)}
+        used = {s.name for expr in expressions(program) for s in symbols(expr)}
         body: list[str] = []
         for assign in program.body:
             remark = ""
@@ -128,7 +136,7 @@ class FunctionWriter:
 
     def _unpack(self, program: Program, used: set[str], anchor: str) -> list[str]:
         lines: list[str] = []
-        for group in ("p", "t", "u", "w", "dt", "dp", "du", "dx", "x"):
+        for group in ("p", "t", "u", "rate", "w", "dt", "dp", "du", "drate", "dx", "x"):
             names = program.inputs.get(group, ())
             if not used.intersection(names):
                 continue
@@ -138,7 +146,7 @@ class FunctionWriter:
                 lines += [] if names[0] == "dt" else [f"    {self.spell(names[0])} = dt"]
             else:
                 spelt = [self.spell(name) if name in used else "_" for name in names]
-                lines += layout.unpack(spelt, f"{group}.unbind(-1)")
+                lines += layout.unpack(spelt, f"{_PRIVATE.get(group, group)}.unbind(-1)")
         return lines
 
     def _time_column(self, printer: TorchPrinter, expr: Expr, like: str) -> str:
@@ -170,7 +178,8 @@ def _moves(program: Program, group: str) -> bool:
     return any(s.name in moving for expr in program.outputs[group] for s in symbols(expr))
 
 
-def _expressions(program: Program) -> Iterable[Expr]:
+def expressions(program: Program) -> Iterable[Expr]:
+    """Every expression that a program evaluates: its assignments, then its outputs."""
     yield from (assign.expr for assign in program.body)
     for group in program.outputs.values():
         yield from group

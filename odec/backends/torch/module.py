@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import textwrap
 from pathlib import PurePath
@@ -9,15 +10,16 @@ from typing import Any
 
 from odec.backends.job import Job
 from odec.backends.layout import WIDTH
-from odec.backends.torch.functions import FunctionWriter
+from odec.backends.torch.functions import FunctionWriter, expressions
 from odec.backends.torch.steps import formulas
-from odec.methods import MAP, Tableau
+from odec.methods import MAP, Method, Tableau
 from odec.passes.program import Programs
 from odec.system import Param
+from odec.tree import symbols
 
 
-def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> Job:
-    """The generated module for a tableau, or for a map where it is None."""
+def module_job(programs: Programs, method: Method | None, *, version: str) -> Job:
+    """The generated module for a method, or for a map where it is None."""
     system, writer = programs.system, FunctionWriter(programs)
     jacobian = programs.jacobians["rhs", "x"]
     places = [r * jacobian.shape[1] + c for r, c in zip(jacobian.rows, jacobian.cols, strict=True)]
@@ -26,7 +28,7 @@ def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "system": system,
         "source_name": PurePath(system.source.name).name,
         "is_map": system.kind == MAP,
-        "method": tableau,
+        "method": method,
         "states": list(programs.states),
         "params": [_param(param, writer) for param in system.params],
         "inputs": list(system.inputs),
@@ -41,18 +43,39 @@ def module_job(programs: Programs, tableau: Tableau | None, *, version: str) -> 
         "jacobian_places_line": _places_line(places),
         "initial": writer.function(programs.initial, anchor="p", like="p"),
         "observe": writer.function(programs.observe) if programs.observe else None,
-        "step": formulas(tableau, bool(system.inputs)) if tableau else None,
         "transforms": sorted({_parametrization(param).split("(")[0] for param in system.params} - {""}),
         "uses_gamma": _uses(programs, "gamma"),
-        "operator_name": f"{system.digest[:12]}_{tableau.name if tableau else MAP}",
-        "default_dt": _default_dt(programs),
+        "operator_name": f"{system.digest[:12]}_{method.name if method else MAP}",
+        "timed": _timed(programs),
+        "adaptive": bool(method and method.adaptive),
+        "continuous": bool(method and method.family == "explicit"),
+        "default_dt": _default_dt(programs, method),
+        "default_rtol": "1e-6",
+        "default_atol": "1e-9",
+        "max_steps": "100_000",
         "native": False,
+        "native_adaptive": False,
         "literal_tuple": literal_tuple,
         "wrap": wrap,
         "literal": literal,
         "comment": comment,
+        **_step_context(method, programs, writer),
     }
     return Job("torch/module.py.jinja", context)
+
+
+def _step_context(method: Method | None, programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
+    """What the template of the method's family needs.
+
+    For each family but the explicit one, odec/backends/torch/<family>.py has its own step_context.
+    """
+    if method is None:
+        return {}
+    if isinstance(method, Tableau):
+        return {"step": formulas(method, bool(programs.system.inputs))}
+    family = importlib.import_module(f"odec.backends.torch.{method.family}")
+    context: dict[str, Any] = family.step_context(method, programs, writer)
+    return context
 
 
 def _places_line(places: list[int]) -> str:
@@ -150,9 +173,16 @@ def _uses(programs: Programs, op: str) -> bool:
     return False
 
 
-def _default_dt(programs: Programs) -> str | None:
-    """The run line's step, else a thousandth of its span, else none."""
+def _timed(programs: Programs) -> bool:
+    """Whether the equations or their derivatives hold the time itself."""
+    time = programs.system.time
+    found = (programs.rhs, programs.rhs_vjp, programs.rhs_jvp)
+    return any(time in {s.name for expr in expressions(program) for s in symbols(expr)} for program in found)
+
+
+def _default_dt(programs: Programs, method: Method | None) -> str | None:
+    """The run line's step; without one, none for an adaptive method, else a thousandth of the run's span."""
     run = programs.system.run
-    if programs.system.kind == MAP or run is None:
+    if method is None or run is None or (run.step is None and method.adaptive):
         return None
     return literal(run.step if run.step is not None else abs(run.stop - run.start) / 1000)

@@ -46,7 +46,8 @@ class StepFormulas:
     """All that templates/torch/step.py.jinja needs of a tableau, as text.
 
     update: the return of x_next; update_x, tangent, back_w, back_p: assignments; g_x, g_p, g_t, g_h: the
-    cotangents of a step's arguments.
+    cotangents of a step's arguments. error: the statements that estimate the local error after update_x,
+    empty where the method has no estimate.
     """
 
     stages: tuple[Stage, ...]
@@ -59,6 +60,7 @@ class StepFormulas:
     g_h: str
     back_w: str
     back_p: str
+    error: str
 
 
 def formulas(tableau: Tableau, inputs: bool) -> StepFormulas:
@@ -81,7 +83,29 @@ def formulas(tableau: Tableau, inputs: bool) -> StepFormulas:
         g_h=_step_size_gradient(a, b, c),
         back_w=_assign("w_next", _shifted("w", [(b[i], f"l{i + 1}") for i in range(s)])),
         back_p=_assign("g_p", _increment([(b[i], f"p{i + 1}") for i in range(s)])),
+        error=_error(tableau, inputs) if tableau.error else "",
     )
+
+
+def _error(tableau: Tableau, inputs: bool) -> str:
+    """The local error h Σ e_i k_i, where e takes in the slope at the step's end where the method reuses it.
+
+    With a second estimate of lower order, error²/√(error² + 0.01 lower²): Hairer, Nørsett & Wanner I, II.10.
+    """
+    lines = []
+    if tableau.first_same_as_last:
+        rest = [Leaf(name) for name in ("x_next", "p", *(["u"] if inputs else []), "clip")]
+        end = Call("slope", (_doc(Op("add", (Symbol("t"), Symbol("h")))), *rest))
+        lines += layout.assignment(f"k{tableau.stages + 1}", end)
+    for name, weights in (("error", tableau.error), ("lower", tableau.error3)):
+        terms = [(weight, f"k{i + 1}") for i, weight in enumerate(weights)]
+        lines += [_assign(name, _increment(terms))] if weights else []
+    if tableau.error3:
+        lines += [
+            "    least = torch.finfo(x.dtype).tiny",
+            "    error = error * (error / torch.hypot(error, 0.1 * lower).clamp(min=least))",
+        ]
+    return "\n".join(lines)
 
 
 def _stage(tableau: Tableau, i: int, u: list[str]) -> Stage:
