@@ -1,0 +1,102 @@
+"""Formulas over whole vectors (k1, w2, …) with a method's coefficients, as expressions and as code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from odec.backends import layout
+from odec.backends.layout import Doc
+from odec.backends.torch.printer import TorchPrinter
+from odec.tree import Expr, Number, Op, Symbol, number
+
+_SMALL = 400
+
+Terms = Sequence[tuple[Fraction, str]]
+"""Coefficients and the names of the vectors that they multiply; an empty name stands for one."""
+
+
+def rational(value: Fraction) -> Expr:
+    """A coefficient: an integer, a quotient of integers, or a decimal where the fraction is unwieldy."""
+    if value < 0:
+        return Op("neg", (rational(-value),))
+    if value.denominator == 1:
+        return number(float(value))
+    if value.denominator < 10**6:
+        return Op("div", (number(float(value.numerator)), number(float(value.denominator))))
+    return Number(float(value), repr(float(value)))
+
+
+def scaled(value: Fraction, name: str) -> Expr:
+    """value·name, without a factor of one."""
+    if value < 0:
+        return Op("neg", (scaled(-value, name),))
+    if not name:
+        return rational(value)
+    if value == 1:
+        return Symbol(name)
+    return Op("mul", (rational(value), Symbol(name)))
+
+
+def total(terms: Sequence[Expr]) -> Expr:
+    return terms[0] if len(terms) == 1 else Op("add", tuple(terms))
+
+
+def combination(terms: Terms) -> Expr:
+    """Σ coefficient·name."""
+    found = [scaled(value, name) for value, name in terms if value != 0]
+    return total(found) if found else number(0)
+
+
+def increment(terms: Terms, step: str = "h") -> Expr:
+    """h·Σ coefficient·name, over the common denominator where that is small."""
+    terms = [(value, name) for value, name in terms if value != 0]
+    if not terms:
+        return number(0)
+    h = Symbol(step)
+    common = math.lcm(*(value.denominator for value, _ in terms))
+    if common > _SMALL:
+        return Op("mul", (h, combination(terms)))
+    factor: Expr = h if common == 1 else Op("div", (h, number(common)))
+    terms = [(value * common, name) for value, name in terms]
+    if len(terms) == 1:
+        value, name = terms[0]
+        if value < 0:
+            return Op("neg", (increment([(-value / common, name)], step),))
+        if value != 1:
+            factor = Op("mul", (number(float(value)), h))
+            factor = factor if common == 1 else Op("div", (factor, number(common)))
+        return factor if not name else Op("mul", (factor, Symbol(name)))
+    return Op("mul", (factor, combination(terms)))
+
+
+def shifted(base: str, terms: Terms) -> Expr:
+    """base + h·Σ coefficient·name."""
+    terms = [(value, name) for value, name in terms if value != 0]
+    return Op("add", (Symbol(base), increment(terms))) if terms else Symbol(base)
+
+
+def moved(base: str, terms: Terms) -> Expr:
+    """base + Σ coefficient·name."""
+    terms = [(value, name) for value, name in terms if value != 0]
+    return Op("add", (Symbol(base), *(scaled(*term) for term in terms))) if terms else Symbol(base)
+
+
+def doc(expr: Expr) -> Doc:
+    return TorchPrinter({}, {}).doc(expr)
+
+
+def inline(expr: Expr) -> str:
+    """The expression on one line."""
+    return layout.flat(doc(expr))
+
+
+def assign(target: str, value: Expr | Doc) -> str:
+    """`target = value` as lines of a function's body."""
+    return "\n".join(layout.assignment(target, doc(value) if isinstance(value, Expr) else value))
+
+
+def answer(value: Expr | Doc) -> str:
+    """`return value` as lines of a function's body."""
+    return "\n".join(layout.returned(doc(value) if isinstance(value, Expr) else value))
