@@ -6,8 +6,8 @@ FAMILIES = ("explicit", "implicit", "rosenbrock", "multistep")
 
 ENGINES: dict[str, tuple[str, ...]] = {
     "explicit": ("torch", "native"),
-    "implicit": (),
-    "rosenbrock": (),
+    "implicit": ("torch",),
+    "rosenbrock": ("torch",),
     "multistep": (),
 }
 """For every family, the engines that can step it."""

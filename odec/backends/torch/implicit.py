@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from odec.backends.layout import Call, Chain, Doc, Leaf, flat
+from odec.backends.layout import Call, Doc, Leaf, flat
 from odec.backends.torch.functions import FunctionWriter
 from odec.backends.torch.vectors import (
     Terms,
     answer,
     assign,
-    combination,
     doc,
     increment,
     inline,
     scaled,
+    shared_sum,
     shifted,
+    step_size_gradient,
+    tangent,
     total,
 )
 from odec.methods import Implicit
@@ -94,11 +96,11 @@ def formulas(method: Implicit, inputs: bool, linear: bool) -> StepFormulas:
         filter=inline(scaled(method.filter, "")),
         cotangents=", ".join(inline(increment([(weight, "w")])) for weight in b),
         coupling=_coupling(method),
-        tangent=assign("dx_next", _tangent("dx", b, b)),
+        tangent=assign("dx_next", tangent("dx", b, b)),
         g_x=assign("g_x", Op("add", (Symbol("w"), *(Symbol(f"v{i}") for i in every)))),
-        g_p=_parameter_gradient(s),
+        g_p=shared_sum("g_p", [f"p{i}" for i in every]),
         g_t=assign("g_t", total([Symbol(f"t{i}") for i in every])),
-        g_h=_step_size_gradient(method),
+        g_h=step_size_gradient(method.a, b, method.c),
     )
 
 
@@ -124,7 +126,7 @@ def _stage(method: Implicit, i: int, u: list[str], linear: bool) -> Stage:
     turned = Leaf(f"{flat(here)}.mT")
     pulled = [f"t{n}", f"v{n}", f"p{n}", *(f"u{n}" for _ in u)]
     later: Terms = [(a[j][i], f"v{j + 1}") for j in range(i + 1, s)]
-    known = _tangent("dx", [] if coupled else a[i][:i], a[i])
+    known = tangent("dx", [] if coupled else a[i][:i], a[i])
     d_rest = [doc(_time_tangent(method.c[i])), Leaf(f"dy{n}" if any(a[i]) else "dx"), Leaf("dp")]
     d_rest += [Leaf("du") for _ in u]
     cotangent = doc(increment([(b[i], "w"), *later]))
@@ -179,35 +181,6 @@ def _coupling(method: Implicit) -> str:
 def _time_tangent(node: Fraction) -> Expr:
     """dt + c dh."""
     return total([Symbol("dt"), *([scaled(node, "dh")] if node else [])])
-
-
-def _tangent(base: str, row: tuple[Fraction, ...] | list[Fraction], full: tuple[Fraction, ...]) -> Expr:
-    """dbase + h Σ_row a_j dk_j + dh Σ_full a_j k_j."""
-    shift = shifted(base, [(value, f"dk{j + 1}") for j, value in enumerate(row)])
-    terms: Terms = [(value, f"k{j + 1}") for j, value in enumerate(full) if value]
-    if not terms:
-        return shift
-    parts = shift.args if isinstance(shift, Op) else (shift,)
-    return Op("add", (*parts, Op("mul", (Symbol("dh"), combination(terms)))))
-
-
-def _parameter_gradient(stages: int) -> str:
-    """Σ p_i, each summed over the trajectories that share the parameters: cheaper than adding all of them."""
-    first, *rest = (Call("_sum_to", (Leaf(f"p{i + 1}"), Leaf("p.shape"))) for i in range(stages))
-    return assign("g_p", Chain(first, tuple(("+", term) for term in rest)) if rest else first)
-
-
-def _step_size_gradient(method: Implicit) -> str:
-    """w·∂x_next/∂h: Σ b_i w·k_i + Σ_i (v_i·Σ_j a_ij k_j + c_i t_i)."""
-
-    def dot(left: str, row: tuple[Fraction, ...]) -> Doc:
-        return Call("_dot", (Leaf(left), doc(combination([(v, f"k{j + 1}") for j, v in enumerate(row)]))))
-
-    terms: list[Doc] = [dot("w", method.b)]
-    for i, row in enumerate(method.a):
-        terms += [dot(f"v{i + 1}", row)] if any(row) else []
-        terms += [doc(scaled(method.c[i], f"t{i + 1}"))] if method.c[i] else []
-    return assign("g_h", Chain(terms[0], tuple(("+", term) for term in terms[1:])))
 
 
 def _linear(programs: Programs) -> bool:

@@ -20,6 +20,7 @@ from odec.backends.torch.vectors import (
     inline,
     moved,
     scaled,
+    shared_sum,
     shifted,
     total,
 )
@@ -137,7 +138,7 @@ def formulas(method: Rosenbrock, model: Model) -> StepFormulas:
         g_x=assign(
             "g_x", total([Symbol("w"), *(Symbol(f"v{i}") for i in every), *(Symbol(f"x_{e}") for e in extra)])
         ),
-        g_p=_parameter_gradient([*(f"p{i}" for i in every), *(f"p_{e}" for e in extra)]),
+        g_p=shared_sum("g_p", [*(f"p{i}" for i in every), *(f"p_{e}" for e in extra)]),
         g_t=assign("g_t", total([*(Symbol(f"t{i}") for i in every), *(Symbol(f"t_{e}") for e in extra)])),
         g_h=_step_size_gradient(method, model),
     )
@@ -224,12 +225,6 @@ def _terms(terms: Terms) -> list[Expr]:
 
 def _product(*names: str) -> Expr:
     return Op("mul", tuple(Symbol(name) for name in names))
-
-
-def _parameter_gradient(names: Sequence[str]) -> str:
-    """Σ of the names, each summed over the trajectories that share the parameters."""
-    first, *rest = (Call("_sum_to", (Leaf(name), Leaf("p.shape"))) for name in names)
-    return assign("g_p", Chain(first, tuple(("+", term) for term in rest)) if rest else first)
 
 
 def _step_size_gradient(method: Rosenbrock, model: Model) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from odec.backends import layout
-from odec.backends.layout import Doc
+from odec.backends.layout import Call, Chain, Doc, Leaf
 from odec.backends.torch.printer import TorchPrinter
 from odec.tree import Expr, Number, Op, Symbol, number
 
@@ -81,6 +81,35 @@ def moved(base: str, terms: Terms) -> Expr:
     """base + Σ coefficient·name."""
     terms = [(value, name) for value, name in terms if value != 0]
     return Op("add", (Symbol(base), *(scaled(*term) for term in terms))) if terms else Symbol(base)
+
+
+def tangent(base: str, row: Sequence[Fraction], full: Sequence[Fraction]) -> Expr:
+    """dbase + h·Σ a_j dk_j over the row + dh·Σ a_j k_j over the full row."""
+    shift = shifted(base, [(value, f"dk{j + 1}") for j, value in enumerate(row)])
+    terms: Terms = [(value, f"k{j + 1}") for j, value in enumerate(full) if value]
+    if not terms:
+        return shift
+    parts = shift.args if isinstance(shift, Op) else (shift,)
+    return Op("add", (*parts, Op("mul", (Symbol("dh"), combination(terms)))))
+
+
+def shared_sum(target: str, names: Sequence[str]) -> str:
+    """target = Σ names, each summed over the trajectories that share the parameters: cheaper than adding."""
+    first, *rest = (Call("_sum_to", (Leaf(name), Leaf("p.shape"))) for name in names)
+    return assign(target, Chain(first, tuple(("+", term) for term in rest)) if rest else first)
+
+
+def step_size_gradient(a: Sequence[Sequence[Fraction]], b: Sequence[Fraction], c: Sequence[Fraction]) -> str:
+    """g_h = w·∂x_next/∂h: Σ b_i w·k_i + Σ_i (v_i·Σ_j a_ij k_j + c_i t_i)."""
+
+    def dot(left: str, row: Sequence[Fraction]) -> Doc:
+        return Call("_dot", (Leaf(left), doc(combination([(v, f"k{j + 1}") for j, v in enumerate(row)]))))
+
+    terms = [dot("w", b)]
+    for i, row in enumerate(a):
+        terms += [dot(f"v{i + 1}", row)] if any(row) else []
+        terms += [doc(scaled(c[i], f"t{i + 1}"))] if c[i] else []
+    return assign("g_h", Chain(terms[0], tuple(("+", term) for term in terms[1:])) if terms[1:] else terms[0])
 
 
 def doc(expr: Expr) -> Doc:
