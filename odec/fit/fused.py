@@ -16,6 +16,7 @@ from odec.fit.loss import Objective
 from odec.fit.optimize import Function, State
 
 _SLICE_SECONDS = 0.1
+_CARRIED = ("m", "v", "count", "lr", "decay1", "decay2")
 _KINDS = {
     "Above": "above",
     "Below": "below",
@@ -88,10 +89,11 @@ class FusedAdam:
             "eps": rule.eps,
             "failures": 0,
             "loss": state.loss - self.rest,
+            **{name: memory[name] for name in ("decay1", "decay2") if name in memory},
         }
-        for slice_length in _slices(self.limit - state.epoch):
+        for slice_length in _slices(state.epoch, self.limit):
             losses = [loss + self.rest for loss in self.kernel.adam(here, slice_length)]
-            kept = {name: here[name] for name in ("m", "v", "count", "lr")}
+            kept = {name: here[name] for name in _CARRIED if name in here}
             theta, gradient = np.array(here["theta"]), np.array(here["gradient"])
             epoch = state.epoch + len(losses)
             state = State(epoch, theta, losses[-1], gradient, kept, passed=tuple(losses))
@@ -116,7 +118,7 @@ class FusedGaussNewton:
     def steps(self, function: Function, state: State) -> Iterator[State]:
         """One state per slice; its `passed` holds the loss after each epoch of the slice."""
         here = {"theta": state.theta.tolist(), **state.memory}
-        for slice_length in _slices(self.limit - state.epoch, first=20):
+        for slice_length in _slices(state.epoch, self.limit, first=20):
             losses = [loss + self.rest for loss in self.kernel.gauss_newton(here, slice_length, TOLERANCE)]
             kept = {name: here[name] for name in ("damping", "growth", "scale")}
             theta, gradient = np.array(here["theta"]), 2 * np.array(here["gradient"])
@@ -129,13 +131,14 @@ class FusedGaussNewton:
             yield state
 
 
-def _slices(epochs: int, first: int = 100) -> Iterator[int]:
-    """Slices of epochs, each as long as what takes about a tenth of a second."""
+def _slices(epoch: int, limit: int, first: int = 100) -> Iterator[int]:
+    """Slices of epochs, each as long as what takes about a tenth of a second, none across a tenth of them all."""
     length = first
-    while epochs > 0:
-        length = min(length, epochs)
+    while epoch < limit:
+        tenth = next(end for k in range(1, 11) if (end := -(-k * limit // 10)) > epoch)
+        length = min(length, tenth - epoch)
         start = time.perf_counter()
         yield length
-        epochs -= length
+        epoch += length
         took = max(time.perf_counter() - start, 1e-6)
         length = max(1, min(10 * length, round(length * _SLICE_SECONDS / took)))

@@ -41,7 +41,8 @@ class LBFGS:
                 return
             direction = self._direction(state.gradient, pairs)
             point = line_search(function, state, direction)
-            if point is None and pairs and -0.5 * (state.gradient @ direction) > self._rounding(state.loss):
+            gain = -0.5 * (state.gradient @ direction)
+            if point is None and pairs and gain > 4 * self._rounding(state.loss):
                 pairs = []
                 continue
             if point is None and pairs:

@@ -153,7 +153,7 @@ def test_interrupted_keeps_the_best(folder: Path, data: Path) -> None:
         "from odec.cli import main\n"
         "main()\n"
     )
-    options = ["--optimizer", "adam", "--epochs", "1000"]
+    options = ["--optimizer", "adam", "--epochs", "1000", "--engine", "torch"]
     command = [sys.executable, "-c", script, "fit", "decay.ode", "data.csv", *options]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 128 + signal.SIGINT, done.stderr

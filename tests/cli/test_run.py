@@ -183,7 +183,7 @@ def test_warnings_do_not_stop_a_run(odec: Run) -> None:
 
 
 def test_an_observable_without_a_value_is_told(odec: Run) -> None:
-    text = "dx/dt = -1\ninit x = 1\nobs y = log(x)\nrun t = 0 .. 2 step 1\n"
+    text = "dx/dt = -1\ninit x = 0.5\nobs y = log(x)\nrun t = 0 .. 2 step 1\n"
     result = odec("run", "-", stdin=text)
     assert result.exit_code == 0
     assert result.stderr == "note: the observable y is not a finite number at t = 1\n"
