@@ -132,7 +132,7 @@ class FusedGaussNewton:
 
 
 def _slices(epoch: int, limit: int, first: int = 100) -> Iterator[int]:
-    """Slices of epochs, each as long as what takes about a tenth of a second, none across a tenth of them all."""
+    """Slices of epochs, each of about a tenth of a second, none across a tenth of the whole."""
     length = first
     while epoch < limit:
         tenth = next(end for k in range(1, 11) if (end := -(-k * limit // 10)) > epoch)
