@@ -1,4 +1,4 @@
-"""The factorisation of shift·I - J and its solves as C: written out while small, loops when large."""
+"""The factorisation of shift·I - h J and its solves as C: written out while small, loops when large."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def _factor(lu: Factorization) -> Iterable[str]:
     for name, source, (i, j) in zip(names, lu.source, lu.places, strict=True):
         entry = "" if source is None else f"jac[{source}]_l"
         if i == j:
-            yield f"real {name} = shift[0]_l{f' - {entry}' if entry else ''};"
+            yield f"real {name} = SHIFT{f' - h_l*{entry}' if entry else ''};"
         else:
-            yield f"real {name} = {f'-{entry}' if entry else 'R(0.0)'};"
+            yield f"real {name} = {f'-h_l*{entry}' if entry else 'R(0.0)'};"
     for pivot in lu.pivots:
         yield from _eliminated(pivot, names)
     for place, name in enumerate(names):
@@ -70,7 +70,7 @@ def _factor(lu: Factorization) -> Iterable[str]:
 
 
 def _eliminated(pivot: Pivot, names: Sequence[str]) -> Iterable[str]:
-    scale = "fabs(shift[0]_l)"
+    scale = "SHIFT"
     for place in pivot.right:
         scale = f"larger({scale}, fabs({names[place]}))"
     diagonal = names[pivot.diagonal]

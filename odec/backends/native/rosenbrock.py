@@ -18,11 +18,11 @@ Term = tuple[str, str]
 
 @dataclass(frozen=True)
 class Stage:
-    """Stage i (number from 1) of k_i = W⁻¹ (f(y_i) + Σ_j c_ij k_j / h + d_i h f_t), as (coefficient, vector).
+    """Stage i (number from 1) of k_i = W⁻¹ (h f(y_i) + Σ_j c_ij k_j + d_i h² f_t), as (coefficient, vector).
 
     state: y_i = base + Σ over k_j, base being x or an earlier y_j; whole: y_i - x over k_j; past: Σ c_ij k_j;
-    d, c: d_i and α_i, empty where they are 0; cotangent: of k_i over w and the v_j = J(y_j)ᵀ q_j of later
-    stages; pulled: Σ_j c_ji q_j.
+    d, c: d_i and α_i, empty where they are 0; cotangent: of k_i over w, and over q_j and
+    v_j = h J(y_j)ᵀ q_j of later stages.
     """
 
     number: int
@@ -34,18 +34,19 @@ class Stage:
     whole: tuple[Term, ...]
     past: tuple[Term, ...]
     cotangent: tuple[Term, ...]
-    pulled: tuple[Term, ...]
 
 
 @dataclass(frozen=True)
 class RosenbrockSteps:
     """What templates/native/step_rosenbrock.c.jinja needs of a method.
 
-    end: x_next = end_base + Σ over k_j; whole_end: x_next - x over k_j.
+    used: how many of the stages x_next needs, the others being for the error; shift: 1/γ; end: x_next =
+    end_base + Σ over k_j; whole_end: x_next - x over k_j.
     """
 
     stages: tuple[Stage, ...]
-    over_gamma: str
+    used: int
+    shift: str
     end_base: str
     end: tuple[Term, ...]
     whole_end: tuple[Term, ...]
@@ -114,6 +115,7 @@ def rosenbrock_steps(method: Rosenbrock) -> RosenbrockSteps:
     """The sums of a method's steps. Hairer & Wanner II, IV.7; adjoint: Sandu, Daescu & Carmichael, Atmos.
     Environ. 37 (2003) 5083–5096."""
     s = method.stages
+    used = max(i + 1 for i in range(s) if method.m[i])
     stages = []
     for i in range(s):
         base, state = _shared(method.a, method.a[i][:i], i)
@@ -129,15 +131,16 @@ def rosenbrock_steps(method: Rosenbrock) -> RosenbrockSteps:
                 past=_terms(method.c[i], "k"),
                 cotangent=(
                     *([(number(method.m[i]), "w")] if method.m[i] else []),
-                    *_terms([method.a[j][i] for j in range(s)], "v"),
+                    *_terms([method.a[j][i] for j in range(used)], "v"),
+                    *_terms([method.c[j][i] for j in range(used)], "q"),
                 ),
-                pulled=_terms([method.c[j][i] for j in range(s)], "q"),
             )
         )
-    end_base, end = _shared(method.a, method.m, s)
+    end_base, end = _shared(method.a, method.m[:used], used)
     return RosenbrockSteps(
         stages=tuple(stages),
-        over_gamma=number(1 / method.gamma),
+        used=used,
+        shift=repr(float(1 / method.gamma)),
         end_base=end_base,
         end=end,
         whole_end=_terms(method.m, "k"),
@@ -147,7 +150,7 @@ def rosenbrock_steps(method: Rosenbrock) -> RosenbrockSteps:
 
 def _shared(a: Sequence[Sequence[Fraction]], row: Sequence[Fraction], i: int) -> tuple[str, tuple[Term, ...]]:
     """The state of an earlier stage from which only one more term leads to that of stage i, else x."""
-    if i > 1 and any(row[: i - 1]) and tuple(row[: i - 1]) == tuple(a[i - 1][: i - 1]):
+    if i > 1 and row[i - 1] and any(row[: i - 1]) and tuple(row[: i - 1]) == tuple(a[i - 1][: i - 1]):
         return f"y{i}", ((number(row[i - 1]), f"k{i}"),)
     return "x", _terms(row, "k")
 
