@@ -11,9 +11,10 @@ from typing import Any
 from odec.backends.job import Job
 from odec.backends.layout import WIDTH
 from odec.backends.native.functions import FunctionWriter
+from odec.backends.native.implicit import implicit_context
 from odec.backends.native.rosenbrock import rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
-from odec.methods import MAP, Method, Multistep, Rosenbrock, Tableau
+from odec.methods import MAP, Implicit, Method, Multistep, Rosenbrock, Tableau
 from odec.passes.program import Programs
 from odec.tree import Expr, Op
 
@@ -66,7 +67,7 @@ def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         "one_line": one_line,
         "tidy": tidy,
         "lanes": 16 if len(programs.states) < 200 else 8,
-        "inner_lanes": int(_is_large(programs, tableau)),
+        "inner_lanes": int(_is_large(programs, tableau) or _looped(own)),
         **own,
     }
     return Job("native/kernel.c.jinja", context)
@@ -77,12 +78,22 @@ def _method_context(programs: Programs, method: Method | None, writer: FunctionW
     if isinstance(method, Rosenbrock):
         context = rosenbrock_context(method, programs, writer)
         return {"step_template": "native/step_rosenbrock.c.jinja", "rates": bool(programs.inputs), **context}
+    if isinstance(method, Implicit):
+        context = implicit_context(method, programs, writer)
+        return {"step_template": "native/step_implicit.c.jinja", "rates": False, **context}
     steps = c_steps(method) if isinstance(method, Tableau) else None
     return {"step_template": "native/step.c.jinja", "rates": False, "steps": steps}
 
 
+def _looped(own: dict[str, Any]) -> bool:
+    """Whether the step goes through loops that lanes share, so that those over lanes stand inside them."""
+    return "elimination" in own and not own["elimination"].unrolled
+
+
 def _is_large(programs: Programs, tableau: Method | None) -> bool:
     """Whether a whole step in one loop over lanes would take the C compiler more than a second or two."""
+    if isinstance(tableau, Implicit):
+        return True
     stages = 1 if tableau is None or isinstance(tableau, Multistep) else tableau.stages
     operations = sum(1 for assign in programs.rhs_vjp.body for _ in nodes(assign.expr))
     return stages * len(programs.states) > 48 or stages * operations > 2000

@@ -9,7 +9,7 @@ from typing import Any
 
 from odec.backends.native.functions import Function, FunctionWriter
 from odec.backends.native.lu import Elimination, c_elimination
-from odec.methods import Method, Rosenbrock
+from odec.methods import Implicit, Method, Rosenbrock
 from odec.passes.lu import factorize
 from odec.passes.program import Program, Programs
 
@@ -61,14 +61,15 @@ class RosenbrockSteps:
 class Stiff:
     """The Jacobian's places, and the functions of templates/native/jacobian.c.jinja.
 
-    rate, rate_vjp, rate_jvp: the derivative along time, None where dx/dt knows no time.
+    jacobian_vjp, jacobian_jvp: None for methods that do not differentiate it. rate, rate_vjp, rate_jvp: the
+    derivative along time, None where dx/dt knows no time too.
     """
 
     rows: tuple[int, ...]
     cols: tuple[int, ...]
     jacobian: Function
-    jacobian_vjp: Function
-    jacobian_jvp: Function
+    jacobian_vjp: Function | None
+    jacobian_jvp: Function | None
     rate: Function | None
     rate_vjp: Function | None
     rate_jvp: Function | None
@@ -77,18 +78,19 @@ class Stiff:
 
 def stiff_programs(programs: Programs, method: Method | None) -> list[Program]:
     """The programs that a kernel holds on account of its method."""
-    if not isinstance(method, Rosenbrock):
+    if not isinstance(method, Rosenbrock | Implicit):
         return []
-    return [programs.jacobians["rhs", "x"].program, *programs.derived.values()]
+    more = programs.derived.values() if isinstance(method, Rosenbrock) else ()
+    return [programs.jacobians["rhs", "x"].program, *more]
 
 
-def stiff_functions(programs: Programs, writer: FunctionWriter) -> Stiff:
-    """The Jacobian and its derivatives as C, with the factorisation for its pattern."""
+def stiff_functions(programs: Programs, writer: FunctionWriter, curvature: bool = True) -> Stiff:
+    """The Jacobian and (curvature) its derivatives as C, with the factorisation for its pattern."""
     sparse, derived = programs.jacobians["rhs", "x"], programs.derived
     moving = bool(programs.inputs) or writer.function(programs.rhs).uses_time
 
-    def along_time(name: str, results: dict[str, str]) -> Function | None:
-        return writer.function(derived[name], results) if moving else None
+    def more(name: str, results: dict[str, str], wanted: bool = curvature) -> Function | None:
+        return writer.function(derived[name], results) if wanted else None
 
     pattern = zip(sparse.rows, sparse.cols, strict=True)
     pulled = {"t": "gt", "x": "gx", "p": "gp", "u": "gu", "rate": "grate"}
@@ -96,11 +98,11 @@ def stiff_functions(programs: Programs, writer: FunctionWriter) -> Stiff:
         sparse.rows,
         sparse.cols,
         jacobian=writer.function(sparse.program, {"entries": "jac"}),
-        jacobian_vjp=writer.function(derived["rhs_jacobian_vjp"]),
-        jacobian_jvp=writer.function(derived["rhs_jacobian_jvp"], {"entries": "djac"}),
-        rate=along_time("rhs_time", {"dx": "ft"}),
-        rate_vjp=along_time("rhs_time_vjp", pulled),
-        rate_jvp=along_time("rhs_time_jvp", {"dx": "dft"}),
+        jacobian_vjp=more("rhs_jacobian_vjp", pulled),
+        jacobian_jvp=more("rhs_jacobian_jvp", {"entries": "djac"}),
+        rate=more("rhs_time", {"dx": "ft"}, curvature and moving),
+        rate_vjp=more("rhs_time_vjp", pulled, curvature and moving),
+        rate_jvp=more("rhs_time_jvp", {"dx": "dft"}, curvature and moving),
         elimination=c_elimination(factorize(len(programs.states), pattern)),
     )
 
