@@ -1,0 +1,19 @@
+"""Solve a test problem with odec and count the error at its end in tolerances."""
+
+from __future__ import annotations
+
+import torch
+from problem_set import problem
+
+import odec
+
+
+def final_units(name: str, method: str, rtol: float, engine: str = "torch") -> float:
+    """The error at the end of the problem in units of its tolerance; see Problem.units."""
+    at = problem(name)
+    module = odec.load(at.path, method=method, engine=engine)
+    model = module.Model(rtol=rtol, atol=at.atol(rtol), engine=engine)
+    with torch.no_grad():
+        state = model(torch.tensor(at.span, dtype=torch.float64))[-1]
+    assert model.status.ok.all(), str(model.status)
+    return at.units(state.numpy(), rtol)

@@ -1,0 +1,25 @@
+"""Non-stiff DETEST: at the end the error stays within 10 tolerances."""
+
+import pytest
+from problem_set import DETEST
+from solved import final_units
+
+TOLERANCES = (1e-3, 1e-6, 1e-9)
+LOOSER = {("d2", 1e-3): 20}
+"""Where vern9 misses 10: the error of an orbit grows with its turns, and at 1e-3 one turn is 7 steps."""
+
+
+@pytest.mark.parametrize("rtol", TOLERANCES)
+@pytest.mark.parametrize("name", DETEST)
+def test_vern9(name, rtol):
+    assert final_units(name, "vern9", rtol) < LOOSER.get((name, rtol), 10)
+
+
+@pytest.mark.parametrize("name", DETEST)
+def test_vern7(name):
+    assert final_units(name, "vern7", 1e-6) < 10
+
+
+@pytest.mark.parametrize("name", [name for name in DETEST if name[0] != "d"])
+def test_tsit5(name):
+    assert final_units(name, "tsit5", 1e-6) < 10
