@@ -8,6 +8,6 @@ ENGINES: dict[str, tuple[str, ...]] = {
     "explicit": ("torch", "native"),
     "implicit": ("torch",),
     "rosenbrock": ("torch",),
-    "multistep": (),
+    "multistep": ("torch",),
 }
 """For every family, the engines that can step it."""

@@ -61,6 +61,8 @@ def load(tmp_path_factory):
 @pytest.mark.parametrize("method", LOW)
 def test_measured_order(load, method, problem, reversed_time):
     _, end, solution = PROBLEMS[problem]
+    if METHODS[method].family == "multistep" and problem == "autonomous":
+        end = 2.0  # at 4 the leading term of their error nearly vanishes
     start, stop = (end, 0.0) if reversed_time else (0.0, end)
     order = METHODS[method].order
     errors = []

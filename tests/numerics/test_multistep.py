@@ -1,0 +1,188 @@
+"""Adams methods: values against a loop written apart, gradients and tangents against autograd through it."""
+
+import math
+
+import pytest
+import torch
+from generated import FORCED, LOTKA_VOLTERRA, RICH, assert_close, interpolant, load, stacked
+
+from odec.methods import METHODS
+
+D = torch.float64
+ADAMS = ("explicit_adams", "implicit_adams")
+CHECKPOINTS = (None, 1, 3, "sqrt")
+TIMES = {
+    "one interval": [0.0, 1.4],
+    "equal intervals": [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2],
+    "unequal intervals": [0.0, 0.45, 0.5, 1.3, 2.7],
+    "decreasing": [1.3, 0.5, 0.0],
+    "coinciding": [0.0, 0.0, 0.5, 0.5, 1.6],
+    "single": [0.7],
+    "too few steps for history": [0.0, 0.3],
+}
+BASHFORTH, MOULTON = (55, -59, 37, -9), (9, 19, -5, 1)
+
+
+def reference(module, method, t, x, p, dt, u=None, clip=None):
+    """Adams methods of order 4 with starting steps of rk4, anew wherever the step size changes."""
+
+    def f(time, state, here):
+        k = module.rhs(time, state, p) if u is None else module.rhs(time, state, p, here(time))
+        return k if clip is None else k.clamp(-clip, clip)
+
+    xs, past, size = [x], [], None
+    for a, b in zip(t[:-1], t[1:]):
+        count = max(1, math.ceil(abs(float((b - a).detach())) / dt - 1e-6))
+        h = (b - a) / count
+        if size is None or abs(float(h.detach()) - size) > 1e-9 * abs(size):
+            past, size = [], float(h.detach())
+        for j in range(count):
+            time, middle = a + j * h, a + (j + 0.5) * h
+
+            def here(when, middle=middle):
+                return None if u is None else u(when, middle=middle)
+
+            k1 = f(time, x, here)
+            past = [k1, *past][:4]
+            if len(past) < 4:
+                k2 = f(time + h / 2, x + h / 2 * k1, here)
+                k3 = f(time + h / 2, x + h / 2 * k2, here)
+                k4 = f(time + h, x + h * k3, here)
+                x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+                continue
+            y = x + h / 24 * sum(weight * k for weight, k in zip(BASHFORTH, past))
+            if method == "implicit_adams":
+                slopes = [f(time + h, y, here), *past]
+                y = x + h / 24 * sum(weight * k for weight, k in zip(MOULTON, slopes))
+            x = y
+        xs.append(x)
+    return torch.stack(torch.broadcast_tensors(*xs))
+
+
+def leaf(*shape, low=0.2, high=1.0):
+    return (low + (high - low) * torch.rand(shape, dtype=D)).requires_grad_()
+
+
+def compare(net, x, expected, leaves):
+    assert_close([x], [expected], 1e-12)
+    weights = torch.randn_like(x)
+    found = [
+        torch.autograd.grad((values * weights).sum(), leaves, allow_unused=True) for values in (x, expected)
+    ]
+    floor = 1e-6 * sum(g.norm() for g in found[1] if g is not None)
+    for actual, wanted in zip(*found):
+        if wanted is None:
+            assert actual is None or not actual.any()
+        else:
+            assert (actual - wanted).norm() <= 1e-10 * torch.maximum(wanted.norm(), floor)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(3)
+
+
+@pytest.mark.parametrize("checkpoints", CHECKPOINTS, ids=str)
+@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize("method", ADAMS)
+def test_values_and_gradients(method, times, checkpoints):
+    module = load(RICH, method)
+    net = module.Model(dt=0.1, checkpoints=checkpoints)
+    t = torch.tensor(TIMES[times], dtype=D, requires_grad=True)
+    x0, a = leaf(3, 2), leaf(3)
+    x = net(t, x0=x0, params={"a": a})
+    expected = reference(module, method, t, x0, net.vector({"a": a}), net.dt)
+    compare(net, x, expected, [t, x0, a, *net.parameters()])
+
+
+@pytest.mark.parametrize("method", ADAMS)
+@pytest.mark.parametrize("adjoint", ["discrete", "autograd"])
+def test_inputs(method, adjoint):
+    module = load(FORCED, method)
+    t = torch.tensor([0.05, 0.9, 2.13, 3.77], dtype=D, requires_grad=True)
+    knots = {
+        "u": torch.tensor([0.0, 1.0, 2.2, 3.0], dtype=D),
+        "v": torch.tensor([0.5, 1.0, 2.2, 2.9, 5.0], dtype=D),
+        "w": torch.tensor([0.01, 0.52, 1.61, 2.71], dtype=D),
+    }
+    kinds = {"u": "linear", "v": "cubic", "w": "hold"}
+    values = {name: leaf(len(knots[name]), *((2,) if name != "w" else ())) for name in knots}
+    u = stacked([interpolant(kinds[name], knots[name], values[name]) for name in knots])
+    net, x0 = module.Model(dt=0.11, adjoint=adjoint), leaf(2, 2)
+    x = net(t, x0=x0, inputs={name: (knots[name], values[name]) for name in knots})
+    expected = reference(module, method, t, x0, net.vector(), net.dt, u)
+    compare(net, x, expected, [t, x0, *values.values(), *net.parameters()])
+
+
+@pytest.mark.parametrize("method", ADAMS)
+def test_clip(method):
+    module = load(LOTKA_VOLTERRA, method)
+    net, x0 = module.Model(dt=0.05, clip=7.0), leaf(5, 2, low=1, high=30)
+    t = torch.tensor([0.0, 1.0], dtype=D)
+    x = net(t, x0=x0)
+    compare(net, x, reference(module, method, t, x0, net.vector(), net.dt, clip=7.0), [x0, *net.parameters()])
+
+
+@pytest.mark.parametrize("method", ADAMS)
+def test_tangents_and_transforms(method):
+    module = load(RICH, method)
+    net, t = module.Model(dt=0.1), torch.tensor([0.0, 0.7, 1.9], dtype=D)
+    x0 = torch.rand(4, 2, dtype=D)
+
+    def run(x0, t):
+        return net(t, x0=x0)
+
+    forward = torch.func.jacfwd(run, argnums=(0, 1))(x0[0], t)
+    backward = torch.func.jacrev(run, argnums=(0, 1))(x0[0], t)
+    assert_close(forward, backward, 1e-11)
+    each = torch.func.vmap(torch.func.grad(lambda x: run(x, t)[-1].sum()))(x0)
+    one = [torch.func.grad(lambda x: run(x, t)[-1].sum())(x) for x in x0]
+    assert_close([each], [torch.stack(one)], 1e-12)
+
+
+@pytest.mark.parametrize("method", ADAMS)
+def test_a_compiled_model(method):
+    module = load(RICH, method)
+    net, t = module.Model(dt=0.1), torch.tensor([0.0, 0.7, 1.9], dtype=D)
+    x0 = leaf(4, 2)
+    compiled = torch.compile(lambda x: net(t, x0=x), fullgraph=True, backend="aot_eager")
+    for x in (compiled(x0), net(t, x0=x0)):
+        gradient = torch.autograd.grad(x.square().sum(), x0)[0]
+        assert_close([gradient], [torch.autograd.grad(net(t, x0=x0).square().sum(), x0)[0]], 1e-12)
+
+
+@pytest.mark.parametrize("method", ADAMS)
+def test_the_cell_by_hand(method):
+    module = load(RICH, method)
+    cell, net = module.StepCell(), module.Model(dt=0.1)
+    x, history, states = torch.rand(3, 2, dtype=D), (), []
+    for k in range(9):
+        states.append(x)
+        x, history = cell(x, 0.1 * k, 0.1, net.vector(), history=history)
+    assert len(history) == 3
+    t = 0.1 * torch.arange(9, dtype=D)
+    assert_close([torch.stack(states)], [net(t, x0=states[0])], 1e-12)
+
+
+def test_single_precision_and_status():
+    module = load(RICH, "implicit_adams")
+    net = module.Model(dt=0.1, dtype=torch.float32)
+    t = torch.tensor([0.0, 1.0])
+    x = net(t, x0=torch.full((2,), 0.5))
+    assert x.dtype == torch.float32 and net.status.steps == 10 and net.status.ok
+    double = module.Model(dt=0.1)(t.double(), x0=torch.full((2,), 0.5, dtype=D))
+    assert_close([x], [double], 1e-6)
+
+
+def test_outputs_do_not_restart_the_method():
+    """Equal steps across output times give the same states as one interval."""
+    module = load(LOTKA_VOLTERRA, "explicit_adams")
+    net = module.Model(dt=0.05)
+    dense = net(torch.linspace(0, 2, 41, dtype=D))
+    assert_close([dense[-1]], [net(torch.tensor([0.0, 2.0], dtype=D))[-1]], 1e-13)
+
+
+def test_methods_without_an_estimate_refuse_tolerances():
+    assert not any(METHODS[name].adaptive for name in ADAMS)
+    with pytest.raises((TypeError, ValueError), match="rtol"):
+        load(RICH, "explicit_adams").Model(rtol=1e-6)
