@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ModelLike = System | Source | str | Path
 """A model: a path, its text (a `str` with a line break in it), a Source, or a System."""
 
-DEFAULT_METHOD = "rk4"
+DEFAULT_METHOD, DEFAULT_ADAPTIVE_METHOD = "rk4", "tsit5"
 
 register_builder(system_from_equations)
 
@@ -86,21 +86,29 @@ def derive(model: ModelLike) -> Programs:
     return derive(parse(model))
 
 
-def choose_method(system: System, method: str | None = None) -> str:
+def choose_method(system: System, method: str | None = None, *, adaptive: bool = False) -> str:
     """The method to compile: the one named, else that of the model's `run` line, else rk4; a map's is "map".
 
-    Raises ArgumentError for an unknown method, or one that is given for a map.
+    adaptive: whether its steps are to follow a tolerance; tsit5 is then the default. Raises ArgumentError for
+    an unknown method, one that is given for a map, or one without an error estimate where steps are adaptive.
     """
     from odec.methods import MAP, METHODS, canonical, names
 
     if system.kind == "map":
-        if method not in (None, MAP):
-            raise ArgumentError(f"a map is stepped, not integrated: method {method!r} does not apply to it")
+        if adaptive or method not in (None, MAP):
+            what = "a tolerance" if adaptive else f"method {method!r}"
+            raise ArgumentError(f"a map is stepped, not integrated: {what} does not apply to it")
         return MAP
-    name = canonical(method or (system.run.method if system.run else None) or DEFAULT_METHOD)
+    default = DEFAULT_ADAPTIVE_METHOD if adaptive else DEFAULT_METHOD
+    name = canonical(method or (system.run.method if system.run else None) or default)
     if name not in METHODS:
-        hint = did_you_mean(name, names()) or f"; known: {', '.join(METHODS)}"
+        hint = did_you_mean(name, METHODS) or did_you_mean(name, names()) or f"; known: {', '.join(METHODS)}"
         raise ArgumentError(f"unknown method {name!r}{hint}")
+    if adaptive and not METHODS[name].adaptive:
+        able = ", ".join(other.name for other in METHODS.values() if other.adaptive)
+        raise ArgumentError(
+            f"{name} has no error estimate, so it cannot keep a tolerance: give dt, or a method of {able}"
+        )
     return name
 
 
@@ -179,6 +187,9 @@ def simulate(
     t1: float | None = None,
     step: float | None = None,
     dt: float | None = None,
+    rtol: float | None = None,
+    atol: float | Sequence[float] | None = None,
+    max_steps: int | None = None,
     method: str | None = None,
     engine: str = "auto",
     params: Mapping[str, Any] | None = None,
@@ -190,7 +201,8 @@ def simulate(
 
     times: (T,); without it, the model's `run` line with t0, t1 and step in place of its own. The run starts
     at t0, else where the `run` line starts, else at times[0]. params, init: a number or (*batch,) by name.
-    inputs: (times, values) by name. dt: longest step of the method.
+    inputs: (times, values) by name. dt: longest step of the method; or rtol and atol (a number, or one per
+    state): steps that keep the local error within atol + rtol·|x|, at most max_steps of them.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory leaves the finite numbers.
     """
     system = parse(model)
@@ -198,12 +210,13 @@ def simulate(
         chosen, extra = output_times(system, t0=t0, t1=t1, step=step), 0
     else:
         chosen, extra = from_start(system, list(map(float, times)), t0)
-    module = load(system, method, engine)
+    adaptive = rtol is not None or atol is not None
+    module = load(system, choose_method(system, method, adaptive=adaptive), engine)
     result = run_module(
         system,
         module,
         chosen,
-        dt=dt,
+        steps={"dt": dt, "rtol": rtol, "atol": atol, "max_steps": max_steps},
         params=params or {},
         init=init or {},
         inputs=inputs or {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -105,14 +106,17 @@ def run_module(
     module: ModuleType,
     times: Sequence[float],
     *,
-    dt: float | None,
+    steps: Mapping[str, Any],
     params: Mapping[str, Any],
     init: Mapping[str, Any],
     inputs: Mapping[str, tuple[Any, Any]],
     dtype: str,
     engine: str = "auto",
 ) -> Simulation:
-    """Run a model's compiled module. Raises ArgumentError and SimulationError."""
+    """Run a model's compiled module; steps: its Model's dt, rtol, atol and max_steps, or None for defaults.
+
+    Raises ArgumentError and SimulationError.
+    """
     import torch
 
     if dtype not in ("float64", "float32"):
@@ -120,11 +124,9 @@ def run_module(
     check_params(system, params)
     check_inputs(system, inputs)
     kind = getattr(torch, dtype)
-    options: dict[str, Any] = {"engine": engine}
-    if system.kind != "map":
-        options["dt"] = _longest_step(system, times, dt)
+    options = {"engine": engine, **step_options(system, module, times, steps)}
     try:
-        net = module.Model(adjoint="none", dtype=kind, **{k: v for k, v in options.items() if v is not None})
+        net = module.Model(adjoint="none", dtype=kind, **options)
         given = {"inputs": dict(inputs)} if system.inputs else {}
         # All by value: a Model's own parameters have been through their transforms and back, to rounding.
         everything = {param.name: param.value for param in system.params} | dict(params)
@@ -202,15 +204,25 @@ def _unknown_name(system: System, name: str) -> str:
     return f"the model has no parameter or state {name!r}{hint}"
 
 
-def _longest_step(system: System, times: Sequence[float], dt: float | None) -> float | None:
-    """The dt given, else None for the module's own, else a thousandth of the span."""
-    if dt is not None:
-        if not (dt > 0 and math.isfinite(dt)):
-            raise ArgumentError(f"dt, the longest step, must be a positive number, not {dt:g}")
-        return dt
-    if system.run is not None:
-        return None
-    return (max(times) - min(times)) / 1000 or 1.0
+def step_options(
+    system: System, module: ModuleType, times: Sequence[float], steps: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A Model's keywords for its steps: those given, else dt, a thousandth of the span, where one is needed.
+
+    Raises ArgumentError for those that a map, or a method without an error estimate, cannot keep.
+    """
+    given = {name: value for name, value in steps.items() if value is not None}
+    if system.kind == "map":
+        given.pop("dt", None)
+    known = inspect.signature(module.Model).parameters
+    for name in given:
+        if name not in known:
+            raise ArgumentError(f"{name} does not apply: the method has no error estimate to choose steps by")
+    if "dt" in given and not 0 < given["dt"] < math.inf:
+        raise ArgumentError(f"dt, the longest step, must be a positive number, not {given['dt']:g}")
+    if not given and "dt" in known and "rtol" not in known and known["dt"].default is None:
+        given["dt"] = (max(times) - min(times)) / 1000 or 1.0
+    return given
 
 
 def _initial_states(

@@ -22,6 +22,7 @@ from odec.cli.support import (
     read_model,
     say,
     say_diagnostics,
+    step_values,
     write_stdout,
 )
 from odec.cli.types import (
@@ -32,6 +33,7 @@ from odec.cli.types import (
     input_option,
     method_option,
     set_option,
+    step_options,
 )
 from odec.errors import ArgumentError
 
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
 @click.option(
     "--t0", metavar="TIME", help="Where the simulation starts. Default: the run line's, else the first row's."
 )
-@click.option("--dt", metavar="H", help="Longest step of the method. Default: the model's step.")
+@step_options
 @click.option("--clip", metavar="BOUND", help="Bound on |dx/dt|, against overflow far from the optimum.")
 @click.option("--seed", type=int, metavar="N", help="Seed of what is random.")
 @click.option("--resume", type=FILE, metavar="FIT.JSON", help="Go on from a saved fit.")
@@ -89,6 +91,9 @@ def fit(
     inputs: tuple[str, ...],
     t0: str | None,
     dt: str | None,
+    rtol: str | None,
+    atol: str | None,
+    max_steps: int | None,
     clip: str | None,
     seed: int | None,
     resume: str | None,
@@ -101,7 +106,7 @@ def fit(
 
     A blank is not measured; repeated times are replicates. Ctrl-C ends the fit and keeps the best so far.
     """
-    numbers = {"lr": lr, "t0": t0, "dt": dt, "clip": clip}
+    numbers = {"lr": lr, "t0": t0, "clip": clip}
     given = {name: None if text is None else finite(text, f"--{name}") for name, text in numbers.items()}
     fixed = [name.strip() for item in fix for name in item.split(",") if name.strip()]
     values = assignments(settings, "--set")
@@ -119,6 +124,7 @@ def fit(
         system,
         data,
         **given,
+        **step_values(dt, rtol, atol, max_steps),
         optimizer=optimizer,
         epochs=epochs,
         transforms=transforms,

@@ -20,9 +20,19 @@ from odec.cli.support import (
     read_model,
     say,
     say_diagnostics,
+    step_values,
     write_result,
 )
-from odec.cli.types import FILE, MODEL, dtype_option, engine_option, input_option, method_option, set_option
+from odec.cli.types import (
+    FILE,
+    MODEL,
+    dtype_option,
+    engine_option,
+    input_option,
+    method_option,
+    set_option,
+    step_options,
+)
 from odec.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
         "odec run competition.ode -o run.csv --plot run.png",
         "odec run competition.ode --set r1=0.2 --set x1=50    # a parameter and an initial value",
         "odec run competition.ode --t1 200 --step 1 --dt 0.01 --method dopri5",
+        "odec run competition.ode --method dopri5 --rtol 1e-8 --atol 1e-10",
         "odec run competition.ode --times 10,15,30",
         "odec run hodgkin_huxley.ode --input current=steps.csv",
     ),
@@ -48,7 +59,7 @@ if TYPE_CHECKING:
 @click.option("--t1", metavar="TIME", help="End. Default: the model's run line.")
 @click.option("--step", metavar="H", help="Time between outputs. Default: the run line's, else 100 steps.")
 @click.option("--times", metavar="T,T,…", help="Outputs at these times, in place of --t1 and --step.")
-@click.option("--dt", metavar="H", help="Longest step of the method. Default: the model's step.")
+@step_options
 @set_option
 @input_option
 @click.option("--observables/--no-observables", default=True, show_default=True,
@@ -65,6 +76,9 @@ def run(
     step: str | None,
     times: str | None,
     dt: str | None,
+    rtol: str | None,
+    atol: str | None,
+    max_steps: int | None,
     settings: tuple[str, ...],
     inputs: tuple[str, ...],
     observables: bool,
@@ -75,9 +89,9 @@ def run(
     """Simulate a model: times, states and observables as CSV."""
     from odec import api
 
-    start, stop, spacing, longest = (
+    start, stop, spacing = (
         None if text is None else finite(text, option)
-        for text, option in ((t0, "--t0"), (t1, "--t1"), (step, "--step"), (dt, "--dt"))
+        for text, option in ((t0, "--t0"), (t1, "--t1"), (step, "--step"))
     )
     if times is not None and any(value is not None for value in (t1, step)):
         raise click.UsageError("--times says all outputs: leave out --t1 and --step")
@@ -93,7 +107,7 @@ def run(
         t0=start,
         t1=stop,
         step=spacing,
-        dt=longest,
+        **step_values(dt, rtol, atol, max_steps),
         method=method,
         engine=engine or "auto",
         params=params,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -156,6 +156,17 @@ def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:
         if not equals or not name:
             raise click.UsageError(f"{option} takes NAME=VALUE, like {option} r1=0.1, not {pair!r}")
         values[name] = finite(text, f"{option} {name}")
+    return values
+
+
+def step_values(dt: str | None, rtol: str | None, atol: str | None, max_steps: int | None) -> dict[str, Any]:
+    """--dt, --rtol, --atol and --max-steps as numbers. Raises click.UsageError."""
+    values: dict[str, Any] = {"max_steps": max_steps, "atol": None}
+    for name, text in (("dt", dt), ("rtol", rtol)):
+        values[name] = None if text is None else finite(text, f"--{name}")
+    if atol is not None:
+        several = [finite(part.strip(), "--atol") for part in atol.split(",")]
+        values["atol"] = several if len(several) > 1 else several[0]
     return values
 
 

@@ -43,8 +43,22 @@ METHOD = _Method()
 
 def method_option(command: _Command) -> _Command:
     """--method."""
-    text = "The numerical method (see odec list methods). Default: the model's, else rk4."
+    text = "The numerical method (see odec list methods). Default: the model's, else rk4 or tsit5."
     return click.option("--method", type=METHOD, metavar="NAME", help=text)(command)
+
+
+def step_options(command: _Command) -> _Command:
+    """--dt, --rtol, --atol and --max-steps."""
+    for option in (
+        click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="The most adaptive steps."),
+        click.option(
+            "--atol", metavar="TOL[,TOL…]", help="Absolute tolerance of the steps, or one for each state."
+        ),
+        click.option("--rtol", metavar="TOL", help="Relative tolerance: steps that follow the error."),
+        click.option("--dt", metavar="H", help="Longest step of the method. Default: the model's step."),
+    ):
+        command = option(command)
+    return command
 
 
 def engine_option(command: _Command) -> _Command:

@@ -29,12 +29,12 @@ _KINDS = {
 def fused_problem(module: Any, objective: Objective) -> tuple[Any, float] | None:
     """The module's FusedFit of an objective, and the part of the loss that no parameter changes.
 
-    None where the module cannot fuse the fit: not the native engine, or a model too large for it.
+    None where the module cannot fuse the fit: not the native engine, adaptive steps, or too large a model.
     """
     net, loss = objective.loss.net, objective.loss
     if getattr(net, "engine", "torch") != "native" or not hasattr(module, "FusedFit"):
         return None
-    if net.adjoint != "discrete" or net.vector().device.type != "cpu":
+    if net.adjoint != "discrete" or getattr(net, "control", ()) or net.vector().device.type != "cpu":
         return None
     data, weight, rest = loss.table(len(module.STATES) + len(module.OBSERVABLES))
     with torch.no_grad():
@@ -76,8 +76,9 @@ class FusedAdam:
     def steps(self, function: Function, state: State) -> Iterator[State]:
         """One state per slice; its `passed` holds the loss after each epoch of the slice."""
         rule = self.rule
-        memory = state.memory or {"m": [0.0] * len(state.theta), "v": [0.0] * len(state.theta), "count": 0}
-        here = {
+        zeros = [0.0] * len(state.theta)
+        memory: dict[str, Any] = state.memory or {"m": zeros, "v": zeros, "count": 0}
+        here: dict[str, Any] = {
             "theta": state.theta.tolist(),
             "gradient": state.gradient.tolist(),
             "m": memory["m"],

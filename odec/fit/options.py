@@ -28,10 +28,18 @@ class Options:
     seed: int | None = None
     dtype: str | None = None
     dt: float | None = None
+    rtol: float | None = None
+    atol: float | tuple[float, ...] | None = None
+    max_steps: int | None = None
     method: str | None = None
     clip: float | None = None
     t0: float | None = None
     engine: str | None = None
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether a tolerance is given, which the steps of the method are to follow."""
+        return self.rtol is not None or self.atol is not None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -46,8 +54,9 @@ class Options:
                 was = f"{path} was fitted with {name} = {saved.get(name)}, not {value}"
                 raise ArgumentError(f"{was}: a resumed fit keeps its options")
         merged = {name: saved.get(name) for name in asdict(self)}
-        if merged["fix"] is not None:
-            merged["fix"] = tuple(merged["fix"])
+        for name in ("fix", "atol"):
+            value = merged[name]
+            merged[name] = tuple(value) if isinstance(value, list) else value
         if self.epochs is not None:
             merged["epochs"] = self.epochs
         return Options(**merged)

@@ -20,7 +20,8 @@ from odec.fit.data import Columns, Dataset
 from odec.fit.options import Options
 from odec.system import System
 
-_OF_THE_MODEL = ("dt", "clip", "method", "dtype", "engine")
+_STEPS = ("dt", "rtol", "atol", "max_steps")
+_OF_THE_MODEL = (*_STEPS, "clip", "method", "dtype", "engine")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
         net, stepless = _make(model, options, dtype)
         return Subject(net, model, None, model.__name__, _file_digest(model), stepless)
     system = api.parse(model)
-    module = api.load(system, options.method, options.engine or "auto")
+    method = api.choose_method(system, options.method, adaptive=options.adaptive)
+    module = api.load(system, method, options.engine or "auto")
     net, stepless = _make(module, options, dtype)
     return Subject(net, module, system, system.source.name, system.digest, stepless)
 
@@ -112,9 +114,15 @@ def choose_step(subject: Subject, data: Dataset) -> tuple[str, ...]:
 def _make(module: ModuleType, options: Options, dtype: str) -> tuple[Any, bool]:
     """The Model, and whether its step must still be chosen."""
     known = inspect.signature(module.Model).parameters
-    stepless = options.dt is None and "dt" in known and known["dt"].default is None
-    of_model = {name: getattr(options, name) for name in ("dt", "clip", "engine")}
+    of_model = {name: getattr(options, name) for name in (*_STEPS, "clip", "engine")}
     keywords: dict[str, Any] = {name: value for name, value in of_model.items() if value is not None}
+    unable = [name for name in ("rtol", "atol", "max_steps") if name in keywords and name not in known]
+    if unable:
+        raise ArgumentError(
+            f"{unable[0]} does not apply: the method has no error estimate to choose steps by"
+        )
+    needs_dt = "dt" in known and "rtol" not in known and known["dt"].default is None
+    stepless = needs_dt and options.dt is None
     if stepless:
         keywords["dt"] = 1.0
     try:
