@@ -43,8 +43,8 @@ class Implicit:
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """The engines that hold the method."""
-        return ENGINES[self.family]
+        """The engines that hold the method: torch alone where stages are to be solved together."""
+        return ENGINES[self.family] if self.gamma else ("torch",)
 
     @property
     def stages(self) -> int:

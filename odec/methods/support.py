@@ -6,8 +6,8 @@ FAMILIES = ("explicit", "implicit", "rosenbrock", "multistep")
 
 ENGINES: dict[str, tuple[str, ...]] = {
     "explicit": ("torch", "native"),
-    "implicit": ("torch",),
-    "rosenbrock": ("torch",),
+    "implicit": ("torch", "native"),
+    "rosenbrock": ("torch", "native"),
     "multistep": ("torch",),
 }
 """For every family, the engines that can step it."""
