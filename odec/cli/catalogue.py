@@ -87,9 +87,25 @@ def explain(code: str) -> int:
 
 def _methods() -> str:
     from odec.methods import METHODS
+    from odec.methods.listing import kind, other_names, steps
 
-    rows = [(m.name, str(m.order), str(m.stages), m.source) for m in METHODS.values()]
-    return table(("name", "order", "stages", "source"), rows)
+    rows = [
+        (m.name, kind(m), str(m.order), str(m.stages), steps(m), ", ".join(m.engines))
+        for m in METHODS.values()
+    ]
+    found = table(("name", "kind", "order", "stages", "steps", "engines"), rows)
+    return f"{found}\n{table(('other name', 'here'), other_names())}"
+
+
+def _methods_in_detail() -> str:
+    from odec.methods import METHODS
+    from odec.methods.listing import detail
+
+    blocks = []
+    for method in METHODS.values():
+        facts = [f"    {name:<14}  {text}\n" for name, text in detail(method)]
+        blocks.append(f"{method.name}\n{''.join(facts)}")
+    return "\n".join(blocks)
 
 
 def _functions() -> str:
@@ -149,16 +165,21 @@ _LISTS: dict[str, Callable[[], str]] = {
     "engines": _engines,
 }
 
+_DETAILS: dict[str, Callable[[], str]] = {"methods": _methods_in_detail}
+
 
 @click.command(
     "list",
     short_help="List methods, functions, codes, …",
-    epilog=examples("odec list methods", "odec list functions", "odec list codes"),
+    epilog=examples("odec list methods", "odec list methods --detail", "odec list codes"),
 )
 @click.argument("what", type=click.Choice(list(_LISTS)))
-def list_(what: str) -> int:
+@click.option("--detail", is_flag=True, help="Say everything that is known of each (methods).")
+def list_(what: str, detail: bool) -> int:
     """List what odec knows: methods, functions, codes of diagnostics, transforms, engines."""
-    write_stdout(_LISTS[what]())
+    if detail and what not in _DETAILS:
+        raise ArgumentError(f"--detail goes with {', '.join(_DETAILS)}; {what} have none")
+    write_stdout((_DETAILS if detail else _LISTS)[what]())
     return OK
 
 

@@ -22,7 +22,6 @@ EXPLICIT_METHODS: dict[str, Tableau] = {method.name: method for method in EXPLIC
 
 ALIASES: dict[str, str] = {
     "adaptive_heun": "heun21",
-    "bogacki_shampine": "bosh3",
     "dopri8": "dop853",
     "implicit_euler": "backward_euler",
     "gl4": "gauss_legendre4",
@@ -30,12 +29,16 @@ ALIASES: dict[str, str] = {
     "radauIIA3": "radau_iia3",
     "radauIIA5": "radau_iia5",
     "radau5": "radau_iia5",
-    "ode23s": "rosenbrock23",
     "fixed_adams": "implicit_adams",
+    "RK23": "bosh3",
+    "RK45": "dopri5",
+    "DOP853": "dop853",
+    "Radau": "radau_iia5",
+    "ode23": "bosh3",
+    "ode45": "dopri5",
+    "ode23s": "rosenbrock23",
 }
-"""Other names of methods, those of torchdiffeq among them."""
-
-ALIASES = {other: name for other, name in ALIASES.items() if name in METHODS}
+"""Other names of methods: those of torchdiffeq, of SciPy and of MATLAB."""
 
 MAP = "map"
 """The method name of a difference equation: x[t+1] = f(t, x)."""

@@ -78,6 +78,7 @@ MULTISTEP: tuple[Multistep, ...] = (
         _ADAMS_BASHFORTH_4,
         (),
         "Adams & Bashforth 1883; Hairer, Nørsett & Wanner I, III.1, eq. 1.5",
+        "real interval [-0.3, 0]",
     ),
     Multistep(
         "implicit_adams",
@@ -85,5 +86,6 @@ MULTISTEP: tuple[Multistep, ...] = (
         _ADAMS_BASHFORTH_4,
         _ADAMS_MOULTON_4,
         "Adams, Bashforth & Moulton, PECE; Hairer, Nørsett & Wanner I, III.1, eq. 1.8, 1.11",
+        "real interval [-1.28, 0]",
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from cli_support import DECAY, Run
 
 import odec as package
-from odec.methods import METHODS
+from odec.methods import ALIASES, METHODS
 
 BROKEN = "dx/dt = -k*z\ninit x = 1\nparam k = 1\n"
 
@@ -250,11 +251,42 @@ def test_explain(odec: Run) -> None:
     assert "E999" in unknown.stderr
 
 
+TORCHDIFFEQ = """dopri8 dopri5 bosh3 fehlberg2 adaptive_heun euler midpoint heun2 heun3 rk4 explicit_adams
+    implicit_adams fixed_adams scipy_solver implicit_euler implicit_midpoint trapezoid radauIIA3 gl4 radauIIA5
+    gl6 sdirk2 trbdf2""".split()
+"""The names of torchdiffeq's solvers."""
+
+
 def test_list_methods_is_the_registry(odec: Run) -> None:
-    rows = odec("list", "methods").stdout.splitlines()[2:]
+    methods, _, names = odec("list", "methods").stdout.partition("\n\n")
+    rows = methods.splitlines()[2:]
     assert [row.split()[0] for row in rows] == list(METHODS)
     for row, method in zip(rows, METHODS.values(), strict=True):
-        assert row.split(maxsplit=3)[1:] == [str(method.order), str(method.stages), method.source]
+        columns = re.split(r"  +", row)
+        assert columns[2:4] == [str(method.order), str(method.stages)]
+        assert ("adaptive" in columns[4]) == method.adaptive
+        assert tuple(columns[5].split(", ")) == method.engines
+    others = dict(row.split(maxsplit=1) for row in names.splitlines()[2:])
+    assert set(TORCHDIFFEQ) <= {*METHODS, *others}
+    assert all(others[name] == own for name, own in ALIASES.items())
+
+
+def test_list_methods_in_detail(odec: Run) -> None:
+    blocks = odec("list", "methods", "--detail").stdout.split("\n\n")
+    assert [block.split("\n")[0] for block in blocks] == list(METHODS)
+    for block, method in zip(blocks, METHODS.values(), strict=True):
+        for word in ("kind", "order", "stages", "stability", "engines", "gradients", method.source):
+            assert word in block
+    assert "L-stable" in blocks[list(METHODS).index("rodas5p")]
+    refused = odec("list", "codes", "--detail")
+    assert refused.exit_code == 2 and "--detail goes with methods" in refused.stderr
+
+
+def test_a_run_line_may_say_another_name(odec: Run, folder: Path) -> None:
+    text = "init x = 1\ndx/dt = -x\nrun t = 0 .. 1 step 0.1 method implicit_euler\n"
+    (folder / "decay.ode").write_text(text, encoding="utf-8")
+    assert odec("check", "decay.ode").exit_code == 0
+    assert "Method: backward_euler" in odec("compile", "decay.ode", "-o", "-").stdout
 
 
 @pytest.mark.parametrize("what", ["functions", "codes", "transforms", "engines"])

@@ -1,0 +1,81 @@
+"""What `odec list methods` and docs/methods.md say of each method, from the registry."""
+
+from __future__ import annotations
+
+from odec.methods import ALIASES, Implicit, Method, Multistep
+from odec.methods.stability import stability
+
+KINDS = {"explicit": "explicit Runge–Kutta", "rosenbrock": "Rosenbrock", "multistep": "Adams"}
+"""What a family is called."""
+
+GRADIENTS = {
+    "explicit": "discrete adjoint, continuous adjoint, tangent",
+    "implicit": "discrete adjoint, tangent",
+    "rosenbrock": "discrete adjoint, tangent",
+    "multistep": "discrete adjoint, tangent",
+}
+"""The derivatives that a family has; torch's own (`adjoint="autograd"`) work with all."""
+
+REMARKS = {
+    "rk4": "torchdiffeq's rk4 is the 3/8 rule, here rk4_38",
+    "explicit_adams": "always of order 4, which is torchdiffeq's default; started by rk4",
+    "implicit_adams": "always of order 4; corrected once (PECE), in torchdiffeq up to four times",
+}
+"""Where a method differs from what the same name means elsewhere."""
+
+NO_METHOD = {
+    "scipy_solver": "no method of its own: SciPy's RK23, RK45, DOP853 and Radau are known by these names",
+}
+"""Names of other libraries' solvers that are no method here, and what to take."""
+
+
+def kind(method: Method) -> str:
+    """The family, or the structure of an implicit Runge–Kutta method."""
+    if isinstance(method, Implicit):
+        return "diagonally implicit" if method.diagonal else "collocation"
+    return KINDS[method.family]
+
+
+def steps(method: Method) -> str:
+    """Which steps it takes: fixed ones, and where it estimates its error adaptive ones."""
+    return "fixed, adaptive" if method.adaptive else "fixed"
+
+
+def error(method: Method) -> str:
+    """The order of the error estimate, in words."""
+    if isinstance(method, Multistep) or not method.adaptive:
+        return "none"
+    return f"of order {method.error_order}"
+
+
+def stability_of(method: Method) -> str:
+    """What is known of the method's stability, in words."""
+    return method.stability if isinstance(method, Multistep) else stability(method)
+
+
+def others(method: Method) -> list[str]:
+    """The method's other names."""
+    return [name for name, own in ALIASES.items() if own == method.name]
+
+
+def other_names() -> list[tuple[str, str]]:
+    """Every other name and what it is here, those that are no method last."""
+    return [*ALIASES.items(), *NO_METHOD.items()]
+
+
+def detail(method: Method) -> list[tuple[str, str]]:
+    """Every fact of a method as pairs of a heading and a sentence."""
+    facts = [
+        ("kind", kind(method)),
+        ("order", f"{method.order}"),
+        ("error estimate", error(method)),
+        ("stages", f"{method.stages}"),
+        ("steps", steps(method)),
+        ("stability", stability_of(method)),
+        ("engines", ", ".join(method.engines)),
+        ("gradients", GRADIENTS[method.family]),
+        ("source", method.source),
+        ("other names", ", ".join(others(method))),
+        ("note", REMARKS.get(method.name, "")),
+    ]
+    return [(name, text) for name, text in facts if text]
