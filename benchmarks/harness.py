@@ -90,7 +90,8 @@ class Row:
 class Workload:
     """A benchmark: its cases, its contenders, and what a result is compared with.
 
-    errors(case, result) names deviations from a reference; unit says what a time is for.
+    errors(case, result) names deviations from a reference, `deviations` says what they are; unit says what a
+    time is for.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Workload:
     unit: str = "time"
     memory: bool = False
     notes: Callable[[list[Row]], list[str]] | None = None
+    deviations: str = "relative to the largest value of each row, against 80-bit arithmetic"
 
 
 def use_threads(count: int) -> None:

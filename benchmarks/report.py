@@ -104,7 +104,7 @@ def _machine(options: Any) -> list[str]:
     read = (
         "Times are medians of samples taken in turn, one of each contender in every round; spread: fastest – "
         "slowest (samples). First call: preparing and calling once, all compilation included. Deviations: "
-        "relative to the largest value of each row, against 80-bit arithmetic."
+        f"{workload.deviations}."
     )
     return ["\n".join(f"- {name}: {fact}" for name, fact in facts), read]
 
