@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from odec.methods import EXPLICIT_METHODS, METHODS, Tableau
+from odec.methods import METHODS, Implicit, Method, Multistep, Rosenbrock, Tableau
+from odec.methods.listing import REMARKS, error, other_names, stability_of
 
 _HEAD = """\
 # Methods
@@ -12,33 +14,128 @@ _HEAD = """\
 <!-- Written by `python -m odec.methods.page`; do not edit. -->
 
 A method is chosen when a model is compiled: by its `run` line (`run t = 0 .. 100 step 0.1 method rk4`), by
-`odec compile --method NAME`, or by `odec.load(model, method="NAME")`. `odec list methods` prints this table.
+`odec compile --method NAME`, or by `odec.load(model, method="NAME")`. `odec list methods` prints these
+tables, `odec list methods --detail` all that is known of each.
 
-All are explicit Runge–Kutta methods, data in `odec/methods/runge_kutta.py`:
+With fixed steps, an interval between two output times is divided into equal steps, each at most `dt` long. A
+method with an error estimate can choose its steps instead, so that each keeps its local error within
+`atol + rtol·|x|`.
 
+Coefficients are data, one literal a method, exact or to all digits that were published. A method checks
+itself when it is made; the tests check every order condition (all rooted trees up to its order), the
+measured order of the method and of its error estimate on autonomous and non-autonomous equations, its
+stability, and its gradient.
+"""
+
+_SECTIONS: tuple[tuple[type[Method], str, str], ...] = (
+    (
+        Tableau,
+        "Explicit Runge–Kutta methods",
+        """\
     k_i    = f(t + c_i h, x + h Σ_{j<i} a_ij k_j)
-    x_next = x + h Σ_i b_i k_i
+    x_next = x + h Σ_i b_i k_i,   error = h Σ_i e_i k_i
 
-An interval between two output times is divided into equal steps, each at most `dt` long. A tableau checks
-itself when it is made; the measured order of each method and its gradient are tested by walking the registry.
+For problems that are not stiff. `tsit5` is the one to start with, `vern7` or `vern9` for tolerances below
+1e-9. `dop853` has two error estimates E and E3, combined state by state to E²/√(E² + 0.01 E3²). Data in
+`odec/methods/runge_kutta.py` and `odec/methods/high_order.py`.
+""",
+    ),
+    (
+        Implicit,
+        "Implicit Runge–Kutta methods",
+        """\
+    k_i    = f(t + c_i h, x + h Σ_j a_ij k_j)
+    x_next = x + h Σ_i b_i k_i,   error = (I - h γ J)⁻¹ h Σ_i e_i k_i
+
+For stiff problems. Each stage (or, for collocation, all at once) is solved by Newton's method with the
+symbolic Jacobian; the error estimate is filtered so that stiff components do not spoil it (Hosea & Shampine
+1996). Data in `odec/methods/implicit_tables.py`.
+""",
+    ),
+    (
+        Rosenbrock,
+        "Rosenbrock methods",
+        """\
+    (I/(h γ) - J) u_i = f(t + α_i h, x + Σ_{j<i} a_ij u_j) + Σ_{j<i} (c_ij/h) u_j + d_i h f_t
+    x_next = x + Σ_i m_i u_i,   error = Σ_i e_i u_i
+
+For stiff problems, at one factorisation a step and no iteration; J and f_t are the symbolic derivatives at
+the step's start. `rodas5p` is the one to start with. Data in `odec/methods/rosenbrock_tables.py`.
+""",
+    ),
+    (
+        Multistep,
+        "Adams methods",
+        """\
+    x*     = x_n + h Σ_j b_j f_{n-j}
+    x_next = x_n + h (c_0 f(t_{n+1}, x*) + Σ_{j≥1} c_j f_{n+1-j})
+
+For problems that are not stiff, with fixed steps: one evaluation of f a step (`explicit_adams`, which ends
+at x*), or two (`implicit_adams`). The first three steps are of `rk4`, and again wherever the step size
+changes from one interval between outputs to the next. Data in `odec/methods/multistep.py`.
+""",
+    ),
+)
+
+_NAMES = """
+## Other names
+
+Those of torchdiffeq, of SciPy and of MATLAB are understood wherever a method is named. Where a name means
+something else there:
 
 """
 
 _TABLEAUS = """
 ## Tableaus
 
-Each is written c | a, with b below the line.
+Each is written c | a, with b below the line. Those with more than seven stages are in
+`odec/methods/high_order.py`.
 """
+
+_LARGEST = 7
 
 
 def page() -> str:
-    """The page as Markdown: a table of all methods, then their tableaus."""
-    rows = [f"| `{m.name}` | {m.order} | {m.stages} | {m.source} |" for m in METHODS.values()]
-    table = ["| method | order | stages | source |", "| --- | --- | --- | --- |", *rows]
-    return _HEAD + "\n".join(table) + "\n" + _TABLEAUS + "".join(map(_section, EXPLICIT_METHODS.values()))
+    """The page as Markdown: the methods of each family, their other names, then the tableaus."""
+    parts = [_HEAD]
+    for family, title, text in _SECTIONS:
+        members = [method for method in METHODS.values() if isinstance(method, family)]
+        parts.append(f"\n## {title}\n\n{text}\n{_methods(members)}")
+    parts.append(_NAMES + "".join(f"- `{name}`: {remark}.\n" for name, remark in REMARKS.items()))
+    parts.append("\n" + _table(("name", "here"), ((f"`{a}`", _code(b)) for a, b in other_names())))
+    parts.append(_TABLEAUS)
+    small = (Tableau, Implicit)
+    parts += [_section(m) for m in METHODS.values() if isinstance(m, small) and m.stages <= _LARGEST]
+    return "".join(parts)
 
 
-def _section(method: Tableau) -> str:
+def _methods(members: Sequence[Method]) -> str:
+    head = ("method", "order", "stages", "error estimate", "stability", "engines", "source")
+    rows = (
+        (
+            f"`{m.name}`",
+            str(m.order),
+            str(m.stages),
+            error(m),
+            stability_of(m).replace("|", "\\|"),
+            ", ".join(m.engines),
+            m.source,
+        )
+        for m in members
+    )
+    return _table(head, rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text in METHODS else text
+
+
+def _section(method: Tableau | Implicit) -> str:
     a = [[_text(entry) for entry in row] for row in method.a]
     c, b = [_text(entry) for entry in method.c], [_text(entry) for entry in method.b]
     left = max(map(len, c))
