@@ -168,7 +168,9 @@ def _stage(method: Rosenbrock, i: int, model: Model) -> Stage:
         state=assign(y, moved("x", known)) if y != "x" else "",
         slope=assign(f"f{n}", Call("slope", (time, Leaf(y), *rest))),
         solve=assign(f"z{n}", Call("_solve", (Leaf("factors"), doc(total(right))))),
-        cotangent=assign(f"q{n}", Call("_solve_transposed", (Leaf("factors"), doc(combination(later))))),
+        cotangent=assign(
+            f"q{n}", Call("_solve", (Leaf("factors"), doc(combination(later)), Leaf("transposed=True")))
+        ),
         pull=assign(", ".join(pulled), Call("slope_vjp", (time, Leaf(y), *rest, weighted))),
         tangent=assign(f"dy{n}", moved("dx", d_known)) if y != "x" else "",
         slope_tangent=assign(f"df{n}", Call("slope_jvp", (time, Leaf(y), *rest, *d_rest))),
