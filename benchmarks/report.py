@@ -20,7 +20,7 @@ PACKAGES = "odec torch torchdiffeq torchode jax jaxlib diffrax numba numbalsoda 
 
 def markdown(workload: Workload, rows: Sequence[Row], options: Any) -> str:
     """The report: what was run, where, a table for each case, what was absent, notes."""
-    parts = [f"# {workload.title}", workload.text, *_machine(options)]
+    parts = [f"# {workload.title}", workload.text, *_machine(workload, options)]
     for dtype, size in dict.fromkeys((row.dtype, row.size) for row in rows):
         chosen = [row for row in rows if (row.dtype, row.size) == (dtype, size)]
         parts += [f"## {f'N = {size:,}, ' if size else ''}{dtype}", table(workload, chosen)]
@@ -85,7 +85,7 @@ def _case_of(rows: Sequence[Row], name: str) -> str:
     return "; ".join(f"N = {row.size:,}, {row.dtype}" for row in own if row.absent) + ": "
 
 
-def _machine(options: Any) -> list[str]:
+def _machine(workload: Workload, options: Any) -> list[str]:
     versions = []
     for name in PACKAGES:
         try:

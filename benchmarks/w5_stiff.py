@@ -11,7 +11,7 @@ from benchmarks.w5_peers import CONTENDERS
 
 TEXT = (
     "Robertson's reaction, rates perturbed by up to 10 %, to t = 1e5 with 9 logarithmically spaced outputs; "
-    "rtol = 1e-6, atol = 1e-10. A gradient is that of the sum of a over the outputs by each trajectory's rates."
+    "rtol = 1e-6, atol = 1e-10. A gradient is that of the sum of a over the outputs by every rate."
 )
 
 
