@@ -93,6 +93,7 @@ def choose_method(system: System, method: str | None = None, *, adaptive: bool =
     an unknown method, one that is given for a map, or one without an error estimate where steps are adaptive.
     """
     from odec.methods import MAP, METHODS, canonical, names
+    from odec.methods.listing import NO_METHOD
 
     if system.kind == "map":
         if adaptive or method not in (None, MAP):
@@ -101,6 +102,8 @@ def choose_method(system: System, method: str | None = None, *, adaptive: bool =
         return MAP
     default = DEFAULT_ADAPTIVE_METHOD if adaptive else DEFAULT_METHOD
     name = canonical(method or (system.run.method if system.run else None) or default)
+    if name in NO_METHOD:
+        raise ArgumentError(f"unknown method {name!r}: {NO_METHOD[name]}")
     if name not in METHODS:
         hint = did_you_mean(name, METHODS) or did_you_mean(name, names()) or f"; known: {', '.join(METHODS)}"
         raise ArgumentError(f"unknown method {name!r}{hint}")
