@@ -51,12 +51,14 @@ class Stage:
 class StepFormulas:
     """All that templates/torch/step.py.jinja needs of a tableau, as text.
 
+    used: how many of the stages x_next is made of, the first ones; the others estimate the error alone.
     update: the return of x_next; update_x, tangent, back_w, back_p: assignments; g_x, g_p, g_t, g_h: the
     cotangents of a step's arguments. error: the statements that estimate the local error after update_x,
     empty where the method has no estimate.
     """
 
     stages: tuple[Stage, ...]
+    used: int
     update: str
     update_x: str
     tangent: str
@@ -75,11 +77,13 @@ def formulas(tableau: Tableau, inputs: bool) -> StepFormulas:
     Adjoint: w_i = h (b_i w + Σ_{j>i} a_ji v_j), v_i = f_x(Y_i)ᵀ w_i, g_x = w + Σ v_i.
     Hager, Numer. Math. 87 (2000) 247–282.
     """
-    s, a, b, c = tableau.stages, tableau.a, tableau.b, tableau.c
+    s = _used(tableau)
+    a, b, c = tableau.a[:s], tableau.b[:s], tableau.c[:s]
     every = range(1, s + 1)
     update = shifted("x", [(b[i], f"k{i + 1}") for i in range(s)])
     return StepFormulas(
-        stages=tuple(_stage(tableau, i, ["u"] if inputs else []) for i in range(s)),
+        stages=tuple(_stage(tableau, i, ["u"] if inputs else []) for i in range(tableau.stages)),
+        used=s,
         update=answer(update),
         update_x=assign("x_next", update),
         tangent=assign("dx_next", tangent("dx", b, b)),
@@ -91,6 +95,11 @@ def formulas(tableau: Tableau, inputs: bool) -> StepFormulas:
         back_p=assign("g_p", increment([(b[i], f"p{i + 1}") for i in range(s)])),
         error=_error(tableau, inputs) if tableau.error else "",
     )
+
+
+def _used(tableau: Tableau) -> int:
+    """How many stages x_next is made of."""
+    return max(i + 1 for i, weight in enumerate(tableau.b) if weight)
 
 
 def _error(tableau: Tableau, inputs: bool) -> str:
@@ -126,7 +135,7 @@ def _stage(tableau: Tableau, i: int, u: list[str]) -> Stage:
     pulled = [f"v{n}", f"p{n}", *(f"u{n}" for _ in u)]
     d_time = total([Symbol("dt"), *([scaled(c[i], "dh")] if c[i] else [])])
     d_rest = [doc(d_time), Leaf(f"dy{n}" if moved else "dx"), Leaf("dp"), *(Leaf("du") for _ in u)]
-    later = [(tableau.a[j][i], f"v{j + 1}") for j in range(i + 1, tableau.stages)]
+    later = [(tableau.a[j][i], f"v{j + 1}") for j in range(i + 1, _used(tableau))]
 
     def call(name: str, *args: Doc) -> Doc:
         return Call(name, (time, *args))
