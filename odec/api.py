@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -124,9 +127,9 @@ def compile(model: ModelLike, *, method: str | None = None, engine: str = "torch
     from odec.passes import derive
     from odec.render import module_text
 
-    kind = choose_engine(engine)
     system = _by_plain_name(parse(model))
     chosen = choose_method(system, method)
+    kind = choose_engine(engine, chosen)
     return module_text(derive(system), chosen, version=odec.__version__, engine=kind)
 
 
@@ -137,9 +140,9 @@ def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> M
     """
     import odec
 
-    kind = choose_engine(engine)
     system = _by_plain_name(parse(model))
     chosen = choose_method(system, method)
+    kind = choose_engine(engine, chosen)
     facts = (odec.__version__, code_fingerprint(), system.source.name, system.source.text, chosen, kind)
     key = sha256("\0".join(facts).encode()).hexdigest()
     name = f"odec_model_{key[:20]}"
@@ -170,16 +173,27 @@ def _import(name: str, path: Path) -> ModuleType:
     return module
 
 
-def choose_engine(engine: str) -> str:
-    """The engine to compile for; "auto" is torch, which needs no C compiler. Raises ArgumentError."""
+def choose_engine(engine: str, method: str) -> str:
+    """The engine to compile a method for; "auto" is native where it has the method and a C compiler is there.
+
+    Raises ArgumentError for an unknown engine.
+    """
+    from odec.methods import MAP, METHODS
     from odec.render import ENGINES
 
+    able = ENGINES if method == MAP else METHODS[method].engines
     if engine == "auto":
-        return "torch"
+        return "native" if "native" in able and _has_compiler() else "torch"
     if engine not in ENGINES:
         hint = did_you_mean(engine, ENGINES) or f"; known: {', '.join(ENGINES)}"
         raise ArgumentError(f"unknown engine {engine!r}{hint}")
     return engine
+
+
+def _has_compiler() -> bool:
+    """Whether the C compiler that generated modules would take is there."""
+    named = shlex.split(os.environ.get("CC", ""))[:1] or ["cc", "gcc", "clang"]
+    return any(shutil.which(command) for command in named)
 
 
 def simulate(
