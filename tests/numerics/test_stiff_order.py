@@ -45,6 +45,15 @@ def timed(t, x):
     ]
 
 
+KINKED = """
+input u linear
+init x = 1
+init y = 0.5
+dx/dt = -x*y + u
+dy/dt = x*u - y
+run t = 0 .. 1 step 0.1
+"""
+
 PROBLEMS = {
     "autonomous": (AUTONOMOUS, autonomous, [1, 0.5, 0.2]),
     "timed": (TIMED, timed, [1, 0.5]),
@@ -71,3 +80,17 @@ def test_the_measured_order_is_the_claimed_one(method, problem):
             errors.append((x - solution(problem)).norm().item())
     measured = np.log2(errors[0] / errors[1])
     assert abs(measured - order) < 0.15, (measured, errors)
+
+
+@pytest.mark.parametrize("ends", [(0, 2), (2, 0)], ids=["forwards", "backwards"])
+@pytest.mark.parametrize("method", ["rosenbrock23", "ros3p", "rodas4", "rodas5p", "kvaerno3"])
+def test_kinks_of_an_input_on_the_mesh_cost_no_order(method, ends):
+    """At a knot a Rosenbrock method takes the rate on the step's side."""
+    inputs = {"u": ([0.0, 0.5, 1.0, 1.5], [0.2, 1.0, -0.4, 0.6])}
+    t, order, errors = torch.tensor(ends, dtype=D), METHODS[method].order, []
+    with torch.no_grad():
+        expected = load(KINKED, "gauss_legendre6").Model(dt=1 / 64)(t, inputs=inputs)[-1]
+        for count in (64, 128) if order < 5 else (32, 64):
+            found = load(KINKED, method).Model(dt=2 / count)(t, inputs=inputs)[-1]
+            errors.append((found - expected).norm().item())
+    assert abs(np.log2(errors[0] / errors[1]) - order) < 0.3, errors
