@@ -128,7 +128,10 @@ def run(
 
 
 def _remark(result: Simulation) -> None:
-    """Say which observables are no finite numbers, and since when."""
+    """Say whether the method suits the problem, which observables are no finite numbers, and since when."""
+    stiffness = getattr(result.status, "stiffness", "")
+    if stiffness:
+        say(f"note: {stiffness}")
     for name in result.observable_names:
         wrong = [t for t, value in zip(result.times, result[name], strict=True) if not math.isfinite(value)]
         if wrong:

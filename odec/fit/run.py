@@ -153,8 +153,9 @@ def _result(
 
 
 def _remarks(subject: Subject, start: Start, fitted: Mapping[str, float], trace: Trace) -> list[str]:
-    """What a person should know of the fitted values."""
-    notes = []
+    """What a person should know of the fit and of the fitted values."""
+    stiffness = getattr(getattr(subject.net, "status", None), "stiffness", "")
+    notes = [stiffness] if stiffness else []
     for k, name in enumerate(fitted):
         if trace.state.epoch and trace.state.gradient[k] == 0 and trace.best.theta[k] == start.theta[k]:
             notes.append(f"{name} has no effect on what was measured; it stays at its start")

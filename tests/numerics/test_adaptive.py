@@ -356,3 +356,32 @@ def test_gradient_by_finite_differences_on_the_frozen_mesh():
                 sides.append(replay(*moved))
             difference = (sides[0] - sides[1]) / 2e-6
             assert abs(difference - gradient[i]) < 1e-6 * max(1.0, np.abs(gradient.numpy()).max())
+
+
+STIFF_PROBLEM = """
+input u linear
+param mu = 50
+init x = 2
+init y = 0
+dx/dt = y + 0*u
+dy/dt = mu*(1 - x**2)*y - x
+"""
+
+
+def test_a_stiff_problem_is_told():
+    """An explicit method at its limit of stability: status says so, with h·|λ| close to the limit."""
+    net = load(STIFF_PROBLEM, "dopri5").Model(rtol=1e-4, atol=1e-6, adjoint="none")
+    inputs = {"u": ([0.0, 3.0], torch.ones(2, 3, dtype=D))}
+    net(torch.tensor([0.0, 5.0, 15.0]), inputs=inputs, params={"mu": torch.tensor([1.0, 10.0, 90.0])})
+    assert "stiff" in net.status.stiffness and net.status.stiffness in str(net.status)
+    reach = float(net.status.stiffness.split("h·|λ| = ")[1].split(",")[0])
+    assert 2.5 < reach < 3.8
+    net(torch.tensor([0.0, 5.0, 15.0]), inputs=inputs, params={"mu": torch.tensor([1.0, 2.0, 3.0])})
+    assert net.status.stiffness == ""
+
+
+def test_a_long_accurate_run_is_not_called_stiff():
+    net = load(LV, "bosh3").Model(rtol=1e-7, atol=1e-8, adjoint="none")
+    net(torch.tensor([0.0, 10.0]))
+    assert net.status.steps > 500
+    assert net.status.stiffness == ""

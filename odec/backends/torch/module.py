@@ -13,6 +13,7 @@ from odec.backends.layout import WIDTH
 from odec.backends.torch.functions import FunctionWriter, expressions
 from odec.backends.torch.steps import formulas
 from odec.methods import MAP, Method, Tableau
+from odec.methods.stability import real_interval
 from odec.passes.program import Programs
 from odec.system import Param
 from odec.tree import symbols
@@ -49,6 +50,7 @@ def module_job(programs: Programs, method: Method | None, *, version: str) -> Jo
         "timed": _timed(programs),
         "adaptive": bool(method and method.adaptive),
         "continuous": bool(method and method.family == "explicit"),
+        "real_interval": real_interval(method) if isinstance(method, Tableau) else math.inf,
         "default_dt": _default_dt(programs, method),
         "default_rtol": "1e-6",
         "default_atol": "1e-9",
