@@ -1,0 +1,124 @@
+"""Runs, fits and modules whose steps follow a tolerance, from the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from cli_support import DECAY, Run
+
+FREE = DECAY.replace("run t = 0 .. 2 step 0.5 method rk4", "run t = 0 .. 2 method tsit5")
+STIFF = """\
+param mu = 60
+init x = 2
+init y = 0
+dx/dt = y
+dy/dt = mu*(1 - x**2)*y - x
+run t = 0 .. 40 method dopri5
+"""
+
+
+def last(text: str) -> dict[str, float]:
+    return {name: float(value) for name, value in list(csv.DictReader(io.StringIO(text)))[-1].items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "relative"),
+    [
+        (FREE, [], 1e-5),
+        (FREE, ["--rtol", "1e-10", "--atol", "1e-12"], 1e-9),
+        (FREE, ["--rtol", "1e-10", "--atol", "1e-12,1e-11"], 1e-9),
+        (FREE, ["--method", "dopri8", "--rtol", "1e-10"], 1e-9),
+        (FREE.replace(" method tsit5", ""), ["--rtol", "1e-10"], 1e-9),
+        (DECAY, ["--method", "bosh3", "--rtol", "1e-7"], 1e-6),
+        (FREE, ["--dt", "0.01"], 1e-9),
+    ],
+)
+def test_run(model: str, arguments: list[str], relative: float, odec: Run, folder: Path) -> None:
+    (folder / "free.ode").write_text(model)
+    result = odec("run", "free.ode", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert last(result.stdout)["x"] == pytest.approx(4 * math.exp(-1), rel=relative)
+    assert len(result.stdout.splitlines()) in (6, 102), "the step of the outputs is not that of the method"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rtol", "0"], "rtol must be a positive number"),
+        (["--rtol", "nan"], "--rtol: 'nan' is not a finite number"),
+        (["--atol", "-1"], "atol must be positive"),
+        (["--atol", "1,2,3"], "one for each of the 2 states, not 3"),
+        (["--atol", "1,x"], "--atol: 'x' is not a finite number"),
+        (["--rtol", "1e-3", "--dt", "0.1"], "give one or the other"),
+        (["--rtol", "1e-3", "--method", "rk4"], "rk4 has no error estimate"),
+        (["--rtol", "1e-3", "--method", "rk4"], "dopri5, tsit5"),
+        (["--max-steps", "0", "--rtol", "1e-3"], "--max-steps"),
+        (["--max-steps", "9", "--method", "rk4"], "max_steps does not apply"),
+        (["--max-steps", "9", "--dt", "0.1"], "give rtol or atol"),
+        (["--times", "0,2,1"], "t[2] = 1 comes after 2"),
+    ],
+)
+def test_wrong_arguments(arguments: list[str], words: str, odec: Run, folder: Path) -> None:
+    (folder / "free.ode").write_text(FREE)
+    result = odec("run", "free.ode", *arguments)
+    assert result.exit_code == 2, result.stderr
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_map_keeps_no_tolerance(odec: Run, folder: Path) -> None:
+    (folder / "map.ode").write_text("init N = 1\nN[t+1] = N[t]/2\nrun t = 0 .. 3\n")
+    result = odec("run", "map.ode", "--rtol", "1e-3")
+    assert result.exit_code == 2
+    assert "a tolerance does not apply" in result.stderr
+
+
+def test_failed_run(odec: Run, folder: Path) -> None:
+    (folder / "free.ode").write_text("dx/dt = x**2\ninit x = 1\nrun t = 0 .. 3 method tsit5\n")
+    result = odec("run", "free.ode")
+    assert result.exit_code == 3
+    assert "the error of state x forces the step below the least at t = 1" in result.stderr
+    result = odec("run", "free.ode", "--t1", "0.9", "--max-steps", "5")
+    assert result.exit_code == 3
+    assert "max_steps are used up" in result.stderr and "more max_steps" in result.stderr
+
+
+def test_a_stiff_problem_is_told(odec: Run, folder: Path) -> None:
+    (folder / "stiff.ode").write_text(STIFF)
+    result = odec("run", "stiff.ode", "--step", "20", "--rtol", "1e-4")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("note: the problem is stiff") and "rodas5p" in result.stderr
+    quiet = odec("run", "stiff.ode", "--step", "20", "--rtol", "1e-4", "--method", "rodas5p")
+    assert (quiet.exit_code, quiet.stderr) == (0, "")
+    assert last(quiet.stdout)["x"] == pytest.approx(last(result.stdout)["x"], rel=1e-2)
+
+
+def test_fit(odec: Run, folder: Path) -> None:
+    (folder / "free.ode").write_text(FREE)
+    rows = [f"{t},{4 * math.exp(-0.8 * t)!r}" for t in (0, 0.3, 0.7, 1.1, 1.9)]
+    (folder / "data.csv").write_text("\n".join(["t,x", *rows]) + "\n")
+    for optimizer in ("lbfgs", "gauss-newton"):
+        arguments = ["--rtol", "1e-10", "--atol", "1e-12,1e-11", "--optimizer", optimizer, "--fix", "x0"]
+        result = odec("fit", "free.ode", "data.csv", "-q", *arguments)
+        assert result.exit_code == 0, result.stderr
+        kept = json.loads((folder / "fit.json").read_text())
+        assert kept["values"]["k"] == pytest.approx(0.8, rel=1e-7)
+        assert kept["options"]["rtol"] == 1e-10 and kept["options"]["atol"] == [1e-12, 1e-11]
+    again = odec("fit", "free.ode", "data.csv", "-q", "--resume", "fit.json", "--epochs", "300")
+    assert again.exit_code == 0, again.stderr
+    other = odec("fit", "free.ode", "data.csv", "-q", "--resume", "fit.json", "--rtol", "1e-3")
+    assert other.exit_code == 2
+    assert "was fitted with rtol = 1e-10, not 0.001" in other.stderr
+
+
+def test_compiled_module_is_adaptive(odec: Run, folder: Path) -> None:
+    result = odec("compile", "decay.ode", "-o", "-", "--method", "dopri5")
+    assert result.exit_code == 0
+    assert "Method: dopri5, order 5, 6 stages, adaptive or of fixed step" in result.stdout
+    assert "def solve_adaptive(" in result.stdout
+    assert "solve_adaptive" not in odec("compile", "decay.ode", "-o", "-", "--method", "rk4").stdout
