@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from generated import load
+from generated import CLASHES, EVERY_NAME, load
 from stiff_models import (
     ADAPTIVE,
     BENT,
@@ -183,3 +183,37 @@ def test_single_precision(method):
         found.append((x.double(), [value.double() for value in g]))
     torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=0)
     assert_gradients(found[0][1], found[1][1], 2e-4)
+
+
+NAMES = """
+time tau
+input u linear
+param rate = 2
+param factors = 1
+param t = 0.3
+const slope_time = 0.7
+const rhs_time = 0.1
+const f_t = 0.2
+init z1 = 1
+init k1 = 0.5
+init h = 1
+dz1/dtau = -rate*z1*u + k1*slope_time + sin(tau)*f_t
+dk1/dtau = -factors*k1**2 + t*u + rhs_time*h
+dh/dtau = -t*h*z1
+run tau = 0 .. 2 step 0.1
+"""
+"""Names that the steps use themselves."""
+
+
+@pytest.mark.parametrize("model", [NAMES, CLASHES, EVERY_NAME], ids=["steps", "clashes", "every"])
+@pytest.mark.parametrize("method", ["kvaerno3", "radau_iia3", "rodas4"])
+def test_names_that_the_module_uses_itself(method, model):
+    module = load(model, method)
+    inputs = {name: ([0.0, 1.0, 2.0], numbers(3).detach()) for name in module.INPUTS}
+    options = {"inputs": inputs} if inputs else {}
+    t = torch.tensor([0.0, 0.3, 0.5], dtype=D, requires_grad=True)
+    found = [
+        gradients(module.Model(dt=0.1, adjoint=adjoint), [t], weights, t, **options)
+        for adjoint in ("discrete", "autograd")
+    ]
+    assert_gradients(found[0][1], found[1][1], 1e-9)
