@@ -95,7 +95,7 @@ def choose_method(system: System, method: str | None = None, *, adaptive: bool =
     adaptive: whether its steps are to follow a tolerance; tsit5 is then the default. Raises ArgumentError for
     an unknown method, one that is given for a map, or one without an error estimate where steps are adaptive.
     """
-    from odec.methods import MAP, METHODS, canonical, names
+    from odec.methods import AUTO, MAP, METHODS, canonical, names
     from odec.methods.listing import NO_METHOD
 
     if system.kind == "map":
@@ -105,6 +105,8 @@ def choose_method(system: System, method: str | None = None, *, adaptive: bool =
         return MAP
     default = DEFAULT_ADAPTIVE_METHOD if adaptive else DEFAULT_METHOD
     name = canonical(method or (system.run.method if system.run else None) or default)
+    if name == AUTO.name:
+        return name
     if name in NO_METHOD:
         raise ArgumentError(f"unknown method {name!r}: {NO_METHOD[name]}")
     if name not in METHODS:
@@ -178,10 +180,10 @@ def choose_engine(engine: str, method: str) -> str:
 
     Raises ArgumentError for an unknown engine.
     """
-    from odec.methods import MAP, METHODS
+    from odec.methods import MAP, get
     from odec.render import ENGINES
 
-    able = ENGINES if method == MAP else METHODS[method].engines
+    able = ENGINES if method == MAP else get(method).engines
     if engine == "auto":
         return "native" if "native" in able and _has_compiler() else "torch"
     if engine not in ENGINES:

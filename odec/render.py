@@ -12,7 +12,7 @@ from odec.backends import native as native_backend
 from odec.backends import torch as torch_backend
 from odec.backends.job import Job
 from odec.errors import ArgumentError
-from odec.methods import MAP, METHODS, Method, Tableau, get
+from odec.methods import MAP, METHODS, Auto, Method, Tableau, get
 from odec.passes.program import Programs
 
 ENGINES = ("torch", "native")
@@ -55,7 +55,7 @@ def module_text(programs: Programs, method: str, *, version: str, engine: str = 
     return render(backend.module_job(programs, cast(Tableau | None, chosen), version=version))
 
 
-def _check_engine(method: Method, engine: str) -> None:
+def _check_engine(method: Method | Auto, engine: str) -> None:
     """Raise ArgumentError where the engine cannot step the method, with what can."""
     if engine in method.engines:
         return

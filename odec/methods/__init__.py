@@ -1,5 +1,6 @@
 """Numerical methods as data. `METHODS` is the registry that docs, tests and backends walk."""
 
+from odec.methods.auto import AUTO, Auto
 from odec.methods.implicit import Implicit
 from odec.methods.implicit_tables import IMPLICIT
 from odec.methods.multistep import MULTISTEP, Multistep
@@ -45,11 +46,13 @@ MAP = "map"
 
 __all__ = [
     "ALIASES",
+    "AUTO",
     "ENGINES",
     "EXPLICIT_METHODS",
     "FAMILIES",
     "MAP",
     "METHODS",
+    "Auto",
     "Implicit",
     "Method",
     "Multistep",
@@ -64,7 +67,7 @@ __all__ = [
 
 def names() -> tuple[str, ...]:
     """Every name that a method goes by, its own names first."""
-    return (*METHODS, *ALIASES)
+    return (*METHODS, AUTO.name, *ALIASES)
 
 
 def canonical(name: str) -> str:
@@ -72,8 +75,10 @@ def canonical(name: str) -> str:
     return ALIASES.get(name, name)
 
 
-def get(name: str) -> Method:
+def get(name: str) -> Method | Auto:
     """The method of that name, or of which that is another name. Raises KeyError with the known names."""
+    if name == AUTO.name:
+        return AUTO
     try:
         return METHODS[canonical(name)]
     except KeyError:

@@ -26,8 +26,10 @@ _MODULE_NAMES = frozenset(
     slope_jacobian_jvp slope_time slope_time_vjp slope_time_jvp
     slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
     solve_plain checked_times stops_of step_error solve_adaptive solve_vjp_adaptive solve_jvp_adaptive
-    solve_plain_adaptive itertools Sequence StepCell Model Status Failure Retake Series Above Below Between
-    Exponential PowerOfTen native_solve_adaptive native_adjoint_adaptive native_tangent_adaptive
+    explicit_step explicit_step_error explicit_step_vjp explicit_step_jvp auto_step auto_step_error
+    auto_step_vjp auto_step_jvp solve_plain_adaptive itertools Sequence StepCell Model Status Failure Retake
+    Series Above Below Between Exponential PowerOfTen
+    native_solve_adaptive native_adjoint_adaptive native_tangent_adaptive
     Any Mapping annotations STATES PARAMS OBSERVABLES INPUTS
     KERNEL_SOURCE COORDINATE_KINDS EngineError DeviceMemoryError FusedFit native_solve native_adjoint
     native_tangent native_observe loss_gradient sensitivities array atexit contextlib ctypes functools hashlib

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import textwrap
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -13,15 +14,18 @@ from odec.backends.layout import WIDTH
 from odec.backends.torch.functions import FunctionWriter, expressions
 from odec.backends.torch.steps import formulas
 from odec.methods import MAP, Method, Tableau
+from odec.methods.auto import Auto
 from odec.methods.stability import real_interval
 from odec.passes.program import Programs
 from odec.system import Param
 from odec.tree import symbols
 
 
-def module_job(programs: Programs, method: Method | None, *, version: str) -> Job:
+def module_job(programs: Programs, method: Method | Auto | None, *, version: str) -> Job:
     """The generated module for a method, or for a map where it is None."""
     system, writer = programs.system, FunctionWriter(programs)
+    auto = method if isinstance(method, Auto) else None
+    method = method.stiff if isinstance(method, Auto) else method
     jacobian = programs.jacobians["rhs", "x"]
     places = [r * jacobian.shape[1] + c for r, c in zip(jacobian.rows, jacobian.cols, strict=True)]
     context: dict[str, Any] = {
@@ -46,7 +50,7 @@ def module_job(programs: Programs, method: Method | None, *, version: str) -> Jo
         "observe": writer.function(programs.observe) if programs.observe else None,
         "transforms": sorted({_parametrization(param).split("(")[0] for param in system.params} - {""}),
         "uses_gamma": _uses(programs, "gamma"),
-        "operator_name": f"{system.digest[:12]}_{method.name if method else MAP}",
+        "operator_name": f"{system.digest[:12]}_{(auto or method).name if method else MAP}",
         "timed": _timed(programs),
         "adaptive": bool(method and method.adaptive),
         "continuous": bool(method and method.family == "explicit"),
@@ -55,6 +59,7 @@ def module_job(programs: Programs, method: Method | None, *, version: str) -> Jo
         "default_rtol": "1e-6",
         "default_atol": "1e-9",
         "max_steps": "100_000",
+        "auto": _auto_context(auto, bool(system.inputs)) if auto else None,
         "native": False,
         "native_adaptive": False,
         "literal_tuple": literal_tuple,
@@ -64,6 +69,18 @@ def module_job(programs: Programs, method: Method | None, *, version: str) -> Jo
         **_step_context(method, programs, writer),
     }
     return Job("torch/module.py.jinja", context)
+
+
+def _auto_context(auto: Auto, inputs: bool) -> dict[str, Any]:
+    """What torch/auto.py.jinja needs of the explicit method, its error estimate apart from its step."""
+    step = formulas(auto.explicit, inputs)
+    return {
+        "name": auto.name,
+        "method": auto.explicit,
+        "step": replace(step, error=""),
+        "error": step.error,
+        "limit": real_interval(auto.explicit),
+    }
 
 
 def _step_context(method: Method | None, programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
