@@ -309,7 +309,7 @@ def test_completion_offers_methods() -> None:
         "COMP_CWORD": "4",
     }
     script = "from odec.cli import main; main()"
-    for typed, offered in (("do", "plain,dopri5"), ("ts", "plain,tsit5")):
+    for typed, offered in (("dopri5", "plain,dopri5"), ("ts", "plain,tsit5")):
         environment["COMP_WORDS"] = f"odec run m.ode --method {typed}"
         done = subprocess.run(
             [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
