@@ -38,6 +38,13 @@ _OUR_WORDS = """
     step_block step_jvp step_jvp_block step_vjp step_vjp_block store store_observed store_output
     tangent_block to_tape total Place View Coordinate Problem Adam GaussNewton Lanes NONE ABOVE BELOW
     BETWEEN EXPONENTIAL POWER_OF_TEN solve adjoint tangent loss fit_adam fit_gauss_newton middle
+    AT Back COEFFICIENT Control ENOUGH EPSILON EVALUATIONS Kept LANDED LANE_H LANE_TIME LANE_TIMES
+    MOST_KEPT NOTHING NOT_FINITE NOT_SOLVED Run STAGE_TIMES STARTED STEP_SIZE STEP_SIZES STEP_TOO_SMALL
+    TAKEN TERMS TIMES_H TIME_OF_LANES TINY TOO_MANY_STEPS TRIAL_ROWS Tape Trial Whole Work adjoint_group
+    begin come_to enter enter_backwards input_rates inputs_at integrate is_finite judge leave_interval
+    make_room mean_square move next_trajectory observe_at_stops of_item pass_stops propose push_tangents
+    put put_gradients put_output put_report rates_at record settle since slope_block span_of step_back
+    step_error step_error_block take take_pieces time_of trajectory_before worst_state ADAPTIVE
 """
 _RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
 

@@ -37,13 +37,18 @@ def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         if helper in helpers:
             libm.update(dict.fromkeys(needs))
     inputs = list(programs.inputs)
+    adaptive = tableau is not None and tableau.adaptive
+    if adaptive:
+        libm.update(dict.fromkeys(("exp", "log")))
     context: dict[str, Any] = {
         "version": version,
         "system": system,
         "source_name": PurePath(system.source.name).name,
         "is_map": system.kind == MAP,
         "method": tableau,
-        "adaptive": bool(tableau and tableau.adaptive),
+        "adaptive": adaptive,
+        "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
+        "terms": max((_TERMS[entry.kind] for entry in system.inputs), default=0),
         "states": list(programs.states),
         "params": list(programs.params),
         "inputs": inputs,
@@ -99,6 +104,9 @@ def _is_large(programs: Programs, tableau: Method | None) -> bool:
     return stages * len(programs.states) > 48 or stages * operations > 2000
 
 
+_TERMS = {"hold": 1, "linear": 2, "cubic": 4}
+"""The coefficients of an input's pieces."""
+
 _NEEDS = {"sigmoid": ("exp",), "softplus": ("exp", "log1p"), "digamma": ("log", "tan"), "trigamma": ("sin",)}
 
 
@@ -144,9 +152,10 @@ def _broken(line: str) -> list[str]:
         if len(indent) > 12
         else f"{indent}        "
     )
-    places = [m.end() for m in re.finditer(r", ", line[:WIDTH])]
-    places = places or [m.start() + 1 for m in re.finditer(r" [-+?:=] | ", line[:WIDTH])]
-    places = [k for k in places if k > len(lead)]
+    places = [k for m in re.finditer(r", ", line[:WIDTH]) if (k := m.end()) > len(lead) + 4]
+    places = places or [
+        k for m in re.finditer(r" [-+?:=] | ", line[:WIDTH]) if (k := m.start() + 1) > len(lead)
+    ]
     if lead.endswith("// "):
         places = [k for k in (line.rfind(" ", 0, WIDTH) + 1,) if k > len(lead)]
     if not places:

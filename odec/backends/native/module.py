@@ -20,6 +20,8 @@ def module_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         "kernel": kernel,
         "lanes": kernel.context["lanes"],
         "inner_lanes": kernel.context["inner_lanes"],
+        "adaptive": kernel.context["adaptive"],
+        "native_adaptive": kernel.context["adaptive"],
         "operator_name": f"{job.context['operator_name']}_native",
     }
     return Job(job.template, {**job.context, **own})

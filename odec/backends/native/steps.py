@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from odec.backends.torch.steps import formulas
 from odec.methods import Tableau
 
 Term = tuple[str, str]
@@ -32,7 +31,7 @@ class Steps:
     """What templates/native/step.c.jinja needs of a tableau.
 
     coefficients: name and value of each h·a_ij and h·b_i; weights: (h·b_i, k_i); plain_weights without h;
-    error: those of the error estimate, without h.
+    error: those of the error estimate, without h; error3: those of a second one of lower order.
     """
 
     stages: tuple[Stage, ...]
@@ -40,16 +39,16 @@ class Steps:
     weights: tuple[Term, ...]
     plain_weights: tuple[Term, ...]
     error: tuple[Term, ...]
+    error3: tuple[Term, ...]
 
 
 def c_steps(tableau: Tableau) -> Steps:
     """The sums of a tableau's steps. Adjoint: Hager, Numer. Math. 87 (2000) 247–282."""
     a, b, s = tableau.a, tableau.b, tableau.stages
-    times = [stage.time for stage in formulas(tableau, False).stages]
     stages = tuple(
         Stage(
             number=i + 1,
-            time=times[i],
+            time=stage_time(tableau.c[i]),
             state=_terms(a[i], f"a{i + 1}", "k"),
             cotangent=(*([(f"b{i + 1}", "w")] if b[i] else []), *_pulled(a, i, s)),
             slopes=tuple((_number(v), f"k{j + 1}") for j, v in enumerate(a[i]) if v),
@@ -65,7 +64,15 @@ def c_steps(tableau: Tableau) -> Steps:
         weights=_terms(b, "b", "k"),
         plain_weights=tuple((_number(v), f"k{i + 1}") for i, v in enumerate(b) if v),
         error=tuple((_number(v), f"k{i + 1}") for i, v in enumerate(tableau.error) if v),
+        error3=tuple((_number(v), f"k{i + 1}") for i, v in enumerate(tableau.error3) if v),
     )
+
+
+def stage_time(c: Fraction) -> str:
+    """The time of a stage, t + c h, as C."""
+    if c == 0:
+        return "t"
+    return "t + h" if c == 1 else f"t + {_number(c)}*h"
 
 
 def _terms(row: Sequence[Fraction], name: str, vector: str) -> tuple[Term, ...]:
