@@ -19,6 +19,7 @@ GRADIENTS = {
 REMARKS = {
     "rk4": "torchdiffeq's rk4 is the 3/8 rule, here rk4_38",
     "explicit_adams": "always of order 4, which is torchdiffeq's default; started by rk4",
+    "adams": "with a tolerance of order 2 to 9, chosen step by step; with fixed steps as implicit_adams",
     "implicit_adams": "always of order 4; corrected once (PECE), in torchdiffeq up to four times",
 }
 """Where a method differs from what the same name means elsewhere."""
@@ -43,9 +44,10 @@ def steps(method: Method) -> str:
 
 def error(method: Method) -> str:
     """The order of the error estimate, in words."""
-    if isinstance(method, Multistep) or not method.adaptive:
+    if not method.adaptive:
         return "none"
-    return f"of order {method.error_order}"
+    order = f"1 to {method.highest}" if isinstance(method, Multistep) else method.error_order
+    return f"of order {order}"
 
 
 def stability_of(method: Method) -> str:

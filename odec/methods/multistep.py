@@ -12,7 +12,7 @@ from odec.methods.support import ENGINES
 
 @dataclass(frozen=True)
 class Multistep:
-    """An Adams method of fixed step: a predictor, and a corrector where it has one.
+    """An Adams method: a predictor, and a corrector where it has one, here for equal steps.
 
         x*     = x_n + h Σ_j predictor_j f_{n-j}
         x_next = x_n + h (corrector_0 f(t_{n+1}, x*) + Σ_{j≥1} corrector_j f_{n+1-j})
@@ -20,6 +20,9 @@ class Multistep:
     Weights are those of the newest slope first. Raises ValueError where the weights do not have the claimed
     order: Σ_j w_j (-j)^q is not 1/(q + 1) for the predictor, Σ_j w_j (1 - j)^q for the corrector, with a
     predictor of one order less allowed. Hairer, Nørsett & Wanner I, III.1.
+
+    highest: where steps may follow a tolerance, the highest order of the predictor, whose coefficients then
+    follow from the step sizes; the corrector has one order more. Hairer, Nørsett & Wanner I, III.5.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Multistep:
     corrector: Row
     source: str
     stability: str = ""
+    highest: int = 0
 
     @property
     def family(self) -> str:
@@ -50,7 +54,8 @@ class Multistep:
 
     @property
     def adaptive(self) -> bool:
-        return False
+        """Whether the method can choose its steps."""
+        return self.highest > 0
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -87,5 +92,14 @@ MULTISTEP: tuple[Multistep, ...] = (
         _ADAMS_MOULTON_4,
         "Adams, Bashforth & Moulton, PECE; Hairer, Nørsett & Wanner I, III.1, eq. 1.8, 1.11",
         "real interval [-1.28, 0]",
+    ),
+    Multistep(
+        "adams",
+        4,
+        _ADAMS_BASHFORTH_4,
+        _ADAMS_MOULTON_4,
+        "variable coefficients and order, PECE; Hairer, Nørsett & Wanner I, III.5; Shampine & Gordon 1975",
+        "real interval [-1.28, 0] at order 4",
+        highest=8,
     ),
 )

@@ -9,7 +9,7 @@ from generated import FORCED, LOTKA_VOLTERRA, RICH, assert_close, interpolant, l
 from odec.methods import METHODS
 
 D = torch.float64
-ADAMS = ("explicit_adams", "implicit_adams")
+ADAMS = ("explicit_adams", "implicit_adams", "adams")
 CHECKPOINTS = (None, 1, 3, "sqrt")
 TIMES = {
     "one interval": [0.0, 1.4],
@@ -51,7 +51,7 @@ def reference(module, method, t, x, p, dt, u=None, clip=None):
                 x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
                 continue
             y = x + h / 24 * sum(weight * k for weight, k in zip(BASHFORTH, past))
-            if method == "implicit_adams":
+            if method != "explicit_adams":
                 slopes = [f(time + h, y, here), *past]
                 y = x + h / 24 * sum(weight * k for weight, k in zip(MOULTON, slopes))
             x = y
@@ -183,6 +183,115 @@ def test_outputs_do_not_restart_the_method():
 
 
 def test_methods_without_an_estimate_refuse_tolerances():
-    assert not any(METHODS[name].adaptive for name in ADAMS)
+    assert [name for name in ADAMS if METHODS[name].adaptive] == ["adams"]
     with pytest.raises((TypeError, ValueError), match="rtol"):
         load(RICH, "explicit_adams").Model(rtol=1e-6)
+
+
+OSCILLATOR = """
+init x = 1
+init y = 0
+dx/dt = y
+dy/dt = -x
+"""
+
+PUSHED = """
+init x = 0
+dx/dt = cos(t) + x*(sin(t) - x)
+"""
+
+
+@pytest.mark.parametrize(("text", "solution"), [(OSCILLATOR, torch.cos), (PUSHED, torch.sin)])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_variable_steps_keep_the_tolerance(text, solution, backwards):
+    """Tighter tolerances give smaller errors, with few more steps: the order rises."""
+    t = torch.tensor([0.0, 1.0, 3.0, 3.0, 7.0], dtype=D)
+    t = t.flip(0) if backwards and text == OSCILLATOR else t
+    x0 = torch.stack((torch.cos(t[0]), -torch.sin(t[0]))) if text == OSCILLATOR else torch.zeros(1, dtype=D)
+    steps = []
+    for tolerance in (1e-4, 1e-7, 1e-10):
+        net = load(text, "adams").Model(rtol=tolerance, atol=tolerance, adjoint="none")
+        x = net(t, x0=x0)
+        assert (x[:, 0] - solution(t)).abs().max() < 100 * tolerance
+        assert net.status.ok and net.status.rejected < 0.3 * net.status.steps
+        steps.append(int(net.status.steps))
+    assert steps[2] < 5 * steps[0]
+
+
+@pytest.mark.parametrize("batch", [(), (4,)])
+@pytest.mark.parametrize("text", [RICH, LOTKA_VOLTERRA])
+def test_gradients_of_variable_steps(text, batch):
+    module = load(text, "adams")
+    t = torch.tensor([0.0, 0.3, 0.35, 1.1, 2.0], dtype=D, requires_grad=True)
+    x0, first = leaf(*batch, 2, low=0.5, high=1.5), leaf(*batch)
+    found = []
+    for adjoint in ("discrete", "autograd"):
+        net = module.Model(adjoint=adjoint, rtol=1e-4, atol=1e-6)
+        x = net(t, x0=x0, params={module.PARAMS[0]: first})
+        weights = torch.linspace(-1, 1, x.numel(), dtype=D).reshape(x.shape)
+        wanted = [t, x0, first, *net.parameters()]
+        found.append((x, torch.autograd.grad((x * weights).sum(), wanted, allow_unused=True)))
+    (x, gradients), (expected, references) = found
+    assert_close([x], [expected], 1e-13)
+    pairs = [(a, b) for a, b in zip(gradients, references) if b is not None]
+    floor = 1e-6 * sum(b.norm() for _, b in pairs)
+    assert len(pairs) > 3
+    for a, b in pairs:
+        assert (a - b).norm() <= 1e-10 * torch.maximum(b.norm(), floor)
+
+
+def test_tangents_of_variable_steps():
+    module = load(RICH, "adams")
+    net = module.Model(rtol=1e-6, atol=1e-8)
+    t = torch.tensor([0.0, 0.7, 1.9], dtype=D)
+    x0 = torch.rand(4, 2, dtype=D)
+
+    def run(x0, t):
+        return net(t, x0=x0)
+
+    forward = torch.func.jacfwd(run, argnums=(0, 1))(x0[0], t)
+    backward = torch.func.jacrev(run, argnums=(0, 1))(x0[0], t)
+    assert_close(forward, backward, 1e-10)
+    each = torch.func.vmap(torch.func.grad(lambda x: run(x, t)[-1].sum()))(x0)
+    one = [torch.func.grad(lambda x: run(x, t)[-1].sum())(x) for x in x0]
+    assert_close([each], [torch.stack(one)], 1e-11)
+
+
+def test_trajectories_do_not_know_each_other():
+    module = load(LOTKA_VOLTERRA, "adams")
+    net = module.Model(rtol=1e-6, atol=1e-8)
+    t = torch.linspace(0, 5, 6, dtype=D)
+    x0 = torch.tensor([[1.0, 1.0], [30.0, 5.0], [4.0, 12.0]], dtype=D)
+    whole = net(t, x0=x0)
+    steps = net.status.steps.tolist()
+    assert len(set(steps)) > 1
+    for i, alone in enumerate(x0):
+        assert torch.equal(net(t, x0=alone), whole[:, i])
+        assert int(net.status.steps) == steps[i]
+
+
+def test_variable_steps_with_inputs():
+    """Steps end on knots, where history begins anew; gradients by the inputs' values are exact."""
+    module = load(FORCED, "adams")
+    t = torch.tensor([0.05, 0.9, 2.13, 3.77], dtype=D, requires_grad=True)
+    knots = {"u": [0.0, 1.0, 2.2, 3.0], "v": [0.5, 1.0, 2.2, 2.9, 5.0], "w": [0.01, 0.52, 1.61, 2.71]}
+    values = {name: leaf(len(times)) for name, times in knots.items()}
+    inputs = {name: (torch.tensor(times, dtype=D), values[name]) for name, times in knots.items()}
+    x0 = leaf(2)
+    leaves = [t, x0, *values.values()]
+    found = []
+    for adjoint in ("discrete", "autograd"):
+        x = module.Model(rtol=1e-7, atol=1e-9, adjoint=adjoint)(t, x0=x0, inputs=inputs)
+        found.append((x, torch.autograd.grad(x.square().sum(), leaves)))
+    assert_close([found[0][0]], [found[1][0]], 1e-12)
+    assert_close(found[0][1], found[1][1], 1e-9)
+    exact = load(FORCED, "dopri5").Model(rtol=1e-11, atol=1e-12)(t, x0=x0, inputs=inputs)
+    assert_close([found[0][0]], [exact], 1e-5)
+
+
+def test_a_failure_of_variable_steps_is_told():
+    module = load("init x = 1\ndx/dt = x**2\n", "adams")
+    net = module.Model(rtol=1e-6, atol=1e-8)
+    x = net(torch.tensor([0.0, 0.5, 2.0], dtype=D))
+    assert not net.status.ok and torch.isnan(x[-1]).all() and torch.isfinite(x[1]).all()
+    assert "state x" in str(net.status)

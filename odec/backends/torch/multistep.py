@@ -5,6 +5,7 @@ k0 is the slope at the step's start, k1, k2, … those of the steps before; y th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -48,8 +49,32 @@ def step_context(method: Method, programs: Programs, writer: FunctionWriter) -> 
     return {
         "adams": adams_formulas(method),
         "starter": starter,
+        "highest": method.highest,
+        "quadrature": quadrature(method.highest),
         "step": formulas(starter, bool(programs.system.inputs)),
     }
+
+
+def quadrature(degree: int) -> list[tuple[str, str]]:
+    """Points and weights of Gauss's quadrature on [0, 1], exact for polynomials of the degree."""
+    count = degree // 2 + 1
+    points = []
+    for i in range(count):
+        x = math.cos(math.pi * (i + 0.75) / (count + 0.5))
+        for _ in range(50):
+            value, slope = _legendre(count, x)
+            x -= value / slope
+        slope = _legendre(count, x)[1]
+        points.append((repr((1 + x) / 2), repr(1 / ((1 - x * x) * slope * slope))))
+    return points
+
+
+def _legendre(n: int, x: float) -> tuple[float, float]:
+    """The Legendre polynomial of degree n and its derivative, by the three-term recurrence."""
+    before, value = 1.0, x
+    for k in range(2, n + 1):
+        before, value = value, ((2 * k - 1) * x * value - (k - 1) * before) / k
+    return value, n * (x * value - before) / (x * x - 1)
 
 
 def adams_formulas(method: Multistep) -> AdamsFormulas:
