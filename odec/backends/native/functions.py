@@ -47,6 +47,14 @@ _OUR_WORDS = """
     step_error step_error_block take take_pieces time_of trajectory_before worst_state ADAPTIVE
 """
 _RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
+_MATH_H = """
+    acos acosh asin asinh atan atanh cbrt copysign cos cosh drem erf erfc exp exp10 exp2 expm1 fdim finite
+    fma fmax fmin fmod frexp gamma hypot ilogb isinf isnan j0 j1 jn ldexp lgamma llrint llround log log10
+    log1p log2 logb lrint lround modf nan nearbyint nextafter pow10 remainder remquo rint round scalb
+    scalbln scalbn signgam significand sin sincos sinh tan tanh trunc y0 y1 yn
+"""
+_FUNCTIONS = frozenset(name + kind for name in _MATH_H.split() for kind in ("", "f", "l"))
+"""What math.h declares: names of variables may hide these, those of constants, which are global, may not."""
 
 _ARGUMENT = {"t": "(real)time_l"}
 _RESULT = {"dx": "dx", "y": "y", "t": "gt", "x": "gx", "p": "gp", "u": "gu"}
@@ -71,7 +79,8 @@ def c_spellings(programs: Programs, more: Iterable[Program] = ()) -> dict[str, s
     taken, renamed = set(names), {}
     for name in names:
         spelling = "".join(char if char.isascii() else _letter(char) for char in name)
-        while _clashes(spelling) or (spelling != name and spelling in taken):
+        functions = _FUNCTIONS if name in programs.consts else ()
+        while _clashes(spelling) or spelling in functions or (spelling != name and spelling in taken):
             spelling += "_"
         if spelling != name:
             taken.add(spelling)
