@@ -86,23 +86,18 @@ def explain(code: str) -> int:
 
 
 def _methods() -> str:
-    from odec.methods import METHODS
-    from odec.methods.listing import kind, other_names, steps
+    from odec.methods.listing import kind, listed, other_names, steps
 
-    rows = [
-        (m.name, kind(m), str(m.order), str(m.stages), steps(m), ", ".join(m.engines))
-        for m in METHODS.values()
-    ]
+    rows = [(m.name, kind(m), str(m.order), str(m.stages), steps(m), ", ".join(m.engines)) for m in listed()]
     found = table(("name", "kind", "order", "stages", "steps", "engines"), rows)
     return f"{found}\n{table(('other name', 'here'), other_names())}"
 
 
 def _methods_in_detail() -> str:
-    from odec.methods import METHODS
-    from odec.methods.listing import detail
+    from odec.methods.listing import detail, listed
 
     blocks = []
-    for method in METHODS.values():
+    for method in listed():
         facts = [f"    {name:<14}  {text}\n" for name, text in detail(method)]
         blocks.append(f"{method.name}\n{''.join(facts)}")
     return "\n".join(blocks)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from odec.methods import ALIASES, Implicit, Method, Multistep
+from odec.methods import ALIASES, AUTO, METHODS, Auto, Implicit, Method, Multistep
 from odec.methods.stability import stability
 
-KINDS = {"explicit": "explicit Runge–Kutta", "rosenbrock": "Rosenbrock", "multistep": "Adams"}
+KINDS = {
+    "explicit": "explicit Runge–Kutta",
+    "rosenbrock": "Rosenbrock",
+    "multistep": "Adams",
+    "auto": "tsit5 or rodas5p",
+}
 """What a family is called."""
 
 GRADIENTS = {
@@ -13,6 +18,7 @@ GRADIENTS = {
     "implicit": "discrete adjoint, tangent",
     "rosenbrock": "discrete adjoint, tangent",
     "multistep": "discrete adjoint, tangent",
+    "auto": "discrete adjoint, tangent",
 }
 """The derivatives that a family has; torch's own (`adjoint="autograd"`) work with all."""
 
@@ -24,25 +30,33 @@ REMARKS = {
 }
 """Where a method differs from what the same name means elsewhere."""
 
+AUTOMATIC = "every step by tsit5 or, where stability would limit that, by rodas5p; with dt all by rodas5p"
+"""What the method auto does."""
+
 NO_METHOD = {
     "scipy_solver": "no method of its own: SciPy's RK23, RK45, DOP853 and Radau are known by these names",
 }
 """Names of other libraries' solvers that are no method here, and what to take."""
 
 
-def kind(method: Method) -> str:
+def listed() -> list[Method | Auto]:
+    """Every method in registry order, then the one that chooses between two."""
+    return [*METHODS.values(), AUTO]
+
+
+def kind(method: Method | Auto) -> str:
     """The family, or the structure of an implicit Runge–Kutta method."""
     if isinstance(method, Implicit):
         return "diagonally implicit" if method.diagonal else "collocation"
     return KINDS[method.family]
 
 
-def steps(method: Method) -> str:
+def steps(method: Method | Auto) -> str:
     """Which steps it takes: fixed ones, and where it estimates its error adaptive ones."""
     return "fixed, adaptive" if method.adaptive else "fixed"
 
 
-def error(method: Method) -> str:
+def error(method: Method | Auto) -> str:
     """The order of the error estimate, in words."""
     if not method.adaptive:
         return "none"
@@ -50,12 +64,14 @@ def error(method: Method) -> str:
     return f"of order {order}"
 
 
-def stability_of(method: Method) -> str:
+def stability_of(method: Method | Auto) -> str:
     """What is known of the method's stability, in words."""
+    if isinstance(method, Auto):
+        return f"that of {method.stiff.name} where it takes over"
     return method.stability if isinstance(method, Multistep) else stability(method)
 
 
-def others(method: Method) -> list[str]:
+def others(method: Method | Auto) -> list[str]:
     """The method's other names."""
     return [name for name, own in ALIASES.items() if own == method.name]
 
@@ -65,7 +81,7 @@ def other_names() -> list[tuple[str, str]]:
     return [*ALIASES.items(), *NO_METHOD.items()]
 
 
-def detail(method: Method) -> list[tuple[str, str]]:
+def detail(method: Method | Auto) -> list[tuple[str, str]]:
     """Every fact of a method as pairs of a heading and a sentence."""
     facts = [
         ("kind", kind(method)),
@@ -78,6 +94,6 @@ def detail(method: Method) -> list[tuple[str, str]]:
         ("gradients", GRADIENTS[method.family]),
         ("source", method.source),
         ("other names", ", ".join(others(method))),
-        ("note", REMARKS.get(method.name, "")),
+        ("note", AUTOMATIC if isinstance(method, Auto) else REMARKS.get(method.name, "")),
     ]
     return [(name, text) for name, text in facts if text]

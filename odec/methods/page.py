@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from odec.methods import METHODS, Implicit, Method, Multistep, Rosenbrock, Tableau
-from odec.methods.listing import REMARKS, error, other_names, stability_of
+from odec.methods import AUTO, METHODS, Implicit, Method, Multistep, Rosenbrock, Tableau
+from odec.methods.listing import AUTOMATIC, REMARKS, error, other_names, stability_of
 
 _HEAD = """\
 # Methods
@@ -79,6 +79,13 @@ step the longest, and history begins anew at the knots of an input. Data in `ode
     ),
 )
 
+_AUTO = f"""
+## Two methods in one
+
+`auto` takes {AUTOMATIC}.
+Each trajectory switches by itself, in both directions, on the engine torch. Source: {AUTO.source}.
+"""
+
 _NAMES = """
 ## Other names
 
@@ -103,6 +110,7 @@ def page() -> str:
     for family, title, text in _SECTIONS:
         members = [method for method in METHODS.values() if isinstance(method, family)]
         parts.append(f"\n## {title}\n\n{text}\n{_methods(members)}")
+    parts.append(_AUTO)
     parts.append(_NAMES + "".join(f"- `{name}`: {remark}.\n" for name, remark in REMARKS.items()))
     parts.append("\n" + _table(("name", "here"), ((f"`{a}`", _code(b)) for a, b in other_names())))
     parts.append(_TABLEAUS)
