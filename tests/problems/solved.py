@@ -12,7 +12,7 @@ def final_units(name: str, method: str, rtol: float, engine: str = "torch") -> f
     """The error at the end of the problem in units of its tolerance; see Problem.units."""
     at = problem(name)
     module = odec.load(at.path, method=method, engine=engine)
-    model = module.Model(rtol=rtol, atol=at.atol(rtol), engine=engine)
+    model = module.Model(rtol=rtol, atol=at.atol(rtol), engine=engine, max_steps=1_000_000)
     with torch.no_grad():
         state = model(torch.tensor(at.span, dtype=torch.float64))[-1]
     assert model.status.ok.all(), str(model.status)

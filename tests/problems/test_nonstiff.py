@@ -23,3 +23,9 @@ def test_vern7(name):
 @pytest.mark.parametrize("name", [name for name in DETEST if name[0] != "d"])
 def test_tsit5(name):
     assert final_units(name, "tsit5", 1e-6) < 10
+
+
+@pytest.mark.parametrize("name", ["a3", "b4", "c5", "d5", "e2"])
+def test_vern9_native(name):
+    for rtol in TOLERANCES:
+        assert final_units(name, "vern9", rtol, "native") < 10
