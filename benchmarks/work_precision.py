@@ -53,12 +53,15 @@ def measure(
     except (ImportError, Absent) as reason:
         _say(f"  {solver}: {str(reason).splitlines()[0]}")
         return []
+    except Exception as reason:  # one that breaks must not end the others' run
+        _say(f"  {solver}: {type(reason).__name__} {reason}")
+        return []
     points = []
     for rtol in rtols:
         try:
             call = solve(rtol)
             error = problem.error(call())
-        except Exception as reason:  # a peer that breaks must not end the others' run
+        except Exception as reason:  # nor must one tolerance end the rest
             _say(f"  {solver} at {rtol:g}: {type(reason).__name__} {str(reason).splitlines()[0][:90]}")
             continue
         seconds = _seconds(call)
@@ -86,7 +89,7 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 
 def odec(method: str, engine: str) -> Callable[[Any], Solve]:
-    """odec's method on an engine, through the generated Model without a graph."""
+    """odec's method on an engine, through the generated Model, for simulation alone."""
 
     def prepare(problem: Any) -> Solve:
         import torch
@@ -97,7 +100,8 @@ def odec(method: str, engine: str) -> Callable[[Any], Solve]:
         t = torch.tensor(problem.span, dtype=torch.float64)
 
         def solve(rtol: float) -> Callable[[], np.ndarray]:
-            model = module.Model(rtol=rtol, atol=rtol * problem.atol, engine=engine, max_steps=1_000_000)
+            options = {"rtol": rtol, "atol": rtol * problem.atol, "max_steps": 1_000_000}
+            model = module.Model(engine=engine, adjoint="none", **options)
 
             def call() -> np.ndarray:
                 with torch.no_grad():
