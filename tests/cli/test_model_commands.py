@@ -14,7 +14,7 @@ import pytest
 from cli_support import DECAY, Run
 
 import odec as package
-from odec.methods import ALIASES, METHODS
+from odec.methods import ALIASES, AUTO, METHODS
 
 BROKEN = "dx/dt = -k*z\ninit x = 1\nparam k = 1\n"
 
@@ -260,8 +260,8 @@ TORCHDIFFEQ = """dopri8 dopri5 bosh3 fehlberg2 adaptive_heun euler midpoint heun
 def test_list_methods_is_the_registry(odec: Run) -> None:
     methods, _, names = odec("list", "methods").stdout.partition("\n\n")
     rows = methods.splitlines()[2:]
-    assert [row.split()[0] for row in rows] == list(METHODS)
-    for row, method in zip(rows, METHODS.values(), strict=True):
+    assert [row.split()[0] for row in rows] == [*METHODS, "auto"]
+    for row, method in zip(rows, [*METHODS.values(), AUTO], strict=True):
         columns = re.split(r"  +", row)
         assert columns[2:4] == [str(method.order), str(method.stages)]
         assert ("adaptive" in columns[4]) == method.adaptive
@@ -273,8 +273,8 @@ def test_list_methods_is_the_registry(odec: Run) -> None:
 
 def test_list_methods_in_detail(odec: Run) -> None:
     blocks = odec("list", "methods", "--detail").stdout.split("\n\n")
-    assert [block.split("\n")[0] for block in blocks] == list(METHODS)
-    for block, method in zip(blocks, METHODS.values(), strict=True):
+    assert [block.split("\n")[0] for block in blocks] == [*METHODS, "auto"]
+    for block, method in zip(blocks, [*METHODS.values(), AUTO], strict=True):
         for word in ("kind", "order", "stages", "stability", "engines", "gradients", method.source):
             assert word in block
     assert "L-stable" in blocks[list(METHODS).index("rodas5p")]
