@@ -31,7 +31,7 @@ _CALLS = {
     "gamma": "gamma(a + 0.01) + gamma(3 + b)",
 }
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
-_SKIPPED = {"true", "false", "digamma", "trigamma", "expm1", "log1p"}  # written by passes alone; two follow below
+_SKIPPED = {"true", "false", "digamma", "trigamma", "expm1", "log1p"}  # made by passes; two follow below
 
 
 def formula(op):
