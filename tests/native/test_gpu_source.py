@@ -28,9 +28,9 @@ def example(name):
     return load((ROOT / f"examples/{name}/{name}.ode").read_text(encoding="utf-8"))
 
 
-def figures(module, kernel, dtype, arch="sm_90", times=False):
+def figures(module, kernel, dtype, arch="sm_90", times=False, **more):
     """Registers, stack and spilled bytes of a kernel, as the compiler counts them."""
-    defines = module._defines(kernel, dtype, False, times, 1, 0)
+    defines = module._defines(kernel, dtype, False, times, 1, 0, **more)
     options = [
         f"--gpu-architecture={arch}",
         "--ptxas-options=-v",
