@@ -3,7 +3,8 @@
 Names that mean something else in Python, torch or the generated module
 
 Written by odec 0.1.0 from clashes.ode (sha256 8ac0d21d4de2e438).
-Method: dopri5, order 5, 6 stages (Dormand & Prince, J. Comput. Appl. Math. 6 (1980) 19–26).
+Method: dopri5, order 5, 6 stages, adaptive or of fixed step (Dormand & Prince, J. Comput. Appl. Math. 6
+(1980) 19–26).
 Engine: torch. Needs torch and nothing else; edit the model and compile it again rather than this file.
 
 Renamed, as the name means something else in Python or here: None -> None_, __class__ -> __class___, class ->
@@ -14,8 +15,10 @@ class_, dt -> dt_, du -> du_, forward -> forward_, lambda -> lambda_, len -> len
 from __future__ import annotations
 
 import difflib
+import functools
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -355,6 +358,32 @@ def step(x, t, h, p, clip=None):
     return x + h * (35 / 384 * k1 + 500 / 1113 * k3 + 125 / 192 * k4 - 2187 / 6784 * k5 + 11 / 84 * k6)
 
 
+def step_error(x, t, h, p, clip=None):
+    """One step and an estimate of its local error: the states at t + h and the error, both (..., 8)."""
+    k1 = slope(t, x, p, clip)
+    k2 = slope(t + h / 5, x + h / 5 * k1, p, clip)
+    k3 = slope(t + 3 * h / 10, x + h / 40 * (3 * k1 + 9 * k2), p, clip)
+    k4 = slope(t + 4 * h / 5, x + h / 45 * (44 * k1 - 168 * k2 + 160 * k3), p, clip)
+    k5 = slope(
+        t + 8 * h / 9,
+        x + h * (19372 / 6561 * k1 - 25360 / 2187 * k2 + 64448 / 6561 * k3 - 212 / 729 * k4),
+        p,
+        clip,
+    )
+    k6 = slope(
+        t + h,
+        x + h * (9017 / 3168 * k1 - 355 / 33 * k2 + 46732 / 5247 * k3 + 49 / 176 * k4 - 5103 / 18656 * k5),
+        p,
+        clip,
+    )
+    x_next = x + h * (35 / 384 * k1 + 500 / 1113 * k3 + 125 / 192 * k4 - 2187 / 6784 * k5 + 11 / 84 * k6)
+    k7 = slope(t + h, x_next, p, clip)
+    error = h * (
+        71 / 57600 * k1 - 71 / 16695 * k3 + 71 / 1920 * k4 - 17253 / 339200 * k5 + 22 / 525 * k6 - 1 / 40 * k7
+    )
+    return x_next, error
+
+
 def step_vjp(x, t, h, p, w, clip=None, wrt_times=False):
     """The adjoint of one step: from the cotangent w of the states at t + h to those of what went in.
 
@@ -499,17 +528,27 @@ class StepCell(nn.Module):
         return step(x, t, dt, p, clip)
 
 
+def checked_times(t):
+    """The times t (T,) as numbers. Raises ValueError where they are not finite, or go forth and back."""
+    times = t.tolist()
+    for i, time in enumerate(times):
+        if not math.isfinite(time):
+            raise ValueError(f"the times must be finite numbers; t[{i}] is {time}")
+    moves = [b - a for a, b in zip(times, times[1:])]
+    first = next((move for move in moves if move), 0.0)
+    for i, move in enumerate(moves):
+        if move < 0 < first or first < 0 < move:
+            turn = f"t[{i + 1}] = {times[i + 1]:g} comes after {times[i]:g}"
+            raise ValueError(f"the times must all increase or all decrease; {turn}")
+    return times
+
+
 def mesh(t, dt):
     """Start, step and number of equal steps, each at most dt, of every interval between the times t (T,)."""
-    times = t.tolist()
-    if not all(math.isfinite(time) for time in times):
-        raise ValueError("the times must be finite numbers")
-    pairs = list(zip(times, times[1:]))
-    if any(b > a for a, b in pairs) and any(b < a for a, b in pairs):
-        raise ValueError("the times must all increase or all decrease")
+    times = checked_times(t)
     rounding = 4 * torch.finfo(t.dtype).eps
     intervals = []
-    for a, b in pairs:
+    for a, b in zip(times, times[1:]):
         steps = abs(b - a) / dt
         steps = math.ceil(steps * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
         count = max(steps, 1)
@@ -523,6 +562,20 @@ def _spacing(steps, checkpoints):
         return 1
     kept = math.isqrt(max(steps - 1, 0)) + 1 if checkpoints < 0 else checkpoints
     return max(1, -(-steps // kept))
+
+
+def _empty(rows, x):
+    """Room for states like x (*batch, n) in rows, each state contiguous."""
+    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
+
+
+def _sum_to(value, shape):
+    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    if value.shape == shape:
+        return value
+    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
+    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
+    return value.sum(axes, keepdim=True) if axes else value
 
 
 def solve(t, x0, p, dt, clip, checkpoints):
@@ -544,11 +597,6 @@ def solve(t, x0, p, dt, clip, checkpoints):
             done += 1
         xs[k + 1] = x
     return xs, kept
-
-
-def _empty(rows, x):
-    """Room for states like x (*batch, n) in rows, each state contiguous."""
-    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
 
 
 def solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
@@ -633,13 +681,217 @@ def solve_plain(t, x0, p, dt, clip):
     return torch.stack(xs)
 
 
-def _sum_to(value, shape):
-    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
-    if value.shape == shape:
-        return value
-    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
-    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
-    return value.sum(axes, keepdim=True) if axes else value
+_NOT_FINITE, _UNDERFLOW, _MAX_STEPS, _UNSOLVED = 1, 2, 3, 4
+"""What ended a trajectory: f not finite at the start, a step below the least, max_steps, no finite step."""
+
+
+def stops_of(t):
+    """Where steps must end: the times t (T,).
+
+    Returns (time, its index in t) in the order of integration.
+    """
+    times = checked_times(t)
+    return list(zip(times, range(len(times))))
+
+
+class _Control:
+    """The step sizes h (*batch) of every trajectory, and what became of it: a PI controller.
+
+    factor = 0.9 err^(-0.7/5) err_before^(0.4/5), between 0.2 and 10, and no growth after a rejection.
+    Gustafsson, ACM TOMS 17 (1991) 533–554; Hairer & Wanner II, IV.2.
+    """
+
+    def __init__(self, x, control):
+        first_step, self.min_step, self.max_step, self.max_steps, self.rtol, *atol = control
+        self.eps = 16 * torch.finfo(x.dtype).eps
+        self.min_step = self.min_step or torch.finfo(x.dtype).tiny
+        self.atol, self.h = x.new_tensor(atol), torch.full_like(x[..., 0], first_step)
+        self.before = torch.ones_like(self.h)
+        self.rejected_last = torch.zeros_like(self.h, dtype=torch.bool)
+        self.accepted, self.rejected, self.code, self.state, self.worst = torch.zeros(
+            (5, *self.h.shape), dtype=torch.long, device=x.device
+        )
+        self.time = torch.full_like(self.h, math.nan)
+
+    def scaled(self, value, x):
+        """value / (atol + rtol·|x|). Hairer, Nørsett & Wanner I, II.4, eq. 4.10."""
+        return value / (self.atol + self.rtol * x.abs())
+
+    def start(self, x, a, b, p, clip):
+        """Choose the first step, towards b. Hairer, Nørsett & Wanner I, II.4, page 169."""
+        time, span = torch.full_like(x[..., :1], a), b - a
+        k1 = slope(time, x, p, clip)
+        wrong = ~(torch.isfinite(x) & torch.isfinite(k1))
+        self.fail(wrong.any(-1), _NOT_FINITE, a, wrong.to(torch.long).argmax(-1))
+        if bool((self.h == 0).any()):
+            d0, d1 = _size(self.scaled(x, x)), _size(self.scaled(k1, x))
+            guess = torch.where((d0 < 1e-5) | (d1 < 1e-5), 1e-6, 0.01 * d0 / d1).clamp(max=abs(span))
+            forth = math.copysign(1, span) * guess.unsqueeze(-1)
+            k2 = slope(time + forth, x + forth * k1, p, clip)
+            most = torch.maximum(d1, _size(self.scaled(k2 - k1, x)) / guess)
+            second = _power(0.01 / most, 0.16666666666666666)
+            second = torch.where(most <= 1e-15, (1e-3 * guess).clamp(min=1e-6), second)
+            self.h = torch.nan_to_num(torch.minimum(100 * guess, second), nan=1e-6)
+        self.h = self.h.clamp(max=self.max_step)
+
+    def judge(self, active, trial, norm):
+        """Which of the active trajectories accept their step; sets the size of the next."""
+        good = active & (norm <= 1)
+        bad = active & ~good
+        norm = norm.clamp(min=1e-10)
+        factor = 0.9 * _power(norm, -0.14) * _power(self.before, 0.08)
+        factor = torch.where(self.rejected_last, factor.clamp(0.2, 1), factor.clamp(0.2, 10))
+        after = torch.where(trial < self.h, torch.maximum(trial * factor, self.h), trial * factor)
+        less = trial * torch.nan_to_num(0.9 * _power(norm, -0.2), nan=0.1).clamp(0.1, 0.9)
+        self.h = torch.where(good, after.clamp(self.min_step, self.max_step), torch.where(bad, less, self.h))
+        self.before = torch.where(good, norm.clamp(min=1e-4), self.before)
+        self.rejected_last = torch.where(active, bad, self.rejected_last)
+        self.accepted += good
+        self.rejected += bad
+        return good
+
+    def fail(self, which, code, time, state):
+        """Note what ended some trajectories: its code, time and state."""
+        new = which & (self.code == 0)
+        self.code = torch.where(new, code, self.code)
+        self.time = torch.where(new, time, self.time)
+        self.state = torch.where(new, state, self.state)
+
+    def report(self):
+        """Code, time and state of a failure, steps accepted and rejected: (*batch, 5)."""
+        columns = (self.code, self.time, self.state, self.accepted, self.rejected)
+        return torch.stack([column.to(self.h.dtype) for column in columns], -1)
+
+
+def _power(value, exponent):
+    """value**exponent, which torch would round otherwise for one trajectory than for many."""
+    return torch.exp(exponent * torch.log(value))
+
+
+def _size(value):
+    """The root mean square over the states."""
+    return value.square().mean(-1).sqrt()
+
+
+def solve_adaptive(t, x0, p, control, clip, record=True):
+    """The states at the times t (T,), the mesh that each trajectory took, and a report, without a graph.
+
+    x0 (*batch, 8), p (..., 16) that broadcasts with it. control: first step (0: chosen), least and longest
+    step, most steps, rtol, atol of each state. Each step keeps its local error within atol + rtol·|x|, and
+    steps end on the times.
+
+    Returns (T, *batch, 8); for each step (S, *batch, 11), if record: the states before it, its start
+    and size as parts of the interval between two stops (size 0 where a trajectory waited),
+    the number of that interval; and (*batch, 5), see _Control.report.
+    """
+    stops, xs, rows = stops_of(t), _empty(len(t), x0), [] if record else None
+    pace, x = _Control(x0, control), x0
+    xs[0] = x0
+    intervals = [(a, b) for (a, _), (b, _) in zip(stops, stops[1:])]
+    begin, end = next(((a, b) for a, b in intervals if a != b), (stops[0][0],) * 2)
+    pace.start(x, begin, end, p, clip)
+    for k, (a, b) in enumerate(intervals):
+        x = _cross(x, a, b, k, p, pace, rows, clip)
+        xs[k + 1] = torch.where((pace.code == 0).unsqueeze(-1), x, math.nan)
+    kept = torch.stack(rows) if rows else x.new_zeros((0, *x.shape[:-1], 11))
+    return xs, kept, pace.report()
+
+
+def _cross(x, a, b, k, p, pace, rows, clip):
+    """Integrate from stop a to b, each trajectory by its own steps; accepted ones are added to the rows."""
+    span, sign = abs(b - a), math.copysign(1, b - a)
+    done = torch.zeros_like(x[..., 0])
+    while span:
+        time = a + sign * done
+        used_up = (done < span) & (pace.accepted + pace.rejected >= pace.max_steps)
+        pace.fail(used_up, _MAX_STEPS, time, pace.worst)
+        active = (pace.code == 0) & (done < span)
+        if not bool(active.any()):
+            break
+        left = span - done
+        lands = pace.h >= left * (1 - 1e-12)
+        trial = torch.where(lands, left, torch.where(left < 2 * pace.h, left / 2, pace.h))
+        trial = torch.where(active, trial, 0.0)
+        x_next, error = step_error(x, time.unsqueeze(-1), sign * trial.unsqueeze(-1), p, clip)
+        error = pace.scaled(error, torch.maximum(x.abs(), x_next.abs()))
+        norm = _size(error)
+        good = pace.judge(active, trial, norm)
+        if rows is not None and bool(good.any()):
+            part = torch.where(good, trial / span, 0.0)
+            columns = (done / span, part, torch.full_like(part, k))
+            rows.append(torch.cat((x, torch.stack(columns, -1)), -1))
+        x = torch.where(good.unsqueeze(-1), x_next, x)
+        done = torch.where(good, torch.where(lands, span, done + trial), done)
+        pace.worst = torch.where(active, torch.nan_to_num(error.abs(), nan=math.inf).argmax(-1), pace.worst)
+        least = (pace.eps * time.abs()).clamp(min=pace.min_step)
+        code = torch.where(torch.isfinite(norm), _UNDERFLOW, _UNSOLVED)
+        pace.fail(active & ~good & (pace.h < least), code, time, pace.worst)
+    return x
+
+
+def _by_interval(kept, count):
+    """A mesh's rows by interval: the states before a step, its start and size (*batch, 1)."""
+    intervals = [[] for _ in range(count)]
+    numbers = kept[..., -1].reshape(len(kept), -1)[:, 0].tolist() if kept.numel() else []
+    for k, row in zip(numbers, kept):
+        intervals[int(k)].append((row[..., :-3], row[..., -3:-2], row[..., -2:-1]))
+    return intervals
+
+
+def solve_vjp_adaptive(t, xs, kept, p, w_xs, clip, wrt_times):
+    """The discrete adjoint on the mesh that solve_adaptive took: the exact gradient of the numbers computed.
+
+    The mesh counts as fixed in relation to the stops. Returns what solve_vjp returns.
+    """
+    stops, each = stops_of(t), p.expand(*xs.shape[1:-1], p.shape[-1])
+    intervals = _by_interval(kept, len(stops) - 1)
+    w, g_p = torch.zeros_like(xs[0]), torch.zeros_like(each)
+    g_t = w_xs.new_zeros((len(stops), *w_xs.shape[1:-1]))
+    for k in range(len(intervals) - 1, -1, -1):
+        (a, _), (b, output) = stops[k], stops[k + 1]
+        w = w + w_xs[output]
+        for x, begin, part in reversed(intervals[k]):
+            time, h, moved = a + (b - a) * begin, (b - a) * part, part != 0
+            w_next, d_p, d_t, d_h = step_vjp(x, time, h, each, w, clip, wrt_times)
+            w, g_p = torch.where(moved, w_next, w), torch.where(moved, g_p + d_p, g_p)
+            if wrt_times:
+                slide = begin.squeeze(-1) * d_t + part.squeeze(-1) * d_h
+                g_t[k] += torch.where(moved.squeeze(-1), d_t - slide, 0.0)
+                g_t[k + 1] += torch.where(moved.squeeze(-1), slide, 0.0)
+    outputs = [j for j, (_, output) in enumerate(stops) if output is not None]
+    return (g_t[outputs], w + w_xs[0], _sum_to(g_p, p.shape))
+
+
+def solve_jvp_adaptive(t, x0, p, d_t, d_x0, d_p, control, clip):
+    """The tangent of solve_adaptive on the mesh that it takes; its arguments are those of solve_jvp."""
+    xs, kept, _ = solve_adaptive(t, x0, p, control, clip)
+    stops, d_t, d_x, tangents = stops_of(t), d_t.unsqueeze(-1), d_x0, [d_x0]
+    moves = d_t
+    for k, rows in enumerate(_by_interval(kept, len(stops) - 1)):
+        (a, _), (b, _), d_span = stops[k], stops[k + 1], moves[k + 1] - moves[k]
+        for x, begin, part in rows:
+            time, h, d_time = a + (b - a) * begin, (b - a) * part, moves[k] + begin * d_span
+            d_h = part * d_span
+            d_next = step_jvp(x, time, h, p, d_x, d_time, d_h, d_p, clip)
+            d_x = torch.where(part != 0, d_next[1], d_x)
+        tangents.append(d_x)
+    return torch.where(torch.isnan(xs), math.nan, torch.stack(tangents))
+
+
+def solve_plain_adaptive(t, x0, p, control, clip):
+    """The states by plain tensor operations on the mesh that solve_adaptive takes, and its report."""
+    with torch.no_grad():  # and detached, as no_grad leaves forward derivatives alone
+        given = (t.detach(), x0.detach(), p.detach())
+        found, kept, report = solve_adaptive(*given, control, clip)
+    stops, x, xs = stops_of(t.detach()), x0, [x0]
+    moving = t
+    for k, rows in enumerate(_by_interval(kept, len(stops) - 1)):
+        start, span = moving[k], moving[k + 1] - moving[k]
+        for _, begin, part in rows:
+            x_next = step(x, start + begin * span, part * span, p, clip)
+            x = torch.where(part != 0, x_next, x)
+        xs.append(x)
+    return torch.where(torch.isnan(found), math.nan, torch.stack(xs)), report
 
 
 _ALL, _SQRT, _CONTINUOUS = 0, -1, -2
@@ -652,55 +904,57 @@ class _Solve(torch.autograd.Function):
     """solve with its derivatives: backwards by the adjoint, forwards by the tangent, batched under vmap."""
 
     @staticmethod
-    def forward(t, x0, p, dt, clip, checkpoints, compiling):
-        operator = _solve_operator if compiling else solve
+    def forward(t, x0, p, dt, control, clip, checkpoints, compiling):
+        operator = _solve_operator if compiling else _states
         keep = 1 if checkpoints == _CONTINUOUS else checkpoints
-        return operator(t, x0, p, dt, clip, keep)
+        return operator(t, x0, p, dt, control, clip, keep)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        t, x0, p, ctx.dt, ctx.clip, ctx.checkpoints, ctx.compiling = inputs
-        xs, kept = output
-        ctx.mark_non_differentiable(kept)
+        t, x0, p, ctx.dt, ctx.control, ctx.clip, ctx.checkpoints, ctx.compiling = inputs
+        xs, kept, report = output
+        ctx.mark_non_differentiable(kept, report)
         ctx.save_for_backward(t, xs, kept, p)
         ctx.save_for_forward(t, x0, p)
 
     @staticmethod
-    def backward(ctx, w_xs, _):
+    def backward(ctx, w_xs, *_):
         t, xs, kept, p = ctx.saved_tensors
-        options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0], ctx.compiling)
+        options = (ctx.dt, ctx.control, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0], ctx.compiling)
         g_t, g_x0, g_p = _Adjoint.apply(t, xs, kept, p, w_xs, *options)
         g_t = g_t.flatten(1).sum(1) if g_t.dim() > 1 else g_t
-        return g_t, g_x0, g_p, None, None, None, None
+        return g_t, g_x0, g_p, None, None, None, None, None
 
     @staticmethod
-    def jvp(ctx, d_t, d_x0, d_p, _dt, _clip, _checkpoints, _compiling):
+    def jvp(ctx, d_t, d_x0, d_p, _dt, _control, _clip, _checkpoints, _compiling):
         t, x0, p = ctx.saved_tensors
         d_t, d_x0, d_p = (_or_zeros(*pair) for pair in ((d_t, t), (d_x0, x0), (d_p, p)))
-        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, ctx.dt, ctx.clip), None
+        options = (ctx.dt, ctx.control, ctx.clip)
+        tangent = _Tangent.apply(t, x0, p, d_t, d_x0, d_p, *options)
+        return tangent, None, None
 
     @staticmethod
-    def vmap(info, in_dims, t, x0, p, dt, clip, checkpoints, compiling):
+    def vmap(info, in_dims, t, x0, p, dt, control, clip, checkpoints, compiling):
         _same_for_all(in_dims[0], "times")
         size, batch = info.batch_size, x0.dim() - 1 - (in_dims[1] is not None)
         x0 = _to_front(x0, in_dims[1], size)
         p = _into_batch(p, in_dims[2], batch, 1, size)
-        return _Solve.apply(t, x0, p, dt, clip, checkpoints, compiling), (1, 1)
+        return _Solve.apply(t, x0, p, dt, control, clip, checkpoints, compiling), (1, 1, 0)
 
 
 class _Adjoint(torch.autograd.Function):
     """The cotangents of solve's arguments; differentiable no further."""
 
     @staticmethod
-    def forward(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling):
+    def forward(t, xs, kept, p, w_xs, dt, control, clip, checkpoints, wrt_times, compiling):
+        options = (dt, control, clip, checkpoints, wrt_times)
         if compiling:
-            options = (dt, clip, checkpoints, wrt_times)
             return tuple(_adjoint_operator(t, xs, kept, p, w_xs, *options))
-        return _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
+        return _adjoint(t, xs, kept, p, w_xs, *options)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.compiling = inputs[9]
+        ctx.compiling = inputs[10]
         if ctx.compiling:
             ctx.save_for_backward(*inputs[:5])
 
@@ -709,21 +963,20 @@ class _Adjoint(torch.autograd.Function):
         if not ctx.compiling:
             raise RuntimeError(_ONCE)
         refused = [_refuse_operator(value, list(cotangents)) for value in ctx.saved_tensors]
-        return *refused[:5], None, None, None, None, None
+        return *refused[:5], None, None, None, None, None, None
 
     @staticmethod
     def jvp(ctx, *_):
         raise RuntimeError(_ONCE)
 
     @staticmethod
-    def vmap(info, in_dims, t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling):
+    def vmap(info, in_dims, t, xs, kept, p, w_xs, *options):
         _same_for_all(in_dims[0], "times")
         size, batch = info.batch_size, xs.dim() - 2 - (in_dims[1] is not None)
         shape = p.shape if in_dims[3] is None else p.movedim(in_dims[3], 0).shape[1:]
         xs, kept = _to_second(xs, in_dims[1], size), _to_second(kept, in_dims[2], size)
         w_xs = _to_second(w_xs, in_dims[4], size)
         p = _into_batch(p, in_dims[3], batch, 1, size, always=True)
-        options = (dt, clip, checkpoints, wrt_times, compiling)
         g_t, g_x0, g_p = _Adjoint.apply(t, xs, kept, p, w_xs, *options)
         return (g_t, g_x0, g_p.reshape(size, *shape)), (1, 0, 0)
 
@@ -732,7 +985,9 @@ class _Tangent(torch.autograd.Function):
     """The tangent of solve's states; differentiable no further."""
 
     @staticmethod
-    def forward(t, x0, p, d_t, d_x0, d_p, dt, clip):
+    def forward(t, x0, p, d_t, d_x0, d_p, dt, control, clip):
+        if control:
+            return solve_jvp_adaptive(t, x0, p, d_t, d_x0, d_p, control, clip)
         return solve_jvp(t, x0, p, d_t, d_x0, d_p, dt, clip)
 
     @staticmethod
@@ -748,7 +1003,7 @@ class _Tangent(torch.autograd.Function):
         raise RuntimeError(_ONCE)
 
     @staticmethod
-    def vmap(info, in_dims, t, x0, p, d_t, d_x0, d_p, dt, clip):
+    def vmap(info, in_dims, t, x0, p, d_t, d_x0, d_p, dt, control, clip):
         _same_for_all(in_dims[0], "times")
         size, batch = info.batch_size, x0.dim() - 1 - (in_dims[1] is not None)
         x0, d_x0 = _to_front(x0, in_dims[1], size), _to_front(d_x0, in_dims[4], size)
@@ -756,29 +1011,54 @@ class _Tangent(torch.autograd.Function):
         if in_dims[3] is not None:
             d_t = d_t.movedim(in_dims[3], 1)
             d_t = d_t.reshape(*d_t.shape[:2], *[1] * (batch - d_t.dim() + 2), *d_t.shape[2:])
-        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, dt, clip), 1
+        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, dt, control, clip), 1
 
 
-def _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
+def _states(t, x0, p, dt, control, clip, checkpoints):
+    """The states, what the adjoint keeps and a report of adaptive runs (*batch, 5)."""
+    if control:
+        return solve_adaptive(t, x0, p, control, clip, record=checkpoints != 1)
+    return *solve(t, x0, p, dt, clip, checkpoints), x0.new_zeros((*x0.shape[:-1], 0))
+
+
+def _adjoint(t, xs, kept, p, w_xs, dt, control, clip, checkpoints, wrt_times):
+    if control:
+        return solve_vjp_adaptive(t, xs, kept, p, w_xs, clip, wrt_times)
     if checkpoints == _CONTINUOUS:
         return solve_vjp_continuous(t, xs, p, w_xs, dt, clip)
     return solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
 
 
-@torch.library.custom_op("odec_8ac0d21d4de2_dopri5::solve", mutates_args=())
+def _free_namespace(name):
+    """A free namespace of torch.ops: a module loaded again must not replace operators that are in use."""
+    numbered = (f"{name}_{n}" for n in itertools.count(1))
+    return next(found for found in numbered if not hasattr(getattr(torch.ops, found), "solve"))
+
+
+_OPERATORS = _free_namespace("odec_8ac0d21d4de2_dopri5")
+
+
+@torch.library.custom_op(f"{_OPERATORS}::solve", mutates_args=())
 def _solve_operator(
-    t: Tensor, x0: Tensor, p: Tensor, dt: float, clip: float | None, checkpoints: int
-) -> tuple[Tensor, Tensor]:
-    """solve as one opaque operator, for torch.compile."""
-    return solve(t, x0, p, dt, clip, checkpoints)
+    t: Tensor,
+    x0: Tensor,
+    p: Tensor,
+    dt: float,
+    control: list[float],
+    clip: float | None,
+    checkpoints: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """_states as one opaque operator, for torch.compile; the mesh, of unforeseen length, is not kept."""
+    xs, kept, report = _states(t, x0, p, dt, control, clip, checkpoints)
+    return xs, _empty(1, x0) if control else kept, report
 
 
 @_solve_operator.register_fake
-def _(t, x0, p, dt, clip, checkpoints):
-    return _empty(len(t), x0), _empty(1, x0)
+def _(t, x0, p, dt, control, clip, checkpoints):
+    return _empty(len(t), x0), _empty(1, x0), x0.new_empty((*x0.shape[:-1], 5 if control else 0))
 
 
-@torch.library.custom_op("odec_8ac0d21d4de2_dopri5::adjoint", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::adjoint", mutates_args=())
 def _adjoint_operator(
     t: Tensor,
     xs: Tensor,
@@ -786,22 +1066,25 @@ def _adjoint_operator(
     p: Tensor,
     w_xs: Tensor,
     dt: float,
+    control: list[float],
     clip: float | None,
     checkpoints: int,
     wrt_times: bool,
 ) -> list[Tensor]:
-    """_adjoint as one opaque operator, for torch.compile."""
-    gradients = _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
+    """_adjoint as one opaque operator, for torch.compile; adaptive steps are found anew."""
+    if control:
+        kept = solve_adaptive(t, xs[0], p, control, clip)[1]
+    gradients = _adjoint(t, xs, kept, p, w_xs, dt, control, clip, checkpoints, wrt_times)
     return [gradient.clone(memory_format=torch.contiguous_format) for gradient in gradients]
 
 
 @_adjoint_operator.register_fake
-def _(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
+def _(t, xs, kept, p, w_xs, dt, control, clip, checkpoints, wrt_times):
     like = [xs[..., 0], xs[0], p]
     return [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
 
 
-@torch.library.custom_op("odec_8ac0d21d4de2_dopri5::refuse", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::refuse", mutates_args=())
 def _refuse_operator(value: Tensor, cotangents: list[Tensor]) -> Tensor:
     """Stands for a second derivative, which torch.compile traces even where none is asked for."""
     raise RuntimeError(_ONCE)
@@ -855,13 +1138,26 @@ def _apply_solve(*args):
 
 
 class Failure:
-    """One trajectory that left the finite numbers: its batch index, the state, the time and a sentence."""
+    """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
-    def __init__(self, batch, state, time, at_start):
+    def __init__(self, batch, state, time, at_start, code=None):
         self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
+        self.code = code
 
     def __str__(self):
         where = f" of trajectory {self.batch}" if self.batch else ""
+        when = f"at t = {self.time:.6g}"
+        if self.code == _NOT_FINITE:
+            return f"state {self.state}{where} or its derivative is not finite at the start, {when[3:]}"
+        if self.code == _UNDERFLOW:
+            reason = f"the error of state {self.state}{where} forces the step below the least {when}"
+            return f"{reason}; try a stiff method such as rodas5p, a looser tolerance, or an end before it"
+        if self.code == _MAX_STEPS:
+            reason = f"max_steps are used up {when}{where}, where state {self.state} has the largest error"
+            return f"{reason}; try a stiff method such as rodas5p, a looser tolerance, or more max_steps"
+        if self.code == _UNSOLVED:
+            reason = f"however small the step {when}, state {self.state}{where} is no finite number after it"
+            return f"{reason}; look for a division by zero or the like in its equation"
         if self.at_start:
             return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}"
         return (
@@ -871,30 +1167,67 @@ class Failure:
 
 
 class Status:
-    """What happened in a call, per trajectory: `ok` (*batch) bool, `steps` (the number that each took).
+    """What happened in a call, per trajectory: `ok` (*batch) bool, `steps` and `rejected`, how many it took.
 
-    `failures` lists those that left the finite numbers; str() says it in sentences.
+    With fixed steps, `steps` is one number for all, and none is rejected. `failures` lists the trajectories
+    that could not be finished; str() says it in sentences.
     """
 
-    def __init__(self, t, xs, retake):
+    def __init__(self, t, xs, retake, report):
         self.ok = torch.isfinite(xs).flatten(-1).all(-1).all(0)
-        self._t, self._xs, self._retake = t, xs, retake
-        self.steps = sum(count for _, _, count in mesh(t, retake.dt)) if len(t) else 0
+        self._t, self._xs, self._retake, self._report = t, xs, retake, report
+        if retake.control:
+            self.steps, self.rejected = report[..., 3].to(torch.long), report[..., 4].to(torch.long)
+            self.ok = self.ok & (report[..., 0] == 0)
+        else:
+            self.steps, self.rejected = sum(count for _, _, count in mesh(t, retake.dt)), 0
 
     @property
     def failures(self):
-        """The first failing step of each trajectory, found by taking its steps again."""
+        """The failure of each trajectory; that of fixed steps is found by taking its steps again."""
         return [self._failure(tuple(index.tolist())) for index in torch.nonzero(~self.ok)]
 
     def __str__(self):
         failed = int((~self.ok).sum())
         if not failed:
-            return f"ok: {self.steps} steps"
+            return "; ".join([f"ok: {self._counts()}", *([self.stiffness] if self.stiffness else [])])
         shown = [str(self._failure(tuple(index.tolist()))) for index in torch.nonzero(~self.ok)[:3]]
         rest = [f"and {failed - len(shown)} more"] if failed > len(shown) else []
+        rest += [self.stiffness] if self.stiffness else []
         return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
 
+    def _counts(self):
+        if not self._retake.control:
+            return f"{self.steps} steps"
+        least, most, rejected = int(self.steps.min()), int(self.steps.max()), int(self.rejected.sum())
+        several = f"{least} to {most} steps each" if least < most else f"{most} steps"
+        return f"{several}, {rejected} rejected" if rejected else several
+
+    @functools.cached_property
+    def stiffness(self):
+        """A sentence where stability rather than the tolerance sets the steps: a stiff problem. Else "".
+
+        If many steps were taken, a few of the longest run are taken again from some of its times, to see how
+        h·|λ| stands to the end of the method's interval of stability. Hairer & Wanner II, IV.2.
+        """
+        many = (self.steps + self.rejected) if self._retake.control else torch.zeros(0)
+        if not many.numel() or int(many.max()) < max(500, 5 * len(self._t)):
+            return ""
+        batch = tuple(torch.nonzero(many == many.max())[0].tolist())
+        finite = int(torch.isfinite(self._xs[(slice(None), *batch)]).all(-1).sum())
+        places = sorted({finite * k // 4 for k in range(4)} - {len(self._t) - 1})
+        probes = [self._retake.probe(self._t[[k, -1]], self._xs[(k, *batch)], batch) for k in places]
+        reach, time = max(probes, default=(0.0, 0.0))
+        if reach < 3.3 / 2:
+            return ""
+        where = f"the problem is stiff at t = {time:.3g}: there stability sets the steps"
+        limit = f"h·|λ| = {reach:.2g}, and dopri5's limit is 3.3"
+        return f"{where} ({limit}), not the tolerance; a stiff method such as rodas5p takes longer ones"
+
     def _failure(self, batch):
+        if self._retake.control:
+            code, time, state = self._report[batch][:3].tolist()
+            return Failure(batch, STATES[int(state)], time, code == _NOT_FINITE, code)
         xs = self._xs[(slice(None), *batch)]
         bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
         state, time = _first_bad(xs[bad]), float(self._t[bad])
@@ -907,12 +1240,17 @@ class Status:
 class Retake:
     """The arguments of a call, to take the steps of one trajectory again."""
 
-    def __init__(self, p, dt, clip, batch):
+    def __init__(self, p, dt, control, clip, batch):
         self.p, self.dt, self.clip, self.batch = p, dt, clip, batch
+        self.control = control
+
+    def _of(self, batch):
+        """The parameters of one trajectory."""
+        return self.p.expand(*self.batch, self.p.shape[-1])[batch]
 
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""
-        p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
+        p = self._of(batch)
         for start, h, count in mesh(t, self.dt):
             for j in range(count):
                 x = step(x, start + j * h, h, p, self.clip)
@@ -920,9 +1258,67 @@ class Retake:
                     return _first_bad(x), start + (j + 1) * h
         return None
 
+    def probe(self, t, x, batch):
+        """h·|λ| after some steps from t[0], for λ the largest decaying eigenvalue of ∂f/∂x, and the time."""
+        first, least, longest, _, *tolerances = self.control
+        control = (0.0, least, longest, 60.0, *tolerances)
+        p = self._of(batch)
+        kept = solve_adaptive(t, x, p, control, self.clip)[1][-20:]
+        if len(kept) < 20:
+            return 0.0, float(t[0])
+        stops = stops_of(t)
+        sizes = [float(row[-2]) * (stops[int(row[-1]) + 1][0] - stops[int(row[-1])][0]) for row in kept]
+        a, b = (stops[int(kept[-1, -1]) + k][0] for k in (0, 1))
+        time, h = a + (b - a) * float(kept[-1, -3]), sum(sizes) / len(sizes)
+        slopes = jacobian(time, kept[-1, :-3], p)
+        rates = h * torch.linalg.eigvals(slopes)
+        return float(torch.where(rates.real < 0, rates.abs(), 0.0).max()), time
+
 
 def _first_bad(x):
     return int(torch.nonzero(~torch.isfinite(x))[0, 0])
+
+
+def _pace(dt, rtol, atol, first_step, min_step, max_step, max_steps, dtype):
+    """dt and () for fixed steps, None and the control of solve_adaptive for others. Raises ValueError."""
+    toleranced = rtol is not None or atol is not None
+    if dt is not None and toleranced:
+        raise ValueError("dt asks for fixed steps, rtol and atol for adaptive ones: give one or the other")
+    steered = first_step is not None or (min_step, max_step, max_steps) != (0, math.inf, 100_000)
+    if dt is None and not toleranced:
+        dt = 0.1
+    if dt is not None:
+        if not 0 < dt < math.inf:
+            raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
+        if steered:
+            names = "first_step, min_step, max_step and max_steps"
+            raise ValueError(f"{names} are of adaptive steps: give rtol or atol too")
+        return float(dt), ()
+    if not (isinstance(max_steps, int) and max_steps > 0):
+        raise ValueError(f"max_steps must be a positive whole number, not {max_steps!r}")
+    if not 0 <= min_step < max_step:
+        raise ValueError(f"0 <= min_step < max_step must hold; they are {min_step} and {max_step}")
+    if first_step is not None and not 0 < first_step < math.inf:
+        raise ValueError(f"first_step must be a positive number, not {first_step}")
+    rtol = 1e-6 if rtol is None else float(rtol)
+    least = 4 * torch.finfo(dtype).eps
+    if not least <= rtol < math.inf:
+        kind = str(dtype).removeprefix("torch.")
+        raise ValueError(f"rtol must be a positive number, at least {least:.2g} in {kind}, not {rtol}")
+    options = (float(first_step or 0), float(min_step), float(max_step), float(max_steps), rtol)
+    return None, (*options, *_absolute(1e-9 if atol is None else atol))
+
+
+def _absolute(atol):
+    """The absolute tolerance of each state, from one number, or one for each."""
+    several = torch.as_tensor(atol, dtype=torch.float64).flatten()
+    values = several.tolist() if len(several) > 1 else several.tolist() * 8
+    if len(values) != 8:
+        raise ValueError(f"atol is one number, or one for each of the 8 states, not {len(values)}")
+    for value in values:
+        if not 0 < value < math.inf:
+            raise ValueError(f"atol must be positive, not {value}")
+    return values
 
 
 class Above(nn.Module):
@@ -976,19 +1372,28 @@ class Model(nn.Module):
         training_ = 0.35
         None_ = 0.2
 
-    dt: the longest step between output times.
+    rtol, atol: adaptive steps, each with a local error within atol + rtol·|x|; atol is a number, or one for
+    each state. Where one of them is given, they default to 1e-6 and 1e-9.
+    first_step (default: chosen), min_step, max_step, max_steps: of adaptive steps.
+    dt: fixed steps instead, the longest between output times; the default where no tolerance is given.
     clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
-    backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
+    backwards, by fixed steps: memory does not grow with the steps, but approximate, with the method's error),
     "autograd" (torch's own tape, twice differentiable) or "none".
     checkpoints: how many states the discrete adjoint keeps (None: one per step; a number, or "sqrt"); the
-    fewer, the less memory, for at most one further forward pass.
+    fewer, the less memory, for at most one further forward pass (with fixed steps).
     """
 
     def __init__(
         self,
         *,
-        dt: float | None = 0.1,
+        dt: float | None = None,
+        rtol: float | None = None,
+        atol: float | Sequence[float] | None = None,
+        first_step: float | None = None,
+        min_step: float = 0.0,
+        max_step: float = math.inf,
+        max_steps: int = 100_000,
         clip: float | None = None,
         adjoint: str = "discrete",
         checkpoints: int | str | None = None,
@@ -997,15 +1402,18 @@ class Model(nn.Module):
         device: torch.device | str | None = None,
     ):
         super().__init__()
-        if dt is None or not dt > 0:
-            raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
         if clip is not None and not clip > 0:
             raise ValueError(f"clip, the bound on |dx/dt|, must be a positive number, not {clip}")
-        self.dt, self.clip = float(dt), clip if clip is None else float(clip)
+        self.clip = clip if clip is None else float(clip)
+        self.dt, self.control = _pace(dt, rtol, atol, first_step, min_step, max_step, max_steps, dtype)
         if adjoint not in ("discrete", "continuous", "autograd", "none"):
             raise ValueError(f"adjoint is discrete, continuous, autograd or none, not {adjoint!r}")
+        if adjoint == "continuous" and self.control:
+            raise ValueError("adjoint='continuous' takes fixed steps: give dt, or adjoint='discrete'")
         if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
             raise ValueError(f'checkpoints is None, "sqrt" or a positive whole number, not {checkpoints!r}')
+        if checkpoints is not None and self.control:
+            raise ValueError("checkpoints are of fixed steps (give dt): an adaptive run keeps every step")
         if engine not in ("auto", "torch"):
             raise ValueError(f"this module holds the torch engine; {engine!r} is not in it")
         self.adjoint, self.checkpoints, self.engine = adjoint, checkpoints, "torch"
@@ -1059,29 +1467,33 @@ class Model(nn.Module):
             raise ValueError(f"x0 must be (*batch, 8), a column for each of STATES, not {tuple(x0.shape)}")
         batch = _common_shape(x0.shape[:-1], p.shape[:-1])
         x0 = x0.expand(*batch, 8)
-        x = self._solve(t, x0, p)
-        self._record(t, x, p, batch)
+        x, report = self._solve(t, x0, p)
+        self._record(t, x, report, p, batch)
         return x
 
-    def _record(self, t, x, p, batch):
+    def _record(self, t, x, report, p, batch):
         """Keep what `status` needs; nothing of a call that torch.compile or torch.func traces."""
         self._last = None
         if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x):
             return
-        retake = Retake(p.detach(), self.dt, self.clip, batch)
-        self._last = (t.detach(), x.detach(), retake)
+        retake = Retake(p.detach(), self.dt, self.control, self.clip, batch)
+        self._last = (t.detach(), x.detach(), retake, report.detach())
 
     def _solve(self, t, x0, p):
         if self.adjoint == "autograd":
-            return solve_plain(t, x0, p, self.dt, self.clip)
+            if self.control:
+                return solve_plain_adaptive(t, x0, p, self.control, self.clip)
+            return solve_plain(t, x0, p, self.dt, self.clip), x0.new_zeros((*x0.shape[:-1], 0))
+        options = (self.dt or 0.0, self.control, self.clip)
         if self.adjoint == "none":
             with torch.no_grad():
-                return solve(t, x0, p, self.dt, self.clip, 1)[0]
+                return _states(t, x0, p, *options, 1)[::2]
         compiling = torch.compiler.is_compiling()
         checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
         if self.adjoint == "continuous":
             checkpoints = _CONTINUOUS
-        return _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling)[0]
+        found = _apply_solve(t, x0, p, *options, checkpoints, compiling)
+        return found[::2]
 
     def observe(
         self,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -49,7 +50,7 @@ def rhs_vjp(t, x, p, u, w):
     w_x, w_y = w.unbind(-1)
     x, y = x.unbind(-1)
     g_t = w_x * u * torch.cos(t) + w_y
-    g_x = w_y * w_ - w_x * k + w_y
+    g_x = w_y * (w_ + 1) - w_x * k
     g_y = -w_y * b
     g_k = -w_x * x
     g_b = -w_y * y
@@ -154,38 +155,34 @@ class Series:
         return series
 
     def find(self, index, t):
-        """The piece of an input that holds at time t, and the time since that piece's knot."""
-        if self.middle is not None and self.coefficients[index].shape[1] == 1:
-            t = self.middle
-        knots, time = self.knots[index], _number(t)
+        """The piece of an input that holds at time t, the time since its knot, and whether it moves."""
+        knots, terms = self.knots[index], self.coefficients[index].shape[1]
+        time = self.middle if self.middle is not None and terms == 1 else _number(t)
         inside = knots[0] <= time <= knots[-1]
         time = min(max(time, knots[0]), knots[-1])
         piece = min(max(bisect.bisect_right(knots, time) - 1, 0), len(self.coefficients[index]) - 1)
-        return piece, (t if inside else time) - knots[piece]
+        return piece, (t if inside else time) - knots[piece], inside and terms > 1
 
     def __call__(self, t):
-        return _columns(*(_horner(*self._at(i, t)) for i in range(3)))
+        found = (self.find(i, t) for i in range(3))
+        return _columns(*(_horner(c[piece], s) for c, (piece, s, _) in zip(self.coefficients, found)))
 
     def rate(self, t):
         """The inputs' derivatives in time (*batch, 3); zero outside the knots and for held inputs."""
         rates = []
-        for i, knots in enumerate(self.knots):
-            c, s = self._at(i, t)
-            inside = knots[0] <= _number(t) <= knots[-1] and len(c) > 1
-            powers = [k * c[k] for k in range(1, len(c))] if inside else [torch.zeros_like(c[0])]
+        for i, coefficients in enumerate(self.coefficients):
+            piece, s, moves = self.find(i, t)
+            c = coefficients[piece]
+            powers = [k * c[k] for k in range(1, len(c))] if moves else [torch.zeros_like(c[0])]
             rates.append(_horner(powers, s))
         return _columns(*rates)
 
     def pull(self, gradients, t, w):
         """Add to the coefficients' gradients what a cotangent w (*batch, 3) of the values at t gives."""
         for i, gradient in enumerate(gradients):
-            piece, s = self.find(i, t)
+            piece, s, _ = self.find(i, t)
             for k in range(gradient.shape[1]):
                 gradient[piece, k] += (w[..., i] * s**k).sum_to_size(gradient.shape[2:])
-
-    def _at(self, index, t):
-        piece, s = self.find(index, t)
-        return self.coefficients[index][piece], s
 
 
 def _number(t):
@@ -388,17 +385,27 @@ class _Held:
         return self.values
 
 
+def checked_times(t):
+    """The times t (T,) as numbers. Raises ValueError where they are not finite, or go forth and back."""
+    times = t.tolist()
+    for i, time in enumerate(times):
+        if not math.isfinite(time):
+            raise ValueError(f"the times must be finite numbers; t[{i}] is {time}")
+    moves = [b - a for a, b in zip(times, times[1:])]
+    first = next((move for move in moves if move), 0.0)
+    for i, move in enumerate(moves):
+        if move < 0 < first or first < 0 < move:
+            turn = f"t[{i + 1}] = {times[i + 1]:g} comes after {times[i]:g}"
+            raise ValueError(f"the times must all increase or all decrease; {turn}")
+    return times
+
+
 def mesh(t, dt):
     """Start, step and number of equal steps, each at most dt, of every interval between the times t (T,)."""
-    times = t.tolist()
-    if not all(math.isfinite(time) for time in times):
-        raise ValueError("the times must be finite numbers")
-    pairs = list(zip(times, times[1:]))
-    if any(b > a for a, b in pairs) and any(b < a for a, b in pairs):
-        raise ValueError("the times must all increase or all decrease")
+    times = checked_times(t)
     rounding = 4 * torch.finfo(t.dtype).eps
     intervals = []
-    for a, b in pairs:
+    for a, b in zip(times, times[1:]):
         steps = abs(b - a) / dt
         steps = math.ceil(steps * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
         count = max(steps, 1)
@@ -412,6 +419,20 @@ def _spacing(steps, checkpoints):
         return 1
     kept = math.isqrt(max(steps - 1, 0)) + 1 if checkpoints < 0 else checkpoints
     return max(1, -(-steps // kept))
+
+
+def _empty(rows, x):
+    """Room for states like x (*batch, n) in rows, each state contiguous."""
+    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
+
+
+def _sum_to(value, shape):
+    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    if value.shape == shape:
+        return value
+    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
+    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
+    return value.sum(axes, keepdim=True) if axes else value
 
 
 def solve(t, x0, p, series, dt, clip, checkpoints):
@@ -434,11 +455,6 @@ def solve(t, x0, p, series, dt, clip, checkpoints):
             done += 1
         xs[k + 1] = x
     return xs, kept
-
-
-def _empty(rows, x):
-    """Room for states like x (*batch, n) in rows, each state contiguous."""
-    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
 
 
 def solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
@@ -539,15 +555,6 @@ def solve_plain(t, x0, p, series, dt, clip):
     return torch.stack(xs)
 
 
-def _sum_to(value, shape):
-    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
-    if value.shape == shape:
-        return value
-    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
-    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
-    return value.sum(axes, keepdim=True) if axes else value
-
-
 _ALL, _SQRT, _CONTINUOUS = 0, -1, -2
 """What `checkpoints` means where it is no number of states to keep: every state, √steps, none at all."""
 
@@ -584,7 +591,9 @@ class _Solve(torch.autograd.Function):
         t, x0, p, *series = ctx.saved_tensors
         d_t, d_x0, d_p = (_or_zeros(*pair) for pair in ((d_t, t), (d_x0, x0), (d_p, p)))
         d_series = [s if i % 2 == 0 else _or_zeros(d, s) for i, (d, s) in enumerate(zip(d_series, series))]
-        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, ctx.dt, ctx.clip, *series, *d_series), None
+        options = (ctx.dt, ctx.clip)
+        tangent = _Tangent.apply(t, x0, p, d_t, d_x0, d_p, *options, *series, *d_series)
+        return tangent, None
 
     @staticmethod
     def vmap(info, in_dims, t, x0, p, dt, clip, checkpoints, compiling, *series):
@@ -601,10 +610,10 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def forward(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling, *series):
+        options = (dt, clip, checkpoints, wrt_times)
         if compiling:
-            options = (dt, clip, checkpoints, wrt_times)
             return tuple(_adjoint_operator(t, xs, kept, p, list(series), w_xs, *options))
-        return _adjoint(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times)
+        return _adjoint(t, xs, kept, p, series, w_xs, *options)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -624,7 +633,8 @@ class _Adjoint(torch.autograd.Function):
         raise RuntimeError(_ONCE)
 
     @staticmethod
-    def vmap(info, in_dims, t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling, *series):
+    def vmap(info, in_dims, t, xs, kept, p, w_xs, *rest):
+        options, series = rest[:5], rest[5:]
         _same_for_all(in_dims[0], "times")
         size, batch = info.batch_size, xs.dim() - 2 - (in_dims[1] is not None)
         shape = p.shape if in_dims[3] is None else p.movedim(in_dims[3], 0).shape[1:]
@@ -633,7 +643,6 @@ class _Adjoint(torch.autograd.Function):
         p = _into_batch(p, in_dims[3], batch, 1, size, always=True)
         shapes = [_without(c, d).shape for c, d in zip(series[1::2], in_dims[11::2])]
         series = _fold_series(series, in_dims[10:], batch, size, always=True)
-        options = (dt, clip, checkpoints, wrt_times, compiling)
         g_t, g_x0, g_p, *g_u = _Adjoint.apply(t, xs, kept, p, w_xs, *options, *series)
         g_u = [g.reshape(*s[:2], size, *s[2:]) for g, s in zip(g_u, shapes)]
         return (g_t, g_x0, g_p.reshape(size, *shape), *g_u), (1, 0, 0, *[2] * len(g_u))
@@ -682,9 +691,24 @@ def _adjoint(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
     return solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times)
 
 
-@torch.library.custom_op("odec_8f9803d8d43d_rk4::solve", mutates_args=())
+def _free_namespace(name):
+    """A free namespace of torch.ops: a module loaded again must not replace operators that are in use."""
+    numbered = (f"{name}_{n}" for n in itertools.count(1))
+    return next(found for found in numbered if not hasattr(getattr(torch.ops, found), "solve"))
+
+
+_OPERATORS = _free_namespace("odec_8f9803d8d43d_rk4")
+
+
+@torch.library.custom_op(f"{_OPERATORS}::solve", mutates_args=())
 def _solve_operator(
-    t: Tensor, x0: Tensor, p: Tensor, series: list[Tensor], dt: float, clip: float | None, checkpoints: int
+    t: Tensor,
+    x0: Tensor,
+    p: Tensor,
+    series: list[Tensor],
+    dt: float,
+    clip: float | None,
+    checkpoints: int,
 ) -> tuple[Tensor, Tensor]:
     """solve as one opaque operator, for torch.compile."""
     return solve(t, x0, p, series, dt, clip, checkpoints)
@@ -695,7 +719,7 @@ def _(t, x0, p, series, dt, clip, checkpoints):
     return _empty(len(t), x0), _empty(1, x0)
 
 
-@torch.library.custom_op("odec_8f9803d8d43d_rk4::adjoint", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::adjoint", mutates_args=())
 def _adjoint_operator(
     t: Tensor,
     xs: Tensor,
@@ -719,7 +743,7 @@ def _(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
     return [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
 
 
-@torch.library.custom_op("odec_8f9803d8d43d_rk4::refuse", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::refuse", mutates_args=())
 def _refuse_operator(value: Tensor, cotangents: list[Tensor]) -> Tensor:
     """Stands for a second derivative, which torch.compile traces even where none is asked for."""
     raise RuntimeError(_ONCE)
@@ -795,7 +819,7 @@ def _apply_solve(*args):
 
 
 class Failure:
-    """One trajectory that left the finite numbers: its batch index, the state, the time and a sentence."""
+    """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
     def __init__(self, batch, state, time, at_start):
         self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
@@ -851,11 +875,16 @@ class Retake:
         self.p, self.dt, self.clip, self.batch = p, dt, clip, batch
         self.series = series
 
+    def _of(self, batch):
+        """The parameters and inputs of one trajectory."""
+        series = list(self.series)
+        series[1::2] = [c.expand(*c.shape[:2], *self.batch)[(..., *batch)] for c in series[1::2]]
+        return self.p.expand(*self.batch, self.p.shape[-1])[batch], series
+
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""
-        p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
-        u = Series(self.series)
-        u.coefficients = [c.expand(*c.shape[:2], *self.batch)[(..., *batch)] for c in u.coefficients]
+        p, series = self._of(batch)
+        u = Series(series)
         for start, h, count in mesh(t, self.dt):
             for j in range(count):
                 x = step(x, start + j * h, h, p, u.within(start + (j + 0.5) * h), self.clip)
@@ -947,7 +976,8 @@ class Model(nn.Module):
             raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
         if clip is not None and not clip > 0:
             raise ValueError(f"clip, the bound on |dx/dt|, must be a positive number, not {clip}")
-        self.dt, self.clip = float(dt), clip if clip is None else float(clip)
+        self.clip = clip if clip is None else float(clip)
+        self.dt = float(dt)
         if adjoint not in ("discrete", "continuous", "autograd", "none"):
             raise ValueError(f"adjoint is discrete, continuous, autograd or none, not {adjoint!r}")
         if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
@@ -1019,7 +1049,8 @@ class Model(nn.Module):
         checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
         if self.adjoint == "continuous":
             checkpoints = _CONTINUOUS
-        return _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling, *series)[0]
+        found = _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling, *series)
+        return found[0]
 
     def observe(
         self,

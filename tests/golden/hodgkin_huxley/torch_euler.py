@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -74,20 +75,16 @@ def rhs_vjp(t, x, p, u, w):
     gNa, gK, gL, ENa, EK, EL = p.unbind(-1)
     w_V, w_m, w_h, w_n = w.unbind(-1)
     V, m, h, n = x.unbind(-1)
-    c0 = V + 40
-    c1 = c0 / 10
-    c2 = torch.abs(-c1) < 1e-6
-    c3 = 0.1 * w_m * (1 - m)
-    c4 = torch.where(c2, 0, c3)
-    c5 = torch.exp(torch.where(c2, 0, -c1))
-    c6 = torch.where(c2, 1, c5 - 1)
-    c7 = c0 / c6
-    g_I = w_V / C
-    c8 = m**3
-    g_ENa = g_I * gNa * c8 * h
-    c9 = n**4
-    g_EK = g_I * gK * c9
-    g_EL = g_I * gL
+    c0 = m**3
+    c1 = n**4
+    c2 = V + 40
+    c3 = c2 / 10
+    c4 = torch.abs(-c3) < 1e-6
+    c5 = 0.1 * w_m * (1 - m)
+    c6 = torch.where(c4, 0, c5)
+    c7 = torch.exp(torch.where(c4, 0, -c3))
+    c8 = torch.where(c4, 1, c7 - 1)
+    c9 = c2 / c8
     c10 = V + 65
     c11 = torch.exp(-c10 / 18)
     c12 = torch.exp(-c10 / 20)
@@ -104,20 +101,24 @@ def rhs_vjp(t, x, p, u, w):
     c23 = torch.where(c19, 1, c22 - 1)
     c24 = c17 / c23
     c25 = 4 * w_m * m * c11 / 18 - 0.07 * w_h * (1 - h) * c12 / 20
-    c26 = (10 * torch.where(c2, c3, 0) / 2 - c4 * c7 / c6 * c5) / 10 - c4 / c6 - g_ENa
-    c27 = c26 - g_EK - g_EL + c25 + 0.125 * w_n * n * c13 / 80
-    c28 = c27 - w_h * h * c16 / c15 * c14 / 10
+    c26 = w_V * (-gNa * c0 * h / C - gK * c1 / C - gL / C)
+    c27 = c26 + (10 * torch.where(c4, c5, 0) / 2 - c6 * c9 / c8 * c7) / 10 - c6 / c8
+    c28 = c27 + c25 + 0.125 * w_n * n * c13 / 80 - w_h * h * c16 / c15 * c14 / 10
     g_V = c28 + (10 * torch.where(c19, c20, 0) / 2 - c21 * c24 / c23 * c22) / 10 - c21 / c23
-    c29 = V - ENa
-    c30 = -3 * g_I * gNa * h * c29 * m**2
-    g_m = c30 - 0.1 * w_m * torch.where(c2, 10 * (1 + c1 / 2), -c7) - 4 * w_m * c11
-    g_h = -g_I * gNa * c8 * c29 - 0.07 * w_h * c12 - w_h * c16
-    c31 = V - EK
-    c32 = -4 * g_I * gK * c31 * n**3
-    g_n = c32 - 0.01 * w_n * torch.where(c19, 10 * (1 + c18 / 2), -c24) - 0.125 * w_n * c13
-    g_gNa = -g_I * c8 * h * c29
-    g_gK = -g_I * c9 * c31
+    c29 = w_m * (-0.1 * torch.where(c4, 10 * (1 + c3 / 2), -c9) - 4 * c11)
+    g_I = w_V / C
+    c30 = V - ENa
+    g_m = c29 - 3 * g_I * gNa * h * c30 * m**2
+    g_h = w_h * (-0.07 * c12 - c16) - g_I * gNa * c0 * c30
+    c31 = w_n * (-0.01 * torch.where(c19, 10 * (1 + c18 / 2), -c24) - 0.125 * c13)
+    c32 = V - EK
+    g_n = c31 - 4 * g_I * gK * c32 * n**3
+    g_gNa = -g_I * c0 * h * c30
+    g_gK = -g_I * c1 * c32
     g_gL = -g_I * (V - EL)
+    g_ENa = g_I * gNa * c0 * h
+    g_EK = g_I * gK * c1
+    g_EL = g_I * gL
     return (
         w.new_full(w.shape[:-1], 0),
         _columns(g_V, g_m, g_h, g_n),
@@ -319,38 +320,34 @@ class Series:
         return series
 
     def find(self, index, t):
-        """The piece of an input that holds at time t, and the time since that piece's knot."""
-        if self.middle is not None and self.coefficients[index].shape[1] == 1:
-            t = self.middle
-        knots, time = self.knots[index], _number(t)
+        """The piece of an input that holds at time t, the time since its knot, and whether it moves."""
+        knots, terms = self.knots[index], self.coefficients[index].shape[1]
+        time = self.middle if self.middle is not None and terms == 1 else _number(t)
         inside = knots[0] <= time <= knots[-1]
         time = min(max(time, knots[0]), knots[-1])
         piece = min(max(bisect.bisect_right(knots, time) - 1, 0), len(self.coefficients[index]) - 1)
-        return piece, (t if inside else time) - knots[piece]
+        return piece, (t if inside else time) - knots[piece], inside and terms > 1
 
     def __call__(self, t):
-        return _columns(*(_horner(*self._at(i, t)) for i in range(1)))
+        found = (self.find(i, t) for i in range(1))
+        return _columns(*(_horner(c[piece], s) for c, (piece, s, _) in zip(self.coefficients, found)))
 
     def rate(self, t):
         """The inputs' derivatives in time (*batch, 1); zero outside the knots and for held inputs."""
         rates = []
-        for i, knots in enumerate(self.knots):
-            c, s = self._at(i, t)
-            inside = knots[0] <= _number(t) <= knots[-1] and len(c) > 1
-            powers = [k * c[k] for k in range(1, len(c))] if inside else [torch.zeros_like(c[0])]
+        for i, coefficients in enumerate(self.coefficients):
+            piece, s, moves = self.find(i, t)
+            c = coefficients[piece]
+            powers = [k * c[k] for k in range(1, len(c))] if moves else [torch.zeros_like(c[0])]
             rates.append(_horner(powers, s))
         return _columns(*rates)
 
     def pull(self, gradients, t, w):
         """Add to the coefficients' gradients what a cotangent w (*batch, 1) of the values at t gives."""
         for i, gradient in enumerate(gradients):
-            piece, s = self.find(i, t)
+            piece, s, _ = self.find(i, t)
             for k in range(gradient.shape[1]):
                 gradient[piece, k] += (w[..., i] * s**k).sum_to_size(gradient.shape[2:])
-
-    def _at(self, index, t):
-        piece, s = self.find(index, t)
-        return self.coefficients[index][piece], s
 
 
 def _number(t):
@@ -466,17 +463,27 @@ class _Held:
         return self.values
 
 
+def checked_times(t):
+    """The times t (T,) as numbers. Raises ValueError where they are not finite, or go forth and back."""
+    times = t.tolist()
+    for i, time in enumerate(times):
+        if not math.isfinite(time):
+            raise ValueError(f"the times must be finite numbers; t[{i}] is {time}")
+    moves = [b - a for a, b in zip(times, times[1:])]
+    first = next((move for move in moves if move), 0.0)
+    for i, move in enumerate(moves):
+        if move < 0 < first or first < 0 < move:
+            turn = f"t[{i + 1}] = {times[i + 1]:g} comes after {times[i]:g}"
+            raise ValueError(f"the times must all increase or all decrease; {turn}")
+    return times
+
+
 def mesh(t, dt):
     """Start, step and number of equal steps, each at most dt, of every interval between the times t (T,)."""
-    times = t.tolist()
-    if not all(math.isfinite(time) for time in times):
-        raise ValueError("the times must be finite numbers")
-    pairs = list(zip(times, times[1:]))
-    if any(b > a for a, b in pairs) and any(b < a for a, b in pairs):
-        raise ValueError("the times must all increase or all decrease")
+    times = checked_times(t)
     rounding = 4 * torch.finfo(t.dtype).eps
     intervals = []
-    for a, b in pairs:
+    for a, b in zip(times, times[1:]):
         steps = abs(b - a) / dt
         steps = math.ceil(steps * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
         count = max(steps, 1)
@@ -490,6 +497,20 @@ def _spacing(steps, checkpoints):
         return 1
     kept = math.isqrt(max(steps - 1, 0)) + 1 if checkpoints < 0 else checkpoints
     return max(1, -(-steps // kept))
+
+
+def _empty(rows, x):
+    """Room for states like x (*batch, n) in rows, each state contiguous."""
+    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
+
+
+def _sum_to(value, shape):
+    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    if value.shape == shape:
+        return value
+    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
+    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
+    return value.sum(axes, keepdim=True) if axes else value
 
 
 def solve(t, x0, p, series, dt, clip, checkpoints):
@@ -512,11 +533,6 @@ def solve(t, x0, p, series, dt, clip, checkpoints):
             done += 1
         xs[k + 1] = x
     return xs, kept
-
-
-def _empty(rows, x):
-    """Room for states like x (*batch, n) in rows, each state contiguous."""
-    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
 
 
 def solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
@@ -617,15 +633,6 @@ def solve_plain(t, x0, p, series, dt, clip):
     return torch.stack(xs)
 
 
-def _sum_to(value, shape):
-    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
-    if value.shape == shape:
-        return value
-    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
-    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
-    return value.sum(axes, keepdim=True) if axes else value
-
-
 _ALL, _SQRT, _CONTINUOUS = 0, -1, -2
 """What `checkpoints` means where it is no number of states to keep: every state, √steps, none at all."""
 
@@ -662,7 +669,9 @@ class _Solve(torch.autograd.Function):
         t, x0, p, *series = ctx.saved_tensors
         d_t, d_x0, d_p = (_or_zeros(*pair) for pair in ((d_t, t), (d_x0, x0), (d_p, p)))
         d_series = [s if i % 2 == 0 else _or_zeros(d, s) for i, (d, s) in enumerate(zip(d_series, series))]
-        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, ctx.dt, ctx.clip, *series, *d_series), None
+        options = (ctx.dt, ctx.clip)
+        tangent = _Tangent.apply(t, x0, p, d_t, d_x0, d_p, *options, *series, *d_series)
+        return tangent, None
 
     @staticmethod
     def vmap(info, in_dims, t, x0, p, dt, clip, checkpoints, compiling, *series):
@@ -679,10 +688,10 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def forward(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling, *series):
+        options = (dt, clip, checkpoints, wrt_times)
         if compiling:
-            options = (dt, clip, checkpoints, wrt_times)
             return tuple(_adjoint_operator(t, xs, kept, p, list(series), w_xs, *options))
-        return _adjoint(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times)
+        return _adjoint(t, xs, kept, p, series, w_xs, *options)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -702,7 +711,8 @@ class _Adjoint(torch.autograd.Function):
         raise RuntimeError(_ONCE)
 
     @staticmethod
-    def vmap(info, in_dims, t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling, *series):
+    def vmap(info, in_dims, t, xs, kept, p, w_xs, *rest):
+        options, series = rest[:5], rest[5:]
         _same_for_all(in_dims[0], "times")
         size, batch = info.batch_size, xs.dim() - 2 - (in_dims[1] is not None)
         shape = p.shape if in_dims[3] is None else p.movedim(in_dims[3], 0).shape[1:]
@@ -711,7 +721,6 @@ class _Adjoint(torch.autograd.Function):
         p = _into_batch(p, in_dims[3], batch, 1, size, always=True)
         shapes = [_without(c, d).shape for c, d in zip(series[1::2], in_dims[11::2])]
         series = _fold_series(series, in_dims[10:], batch, size, always=True)
-        options = (dt, clip, checkpoints, wrt_times, compiling)
         g_t, g_x0, g_p, *g_u = _Adjoint.apply(t, xs, kept, p, w_xs, *options, *series)
         g_u = [g.reshape(*s[:2], size, *s[2:]) for g, s in zip(g_u, shapes)]
         return (g_t, g_x0, g_p.reshape(size, *shape), *g_u), (1, 0, 0, *[2] * len(g_u))
@@ -760,9 +769,24 @@ def _adjoint(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
     return solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times)
 
 
-@torch.library.custom_op("odec_43af871627aa_euler::solve", mutates_args=())
+def _free_namespace(name):
+    """A free namespace of torch.ops: a module loaded again must not replace operators that are in use."""
+    numbered = (f"{name}_{n}" for n in itertools.count(1))
+    return next(found for found in numbered if not hasattr(getattr(torch.ops, found), "solve"))
+
+
+_OPERATORS = _free_namespace("odec_43af871627aa_euler")
+
+
+@torch.library.custom_op(f"{_OPERATORS}::solve", mutates_args=())
 def _solve_operator(
-    t: Tensor, x0: Tensor, p: Tensor, series: list[Tensor], dt: float, clip: float | None, checkpoints: int
+    t: Tensor,
+    x0: Tensor,
+    p: Tensor,
+    series: list[Tensor],
+    dt: float,
+    clip: float | None,
+    checkpoints: int,
 ) -> tuple[Tensor, Tensor]:
     """solve as one opaque operator, for torch.compile."""
     return solve(t, x0, p, series, dt, clip, checkpoints)
@@ -773,7 +797,7 @@ def _(t, x0, p, series, dt, clip, checkpoints):
     return _empty(len(t), x0), _empty(1, x0)
 
 
-@torch.library.custom_op("odec_43af871627aa_euler::adjoint", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::adjoint", mutates_args=())
 def _adjoint_operator(
     t: Tensor,
     xs: Tensor,
@@ -797,7 +821,7 @@ def _(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
     return [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
 
 
-@torch.library.custom_op("odec_43af871627aa_euler::refuse", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::refuse", mutates_args=())
 def _refuse_operator(value: Tensor, cotangents: list[Tensor]) -> Tensor:
     """Stands for a second derivative, which torch.compile traces even where none is asked for."""
     raise RuntimeError(_ONCE)
@@ -873,7 +897,7 @@ def _apply_solve(*args):
 
 
 class Failure:
-    """One trajectory that left the finite numbers: its batch index, the state, the time and a sentence."""
+    """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
     def __init__(self, batch, state, time, at_start):
         self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
@@ -929,11 +953,16 @@ class Retake:
         self.p, self.dt, self.clip, self.batch = p, dt, clip, batch
         self.series = series
 
+    def _of(self, batch):
+        """The parameters and inputs of one trajectory."""
+        series = list(self.series)
+        series[1::2] = [c.expand(*c.shape[:2], *self.batch)[(..., *batch)] for c in series[1::2]]
+        return self.p.expand(*self.batch, self.p.shape[-1])[batch], series
+
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""
-        p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
-        u = Series(self.series)
-        u.coefficients = [c.expand(*c.shape[:2], *self.batch)[(..., *batch)] for c in u.coefficients]
+        p, series = self._of(batch)
+        u = Series(series)
         for start, h, count in mesh(t, self.dt):
             for j in range(count):
                 x = step(x, start + j * h, h, p, u.within(start + (j + 0.5) * h), self.clip)
@@ -998,7 +1027,8 @@ class Model(nn.Module):
             raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
         if clip is not None and not clip > 0:
             raise ValueError(f"clip, the bound on |dx/dt|, must be a positive number, not {clip}")
-        self.dt, self.clip = float(dt), clip if clip is None else float(clip)
+        self.clip = clip if clip is None else float(clip)
+        self.dt = float(dt)
         if adjoint not in ("discrete", "continuous", "autograd", "none"):
             raise ValueError(f"adjoint is discrete, continuous, autograd or none, not {adjoint!r}")
         if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
@@ -1072,7 +1102,8 @@ class Model(nn.Module):
         checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
         if self.adjoint == "continuous":
             checkpoints = _CONTINUOUS
-        return _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling, *series)[0]
+        found = _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling, *series)
+        return found[0]
 
     def observe(
         self,

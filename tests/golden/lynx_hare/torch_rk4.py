@@ -11,6 +11,7 @@ Engine: torch. Needs torch and nothing else; edit the model and compile it again
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -42,8 +43,8 @@ def rhs_vjp(t, x, p, w):
     alpha, beta, gamma, delta, _, _ = p.unbind(-1)
     w_hare, w_lynx = w.unbind(-1)
     hare, lynx = x.unbind(-1)
-    g_hare = w_hare * alpha - w_hare * beta * lynx + w_lynx * delta * lynx
-    g_lynx = w_lynx * delta * hare - w_hare * beta * hare - w_lynx * gamma
+    g_hare = w_hare * (alpha - beta * lynx) + w_lynx * delta * lynx
+    g_lynx = w_lynx * (delta * hare - gamma) - w_hare * beta * hare
     g_alpha = w_hare * hare
     g_beta = -w_hare * hare * lynx
     g_gamma = -w_lynx * lynx
@@ -248,17 +249,27 @@ class StepCell(nn.Module):
         return step(x, t, dt, p, clip)
 
 
+def checked_times(t):
+    """The times t (T,) as numbers. Raises ValueError where they are not finite, or go forth and back."""
+    times = t.tolist()
+    for i, time in enumerate(times):
+        if not math.isfinite(time):
+            raise ValueError(f"the times must be finite numbers; t[{i}] is {time}")
+    moves = [b - a for a, b in zip(times, times[1:])]
+    first = next((move for move in moves if move), 0.0)
+    for i, move in enumerate(moves):
+        if move < 0 < first or first < 0 < move:
+            turn = f"t[{i + 1}] = {times[i + 1]:g} comes after {times[i]:g}"
+            raise ValueError(f"the times must all increase or all decrease; {turn}")
+    return times
+
+
 def mesh(t, dt):
     """Start, step and number of equal steps, each at most dt, of every interval between the times t (T,)."""
-    times = t.tolist()
-    if not all(math.isfinite(time) for time in times):
-        raise ValueError("the times must be finite numbers")
-    pairs = list(zip(times, times[1:]))
-    if any(b > a for a, b in pairs) and any(b < a for a, b in pairs):
-        raise ValueError("the times must all increase or all decrease")
+    times = checked_times(t)
     rounding = 4 * torch.finfo(t.dtype).eps
     intervals = []
-    for a, b in pairs:
+    for a, b in zip(times, times[1:]):
         steps = abs(b - a) / dt
         steps = math.ceil(steps * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
         count = max(steps, 1)
@@ -272,6 +283,20 @@ def _spacing(steps, checkpoints):
         return 1
     kept = math.isqrt(max(steps - 1, 0)) + 1 if checkpoints < 0 else checkpoints
     return max(1, -(-steps // kept))
+
+
+def _empty(rows, x):
+    """Room for states like x (*batch, n) in rows, each state contiguous."""
+    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
+
+
+def _sum_to(value, shape):
+    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    if value.shape == shape:
+        return value
+    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
+    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
+    return value.sum(axes, keepdim=True) if axes else value
 
 
 def solve(t, x0, p, dt, clip, checkpoints):
@@ -293,11 +318,6 @@ def solve(t, x0, p, dt, clip, checkpoints):
             done += 1
         xs[k + 1] = x
     return xs, kept
-
-
-def _empty(rows, x):
-    """Room for states like x (*batch, n) in rows, each state contiguous."""
-    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
 
 
 def solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
@@ -382,15 +402,6 @@ def solve_plain(t, x0, p, dt, clip):
     return torch.stack(xs)
 
 
-def _sum_to(value, shape):
-    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
-    if value.shape == shape:
-        return value
-    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
-    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
-    return value.sum(axes, keepdim=True) if axes else value
-
-
 _ALL, _SQRT, _CONTINUOUS = 0, -1, -2
 """What `checkpoints` means where it is no number of states to keep: every state, √steps, none at all."""
 
@@ -426,7 +437,9 @@ class _Solve(torch.autograd.Function):
     def jvp(ctx, d_t, d_x0, d_p, _dt, _clip, _checkpoints, _compiling):
         t, x0, p = ctx.saved_tensors
         d_t, d_x0, d_p = (_or_zeros(*pair) for pair in ((d_t, t), (d_x0, x0), (d_p, p)))
-        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, ctx.dt, ctx.clip), None
+        options = (ctx.dt, ctx.clip)
+        tangent = _Tangent.apply(t, x0, p, d_t, d_x0, d_p, *options)
+        return tangent, None
 
     @staticmethod
     def vmap(info, in_dims, t, x0, p, dt, clip, checkpoints, compiling):
@@ -442,10 +455,10 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def forward(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling):
+        options = (dt, clip, checkpoints, wrt_times)
         if compiling:
-            options = (dt, clip, checkpoints, wrt_times)
             return tuple(_adjoint_operator(t, xs, kept, p, w_xs, *options))
-        return _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
+        return _adjoint(t, xs, kept, p, w_xs, *options)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -465,14 +478,13 @@ class _Adjoint(torch.autograd.Function):
         raise RuntimeError(_ONCE)
 
     @staticmethod
-    def vmap(info, in_dims, t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling):
+    def vmap(info, in_dims, t, xs, kept, p, w_xs, *options):
         _same_for_all(in_dims[0], "times")
         size, batch = info.batch_size, xs.dim() - 2 - (in_dims[1] is not None)
         shape = p.shape if in_dims[3] is None else p.movedim(in_dims[3], 0).shape[1:]
         xs, kept = _to_second(xs, in_dims[1], size), _to_second(kept, in_dims[2], size)
         w_xs = _to_second(w_xs, in_dims[4], size)
         p = _into_batch(p, in_dims[3], batch, 1, size, always=True)
-        options = (dt, clip, checkpoints, wrt_times, compiling)
         g_t, g_x0, g_p = _Adjoint.apply(t, xs, kept, p, w_xs, *options)
         return (g_t, g_x0, g_p.reshape(size, *shape)), (1, 0, 0)
 
@@ -514,9 +526,23 @@ def _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
     return solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
 
 
-@torch.library.custom_op("odec_b79c38e97c78_rk4::solve", mutates_args=())
+def _free_namespace(name):
+    """A free namespace of torch.ops: a module loaded again must not replace operators that are in use."""
+    numbered = (f"{name}_{n}" for n in itertools.count(1))
+    return next(found for found in numbered if not hasattr(getattr(torch.ops, found), "solve"))
+
+
+_OPERATORS = _free_namespace("odec_b79c38e97c78_rk4")
+
+
+@torch.library.custom_op(f"{_OPERATORS}::solve", mutates_args=())
 def _solve_operator(
-    t: Tensor, x0: Tensor, p: Tensor, dt: float, clip: float | None, checkpoints: int
+    t: Tensor,
+    x0: Tensor,
+    p: Tensor,
+    dt: float,
+    clip: float | None,
+    checkpoints: int,
 ) -> tuple[Tensor, Tensor]:
     """solve as one opaque operator, for torch.compile."""
     return solve(t, x0, p, dt, clip, checkpoints)
@@ -527,7 +553,7 @@ def _(t, x0, p, dt, clip, checkpoints):
     return _empty(len(t), x0), _empty(1, x0)
 
 
-@torch.library.custom_op("odec_b79c38e97c78_rk4::adjoint", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::adjoint", mutates_args=())
 def _adjoint_operator(
     t: Tensor,
     xs: Tensor,
@@ -550,7 +576,7 @@ def _(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
     return [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
 
 
-@torch.library.custom_op("odec_b79c38e97c78_rk4::refuse", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::refuse", mutates_args=())
 def _refuse_operator(value: Tensor, cotangents: list[Tensor]) -> Tensor:
     """Stands for a second derivative, which torch.compile traces even where none is asked for."""
     raise RuntimeError(_ONCE)
@@ -604,7 +630,7 @@ def _apply_solve(*args):
 
 
 class Failure:
-    """One trajectory that left the finite numbers: its batch index, the state, the time and a sentence."""
+    """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
     def __init__(self, batch, state, time, at_start):
         self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
@@ -659,9 +685,13 @@ class Retake:
     def __init__(self, p, dt, clip, batch):
         self.p, self.dt, self.clip, self.batch = p, dt, clip, batch
 
+    def _of(self, batch):
+        """The parameters of one trajectory."""
+        return self.p.expand(*self.batch, self.p.shape[-1])[batch]
+
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""
-        p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
+        p = self._of(batch)
         for start, h, count in mesh(t, self.dt):
             for j in range(count):
                 x = step(x, start + j * h, h, p, self.clip)
@@ -726,7 +756,8 @@ class Model(nn.Module):
             raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
         if clip is not None and not clip > 0:
             raise ValueError(f"clip, the bound on |dx/dt|, must be a positive number, not {clip}")
-        self.dt, self.clip = float(dt), clip if clip is None else float(clip)
+        self.clip = clip if clip is None else float(clip)
+        self.dt = float(dt)
         if adjoint not in ("discrete", "continuous", "autograd", "none"):
             raise ValueError(f"adjoint is discrete, continuous, autograd or none, not {adjoint!r}")
         if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
@@ -800,7 +831,8 @@ class Model(nn.Module):
         checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
         if self.adjoint == "continuous":
             checkpoints = _CONTINUOUS
-        return _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling)[0]
+        found = _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling)
+        return found[0]
 
     def observe(
         self,

@@ -10,6 +10,7 @@ Engine: torch. Needs torch and nothing else; edit the model and compile it again
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -43,11 +44,11 @@ def rhs_vjp(t, x, p, w):
     c0 = N / K
     c1 = 1 - c0
     c2 = torch.exp(r * c1)
+    N_next = N * c2  # ricker.ode:10
+    g_N = w_N * (c2 - N_next * r / K)
     c3 = w_N * N * c2
-    c4 = c3 * r
-    g_N = w_N * c2 - c4 / K
     g_r = c3 * c1
-    g_K = c4 * c0 / K
+    g_K = c3 * r * c0 / K
     return (
         w.new_full(w.shape[:-1], 0),
         _columns(g_N),
@@ -159,6 +160,20 @@ def _spacing(steps, checkpoints):
     return max(1, -(-steps // kept))
 
 
+def _empty(rows, x):
+    """Room for states like x (*batch, n) in rows, each state contiguous."""
+    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
+
+
+def _sum_to(value, shape):
+    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
+    if value.shape == shape:
+        return value
+    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
+    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
+    return value.sum(axes, keepdim=True) if axes else value
+
+
 def solve(t, x0, p, dt, clip, checkpoints):
     """The states at the times t (T,), and those kept for the adjoint, without a graph.
 
@@ -178,11 +193,6 @@ def solve(t, x0, p, dt, clip, checkpoints):
             done += 1
         xs[k + 1] = x
     return xs, kept
-
-
-def _empty(rows, x):
-    """Room for states like x (*batch, n) in rows, each state contiguous."""
-    return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
 
 
 def solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
@@ -248,15 +258,6 @@ def solve_plain(t, x0, p, dt, clip):
     return torch.stack(xs)
 
 
-def _sum_to(value, shape):
-    """A gradient (*batch, m) summed over the axes along which its tensor of the given shape was broadcast."""
-    if value.shape == shape:
-        return value
-    value = value.sum(list(range(value.dim() - len(shape)))) if value.dim() > len(shape) else value
-    axes = [i for i, size in enumerate(shape) if size == 1 and value.shape[i] != 1]
-    return value.sum(axes, keepdim=True) if axes else value
-
-
 _ALL, _SQRT, _CONTINUOUS = 0, -1, -2
 """What `checkpoints` means where it is no number of states to keep: every state, √steps, none at all."""
 
@@ -292,7 +293,9 @@ class _Solve(torch.autograd.Function):
     def jvp(ctx, d_t, d_x0, d_p, _dt, _clip, _checkpoints, _compiling):
         t, x0, p = ctx.saved_tensors
         d_t, d_x0, d_p = (_or_zeros(*pair) for pair in ((d_t, t), (d_x0, x0), (d_p, p)))
-        return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, ctx.dt, ctx.clip), None
+        options = (ctx.dt, ctx.clip)
+        tangent = _Tangent.apply(t, x0, p, d_t, d_x0, d_p, *options)
+        return tangent, None
 
     @staticmethod
     def vmap(info, in_dims, t, x0, p, dt, clip, checkpoints, compiling):
@@ -308,10 +311,10 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def forward(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling):
+        options = (dt, clip, checkpoints, wrt_times)
         if compiling:
-            options = (dt, clip, checkpoints, wrt_times)
             return tuple(_adjoint_operator(t, xs, kept, p, w_xs, *options))
-        return _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
+        return _adjoint(t, xs, kept, p, w_xs, *options)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -331,14 +334,13 @@ class _Adjoint(torch.autograd.Function):
         raise RuntimeError(_ONCE)
 
     @staticmethod
-    def vmap(info, in_dims, t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times, compiling):
+    def vmap(info, in_dims, t, xs, kept, p, w_xs, *options):
         _same_for_all(in_dims[0], "times")
         size, batch = info.batch_size, xs.dim() - 2 - (in_dims[1] is not None)
         shape = p.shape if in_dims[3] is None else p.movedim(in_dims[3], 0).shape[1:]
         xs, kept = _to_second(xs, in_dims[1], size), _to_second(kept, in_dims[2], size)
         w_xs = _to_second(w_xs, in_dims[4], size)
         p = _into_batch(p, in_dims[3], batch, 1, size, always=True)
-        options = (dt, clip, checkpoints, wrt_times, compiling)
         g_t, g_x0, g_p = _Adjoint.apply(t, xs, kept, p, w_xs, *options)
         return (g_t, g_x0, g_p.reshape(size, *shape)), (1, 0, 0)
 
@@ -378,9 +380,23 @@ def _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
     return solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
 
 
-@torch.library.custom_op("odec_a62be5977edf_map::solve", mutates_args=())
+def _free_namespace(name):
+    """A free namespace of torch.ops: a module loaded again must not replace operators that are in use."""
+    numbered = (f"{name}_{n}" for n in itertools.count(1))
+    return next(found for found in numbered if not hasattr(getattr(torch.ops, found), "solve"))
+
+
+_OPERATORS = _free_namespace("odec_a62be5977edf_map")
+
+
+@torch.library.custom_op(f"{_OPERATORS}::solve", mutates_args=())
 def _solve_operator(
-    t: Tensor, x0: Tensor, p: Tensor, dt: float, clip: float | None, checkpoints: int
+    t: Tensor,
+    x0: Tensor,
+    p: Tensor,
+    dt: float,
+    clip: float | None,
+    checkpoints: int,
 ) -> tuple[Tensor, Tensor]:
     """solve as one opaque operator, for torch.compile."""
     return solve(t, x0, p, dt, clip, checkpoints)
@@ -391,7 +407,7 @@ def _(t, x0, p, dt, clip, checkpoints):
     return _empty(len(t), x0), _empty(1, x0)
 
 
-@torch.library.custom_op("odec_a62be5977edf_map::adjoint", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::adjoint", mutates_args=())
 def _adjoint_operator(
     t: Tensor,
     xs: Tensor,
@@ -414,7 +430,7 @@ def _(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
     return [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
 
 
-@torch.library.custom_op("odec_a62be5977edf_map::refuse", mutates_args=())
+@torch.library.custom_op(f"{_OPERATORS}::refuse", mutates_args=())
 def _refuse_operator(value: Tensor, cotangents: list[Tensor]) -> Tensor:
     """Stands for a second derivative, which torch.compile traces even where none is asked for."""
     raise RuntimeError(_ONCE)
@@ -468,7 +484,7 @@ def _apply_solve(*args):
 
 
 class Failure:
-    """One trajectory that left the finite numbers: its batch index, the state, the time and a sentence."""
+    """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
     def __init__(self, batch, state, time, at_start):
         self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
@@ -523,9 +539,13 @@ class Retake:
     def __init__(self, p, dt, clip, batch):
         self.p, self.dt, self.clip, self.batch = p, dt, clip, batch
 
+    def _of(self, batch):
+        """The parameters of one trajectory."""
+        return self.p.expand(*self.batch, self.p.shape[-1])[batch]
+
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""
-        p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
+        p = self._of(batch)
         for start, h, count in mesh(t):
             for j in range(count):
                 x = step(x, start + j * h, h, p, self.clip)
@@ -644,7 +664,8 @@ class Model(nn.Module):
                 return solve(t, x0, p, self.dt, self.clip, 1)[0]
         compiling = torch.compiler.is_compiling()
         checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
-        return _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling)[0]
+        found = _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling)
+        return found[0]
 
     def observe(
         self,
