@@ -9,7 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-WORKLOADS = ("w1_fit", "w2_ensemble", "w4_gradient", "w5_stiff", "transcendental", "ring_oscillator")
+WORKLOADS = (
+    "w1_fit",
+    "w2_ensemble",
+    "w3_adaptive",
+    "w4_gradient",
+    "w5_stiff",
+    "transcendental",
+    "ring_oscillator",
+)
 OTHERS = ("gradient", "compile_time")
 
 
