@@ -61,9 +61,11 @@ def _panel(axis: Any, points: Sequence[Any], colours: Mapping[str, str]) -> None
             axis.plot(*zip(*line), marker="o", color=colours[solver], label=solver, **look)
     axis.set(xscale="log", yscale="log")
     axis.invert_xaxis()
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high * (high / low) ** 0.25)  # room for the names
     axis.grid(True, which="major", color="#e6e6e6", lw=0.6)
     axis.set_axisbelow(True)
-    axis.legend(fontsize=7, frameon=False, ncols=2)
+    axis.legend(fontsize=7, frameon=False, ncols=3, loc="upper left")
 
 
 def table(points: Sequence[Any], titles: Mapping[str, str], load: float) -> str:
