@@ -253,6 +253,20 @@ def test_a_stand_in_for_a_gpu(text, method, shape, batched, monkeypatch):
     assert len(driver.launches) == 4, "solve twice, a count of the steps, the adjoint"
 
 
+def test_a_gpu_with_little_memory_has_fewer_tapes_at_a_time(monkeypatch):
+    module = load(LORENZ, "tsit5")
+    x0, p = spread(300)
+    t, rules = torch.tensor([0.0, 1.0]).double(), control()
+    w = torch.ones((2, 300, 3), dtype=torch.float64)
+    expected = module.native_adjoint_adaptive(t, x0, p, w, rules, None, False)
+    for free, chunk, threads in ((1 << 30, 0, 384), (1 << 30, 64, 64), (1000, 0, 32)):
+        driver = gpu_stand_in.install(module, monkeypatch, free=free)
+        found = module.native_adjoint_adaptive(t, x0, p, w, rules, None, False, chunk)
+        assert all(gap(mine, theirs) < 1e-11 for mine, theirs in zip(found[1:], expected[1:], strict=True))
+        blocks, block, _ = driver.launches[-1]
+        assert blocks * block == threads
+
+
 @pytest.mark.parametrize("kernel", ["solve", "adjoint", "tangent"])
 @pytest.mark.parametrize("text, method", [(LORENZ, "tsit5"), (SMOOTH, "dopri5"), (LORENZ, "rodas4")])
 def test_the_gpu_s_compiler_takes_the_kernels(text, method, kernel):
