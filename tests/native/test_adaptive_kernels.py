@@ -38,7 +38,7 @@ def pair(module, **options):
 
 
 def control(rtol=1e-6, atol=1e-8, states=3, first=0.0, least=0.0, most=math.inf, steps=100_000):
-    return (first, least, most, float(steps), rtol, *[atol] * states)
+    return (first, least, most, float(steps), 0.0, rtol, *[atol] * states)
 
 
 def spread(size, dtype=torch.float64):

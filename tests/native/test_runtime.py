@@ -207,7 +207,7 @@ for number, path in enumerate({paths!r}):
             series = [[knots, model._linear(knots, values), knots, model._cubic(knots, values)]]
         w = torch.ones(4, size, n, dtype=torch.float64)
         if hasattr(model, "native_solve_adaptive"):
-            control = (0.0, 0.0, float("inf"), 1000.0, 1e-5, *[1e-7] * n)
+            control = (0.0, 0.0, float("inf"), 1000.0, 0.0, 1e-5, *[1e-7] * n)
             model.native_solve_adaptive(t, x0, p, *series, control, None)
             model.native_adjoint_adaptive(t, x0, p, *series, w, control, None, True)
             model.native_tangent_adaptive(t, x0, p, *series, t, x0, p, *series, control, None)
