@@ -36,7 +36,7 @@ _SECTIONS: tuple[tuple[type[Method], str, str], ...] = (
     x_next = x + h Σ_i b_i k_i,   error = h Σ_i e_i k_i
 
 For problems that are not stiff. `tsit5` is the one to start with, `vern7` or `vern9` for tolerances below
-1e-9. `dop853` has two error estimates E and E3, combined state by state to E²/√(E² + 0.01 E3²). Data in
+1e-9. `dop853` has two error estimates, whose norms E and E3 combine to E²/√(E² + 0.01 E3²). Data in
 `odec/methods/runge_kutta.py` and `odec/methods/high_order.py`.
 """,
     ),

@@ -17,8 +17,8 @@ class Tableau:
     a: rows of the strictly lower triangle, row i has i entries (row 0 is empty). error: the weights e of the
     estimate h Σ_i e_i k_i of the local error, where the method has one; one weight more than stages where it
     uses the slope at x_next too. error3: the weights of a second estimate of lower order, where the method
-    has one; with the estimates E and E3, the error is E²/√(E² + 0.01 E3²), state by state, and 0 where both
-    are 0 (Hairer, Nørsett & Wanner I, II.10, eq. 10.17, there with norms). error_order: the lower order of
+    has one; with the norms E and E3 of the two, the error is E²/√(E² + 0.01 E3²), and 0 where both are 0
+    (Hairer, Nørsett & Wanner I, II.10, eq. 10.17). error_order: the lower order of
     the pair, order - 1 unless given; the estimate shrinks like h^(error_order + 1). Raises ValueError where
     the row sums are not c, the error weights do not sum to zero, the weights do not sum to one, or the
     conditions of order 2 and 3 that the claimed order implies do not hold.

@@ -47,6 +47,7 @@ def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         "is_map": system.kind == MAP,
         "method": tableau,
         "adaptive": adaptive,
+        "two_errors": isinstance(tableau, Tableau) and bool(tableau.error3),
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
         "terms": max((_TERMS[entry.kind] for entry in system.inputs), default=0),
         "states": list(programs.states),

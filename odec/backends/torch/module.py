@@ -58,6 +58,7 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "default_dt": _default_dt(programs, method),
         "default_rtol": "1e-6",
         "default_atol": "1e-9",
+        "two_errors": isinstance(method, Tableau) and bool(method.error3),
         "max_steps": "100_000",
         "auto": _auto_context(auto, bool(system.inputs)) if auto else None,
         "native": False,

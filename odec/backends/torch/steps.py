@@ -105,7 +105,7 @@ def _used(tableau: Tableau) -> int:
 def _error(tableau: Tableau, inputs: bool) -> str:
     """The local error h Σ e_i k_i, where e takes in the slope at the step's end where the method reuses it.
 
-    With a second estimate of lower order, error²/√(error² + 0.01 lower²): Hairer, Nørsett & Wanner I, II.10.
+    Where the method has a second estimate, of lower order, that is `lower`.
     """
     lines = []
     if tableau.first_same_as_last:
@@ -115,11 +115,6 @@ def _error(tableau: Tableau, inputs: bool) -> str:
     for name, weights in (("error", tableau.error), ("lower", tableau.error3)):
         terms = [(weight, f"k{i + 1}") for i, weight in enumerate(weights)]
         lines += [assign(name, increment(terms))] if weights else []
-    if tableau.error3:
-        lines += [
-            "    least = torch.finfo(x.dtype).tiny",
-            "    error = error * (error / torch.hypot(error, 0.1 * lower).clamp(min=least))",
-        ]
     return "\n".join(lines)
 
 
