@@ -45,6 +45,11 @@ class Auto:
         return True
 
     @property
+    def dense_order(self) -> int:
+        """The lower order of the two interpolants."""
+        return min(self.explicit.dense_order, self.stiff.dense_order)
+
+    @property
     def error_order(self) -> int:
         return self.explicit.error_order
 

@@ -43,12 +43,17 @@ class Implicit:
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """The engines that hold the method: torch alone where stages are to be solved together."""
-        return ENGINES[self.family] if self.gamma else ("torch",)
+        """The engines that hold the method."""
+        return ENGINES[self.family]
 
     @property
     def stages(self) -> int:
         return len(self.b)
+
+    @property
+    def dense_order(self) -> int:
+        """0: the method has no interpolant of its own."""
+        return 0
 
     @property
     def adaptive(self) -> bool:

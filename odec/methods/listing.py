@@ -64,6 +64,11 @@ def error(method: Method | Auto) -> str:
     return f"of order {order}"
 
 
+def within(method: Method | Auto) -> str:
+    """The order of the states within a step, in words."""
+    return f"of order {method.dense_order}" if method.dense_order else "none"
+
+
 def stability_of(method: Method | Auto) -> str:
     """What is known of the method's stability, in words."""
     if isinstance(method, Auto):
@@ -87,6 +92,7 @@ def detail(method: Method | Auto) -> list[tuple[str, str]]:
         ("kind", kind(method)),
         ("order", f"{method.order}"),
         ("error estimate", error(method)),
+        ("dense output", within(method) if method.adaptive else ""),
         ("stages", f"{method.stages}"),
         ("steps", steps(method)),
         ("stability", stability_of(method)),

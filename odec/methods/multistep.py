@@ -53,6 +53,11 @@ class Multistep:
         return 2 if self.corrector else 1
 
     @property
+    def dense_order(self) -> int:
+        """0: the method has no interpolant of its own."""
+        return 0
+
+    @property
     def adaptive(self) -> bool:
         """Whether the method can choose its steps."""
         return self.highest > 0

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from odec.methods import AUTO, METHODS, Implicit, Method, Multistep, Rosenbrock, Tableau
-from odec.methods.listing import AUTOMATIC, REMARKS, error, other_names, stability_of
+from odec.methods.listing import AUTOMATIC, REMARKS, error, other_names, stability_of, within
 
 _HEAD = """\
 # Methods
@@ -20,6 +20,10 @@ tables, `odec list methods --detail` all that is known of each.
 With fixed steps, an interval between two output times is divided into equal steps, each at most `dt` long. A
 method with an error estimate can choose its steps instead, so that each keeps its local error within
 `atol + rtol·|x|`.
+
+Such steps end on every output time, unless dense output is asked for (`dense_output=True`, `--dense`): then a
+method with an interpolant takes the steps that its error allows, and the states at the output times within a
+step are a polynomial, of the order given under "dense output". Steps end on the knots of inputs all the same.
 
 Coefficients are data, one literal a method, exact or to all digits that were published. A method checks
 itself when it is made; the tests check every order condition (all rooted trees up to its order), the
@@ -120,13 +124,14 @@ def page() -> str:
 
 
 def _methods(members: Sequence[Method]) -> str:
-    head = ("method", "order", "stages", "error estimate", "stability", "engines", "source")
+    head = ("method", "order", "stages", "error estimate", "dense output", "stability", "engines", "source")
     rows = (
         (
             f"`{m.name}`",
             str(m.order),
             str(m.stages),
             error(m),
+            within(m) if m.adaptive else "",
             stability_of(m).replace("|", "\\|"),
             ", ".join(m.engines),
             m.source,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from odec.methods.conditions import Checks
+from odec.methods.interpolant import Interpolant
 from odec.methods.numbers import Matrix, Row, lower_inverse, product, times
 from odec.methods.support import ENGINES
 
@@ -18,9 +19,10 @@ class Rosenbrock:
         x_next = x + Σ_i m_i u_i,   error = Σ_i error_i u_i
 
     J = ∂f/∂x and f_t = ∂f/∂t at the step's start. a, c: square matrices, strictly lower triangular.
-    error_order: the lower order of the pair; the error shrinks like h^(error_order + 1). Raises ValueError
-    where shapes do not fit, alpha and d are not those that the other coefficients imply, or the conditions of
-    order 1, 2 and 3 that the claimed order implies do not hold. Hairer & Wanner II, IV.7, eq. 7.25.
+    error_order: the lower order of the pair; the error shrinks like h^(error_order + 1). dense: the states
+    within a step, where the method has an interpolant of its own. Raises ValueError where shapes do not fit,
+    alpha and d are not those that the other coefficients imply, or the conditions of order 1, 2 and 3 that
+    the claimed order implies do not hold. Hairer & Wanner II, IV.7, eq. 7.25.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Rosenbrock:
     tolerance: Fraction = Fraction(0)
     error_order: int = 0
     stability: str = ""
+    dense: Interpolant | None = None
 
     @property
     def family(self) -> str:
@@ -56,6 +59,11 @@ class Rosenbrock:
         return bool(self.error)
 
     @property
+    def dense_order(self) -> int:
+        """The order of the method's own interpolant, 0 where it has none."""
+        return self.dense.order if self.dense else 0
+
+    @property
     def stiffly_accurate(self) -> bool:
         """Whether x_next is the last stage's state plus u_s, so that R(∞) = 0."""
         return self.m == (*self.a[-1][:-1], Fraction(1))
@@ -72,6 +80,14 @@ class Rosenbrock:
         gammas = lower_inverse(inverse)
         b, error = (times(tuple(zip(*gammas, strict=True)), weights) for weights in (self.m, self.error))
         return product(self.a, gammas), gammas, b, error
+
+    def plain_dense(self) -> Interpolant:
+        """The interpolant by k_i instead of u_i. Raises ValueError where the method has none."""
+        if self.dense is None:
+            raise ValueError(f"{self.name} has no interpolant")
+        columns = tuple(zip(*self.plain()[1], strict=True))
+        weights = tuple(times(columns, entries) for entries in zip(*self.dense.weights, strict=True))
+        return replace(self.dense, weights=tuple(zip(*weights, strict=True)))
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -94,4 +110,11 @@ class Rosenbrock:
         checks.sums(gammas, self.d, "Γ")
         checks.weights(b, error)
         checks.rosenbrock_order(self.order, alpha, beta, b)
+        if self.dense:
+            if self.dense.a or len(self.dense.weights) != s:
+                return [*checks.problems, f"the interpolant needs weights for {s} stages"]
+            plain, inner = self.plain_dense(), Checks(self.dense.tolerance)
+            plain.check_weights(inner, b)
+            plain.check_moments(inner, tuple(sum(entries, Fraction(0)) for entries in beta))
+            checks.problems += inner.problems
         return checks.problems

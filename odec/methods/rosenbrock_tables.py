@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
+from odec.methods.interpolant import Interpolant, between, polynomials
 from odec.methods.numbers import ONE, ZERO, Matrix, Row, lower_inverse, numbers, product, root, square, times
 from odec.methods.rosenbrock import Rosenbrock
+
+_NEAR = Fraction(1, 10**36)
 
 
 def _transformed(
@@ -19,11 +23,15 @@ def _transformed(
     *,
     error_order: int,
     stability: str,
-    tolerance: Fraction = Fraction(1, 10**36),
+    tolerance: Fraction = _NEAR,
+    dense: Interpolant | None = None,
 ) -> Rosenbrock:
     """The transformed form of a method given as in Hairer & Wanner II, IV.7, definition 7.1."""
     inverse, gamma, s = lower_inverse(gammas), gammas[0][0], len(b)
     columns = tuple(zip(*inverse, strict=True))
+    if dense:
+        weights = (times(columns, entries) for entries in zip(*dense.weights, strict=True))
+        dense = replace(dense, weights=tuple(zip(*weights, strict=True)))
     return Rosenbrock(
         name,
         order,
@@ -38,6 +46,7 @@ def _transformed(
         tolerance=tolerance,
         error_order=error_order,
         stability=stability,
+        dense=dense,
     )
 
 
@@ -45,6 +54,8 @@ def _shampine_reichelt() -> Rosenbrock:
     """ode23s in the form of definition 7.1: the earlier slopes are eliminated from the third stage."""
     d, e32 = 1 - root(2) / 2, 6 + root(2)
     b, sixth = (Fraction(0), Fraction(1), Fraction(0)), Fraction(1, 6)
+    e = 1 / (1 - 2 * d)
+    inner = polynomials([((ZERO, e, -e), (ONE, ZERO, ZERO)), ((ZERO, -2 * d * e, e), (ZERO, ONE, ZERO))])
     return _transformed(
         "rosenbrock23",
         2,
@@ -55,6 +66,7 @@ def _shampine_reichelt() -> Rosenbrock:
         "Shampine & Reichelt, SIAM J. Sci. Comput. 18 (1997) 1–22 (ode23s)",
         error_order=2,
         stability="L-stable",
+        dense=Interpolant(2, inner, source="Shampine & Reichelt 1997, section 3.3", tolerance=_NEAR),
     )
 
 
@@ -83,21 +95,23 @@ def _decimals(
     alpha: str,
     d: str,
     source: str,
+    dense: str,
 ) -> Rosenbrock:
     """A stiffly accurate method from its published transformed coefficients.
 
     Its last two states are those of the embedded method and of the method less their u, so that
-    m = (a_s1, …, a_s,s-1, 1) and the error is u_s.
+    m = (a_s1, …, a_s,s-1, 1) and the error is u_s. dense: the rows of its interpolant, of order - 1.
     """
     rows = square(*(numbers(line) for line in a.split(";")))
     unit = (*[ZERO] * (len(rows) - 1), ONE)
+    m = (*rows[-1][:-1], ONE)
     return Rosenbrock(
         name,
         order,
         Fraction(gamma),
         rows,
         square(*(numbers(line) for line in c.split(";"))),
-        m=(*rows[-1][:-1], ONE),
+        m=m,
         error=unit,
         alpha=numbers(alpha),
         d=numbers(d),
@@ -105,6 +119,7 @@ def _decimals(
         tolerance=Fraction(1, 10**12),
         error_order=order - 1,
         stability="L-stable",
+        dense=between(order - 1, dense, source, "1e-12")(m),
     )
 
 
@@ -130,6 +145,8 @@ ROSENBROCK: tuple[Rosenbrock, ...] = (
         "0 0.386 0.21 0.63 1 1",
         "0.25 -0.1043 0.1035 -0.0362 0 0",
         "Hairer & Wanner II, IV.10 (RODAS)",
+        """10.12623508344586 -7.487995877610167 -34.80091861555747 -7.992771707568823 1.025137723295662;
+           -0.6762803392801253 6.087714651680015 16.43084320892478 24.76722511418386 -6.594389125716872""",
     ),
     _decimals(
         "rodas5p",
@@ -159,5 +176,11 @@ ROSENBROCK: tuple[Rosenbrock, ...] = (
         """0.21193756319429014 -0.42387512638858027 -0.3384627126235924 1.8046452872882734 2.325825639765069
            0 0 0""",
         "Steinebach, BIT 63 (2023) 27",
+        """25.948786856663858 -2.5579724845846235 10.433815404888879 -2.3679251022685204 0.524948541321073
+           1.1241088310450404 0.4272876194431874 -0.17202221070155493;
+           -9.91568850695171 -0.9689944594115154 3.0438037242978453 -24.495224566215796 20.176138334709044
+           15.98066361424651 -6.789040303419874 -6.710236069923372;
+           11.419903575922262 2.8879645146136994 72.92137995996029 80.12511834622643 -52.072871366152654
+           -59.78993625266729 -0.15582684282751913 4.883087185713722""",
     ),
 )

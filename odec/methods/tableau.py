@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
 
+from odec.methods.interpolant import Interpolant, Recipe
 from odec.methods.numbers import numbers
 from odec.methods.support import ENGINES
 
@@ -19,9 +20,10 @@ class Tableau:
     uses the slope at x_next too. error3: the weights of a second estimate of lower order, where the method
     has one; with the norms E and E3 of the two, the error is E²/√(E² + 0.01 E3²), and 0 where both are 0
     (Hairer, Nørsett & Wanner I, II.10, eq. 10.17). error_order: the lower order of
-    the pair, order - 1 unless given; the estimate shrinks like h^(error_order + 1). Raises ValueError where
-    the row sums are not c, the error weights do not sum to zero, the weights do not sum to one, or the
-    conditions of order 2 and 3 that the claimed order implies do not hold.
+    the pair, order - 1 unless given; the estimate shrinks like h^(error_order + 1). dense: the states within
+    a step, where the method has an interpolant of its own. Raises ValueError where the row sums are not c,
+    the error weights do not sum to zero, the weights do not sum to one, or the conditions of order 2 and 3
+    that the claimed order implies do not hold.
     Hairer, Nørsett & Wanner I, II.1, table 1.1.
     """
 
@@ -36,6 +38,7 @@ class Tableau:
     error3: tuple[Fraction, ...] = ()
     error_order: int = 0
     stability: str = ""
+    dense: Interpolant | None = None
 
     @property
     def family(self) -> str:
@@ -54,6 +57,11 @@ class Tableau:
     def adaptive(self) -> bool:
         """Whether the method estimates its error, so that it can choose its steps."""
         return bool(self.error)
+
+    @property
+    def dense_order(self) -> int:
+        """The order of the method's own interpolant, 0 where it has none."""
+        return self.dense.order if self.dense else 0
 
     @property
     def first_same_as_last(self) -> bool:
@@ -100,6 +108,8 @@ class Tableau:
         chain = sum((b[i] * self.a[i][j] * c[j] for i in stages for j in range(i)), Fraction(0))
         if self.order >= 3 and off(chain, Fraction(1, 6)):
             found.append("Σ b_i a_ij c_j is not 1/6")
+        if self.dense:
+            found += self.dense.problems(self.a, self.b, self.c)
         return found
 
 
@@ -116,6 +126,7 @@ def tableau(
     second: str = "",
     error_order: int = 0,
     tolerance: str = "0",
+    dense: Recipe | None = None,
 ) -> Tableau:
     """A tableau from text: rows of a separated by `;`, without the empty first row.
 
@@ -141,4 +152,5 @@ def tableau(
         numbers(error) or less(lower),
         less(numbers(second)),
         error_order,
+        dense=dense(b) if dense else None,
     )

@@ -83,13 +83,18 @@ def _together(method, equation, t, x, h):
 
 
 def _rosenbrock(method, equation, t, x, h):
+    u = rosenbrock_stages(method, equation, t, x, h)
+    return x + _sum(method.m, u), _sum(method.error, u)
+
+
+def rosenbrock_stages(method, equation, t, x, h):
     jacobian, f_t = equation.f_x(t, x), equation.f_t(t, x)
     u = []
     for i in range(method.stages):
         slope = equation.f(t + number(method.alpha[i]) * h, x + _sum(method.a[i], u))
         right = slope + _sum(method.c[i], u) / h + number(method.d[i]) * h * f_t
         u.append(right / (1 / (h * number(method.gamma)) - jacobian))
-    return x + _sum(method.m, u), _sum(method.error, u)
+    return u
 
 
 class Logistic:
