@@ -10,6 +10,7 @@ from typing import Any
 
 from odec.backends.job import Job
 from odec.backends.layout import WIDTH
+from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.implicit import implicit_context
 from odec.backends.native.rosenbrock import rosenbrock_context, stiff_programs
@@ -47,6 +48,7 @@ def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         "is_map": system.kind == MAP,
         "method": tableau,
         "adaptive": adaptive,
+        "dense": _dense(tableau),
         "two_errors": isinstance(tableau, Tableau) and bool(tableau.error3),
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
         "terms": max((_TERMS[entry.kind] for entry in system.inputs), default=0),
@@ -89,6 +91,13 @@ def _method_context(programs: Programs, method: Method | None, writer: FunctionW
         return {"step_template": "native/step_implicit.c.jinja", "rates": False, **context}
     steps = c_steps(method) if isinstance(method, Tableau) else None
     return {"step_template": "native/step.c.jinja", "rates": False, "steps": steps}
+
+
+def _dense(method: Method | None) -> Dense | None:
+    """The polynomial between the ends of adaptive steps, None where the method has none."""
+    if isinstance(method, Tableau) and method.adaptive:
+        return dense_steps(method)
+    return None
 
 
 def _looped(own: dict[str, Any]) -> bool:

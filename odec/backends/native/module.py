@@ -21,6 +21,7 @@ def module_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         "lanes": kernel.context["lanes"],
         "inner_lanes": kernel.context["inner_lanes"],
         "adaptive": kernel.context["adaptive"],
+        "native_dense": kernel.context["dense"] is not None,
         "native_adaptive": kernel.context["adaptive"],
         "operator_name": f"{job.context['operator_name']}_native",
     }

@@ -51,8 +51,8 @@ def c_steps(tableau: Tableau) -> Steps:
             time=stage_time(tableau.c[i]),
             state=_terms(a[i], f"a{i + 1}", "k"),
             cotangent=(*([(f"b{i + 1}", "w")] if b[i] else []), *_pulled(a, i, s)),
-            slopes=tuple((_number(v), f"k{j + 1}") for j, v in enumerate(a[i]) if v),
-            c=_number(tableau.c[i]) if tableau.c[i] else "",
+            slopes=tuple((coefficient(v), f"k{j + 1}") for j, v in enumerate(a[i]) if v),
+            c=coefficient(tableau.c[i]) if tableau.c[i] else "",
         )
         for i in range(s)
     )
@@ -60,11 +60,11 @@ def c_steps(tableau: Tableau) -> Steps:
     rows += [(f"b{i + 1}", b[i]) for i in range(s)]
     return Steps(
         stages=stages,
-        coefficients=tuple((name, _number(value)) for name, value in rows if value),
+        coefficients=tuple((name, coefficient(value)) for name, value in rows if value),
         weights=_terms(b, "b", "k"),
-        plain_weights=tuple((_number(v), f"k{i + 1}") for i, v in enumerate(b) if v),
-        error=tuple((_number(v), f"k{i + 1}") for i, v in enumerate(tableau.error) if v),
-        error3=tuple((_number(v), f"k{i + 1}") for i, v in enumerate(tableau.error3) if v),
+        plain_weights=tuple((coefficient(v), f"k{i + 1}") for i, v in enumerate(b) if v),
+        error=tuple((coefficient(v), f"k{i + 1}") for i, v in enumerate(tableau.error) if v),
+        error3=tuple((coefficient(v), f"k{i + 1}") for i, v in enumerate(tableau.error3) if v),
     )
 
 
@@ -72,7 +72,7 @@ def stage_time(c: Fraction) -> str:
     """The time of a stage, t + c h, as C."""
     if c == 0:
         return "t"
-    return "t + h" if c == 1 else f"t + {_number(c)}*h"
+    return "t + h" if c == 1 else f"t + {coefficient(c)}*h"
 
 
 def _terms(row: Sequence[Fraction], name: str, vector: str) -> tuple[Term, ...]:
@@ -83,7 +83,7 @@ def _pulled(a: Sequence[Sequence[Fraction]], i: int, s: int) -> list[Term]:
     return [(f"a{j + 1}{i + 1}", f"v{j + 1}") for j in range(i + 1, s) if a[j][i]]
 
 
-def _number(value: Fraction) -> str:
+def coefficient(value: Fraction) -> str:
     """A coefficient as a C double: a quotient of small integers, else 17 digits."""
     if value.denominator == 1:
         text = f"{value.numerator}.0"
