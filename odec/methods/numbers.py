@@ -55,3 +55,19 @@ def lower_inverse(matrix: Matrix) -> Matrix:
             unit = [x - entries[j] * y for x, y in zip(unit, rows[j], strict=True)]
         rows.append(tuple(x / entries[i] for x in unit))
     return tuple(rows)
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    """The inverse of a square matrix by Gauss–Jordan elimination. Raises ValueError where there is none."""
+    size = len(matrix)
+    rows = [[*entries, *(Fraction(i == j) for j in range(size))] for i, entries in enumerate(matrix)]
+    for k in range(size):
+        best = max(range(k, size), key=lambda i: abs(rows[i][k]))
+        if not rows[best][k]:
+            raise ValueError("the matrix is singular")
+        rows[k], rows[best] = rows[best], rows[k]
+        rows[k] = [entry / rows[k][k] for entry in rows[k]]
+        for i in range(size):
+            if i != k:
+                rows[i] = [x - rows[i][k] * y for x, y in zip(rows[i], rows[k], strict=True)]
+    return tuple(tuple(entries[size:]) for entries in rows)

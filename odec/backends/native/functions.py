@@ -45,6 +45,10 @@ _OUR_WORDS = """
     make_room mean_square move next_trajectory observe_at_stops of_item pass_stops propose push_tangents
     put put_gradients put_output put_report rates_at record settle since slope_block span_of step_back
     step_error step_error_block take take_pieces time_of trajectory_before worst_state ADAPTIVE
+    COUPLED FIRST EACH_STAGE N_COUPLED N_DAMP N_JACOBIAN N_LU SHIFT DAMP_SHIFT TINY_PIVOT JACOBIAN_ROW
+    JACOBIAN_COLUMN MOST_ITERATIONS NEAR_EPSILON ROOT_EPSILON RK_A RK_B RK_C RK_E RK_INVERSE RK_PULLED
+    add_outer add_product combine correction damp_factor damp_solve factorise solve_stage solve_stages
+    stage_states
 """
 _RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
 _MATH_H = """
@@ -89,7 +93,11 @@ def c_spellings(programs: Programs, more: Iterable[Program] = ()) -> dict[str, s
 
 
 def _clashes(name: str) -> bool:
-    return name in _RESERVED or name.startswith("__") or re.fullmatch(r"power_\d+|_[A-Z].*", name) is not None
+    return (
+        name in _RESERVED
+        or name.startswith("__")
+        or re.fullmatch(r"power_\d+|_[A-Z].*|(LU|DAMP)_[A-Z_]+", name) is not None
+    )
 
 
 def _letter(char: str) -> str:

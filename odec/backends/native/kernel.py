@@ -10,6 +10,7 @@ from typing import Any
 
 from odec.backends.job import Job
 from odec.backends.layout import WIDTH
+from odec.backends.native.collocation import collocation_context
 from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.implicit import implicit_context
@@ -74,7 +75,7 @@ def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         "powers": powers,
         "one_line": one_line,
         "tidy": tidy,
-        "lanes": 16 if len(programs.states) < 200 else 8,
+        "lanes": _lanes(len(programs.states), own),
         "inner_lanes": int(_is_large(programs, tableau) or _looped(own)),
         **own,
     }
@@ -86,6 +87,9 @@ def _method_context(programs: Programs, method: Method | None, writer: FunctionW
     if isinstance(method, Rosenbrock):
         context = rosenbrock_context(method, programs, writer)
         return {"step_template": "native/step_rosenbrock.c.jinja", "rates": bool(programs.inputs), **context}
+    if isinstance(method, Implicit) and not method.diagonal:
+        context = collocation_context(method, programs, writer)
+        return {"step_template": "native/step_collocation.c.jinja", "rates": False, **context}
     if isinstance(method, Implicit):
         context = implicit_context(method, programs, writer)
         return {"step_template": "native/step_implicit.c.jinja", "rates": False, **context}
@@ -98,6 +102,18 @@ def _dense(method: Method | None) -> Dense | None:
     if isinstance(method, Tableau) and method.adaptive:
         return dense_steps(method)
     return None
+
+
+_LARGEST = 1 << 20
+"""The bytes that the factors of a block of lanes may take, as they lie on the stack."""
+
+
+def _lanes(states: int, own: dict[str, Any]) -> int:
+    """How many trajectories of float64 stand side by side: fewer for large models."""
+    lanes, entries = 16 if states < 200 else 8, own["elimination"].entries if "elimination" in own else 0
+    while lanes > 2 and lanes * entries * 8 > _LARGEST:
+        lanes //= 2
+    return lanes
 
 
 def _looped(own: dict[str, Any]) -> bool:

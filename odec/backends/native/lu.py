@@ -1,4 +1,7 @@
-"""The factorisation of shift·I - h J and its solves as C: written out while small, loops when large."""
+"""The factorisation of W = S - h J and its solves as C: written out while small, loops when large.
+
+S is shift·I; or A⁻¹ ⊗ I for the stages of a method that solves them together, J then being block-diagonal.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from odec.backends.layout import INDENT
-from odec.passes.lu import Factorization, Pivot, Row
+from odec.passes.lu import Factorization, Pivot, Row, Term
 
 _PAD = INDENT * 2
 
@@ -27,8 +30,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Elimination:
-    """What templates/native/lu.c.jinja needs: three bodies written out, or else the tables of its loops."""
+    """What templates/native/lu.c.jinja needs: three bodies written out, or else the tables of its loops.
 
+    name: the prefix of its functions; shift: what a pivot is measured by; size: the number of rows as C.
+    """
+
+    name: str
+    shift: str
+    size: str
+    stages: int
     entries: int
     unrolled: bool
     factor: str
@@ -36,41 +46,68 @@ class Elimination:
     solve_transposed: str
     tables: tuple[Table, ...]
 
+    @property
+    def prefix(self) -> str:
+        return self.name.upper()
 
-def c_elimination(lu: Factorization) -> Elimination:
-    """The factorisation as C."""
+
+def c_elimination(lu: Factorization, stages: int = 1, name: str = "lu") -> Elimination:
+    """The factorisation as C. stages: how many are solved together; name: the prefix of what is declared."""
+    shift = "SHIFT" if name == "lu" else f"{name.upper()}_SHIFT"
+    size = "N_STATES" if stages == 1 else "N_COUPLED"
+    head = (name, shift, size, stages, len(lu.places), lu.unrolled)
     if not lu.unrolled:
-        return Elimination(len(lu.places), False, "", "", "", _tables(lu))
+        return Elimination(*head, "", "", "", _tables(lu, stages, name.upper()))
     return Elimination(
-        len(lu.places),
-        True,
-        factor=_lines(_factor(lu)),
+        *head,
+        factor=_lines(_factor(lu, stages, shift)),
         solve=_lines(_solve(lu, (lu.lower, False), (lu.upper, True))),
         solve_transposed=_lines(_solve(lu, (lu.upper_transposed, True), (lu.lower_transposed, False))),
         tables=(),
     )
 
 
+def staged_pattern(size: int, pattern: Sequence[Term], stages: int) -> list[Term]:
+    """The nonzeros of A⁻¹ ⊗ I - h J: each stage's J in turn, then what is off the diagonal of A⁻¹ ⊗ I."""
+    own = [(i * size + row, i * size + column) for i in range(stages) for row, column in pattern]
+    between = [(i, j) for i in range(stages) for j in range(stages) if i != j]
+    return own + [(i * size + v, j * size + v) for i, j in between for v in range(size)]
+
+
 def _lines(statements: Iterable[str]) -> str:
     return "\n".join(_PAD + statement for statement in statements)
 
 
-def _factor(lu: Factorization) -> Iterable[str]:
+def _factor(lu: Factorization, stages: int, measure: str) -> Iterable[str]:
     names = [f"w{i + 1}_{j + 1}" for i, j in lu.places]
-    for name, source, (i, j) in zip(names, lu.source, lu.places, strict=True):
-        entry = "" if source is None else f"jac[{source}]_l"
-        if i == j:
-            yield f"real {name} = SHIFT{f' - h_l*{entry}' if entry else ''};"
+    for name, source, (i, j) in zip(names, _jacobian(lu, stages), lu.places, strict=True):
+        entry, shift = "" if source is None else f"jac[{source}]_l", _shift(lu, stages, i, j, measure)
+        if shift:
+            yield f"real {name} = {shift}{f' - h_l*{entry}' if entry else ''};"
         else:
             yield f"real {name} = {f'-h_l*{entry}' if entry else 'R(0.0)'};"
     for pivot in lu.pivots:
-        yield from _eliminated(pivot, names)
+        yield from _eliminated(pivot, names, measure)
     for place, name in enumerate(names):
         yield f"lu[{place}]_l = {name};"
 
 
-def _eliminated(pivot: Pivot, names: Sequence[str]) -> Iterable[str]:
-    scale = "SHIFT"
+def _jacobian(lu: Factorization, stages: int) -> list[int | None]:
+    """Which nonzero of J lands at each place; None for those of A⁻¹ ⊗ I, which come last in the pattern."""
+    between = (stages - 1) * lu.size
+    last = max((source for source in lu.source if source is not None), default=-1)
+    return [None if source is None or source > last - between else source for source in lu.source]
+
+
+def _shift(lu: Factorization, stages: int, i: int, j: int, alone: str) -> str:
+    """What S has at row i and column j, as C; empty for zero."""
+    size = lu.size // stages
+    if i % size != j % size:
+        return ""
+    return f"RK_INVERSE[{i // size}][{j // size}]" if stages > 1 else alone
+
+
+def _eliminated(pivot: Pivot, names: Sequence[str], scale: str) -> Iterable[str]:
     for place in pivot.right:
         scale = f"larger({scale}, fabs({names[place]}))"
     diagonal = names[pivot.diagonal]
@@ -98,20 +135,25 @@ def _solve(lu: Factorization, *sweeps: tuple[tuple[Row, ...], bool]) -> Iterable
         yield f"b[{i}]_l = x{i + 1};"
 
 
-def _tables(lu: Factorization) -> tuple[Table, ...]:
-    pivots = lu.pivots
+def _tables(lu: Factorization, stages: int, prefix: str) -> tuple[Table, ...]:
+    pivots, size = lu.pivots, lu.size // stages
+    at = {place: k for k, place in enumerate(lu.places)}
+    shifted = [
+        (i * size + v, j * size + v) for i in range(stages) for j in range(stages) for v in range(size)
+    ]
     tables = [
-        Table("LU_SOURCE", 1, tuple(-1 if source is None else source for source in lu.source)),
-        Table("LU_DIAGONAL", 1, tuple(pivot.diagonal for pivot in pivots)),
-        *_ranges("LU_RIGHT", 1, [pivot.right for pivot in pivots]),
-        *_ranges("LU_SCALE", 1, [pivot.scale for pivot in pivots]),
-        *_ranges("LU_UPDATE", 3, [_flat(pivot.update) for pivot in pivots]),
+        Table(f"{prefix}_SOURCE", 1, tuple(-1 if s is None else s for s in _jacobian(lu, stages))),
+        Table(f"{prefix}_DIAGONAL", 1, tuple(pivot.diagonal for pivot in pivots)),
+        *([Table(f"{prefix}_SHIFTED", 1, tuple(at[place] for place in shifted))] if stages > 1 else []),
+        *_ranges(f"{prefix}_RIGHT", 1, [pivot.right for pivot in pivots]),
+        *_ranges(f"{prefix}_SCALE", 1, [pivot.scale for pivot in pivots]),
+        *_ranges(f"{prefix}_UPDATE", 3, [_flat(pivot.update) for pivot in pivots]),
     ]
     for name, rows in (
-        ("LOWER", lu.lower),
-        ("UPPER", lu.upper),
-        ("UPPER_T", lu.upper_transposed),
-        ("LOWER_T", lu.lower_transposed),
+        (f"{prefix}_LOWER", lu.lower),
+        (f"{prefix}_UPPER", lu.upper),
+        (f"{prefix}_UPPER_T", lu.upper_transposed),
+        (f"{prefix}_LOWER_T", lu.lower_transposed),
     ):
         tables.append(Table(name, 2, tuple(_flat((row.index, row.diagonal) for row in rows))))
         tables += _ranges(f"{name}_TERM", 2, [_flat(row.terms) for row in rows])
