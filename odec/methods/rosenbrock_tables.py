@@ -71,16 +71,21 @@ def _shampine_reichelt() -> Rosenbrock:
 
 
 def _lang_verwer() -> Rosenbrock:
-    g = Fraction(1, 2) + root(3) / 6
-    third = Fraction(1, 3)
+    """With a fourth stage for the error, (I - γhJ)⁻¹ (x_next - x - h/2 (f(t, x) + f(t + h, x_next))).
+
+    The trapezoidal rule is embedded. The published weights (1/3, 1/3, 1/3) would leave (k_1 - k_2)/3, which
+    is 0 where the equations are linear with constant coefficients.
+    """
+    g, third, half = Fraction(1, 2) + root(3) / 6, Fraction(1, 3), Fraction(1, 2)
+    b = (2 * third, ZERO, third, ZERO)
     return _transformed(
         "ros3p",
         3,
-        square([], [1], [1]),
-        square([g], [-1, g], [-g, Fraction(1, 2) - 2 * g, g]),
-        (2 * third, ZERO, third),
-        (third, third, third),
-        "Lang & Verwer, BIT 41 (2001) 731–738",
+        square([], [1], [1], b[:3]),
+        square([g], [-1, g], [-g, half - 2 * g, g], [*(-2 * g * weight for weight in b[:3]), g]),
+        b,
+        (half, ZERO, ZERO, half),
+        "Lang & Verwer, BIT 41 (2001) 731–738; error: the trapezoidal rule",
         error_order=2,
         stability="A-stable, |R(∞)| = 0.73",
     )
