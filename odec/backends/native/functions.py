@@ -45,6 +45,9 @@ _OUR_WORDS = """
     make_room mean_square move next_trajectory observe_at_stops of_item pass_stops propose push_tangents
     put put_gradients put_output put_report rates_at record settle since slope_block span_of step_back
     step_error step_error_block take take_pieces time_of trajectory_before worst_state ADAPTIVE
+    ALL_STAGES DEGREE DENSE Inside WHEN_DENSE gather_inside inside_step interpolant interpolant_block
+    next_inside observe_inside output_before outputs_done pull_times put_inside put_state put_tangents_inside
+    reach seed_output
     COUPLED FIRST EACH_STAGE N_COUPLED N_DAMP N_JACOBIAN N_LU SHIFT DAMP_SHIFT TINY_PIVOT JACOBIAN_ROW
     JACOBIAN_COLUMN MOST_ITERATIONS NEAR_EPSILON ROOT_EPSILON RK_A RK_B RK_C RK_E RK_INVERSE RK_PULLED
     add_outer add_product combine correction damp_factor damp_solve factorise solve_stage solve_stages

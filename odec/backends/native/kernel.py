@@ -14,7 +14,7 @@ from odec.backends.native.collocation import collocation_context
 from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.implicit import implicit_context
-from odec.backends.native.rosenbrock import rosenbrock_context, stiff_programs
+from odec.backends.native.rosenbrock import number, rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
 from odec.methods import MAP, Implicit, Method, Multistep, Rosenbrock, Tableau
 from odec.passes.program import Programs
@@ -97,13 +97,6 @@ def _method_context(programs: Programs, method: Method | None, writer: FunctionW
     return {"step_template": "native/step.c.jinja", "rates": False, "steps": steps}
 
 
-def _dense(method: Method | None) -> Dense | None:
-    """The polynomial between the ends of adaptive steps, None where the method has none."""
-    if isinstance(method, Tableau) and method.adaptive:
-        return dense_steps(method)
-    return None
-
-
 _LARGEST = 1 << 20
 """The bytes that the factors of a block of lanes may take, as they lie on the stack."""
 
@@ -114,6 +107,13 @@ def _lanes(states: int, own: dict[str, Any]) -> int:
     while lanes > 2 and lanes * entries * 8 > _LARGEST:
         lanes //= 2
     return lanes
+
+
+def _dense(method: Method | None) -> Dense | None:
+    """The polynomial between the ends of adaptive steps, None where the method has none."""
+    if isinstance(method, Tableau) and method.adaptive:
+        return dense_steps(method)
+    return dense_steps(method, number) if isinstance(method, Rosenbrock) and method.adaptive else None
 
 
 def _looped(own: dict[str, Any]) -> bool:

@@ -117,7 +117,8 @@ def rosenbrock_steps(method: Rosenbrock) -> RosenbrockSteps:
     """The sums of a method's steps. Hairer & Wanner II, IV.7; adjoint: Sandu, Daescu & Carmichael, Atmos.
     Environ. 37 (2003) 5083–5096."""
     s = method.stages
-    used = max(i + 1 for i in range(s) if method.m[i])
+    inside = method.dense.weights if method.dense else [()] * s
+    used = max(i + 1 for i in range(s) if method.m[i] or any(inside[i]))
     stages = []
     for i in range(s):
         base, state = _shared(method.a, method.a[i][:i], i)
