@@ -22,6 +22,7 @@ from odec.cli.support import (
     read_model,
     say,
     say_diagnostics,
+    say_warning,
     step_values,
     write_stdout,
 )
@@ -35,7 +36,7 @@ from odec.cli.types import (
     set_option,
     step_options,
 )
-from odec.errors import ArgumentError
+from odec.errors import ArgumentError, warned_once
 
 if TYPE_CHECKING:
     from odec.fit import FitResult
@@ -120,25 +121,26 @@ def fit(
 
     system, warnings = api.read(read_model(model))
     say_diagnostics(warnings)
-    result = api.fit(
-        system,
-        data,
-        **given,
-        **step_values(dt, rtol, atol, max_steps),
-        optimizer=optimizer,
-        epochs=epochs,
-        transforms=transforms,
-        fix=fixed or None,
-        set=values or None,
-        seed=seed,
-        dtype=dtype,
-        method=method,
-        engine=engine,
-        inputs=read_inputs(inputs) or None,
-        resume=resume,
-        progress=not quiet,
-        command=shlex.join(["odec", *(ctx.obj or ())]),
-    )
+    with warned_once(say_warning):
+        result = api.fit(
+            system,
+            data,
+            **given,
+            **step_values(dt, rtol, atol, max_steps),
+            optimizer=optimizer,
+            epochs=epochs,
+            transforms=transforms,
+            fix=fixed or None,
+            set=values or None,
+            seed=seed,
+            dtype=dtype,
+            method=method,
+            engine=engine,
+            inputs=read_inputs(inputs) or None,
+            resume=resume,
+            progress=not quiet,
+            command=shlex.join(["odec", *(ctx.obj or ())]),
+        )
     write_stdout(result.table())
     result.save(report)
     say(f"wrote {report}")

@@ -20,6 +20,7 @@ from odec.cli.support import (
     read_model,
     say,
     say_diagnostics,
+    say_warning,
     step_values,
     write_result,
 )
@@ -33,7 +34,7 @@ from odec.cli.types import (
     set_option,
     step_options,
 )
-from odec.errors import ArgumentError
+from odec.errors import ArgumentError, warned_once
 
 if TYPE_CHECKING:
     from odec.api import Simulation
@@ -101,21 +102,22 @@ def run(
     system, warnings = api.read(read_model(model))
     say_diagnostics(warnings)
     params, init = _settings(system, settings)
-    result = api.simulate(
-        system,
-        None if times is None else _times(times),
-        t0=start,
-        t1=stop,
-        step=spacing,
-        **step_values(dt, rtol, atol, max_steps),
-        method=method,
-        engine=engine or "auto",
-        params=params,
-        init=init,
-        inputs=read_inputs(inputs),
-        dtype=dtype or "float64",
-    )
-    _remark(result)
+    with warned_once(say_warning) as told:
+        result = api.simulate(
+            system,
+            None if times is None else _times(times),
+            t0=start,
+            t1=stop,
+            step=spacing,
+            **step_values(dt, rtol, atol, max_steps),
+            method=method,
+            engine=engine or "auto",
+            params=params,
+            init=init,
+            inputs=read_inputs(inputs),
+            dtype=dtype or "float64",
+        )
+    _remark(result, told)
     if plot is not None:
         from odec.plot import plot_run
 
@@ -127,9 +129,9 @@ def run(
     return OK
 
 
-def _remark(result: Simulation) -> None:
+def _remark(result: Simulation, told: list[str]) -> None:
     """Say whether the method suits the problem, which observables are no finite numbers, and since when."""
-    stiffness = getattr(result.status, "stiffness", "")
+    stiffness = "" if any("stiff" in text for text in told) else getattr(result.status, "stiffness", "")
     if stiffness:
         say(f"note: {stiffness}")
     for name in result.observable_names:

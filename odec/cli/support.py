@@ -76,6 +76,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def say_warning(message: str) -> None:
+    """A warning of a module that runs, on stderr."""
+    head = "\033[1;33mwarning\033[0m" if colored(sys.stderr) else "warning"
+    say(f"{head}: {message}")
+
+
 def error_line(message: str) -> None:
     """An error that belongs to no line of a model, on stderr."""
     head = "\033[1;31merror\033[0m" if colored(sys.stderr) else "error"

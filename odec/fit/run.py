@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from odec.errors import ArgumentError, SimulationError
+from odec.errors import ArgumentError, SimulationError, warned_once
 from odec.fit.adam import Adam
 from odec.fit.data import Columns, Dataset, read_data
 from odec.fit.fused import FusedAdam, FusedGaussNewton, fused_problem
@@ -58,9 +58,10 @@ def fit(
     loss = SumOfSquares(subject.net, measured, columns, fixed)
     objective = Objective(loss, start.coordinates)
     try:
-        trace = _first(objective, start) if saved is None else saved.trace(len(free))
-        optimizer = _optimizer(subject.module, settings, objective)
-        trace = _run(objective, optimizer, trace, settings, progress)
+        with warned_once():
+            trace = _first(objective, start) if saved is None else saved.trace(len(free))
+            optimizer = _optimizer(subject.module, settings, objective)
+            trace = _run(objective, optimizer, trace, settings, progress)
     except getattr(subject.module, "EngineError", ArgumentError) as error:
         raise ArgumentError(str(error)) from error
     notes = [*remarks, *start.notes, *(saved.notes if saved else ())]

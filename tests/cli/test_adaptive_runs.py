@@ -98,6 +98,16 @@ def test_a_stiff_problem_is_told(odec: Run, folder: Path) -> None:
     assert last(quiet.stdout)["x"] == pytest.approx(last(result.stdout)["x"], rel=1e-2)
 
 
+def test_a_stiff_problem_is_told_while_it_runs(odec: Run, folder: Path) -> None:
+    (folder / "stiff.ode").write_text(STIFF)
+    result = odec(
+        "run", "stiff.ode", "--step", "40", "--rtol", "1e-4", "--engine", "torch", "--set", "mu=500"
+    )
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: the problem is stiff at t = ") and "rodas5p or auto" in line
+
+
 def test_fit(odec: Run, folder: Path) -> None:
     (folder / "free.ode").write_text(FREE)
     rows = [f"{t},{4 * math.exp(-0.8 * t)!r}" for t in (0, 0.3, 0.7, 1.1, 1.9)]
