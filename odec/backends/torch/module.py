@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -36,6 +37,7 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "method": method,
         "states": list(programs.states),
         "params": [_param(param, writer) for param in system.params],
+        "alike": _alike(system.params, writer),
         "inputs": list(system.inputs),
         "observables": list(programs.observables),
         "consts": _consts(programs, writer),
@@ -151,6 +153,14 @@ def _param(param: Param, writer: FunctionWriter) -> dict[str, Any]:
         "unit": param.unit,
         "doc": param.doc,
     }
+
+
+def _alike(params: Sequence[Param], writer: FunctionWriter) -> list[list[str]]:
+    """The attributes of the parameters that the same bounds hold, where there are several of them."""
+    groups: dict[str, list[str]] = {}
+    for param in params:
+        groups.setdefault(_parametrization(param), []).append(writer.spell(param.name))
+    return [names for held, names in groups.items() if held and len(names) > 1]
 
 
 def _parametrization(param: Param) -> str:
