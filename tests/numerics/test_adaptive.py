@@ -261,7 +261,7 @@ def test_the_run_line_says_which_steps():
         ({"max_steps": 10.5}, "max_steps must be a positive whole number"),
         ({"min_step": 2.0, "max_step": 1.0}, "min_step < max_step"),
         ({"first_step": 0.0}, "first_step must be a positive number"),
-        ({"adjoint": "continuous"}, "takes fixed steps"),
+        ({"adjoint_rtol": 1e-6}, "of adjoint='continuous'"),
         ({"checkpoints": 3}, "of fixed steps"),
         ({"adjoint": "autograd", "engine": "native"}, "torch engine"),
     ],

@@ -55,7 +55,7 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "operator_name": f"{system.digest[:12]}_{(auto or method).name if method else MAP}",
         "timed": _timed(programs),
         "adaptive": bool(method and method.adaptive),
-        "continuous": bool(method and method.family == "explicit"),
+        "continuous": bool(method and method.family != "multistep"),
         "real_interval": real_interval(method) if isinstance(method, Tableau) else math.inf,
         "default_dt": _default_dt(programs, method),
         "default_rtol": "1e-6",
