@@ -25,7 +25,10 @@ _MODULE_NAMES = frozenset(
     slope_jacobian jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp slope_jacobian_vjp
     slope_jacobian_jvp slope_time slope_time_vjp slope_time_jvp
     slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
-    solve_plain checked_times stops_of step_error solve_adaptive solve_vjp_adaptive solve_jvp_adaptive
+    solve_plain checked_times stops_of landings Within Found step_interpolant step_stages step_dense_vjp
+    step_dense_jvp explicit_step_interpolant explicit_step_stages explicit_step_dense_vjp
+    explicit_step_dense_jvp auto_step_interpolant auto_step_stages auto_step_dense_vjp auto_step_dense_jvp
+    step_error solve_adaptive solve_vjp_adaptive solve_jvp_adaptive
     explicit_step explicit_step_error explicit_step_vjp explicit_step_jvp auto_step auto_step_error
     auto_step_vjp auto_step_jvp solve_plain_adaptive itertools Sequence StepCell Model Status Failure Retake
     Series Above Below Between Exponential PowerOfTen
@@ -46,7 +49,7 @@ _MODULE_ATTRIBUTES = frozenset(
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
     to_empty train training type xpu zero_grad parametrizations
     observe vector status dt clip adjoint checkpoints engine chunk control first_step
-    rtol atol min_step max_step max_steps""".split()
+    rtol atol min_step max_step max_steps dense_output""".split()
 )
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from odec.backends.job import Job
 from odec.backends.layout import WIDTH
+from odec.backends.torch.dense import dense_formulas
 from odec.backends.torch.functions import FunctionWriter, expressions
 from odec.backends.torch.steps import formulas
-from odec.methods import MAP, Method, Tableau
+from odec.methods import AUTO, MAP, METHODS, Method, Tableau
 from odec.methods.auto import Auto
 from odec.methods.stability import real_interval
 from odec.passes.program import Programs
@@ -63,6 +64,9 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "two_errors": isinstance(method, Tableau) and bool(method.error3),
         "max_steps": "100_000",
         "auto": _auto_context(auto, bool(system.inputs)) if auto else None,
+        "dense": None,
+        "dense_order": (auto or method).dense_order if method else 0,
+        "dense_methods": ", ".join(m.name for m in (*METHODS.values(), AUTO) if m.dense_order),
         "native": False,
         "native_adaptive": False,
         "literal_tuple": literal_tuple,
@@ -81,6 +85,7 @@ def _auto_context(auto: Auto, inputs: bool) -> dict[str, Any]:
         "name": auto.name,
         "method": auto.explicit,
         "step": replace(step, error=""),
+        "dense": dense_formulas(auto.explicit, step, inputs, "_EXPLICIT_WITHIN"),
         "error": step.error,
         "limit": real_interval(auto.explicit),
     }
@@ -94,10 +99,15 @@ def _step_context(method: Method | None, programs: Programs, writer: FunctionWri
     if method is None:
         return {}
     if isinstance(method, Tableau):
-        return {"step": formulas(method, bool(programs.system.inputs))}
+        return _explicit_context(method, bool(programs.system.inputs))
     family = importlib.import_module(f"odec.backends.torch.{method.family}")
     context: dict[str, Any] = family.step_context(method, programs, writer)
     return context
+
+
+def _explicit_context(method: Tableau, inputs: bool) -> dict[str, Any]:
+    step = formulas(method, inputs)
+    return {"step": step, "dense": dense_formulas(method, step, inputs) if method.dense else None}
 
 
 def _places_line(places: list[int]) -> str:

@@ -89,6 +89,8 @@ def step_context(method: Rosenbrock, programs: Programs, writer: FunctionWriter)
     changes = not all(isinstance(expr, Number) and expr.value == 0 for expr in in_time)
     model = Model(bool(programs.system.inputs), bool(jacobian.rows), changes)
     context: dict[str, Any] = {"step": formulas(method, model), "changes": changes}
+    if method.dense:
+        context["dense"] = _within(method)
     if jacobian.rows:
         context["entry_rows"] = _numbers("_ROWS", jacobian.rows)
         context["entry_columns"] = _numbers("_COLUMNS", jacobian.cols)
@@ -99,6 +101,16 @@ def step_context(method: Rosenbrock, programs: Programs, writer: FunctionWriter)
         context["rhs_time_vjp"] = writer.function(programs.derived["rhs_time_vjp"], like="w")
         context["rhs_time_jvp"] = writer.function(programs.derived["rhs_time_jvp"])
     return context
+
+
+def _within(method: Rosenbrock) -> dict[str, list[str]]:
+    """The weights of the increments in the next states, and in those within the step, as text."""
+    assert method.dense is not None
+    rows = [method.dense.weights[i] for i in _used(method)]
+    return {
+        "step": [repr(float(method.m[i])) for i in _used(method)],
+        "rows": [f"({', '.join(repr(float(value)) for value in row)})," for row in rows],
+    }
 
 
 def _numbers(name: str, values: Sequence[int]) -> str:
@@ -156,7 +168,7 @@ def _stage(method: Rosenbrock, i: int, model: Model) -> Stage:
     d_known: Terms = [(a[i][j], f"dz{j + 1}") for j in range(i)]
     right = [increment([(Fraction(1), f"f{n}")]), *_terms([(c[i][j], f"z{j + 1}") for j in range(i)])]
     right += [_time_term(d[i], "f_t")] if model.timed and d[i] else []
-    later: Terms = [(method.m[i], "w")]
+    later: Terms = [(Fraction(1), f"w{n}") if method.dense else (method.m[i], "w")]
     for j in used[i + 1 :]:
         later = [*later, (a[j][i], f"v{j + 1}"), (c[j][i], f"q{j + 1}")]
     d_time = total([Symbol("dt"), *([scaled(method.alpha[i], "dh")] if method.alpha[i] else [])])
