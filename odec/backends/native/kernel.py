@@ -75,7 +75,7 @@ def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         "powers": powers,
         "one_line": one_line,
         "tidy": tidy,
-        "lanes": _lanes(len(programs.states), own),
+        "lanes": _lanes(len(programs.states), own, adaptive),
         "inner_lanes": int(_is_large(programs, tableau) or _looped(own)),
         **own,
     }
@@ -101,9 +101,10 @@ _LARGEST = 1 << 20
 """The bytes that the factors of a block of lanes may take, as they lie on the stack."""
 
 
-def _lanes(states: int, own: dict[str, Any]) -> int:
-    """How many trajectories of float64 stand side by side: fewer for large models."""
-    lanes, entries = 16 if states < 200 else 8, own["elimination"].entries if "elimination" in own else 0
+def _lanes(states: int, own: dict[str, Any], adaptive: bool) -> int:
+    """How many trajectories of float64 stand side by side: fewer for large models and unequal steps."""
+    lanes = 32 if states <= 8 and not adaptive else 16 if states < 200 else 8
+    entries = own["elimination"].entries if "elimination" in own else 0
     while lanes > 2 and lanes * entries * 8 > _LARGEST:
         lanes //= 2
     return lanes

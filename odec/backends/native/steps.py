@@ -15,28 +15,44 @@ Term = tuple[str, str]
 class Stage:
     """Stage i (number from 1): its time as C, and weighted sums as lists of (coefficient, vector).
 
-    state: of y_i over k_j; cotangent: of w_i over w and v_j; slopes: Σ_j a_ij k_j without h; c: c_i.
+    state: of y_i over k_j; cotangent: of w_i over w and v_j, and shares: products with w that are added to
+    it as they are; slopes: Σ_j a_ij k_j without h; c: c_i.
     """
 
     number: int
     time: str
     state: tuple[Term, ...]
     cotangent: tuple[Term, ...]
+    shares: tuple[str, ...]
     slopes: tuple[Term, ...]
     c: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Stages with one weight, coefficient, or twice that, so that their slopes are added before it acts.
+
+    share: the name of the product of the coefficient with w in the adjoint; empty for a single stage.
+    """
+
+    coefficient: str
+    once: tuple[int, ...]
+    twice: tuple[int, ...]
+    share: str
 
 
 @dataclass(frozen=True)
 class Steps:
     """What templates/native/step.c.jinja needs of a tableau.
 
-    coefficients: name and value of each h·a_ij and h·b_i; weights: (h·b_i, k_i); plain_weights without h;
-    error: those of the error estimate, without h; error3: those of a second one of lower order.
+    coefficients: name and value of each h·a_ij and h·b_i; groups: the stages by their h·b_i; plain_weights:
+    (b_i, k_i), without h; error: those of the error estimate, without h; error3: those of a second one of
+    lower order.
     """
 
     stages: tuple[Stage, ...]
     coefficients: tuple[Term, ...]
-    weights: tuple[Term, ...]
+    groups: tuple[Group, ...]
     plain_weights: tuple[Term, ...]
     error: tuple[Term, ...]
     error3: tuple[Term, ...]
@@ -45,27 +61,60 @@ class Steps:
 def c_steps(tableau: Tableau) -> Steps:
     """The sums of a tableau's steps. Adjoint: Hager, Numer. Math. 87 (2000) 247–282."""
     a, b, s = tableau.a, tableau.b, tableau.stages
+    groups = _groups(b)
+    named = {group.once[0] for group in groups}
     stages = tuple(
         Stage(
             number=i + 1,
             time=stage_time(tableau.c[i]),
             state=_terms(a[i], f"a{i + 1}", "k"),
-            cotangent=(*([(f"b{i + 1}", "w")] if b[i] else []), *_pulled(a, i, s)),
+            cotangent=(*_own(groups, i + 1), *_pulled(a, i, s)),
+            shares=_shares(groups, i + 1),
             slopes=tuple((coefficient(v), f"k{j + 1}") for j, v in enumerate(a[i]) if v),
             c=coefficient(tableau.c[i]) if tableau.c[i] else "",
         )
         for i in range(s)
     )
     rows = [(f"a{i + 1}{j + 1}", a[i][j]) for i in range(s) for j in range(i)]
-    rows += [(f"b{i + 1}", b[i]) for i in range(s)]
+    rows += [(f"b{i + 1}", b[i]) for i in range(s) if i + 1 in named]
     return Steps(
         stages=stages,
         coefficients=tuple((name, coefficient(value)) for name, value in rows if value),
-        weights=_terms(b, "b", "k"),
+        groups=groups,
         plain_weights=tuple((coefficient(v), f"k{i + 1}") for i, v in enumerate(b) if v),
         error=tuple((coefficient(v), f"k{i + 1}") for i, v in enumerate(tableau.error) if v),
         error3=tuple((coefficient(v), f"k{i + 1}") for i, v in enumerate(tableau.error3) if v),
     )
+
+
+def _groups(b: Sequence[Fraction]) -> tuple[Group, ...]:
+    """The stages by their weights, in the order of the stages.
+
+    Equal weights leave one product, where every processor has an addition for the price of a fused
+    multiply–add, and some have adders of their own beside the multipliers.
+    """
+    stages: dict[Fraction, list[int]] = {}
+    for i, weight in enumerate(b):
+        if weight:
+            stages.setdefault(weight, []).append(i + 1)
+    found = []
+    while stages:
+        weight = min(stages, key=abs)
+        once, twice = stages.pop(weight), stages.pop(2 * weight, [])
+        share = f"w{once[0]}" if len(once) + len(twice) > 1 else ""
+        found.append(Group(f"b{once[0]}", tuple(once), tuple(twice), share))
+    return tuple(sorted(found, key=lambda group: group.once))
+
+
+def _own(groups: Sequence[Group], stage: int) -> list[Term]:
+    """What of a stage's weight acts on w in its cotangent itself."""
+    return [(group.coefficient, "w") for group in groups if not group.share and stage in group.once]
+
+
+def _shares(groups: Sequence[Group], stage: int) -> tuple[str, ...]:
+    """The shared products with w in a stage's cotangent."""
+    found = [[group.share] * (group.once.count(stage) + 2 * group.twice.count(stage)) for group in groups]
+    return tuple(name for names in found for name in names if name)
 
 
 def stage_time(c: Fraction) -> str:
