@@ -17,6 +17,7 @@ from odec.backends.torch.vectors import (
     scaled,
     shared_sum,
     shifted,
+    table,
     tangent,
     total,
 )
@@ -43,14 +44,14 @@ class ExtraStage:
 class DenseFormulas:
     """What templates/torch/dense_explicit.py.jinja needs of a method, as text.
 
-    name, rows: the constant that holds the weights of the slopes `names`; stages: the slopes of the step that
-    the polynomial or an extra slope takes; extra: the slopes after those, the first at the step's end;
-    known: whether the error estimate gives that one; cotangents: those of the step's stages; g_x, g_p, g_t,
-    g_h: those of a step's arguments.
+    name, weights: the constant with the weights of the slopes `names`; stages: the slopes of the step that
+    the polynomial or an extra slope takes; extra: the slopes after those, the first at the step's end; known:
+    whether the error estimate gives that one; cotangents: those of the step's stages; g_x, g_p, g_t, g_h:
+    those of a step's arguments.
     """
 
     name: str
-    rows: tuple[str, ...]
+    weights: str
     names: tuple[str, ...]
     stages: tuple[str, ...]
     extra: tuple[ExtraStage, ...]
@@ -81,7 +82,7 @@ def dense_formulas(
     every = [f"{i + 1}" for i in [*range(step.used), *later]]
     return DenseFormulas(
         name=name,
-        rows=tuple(f"({', '.join(repr(float(value)) for value in dense.weights[i])})," for i in weighted),
+        weights=table(name, [dense.weights[i] for i in weighted]),
         names=tuple(f"k{i + 1}" for i in weighted),
         stages=tuple(f"k{i + 1}" for i in sorted(taken | ({s} if known else set()))),
         extra=extra,

@@ -15,6 +15,7 @@ from odec.backends.torch.vectors import (
     answer,
     assign,
     combination,
+    constant,
     doc,
     increment,
     inline,
@@ -22,6 +23,7 @@ from odec.backends.torch.vectors import (
     scaled,
     shared_sum,
     shifted,
+    table,
     total,
 )
 from odec.methods import Rosenbrock
@@ -103,14 +105,11 @@ def step_context(method: Rosenbrock, programs: Programs, writer: FunctionWriter)
     return context
 
 
-def _within(method: Rosenbrock) -> dict[str, list[str]]:
+def _within(method: Rosenbrock) -> dict[str, str]:
     """The weights of the increments in the next states, and in those within the step, as text."""
     assert method.dense is not None
     rows = [method.dense.weights[i] for i in _used(method)]
-    return {
-        "step": [repr(float(method.m[i])) for i in _used(method)],
-        "rows": [f"({', '.join(repr(float(value)) for value in row)})," for row in rows],
-    }
+    return {"step": constant("_M", [method.m[i] for i in _used(method)]), "weights": table("_WITHIN", rows)}
 
 
 def _numbers(name: str, values: Sequence[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -110,6 +111,24 @@ def step_size_gradient(a: Sequence[Sequence[Fraction]], b: Sequence[Fraction], c
         terms += [dot(f"v{i + 1}", row)] if any(row) else []
         terms += [doc(scaled(c[i], f"t{i + 1}"))] if c[i] else []
     return assign("g_h", Chain(terms[0], tuple(("+", term) for term in terms[1:])) if terms[1:] else terms[0])
+
+
+def constant(name: str, values: Sequence[Fraction]) -> str:
+    """Coefficients as a tuple of a module, one a line where they are many."""
+    texts = [repr(float(value)) for value in values]
+    line = f"{name} = ({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+    return (
+        line if len(line) <= layout.WIDTH else f"{name} = (\n" + "".join(f"    {t},\n" for t in texts) + ")"
+    )
+
+
+def table(name: str, rows: Sequence[Sequence[Fraction]]) -> str:
+    """Rows of coefficients as a tuple of tuples, each filled to the line width."""
+    texts = [f"({', '.join(repr(float(value)) for value in row)})," for row in rows]
+    if max(map(len, texts)) <= layout.WIDTH - 4:
+        return f"{name} = (\n" + "".join(f"    {text}\n" for text in texts) + ")"
+    filled = (textwrap.fill(t, layout.WIDTH, initial_indent="    ", subsequent_indent="     ") for t in texts)
+    return f"# fmt: off\n{name} = (\n" + "\n".join(filled) + "\n)\n# fmt: on"
 
 
 def doc(expr: Expr) -> Doc:
