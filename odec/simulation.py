@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -218,8 +219,9 @@ def step_options(
     for name in given:
         if name not in known:
             raise ArgumentError(f"{name} does not apply: the method has no error estimate to choose steps by")
-    if "dt" in given and not 0 < given["dt"] < math.inf:
-        raise ArgumentError(f"dt, the longest step, must be a positive number, not {given['dt']:g}")
+    dt = given.get("dt", 1.0)
+    if not (isinstance(dt, Real) and 0 < dt < math.inf):
+        raise ArgumentError(f"dt, the longest step, must be a positive number, not {dt!r}")
     if not given and "dt" in known and "rtol" not in known and known["dt"].default is None:
         given["dt"] = (max(times) - min(times)) / 1000 or 1.0
     return given

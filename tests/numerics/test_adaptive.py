@@ -256,7 +256,7 @@ def test_the_run_line_says_which_steps():
         ({"atol": 0}, "atol must be positive"),
         ({"atol": math.nan}, "atol must be positive"),
         ({"atol": [1e-6, 0.0]}, "atol must be positive"),
-        ({"atol": [1e-6] * 3}, "each of the 2 states, not 3"),
+        ({"atol": [1e-6] * 3}, "each of the 2 states, not a list of 3"),
         ({"max_steps": 0}, "max_steps must be a positive whole number"),
         ({"max_steps": 10.5}, "max_steps must be a positive whole number"),
         ({"min_step": 2.0, "max_step": 1.0}, "min_step < max_step"),

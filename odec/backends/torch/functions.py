@@ -76,6 +76,12 @@ def torch_spellings(programs: Programs) -> dict[str, str]:
     return spellings(_all_names(programs), clashes)
 
 
+def attribute_of(param: str, spelling: str) -> str:
+    """A Model's attribute for a parameter: its name, but for Python's words and what nn.Module has itself."""
+    kept = keyword.iskeyword(param) or _private(param) or param in _MODULE_ATTRIBUTES
+    return spelling if kept else param
+
+
 def _private(name: str) -> bool:
     """Whether the module may keep the name for itself, or Python mangle it."""
     if name.startswith("__"):

@@ -13,7 +13,7 @@ from typing import Any
 from odec.backends.job import Job
 from odec.backends.layout import WIDTH
 from odec.backends.torch.dense import dense_formulas
-from odec.backends.torch.functions import FunctionWriter, expressions
+from odec.backends.torch.functions import FunctionWriter, attribute_of, expressions
 from odec.backends.torch.steps import formulas
 from odec.methods import AUTO, MAP, METHODS, Method, Tableau
 from odec.methods.auto import Auto
@@ -155,7 +155,7 @@ def _param(param: Param, writer: FunctionWriter) -> dict[str, Any]:
     interval = param.interval
     return {
         "name": param.name,
-        "attribute": writer.spell(param.name),
+        "attribute": attribute_of(param.name, writer.spell(param.name)),
         "value": literal(param.value),
         "interval": str(interval),
         "transform": param.transform,
@@ -169,7 +169,7 @@ def _alike(params: Sequence[Param], writer: FunctionWriter) -> list[list[str]]:
     """The attributes of the parameters that the same bounds hold, where there are several of them."""
     groups: dict[str, list[str]] = {}
     for param in params:
-        groups.setdefault(_parametrization(param), []).append(writer.spell(param.name))
+        groups.setdefault(_parametrization(param), []).append(attribute_of(param.name, writer.spell(param.name)))
     return [names for held, names in groups.items() if held and len(names) > 1]
 
 
