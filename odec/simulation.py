@@ -220,7 +220,7 @@ def step_options(
         if name not in known:
             raise ArgumentError(f"{name} does not apply: the method has no error estimate to choose steps by")
     dt = given.get("dt", 1.0)
-    if not (isinstance(dt, Real) and 0 < dt < math.inf):
+    if not (isinstance(dt, Real) and 0 < float(dt) < math.inf):
         raise ArgumentError(f"dt, the longest step, must be a positive number, not {dt!r}")
     if not given and "dt" in known and "rtol" not in known and known["dt"].default is None:
         given["dt"] = (max(times) - min(times)) / 1000 or 1.0

@@ -102,8 +102,8 @@ def test_steps_that_are_used_up(engine, method, more):
     net = model(PREY, method, engine, rtol=1e-6, max_steps=3)
     x = net(torch.tensor([0.0, 100.0]), x0=torch.tensor([2.0, 1.0]))
     reason, fix = str(net.status).split("; ")
-    assert reason.startswith("1 of 1 trajectories failed: max_steps are used up at t = 0.0")
-    assert reason.endswith(", where state y has the largest error") or reason.endswith("x has the largest error")
+    assert reason.startswith("1 of 1 trajectories failed: max_steps are used up at t = 0.")
+    assert reason.endswith((", where state x has the largest error", ", where state y has the largest error"))
     assert fix == f"try {more}a looser tolerance, or more max_steps"
     assert torch.isnan(x[1]).all() and int(net.status.steps + net.status.rejected) == 3
 
@@ -117,12 +117,15 @@ def test_a_singular_iteration_matrix(engine, method):
     net = model(text, method, engine, dt=10.0)
     x = net(torch.tensor([0.0, 1 / gamma], dtype=D))
     assert torch.isnan(x[1]).all() and str(net.status) == (
-        f"1 of 1 trajectories failed: the step to t = {1 / gamma:.6g} has no solution for state x, or none in the "
-        "finite numbers; try a smaller dt, a tolerance instead (rtol=1e-6, or --rtol 1e-6), or other parameters"
+        f"1 of 1 trajectories failed: the step to t = {1 / gamma:.6g} has no solution for state x, "
+        "or none in the finite numbers; try a smaller dt, a tolerance instead (rtol=1e-6, or --rtol 1e-6), "
+        "or other parameters"
     )
     net = model(text, method, engine, rtol=1e-4, first_step=1 / gamma)
     x = net(torch.tensor([0.0, 5.0], dtype=D))
-    assert net.status.ok and int(net.status.rejected) >= 1 and x[1, 0].item() == pytest.approx(math.exp(5), 5e-2)
+    assert (
+        net.status.ok and int(net.status.rejected) >= 1 and x[1, 0].item() == pytest.approx(math.exp(5), 5e-2)
+    )
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -142,10 +145,11 @@ def test_a_pole(engine):
         net = model("init x = 1\ndx/dt = x**2\n", method, engine, rtol=1e-6)
         net(torch.tensor([0.0, 2.0], dtype=D))
         found.append(str(net.status))
-    reason = "1 of 1 trajectories failed: the error of state x forces the step below the least at t = 1"
     assert found == [
-        f"{reason}; try a stiff method such as rodas5p, a looser tolerance, or an end before it",
-        f"{reason}; try a looser tolerance, or an end before it",
+        "1 of 1 trajectories failed: the error of state x forces the step below the least at t = 1; "
+        "try a stiff method such as rodas5p, a looser tolerance, or an end before it",
+        "1 of 1 trajectories failed: however small the step at t = 1, state x is no finite number after it; "
+        "look for a division by zero or the like in its equation, or for a pole of the solution",
     ]
 
 
@@ -154,7 +158,9 @@ def test_steps_that_blow_up(engine):
     net = model("init x = 1\ndx/dt = -1000*x\n", "tsit5", engine, dt=1.0)
     net(torch.tensor([0.0, 100.0], dtype=D))
     reason, fix = str(net.status).split("; ")
-    assert reason.startswith("1 of 1 trajectories failed: state x left the finite numbers in the step to t = ")
+    assert reason.startswith(
+        "1 of 1 trajectories failed: state x left the finite numbers in the step to t = "
+    )
     assert fix == (
         "try a smaller dt, a tolerance instead (rtol=1e-6, or --rtol 1e-6), a stiff method such as rodas5p, "
         "other parameters or the clip option"
@@ -172,14 +178,16 @@ def test_a_stiff_problem_given_to_an_explicit_method(engine):
     start, end = "the problem is stiff at t = ", "there stability sets the steps (h·|λ| = "
     assert told.startswith(start) and end in told
     assert told.endswith(
-        ", and tsit5's limit is 3.5), not the tolerance; try the method rodas5p or auto, which take longer ones"
+        ", and tsit5's limit is 3.5), not the tolerance; "
+        "try the method rodas5p or auto, which take longer ones"
     )
     assert 2 < float(told.split("h·|λ| = ")[1].split(",")[0]) < 4
 
 
 def test_parameters_keep_their_names():
-    """w, u and torch mean something else within the module's functions, lambda and train in Python and torch."""
-    text = "param w = 1\nparam torch = 2\nparam lambda = 3\nparam train = 4\ninit x = w\ndx/dt = -torch*lambda*x*train\n"
+    """w and torch mean something else within the module's functions, lambda in Python, train in nn.Module."""
+    text = "param w = 1\nparam torch = 2\nparam lambda = 3\nparam train = 4\n"
+    text += "init x = w\ndx/dt = -torch*lambda*x*train\n"
     net = model(text, "tsit5", "torch", rtol=1e-6)
     assert [net.w.item(), net.torch.item(), net.lambda_.item(), net.train_.item()] == [1, 2, 3, 4]
     assert [name for name, _ in net.named_parameters()] == ["w", "torch", "lambda_", "train_"]
