@@ -169,7 +169,9 @@ def _alike(params: Sequence[Param], writer: FunctionWriter) -> list[list[str]]:
     """The attributes of the parameters that the same bounds hold, where there are several of them."""
     groups: dict[str, list[str]] = {}
     for param in params:
-        groups.setdefault(_parametrization(param), []).append(attribute_of(param.name, writer.spell(param.name)))
+        groups.setdefault(_parametrization(param), []).append(
+            attribute_of(param.name, writer.spell(param.name))
+        )
     return [names for held, names in groups.items() if held and len(names) > 1]
 
 
