@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from odec.methods.rosenbrock import Rosenbrock
 from odec.methods.rosenbrock_tables import ROSENBROCK
 from odec.methods.runge_kutta import EXPLICIT
+from odec.methods.support import ENGINES
 from odec.methods.tableau import Tableau
 
 
@@ -29,7 +30,7 @@ class Auto:
     @property
     def engines(self) -> tuple[str, ...]:
         """The engines that hold the method."""
-        return ("torch",)
+        return ENGINES[self.stiff.family]
 
     @property
     def order(self) -> int:

@@ -87,7 +87,7 @@ _AUTO = f"""
 ## Two methods in one
 
 `auto` takes {AUTOMATIC}.
-Each trajectory switches by itself, in both directions, on the engine torch. Source: {AUTO.source}.
+Each trajectory switches by itself, in both directions, on both engines. Source: {AUTO.source}.
 """
 
 _NAMES = """

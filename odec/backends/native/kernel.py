@@ -10,21 +10,24 @@ from typing import Any
 
 from odec.backends.job import Job
 from odec.backends.layout import WIDTH
+from odec.backends.native.auto import auto_steps
 from odec.backends.native.collocation import collocation_context
 from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.implicit import implicit_context
 from odec.backends.native.rosenbrock import number, rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
-from odec.methods import MAP, Implicit, Method, Multistep, Rosenbrock, Tableau
+from odec.methods import MAP, Auto, Implicit, Method, Multistep, Rosenbrock, Tableau
 from odec.passes.program import Programs
 from odec.tree import Expr, Op
 
 _JVP_RESULT = {"dx": "dk"}
 
 
-def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> Job:
+def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: str) -> Job:
     """The kernel source for a method, or for a map where it is None."""
+    auto = tableau if isinstance(tableau, Auto) else None
+    tableau = tableau.stiff if isinstance(tableau, Auto) else tableau
     system, writer = programs.system, FunctionWriter(programs, stiff_programs(programs, tableau))
     rhs, vjp = writer.function(programs.rhs), writer.function(programs.rhs_vjp)
     jvp = writer.function(programs.rhs_jvp, _JVP_RESULT)
@@ -48,8 +51,9 @@ def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         "source_name": PurePath(system.source.name).name,
         "is_map": system.kind == MAP,
         "method": tableau,
+        "auto": auto_steps(auto, own["steps"]) if auto else None,
         "adaptive": adaptive,
-        "dense": _dense(tableau),
+        "dense": None if auto else _dense(tableau),
         "two_errors": isinstance(tableau, Tableau) and bool(tableau.error3),
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
         "terms": max((_TERMS[entry.kind] for entry in system.inputs), default=0),
@@ -76,7 +80,7 @@ def kernel_job(programs: Programs, tableau: Method | None, *, version: str) -> J
         "one_line": one_line,
         "tidy": tidy,
         "lanes": _lanes(len(programs.states), own, adaptive),
-        "inner_lanes": int(_is_large(programs, tableau) or _looped(own)),
+        "inner_lanes": int(_is_large(programs, tableau, auto) or _looped(own)),
         **own,
     }
     return Job("native/kernel.c.jinja", context)
@@ -122,13 +126,15 @@ def _looped(own: dict[str, Any]) -> bool:
     return "elimination" in own and not own["elimination"].unrolled
 
 
-def _is_large(programs: Programs, tableau: Method | None) -> bool:
+def _is_large(programs: Programs, tableau: Method | None, auto: Auto | None) -> bool:
     """Whether a whole step in one loop over lanes would take the C compiler more than a second or two."""
     if isinstance(tableau, Implicit):
         return True
     stages = 1 if tableau is None or isinstance(tableau, Multistep) else tableau.stages
+    stages += auto.explicit.stages if auto else 0
+    most = 1000 if auto else 2000
     operations = sum(1 for assign in programs.rhs_vjp.body for _ in nodes(assign.expr))
-    return stages * len(programs.states) > 48 or stages * operations > 2000
+    return stages * len(programs.states) > 48 or stages * operations > most
 
 
 _TERMS = {"hold": 1, "linear": 2, "cubic": 4}

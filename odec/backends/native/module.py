@@ -5,11 +5,11 @@ from __future__ import annotations
 from odec.backends.job import Job
 from odec.backends.native.kernel import kernel_job
 from odec.backends.torch.module import module_job as torch_job
-from odec.methods import Method
+from odec.methods import Auto, Method
 from odec.passes.program import Programs
 
 
-def module_job(programs: Programs, tableau: Method | None, *, version: str) -> Job:
+def module_job(programs: Programs, tableau: Method | Auto | None, *, version: str) -> Job:
     """The generated module with the native engine beside torch, for a tableau or (None) for a map."""
     job, kernel = (
         torch_job(programs, tableau, version=version),

@@ -1,0 +1,63 @@
+"""Two methods in one kernel: an explicit one, and a Rosenbrock one where a trajectory is stiff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from odec.backends.native.rosenbrock import RosenbrockSteps
+from odec.backends.native.steps import Steps, c_steps
+from odec.methods import Auto, Tableau
+from odec.methods.stability import real_interval
+
+
+@dataclass(frozen=True)
+class When:
+    """When a stage is: its time, and its c, empty where it is 0."""
+
+    time: str
+    c: str
+
+
+@dataclass(frozen=True)
+class Both:
+    """The stages of both methods: those of the Rosenbrock one, of the explicit one, and the step's end."""
+
+    stages: tuple[When, ...]
+
+
+@dataclass(frozen=True)
+class AutoSteps:
+    """What templates/native/auto.c.jinja needs.
+
+    explicit, steps: the explicit method and its sums; first: where its stages start in `both`. limit: how far
+    h |λ| may go; above `high` for `patience` steps a lane becomes stiff, below `low` for `patience_back` it
+    ceases to be.
+    """
+
+    name: str
+    explicit: Tableau
+    steps: Steps
+    both: Both
+    first: int
+    limit: float
+    low: float
+    high: float
+    patience: int = 10
+    patience_back: int = 5
+
+
+def auto_steps(auto: Auto, stiff: RosenbrockSteps) -> AutoSteps:
+    """The two methods' stages together, and when to change. Hairer & Wanner II, IV.2."""
+    steps, limit = c_steps(auto.explicit), real_interval(auto.explicit)
+    whens = [When(stage.time, stage.c) for stage in stiff.stages]
+    whens += [When(stage.time, stage.c) for stage in steps.stages]
+    return AutoSteps(
+        name=auto.name,
+        explicit=auto.explicit,
+        steps=steps,
+        both=Both((*whens, When("t + h", "1.0"))),
+        first=len(stiff.stages),
+        limit=limit,
+        low=round(0.5 * limit, 3),
+        high=round(0.8 * limit, 3),
+    )
