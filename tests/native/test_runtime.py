@@ -124,12 +124,20 @@ def test_a_compiler_without_openmp_or_vector_functions(lorenz, answer, tmp_path)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("text", [LORENZ, TIMED])
-def test_each_compiler_gives_the_same_numbers(compiler, text, tmp_path):
+@pytest.mark.parametrize(
+    ("text", "method", "steps"),
+    [
+        (LORENZ, "rk4", "dt=0.02"),
+        (TIMED, "rk4", "dt=0.02"),
+        (LORENZ, "tsit5", "rtol=1e-6, atol=1e-8"),
+        (LORENZ, "rodas5p", "rtol=1e-6, atol=1e-8"),
+    ],
+)
+def test_each_compiler_gives_the_same_numbers(compiler, text, method, steps, tmp_path):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    module = load(text)
-    code = _SAME.format(path=module.__file__)
+    module = load(text, method)
+    code = _SAME.format(path=module.__file__, steps=steps)
     variables = {**os.environ, "ODEC_CACHE_DIR": str(tmp_path), "CC": compiler}
     done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -145,7 +153,7 @@ spec.loader.exec_module(model)
 t = torch.linspace(0, 0.9, 5, dtype=torch.float64)
 found = []
 for engine in ("native", "torch"):
-    net = model.Model(engine=engine, dt=0.02)
+    net = model.Model(engine=engine, {steps})
     knots = torch.linspace(0, 1, 7, dtype=torch.float64)
     series = {{name: (knots, torch.cos(knots)) for name in model.INPUTS}}
     inputs = {{"inputs": series}} if series else {{}}
