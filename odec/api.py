@@ -209,6 +209,7 @@ def simulate(
     rtol: float | None = None,
     atol: float | Sequence[float] | None = None,
     max_steps: int | None = None,
+    dense_output: bool | None = None,
     method: str | None = None,
     engine: str = "auto",
     params: Mapping[str, Any] | None = None,
@@ -221,7 +222,8 @@ def simulate(
     times: (T,); without it, the model's `run` line with t0, t1 and step in place of its own. The run starts
     at t0, else where the `run` line starts, else at times[0]. params, init: a number or (*batch,) by name.
     inputs: (times, values) by name. dt: longest step of the method; or rtol and atol (a number, or one per
-    state): steps that keep the local error within atol + rtol·|x|, at most max_steps of them.
+    state): steps that keep the local error within atol + rtol·|x|, at most max_steps of them. dense_output:
+    whether times may lie within such steps (the method's own interpolant), not only at their ends.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory leaves the finite numbers.
     """
     system = parse(model)
@@ -235,7 +237,7 @@ def simulate(
         system,
         module,
         chosen,
-        steps={"dt": dt, "rtol": rtol, "atol": atol, "max_steps": max_steps},
+        steps={"dt": dt, "rtol": rtol, "atol": atol, "max_steps": max_steps, "dense_output": dense_output},
         params=params or {},
         init=init or {},
         inputs=inputs or {},

@@ -114,7 +114,8 @@ def run_module(
     dtype: str,
     engine: str = "auto",
 ) -> Simulation:
-    """Run a model's compiled module; steps: its Model's dt, rtol, atol and max_steps, or None for defaults.
+    """Run a model's compiled module; steps: its Model's dt, rtol, atol, max_steps and dense_output, or None
+    for defaults.
 
     Raises ArgumentError and SimulationError.
     """

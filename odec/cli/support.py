@@ -165,9 +165,11 @@ def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:
     return values
 
 
-def step_values(dt: str | None, rtol: str | None, atol: str | None, max_steps: int | None) -> dict[str, Any]:
-    """--dt, --rtol, --atol and --max-steps as numbers. Raises click.UsageError."""
-    values: dict[str, Any] = {"max_steps": max_steps, "atol": None}
+def step_values(
+    dt: str | None, rtol: str | None, atol: str | None, max_steps: int | None, dense: bool | None
+) -> dict[str, Any]:
+    """--dt, --rtol, --atol, --max-steps and --dense as a Model's keywords. Raises click.UsageError."""
+    values: dict[str, Any] = {"max_steps": max_steps, "dense_output": dense, "atol": None}
     for name, text in (("dt", dt), ("rtol", rtol)):
         values[name] = None if text is None else finite(text, f"--{name}")
     if atol is not None:

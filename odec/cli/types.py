@@ -48,8 +48,13 @@ def method_option(command: _Command) -> _Command:
 
 
 def step_options(command: _Command) -> _Command:
-    """--dt, --rtol, --atol and --max-steps."""
+    """--dt, --rtol, --atol, --max-steps and --dense."""
     for option in (
+        click.option(
+            "--dense/--no-dense",
+            default=None,
+            help="Whether outputs may lie within adaptive steps, not only at their ends. Default: no.",
+        ),
         click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="The most adaptive steps."),
         click.option(
             "--atol", metavar="TOL[,TOL…]", help="Absolute tolerance of the steps, or one for each state."

@@ -35,6 +35,7 @@ def fit(
     rtol: float | None = None,
     atol: float | Iterable[float] | None = None,
     max_steps: int | None = None,
+    dense_output: bool | None = None,
     method: str | None = None,
     clip: float | None = None,
     t0: float | None = None,
@@ -51,10 +52,10 @@ def fit(
     inputs; blanks are not measured, repeated times are replicates.
     optimizer: "lbfgs" (default) or "adam", with `lr`. epochs: the most steps. transforms: "model" keeps the
     bounds, "none" moves natural values. fix: names that stay; set: start values by name. dtype: "float64"
-    (default) or "float32". dt, or rtol, atol and max_steps; method, clip: of the simulation. t0: its start
-    (default: that of the model's `run` line, else the first time measured). inputs: (times, values) by name.
-    resume: a fit.json to go on from. progress: True, False, a stream, or None: a bar where stderr is a
-    terminal. command: what fit.json is to say it came from.
+    (default) or "float32". dt, or rtol, atol, max_steps and dense_output; method, clip: of the simulation.
+    t0: its start (default: that of the model's `run` line, else the first time measured). inputs: (times,
+    values) by name. resume: a fit.json to go on from. progress: True, False, a stream, or None: a bar where
+    stderr is a terminal. command: what fit.json is to say it came from.
 
     Ctrl-C ends the fit and returns the best values so far. Raises ModelError, DataError, ArgumentError, and
     SimulationError where the model cannot be simulated at its start values.
@@ -76,6 +77,7 @@ def fit(
         rtol=rtol,
         atol=tuple(map(float, atol)) if isinstance(atol, Iterable) else atol,
         max_steps=max_steps,
+        dense_output=dense_output,
         method=method,
         clip=clip,
         t0=t0,

@@ -31,6 +31,7 @@ class Options:
     rtol: float | None = None
     atol: float | tuple[float, ...] | None = None
     max_steps: int | None = None
+    dense_output: bool | None = None
     method: str | None = None
     clip: float | None = None
     t0: float | None = None

@@ -20,7 +20,8 @@ from odec.fit.data import Columns, Dataset
 from odec.fit.options import Options
 from odec.system import System
 
-_STEPS = ("dt", "rtol", "atol", "max_steps")
+_ADAPTIVE = ("rtol", "atol", "max_steps", "dense_output")
+_STEPS = ("dt", *_ADAPTIVE)
 _OF_THE_MODEL = (*_STEPS, "clip", "method", "dtype", "engine")
 
 
@@ -116,7 +117,7 @@ def _make(module: ModuleType, options: Options, dtype: str) -> tuple[Any, bool]:
     known = inspect.signature(module.Model).parameters
     of_model = {name: getattr(options, name) for name in (*_STEPS, "clip", "engine")}
     keywords: dict[str, Any] = {name: value for name, value in of_model.items() if value is not None}
-    unable = [name for name in ("rtol", "atol", "max_steps") if name in keywords and name not in known]
+    unable = [name for name in _ADAPTIVE if name in keywords and name not in known]
     if unable:
         raise ArgumentError(
             f"{unable[0]} does not apply: the method has no error estimate to choose steps by"

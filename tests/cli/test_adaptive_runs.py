@@ -130,3 +130,41 @@ def test_compiled_module_is_adaptive(odec: Run, folder: Path) -> None:
     assert "Method: dopri5, order 5, 6 stages, adaptive or of fixed step" in result.stdout
     assert "def solve_adaptive(" in result.stdout
     assert "solve_adaptive" not in odec("compile", "decay.ode", "-o", "-", "--method", "rk4").stdout
+
+
+def test_dense_output(odec: Run, folder: Path) -> None:
+    (folder / "free.ode").write_text(FREE)
+    arguments = ["run", "free.ode", "--rtol", "1e-9", "--atol", "1e-11", "--step", "0.01"]
+    found = [list(csv.reader(io.StringIO(odec(*arguments, *more).stdout))) for more in ([], ["--dense"])]
+    assert len(found[0]) == len(found[1]) == 202 and found[0] != found[1]
+    for landing, dense in zip(found[0][1:], found[1][1:], strict=True):
+        assert [float(v) for v in dense] == pytest.approx([float(v) for v in landing], rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rtol", "1e-4", "--method", "kvaerno3"], "kvaerno3 has no interpolant for dense_output; heun21"),
+        (["--dt", "0.1"], "dense_output is of adaptive steps: give rtol or atol, and no dt"),
+        (["--dt", "0.1", "--method", "rk4"], "dense_output does not apply"),
+    ],
+)
+def test_dense_output_is_refused_where_it_cannot_be(
+    arguments: list[str], message: str, odec: Run, folder: Path
+) -> None:
+    (folder / "free.ode").write_text(FREE)
+    refused = odec("run", "free.ode", "--dense", *arguments)
+    assert refused.exit_code == 2 and message in refused.stderr, refused.stderr
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "gauss-newton"])
+def test_a_fit_with_dense_output(optimizer: str, odec: Run, folder: Path) -> None:
+    (folder / "free.ode").write_text(FREE)
+    rows = [f"{k / 50},{4 * math.exp(-0.8 * k / 50)!r}" for k in range(100)]
+    (folder / "data.csv").write_text("\n".join(["t,x", *rows]) + "\n")
+    arguments = ["--rtol", "1e-9", "--atol", "1e-11", "--dense", "--optimizer", optimizer, "--fix", "x0"]
+    result = odec("fit", "free.ode", "data.csv", "-q", *arguments)
+    assert result.exit_code == 0, result.stderr
+    kept = json.loads((folder / "fit.json").read_text())
+    assert kept["values"]["k"] == pytest.approx(0.8, rel=1e-6)
+    assert kept["options"]["dense_output"] is True
