@@ -15,6 +15,7 @@ WORKLOADS = (
     "w3_adaptive",
     "w4_gradient",
     "w5_stiff",
+    "single",
     "transcendental",
     "ring_oscillator",
 )
@@ -24,6 +25,7 @@ OTHERS = ("gradient", "compile_time")
 def main() -> int:
     folder = Path(__file__).parent
     commands = [[name, *sys.argv[1:]] for name in WORKLOADS]
+    commands.append(["work_precision", *(word for word in sys.argv[1:] if word == "--quick")])
     commands += [[name] for name in OTHERS if (folder / f"{name}.py").exists()]
     if _gpu():
         commands.append(["gpu_ensemble"])

@@ -15,7 +15,9 @@ from typing import Any
 
 from benchmarks.harness import Row, Workload, raw
 
-PACKAGES = "odec torch torchdiffeq torchode jax jaxlib diffrax numba numbalsoda numpy".split()
+PACKAGES = (
+    "odec torch torchdiffeq torchode jax jaxlib diffrax gradsolve numba numbalsoda casadi scipy numpy".split()
+)
 
 
 def markdown(workload: Workload, rows: Sequence[Row], options: Any) -> str:

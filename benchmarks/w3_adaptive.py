@@ -24,6 +24,12 @@ def notes(rows: Sequence[Row]) -> list[str]:
         forward = found.get((name.removesuffix(", gradient"), size))
         if name.endswith(", gradient") and forward:
             lines.append(f"{name}, N = {size:,}: {times(seconds / forward)} times the forward pass alone.")
+    for size in {size for _, size in found}:
+        own = found.get(("odec native, tsit5, gradient", size))
+        replay = found.get(("GRADSOLVE, Tsit5, gradient on recorded steps", size))
+        if own and replay:
+            what = "GRADSOLVE's gradient, its steps already recorded, takes"
+            lines.append(f"N = {size:,}: {what} {times(replay / own)} times odec's, which finds them anew.")
     return lines
 
 

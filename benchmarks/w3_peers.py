@@ -212,6 +212,41 @@ def diffrax_gradient(case: Case) -> Ready:
     return Ready(lambda: jax.block_until_ready(run(rho)), lambda _: None)
 
 
+def _gradsolve(case: Case) -> tuple[Any, Any, Callable]:
+    """JAX, ρ in a column, and what records the steps, which returns ρ to final states on those steps."""
+    import gradsolve
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+
+    class Lorenz:
+        name, dim, t0, t1, is_stiff = "lorenz_over_rho", 3, 0.0, T1, False
+
+        @staticmethod
+        def f_jax(t: Any, x: Any, p: Any) -> Any:
+            return jnp.stack(slope(x, p[0]))
+
+    rho = case.data["rho"][:, None]
+    x0 = np.tile(START, (len(rho), 1))
+    options = {"rtol": RTOL, "atol": ATOL, "engine": "tsit5_replay", "fused": False}
+    return jax, jnp.asarray(rho), lambda: gradsolve.grad_closure(Lorenz, x0, rho, **options)
+
+
+def gradsolve_record(case: Case) -> Ready:
+    """The first half of a gradient: the adaptive solve that records its steps. No states come out."""
+    _, _, record = _gradsolve(case)
+    return Ready(record, lambda _: None)
+
+
+def gradsolve_gradient(case: Case) -> Ready:
+    """The second half alone, on steps that are recorded once: its own forward pass, and the gradient."""
+    jax, rho, record = _gradsolve(case)
+    final = record()
+    run = jax.jit(jax.grad(lambda rho: final(rho).sum()))
+    return Ready(lambda: jax.block_until_ready(run(rho)), lambda _: None)
+
+
 def scipy(case: Case) -> Ready:
     """One trajectory after the other."""
     from scipy.integrate import solve_ivp
@@ -235,4 +270,6 @@ CONTENDERS = [
     Contender("scipy, DOP853", scipy, compiles=False, largest=100),
     Contender("odec native, tsit5, gradient", odec_gradient("tsit5"), aside=True),
     Contender("diffrax, Tsit5, gradient", diffrax_gradient, aside=True, heavy=True),
+    Contender("GRADSOLVE, Tsit5, recording the steps", gradsolve_record, aside=True, heavy=True),
+    Contender("GRADSOLVE, Tsit5, gradient on recorded steps", gradsolve_gradient, aside=True, heavy=True),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import odec_engine
+from benchmarks import casadi_engine, odec_engine
 from benchmarks.harness import Case, Contender, Ready
 from benchmarks.robertson import ATOL, MODEL, PARAMS, RTOL, START, TIMES, jacobian, slope
 
@@ -79,6 +79,12 @@ def numbalsoda(case: Case) -> Ready:
     return Ready(lambda: run(x0, k, TIMES, RTOL, ATOL), lambda x: np.swapaxes(x, 0, 1)[1:])
 
 
+def casadi(case: Case) -> Ready:
+    """CVODES with the exact Jacobian, trajectories shared out among threads."""
+    function = casadi_engine.integrator(slope, TIMES, 3, RTOL, ATOL, stiff=True)
+    return Ready(casadi_engine.solve(function, START, case.data["k"], len(TIMES) - 1))
+
+
 def _diffrax(case: Case) -> tuple[Any, Any, Callable]:
     import diffrax as dx
     import jax
@@ -138,6 +144,7 @@ CONTENDERS = [
     Contender("odec native, kvaerno5", odec("kvaerno5")),
     Contender("odec torch, rodas5p", odec("rodas5p", "torch"), compiles=False),
     Contender("numbalsoda, LSODA", numbalsoda),
+    Contender("CasADi, CVODES", casadi),
     Contender("diffrax, Kvaerno5", diffrax),
     Contender("scipy, LSODA", scipy("LSODA"), compiles=False),
     Contender("scipy, Radau", scipy("Radau"), compiles=False, heavy=True),
