@@ -15,7 +15,8 @@ class Implicit:
     """An implicit Runge–Kutta method: k_i = f(t + c_i h, x + h Σ_j a_ij k_j), x_next = x + h Σ_i b_i k_i.
 
     a is a full square matrix. error: the weights e of the raw estimate h Σ_i e_i k_i of the local error,
-    where the method has one, to be filtered by (I - h filter J)⁻¹ with J at the step's start (Hosea &
+    where the method has one, to be filtered by (I - h filter J)⁻¹ with J at the step's start, where filter
+    is not 0, as it need not be if the embedded method is L-stable or nearly so (Hosea &
     Shampine, Appl. Numer. Math. 20 (1996) 21–37). start_error: the weight of h f(t, x) in the raw estimate,
     where that is not a stage's slope. error_order: the lower order of the pair; the estimate shrinks like
     h^(error_order + 1). stability: what is known of it, in words.
@@ -96,8 +97,8 @@ class Implicit:
             return [f"{s} weights need {s} rows of {s} entries in a and {s} entries in c"]
         if len(self.error) not in (0, s):
             return [f"{s} stages need {s} error weights"]
-        if len({bool(self.error), bool(self.error_order), bool(self.filter)}) > 1:
-            return ["an error estimate, its order and its filter go together"]
+        if bool(self.error) != bool(self.error_order) or (self.filter and not self.error):
+            return ["an error estimate and its order go together, and a filter with them"]
         checks = Checks(self.tolerance)
         checks.sums(self.a, self.c, "a")
         checks.weights(self.b, (self.start_error, *self.error))

@@ -22,10 +22,12 @@ def _method(
     error_order: int = 0,
     tolerance: Fraction = ZERO,
     stability: str,
+    filtered: bool = True,
 ) -> Implicit:
     """A method whose nodes are the row sums; b is the last row of a unless given.
 
-    The error weights are b less those of the embedded method, filtered with the last diagonal entry of a.
+    The error weights are b less those of the embedded method, filtered with the last diagonal entry of a
+    unless told otherwise.
     """
     weights = a[-1] if b is None else b
     c = tuple(sum(entries, ZERO) for entries in a)
@@ -39,14 +41,17 @@ def _method(
         source,
         tolerance,
         error,
-        filter=a[-1][-1] if error else ZERO,
+        filter=a[-1][-1] if error and filtered else ZERO,
         error_order=error_order,
         stability=stability,
     )
 
 
 def _kvaerno(name: str, order: int, a: Matrix, *, tolerance: Fraction = _NEAR) -> Implicit:
-    """An explicit first stage, one γ, and two stiffly accurate rows: the embedded method's, and the last."""
+    """An explicit first stage, one γ, and two stiffly accurate rows: the embedded method's, and the last.
+
+    Their difference stays small in stiff components, and a filter would hide what error there is.
+    """
     source = f"Kværnø, BIT 44 (2004) 489–502, ESDIRK {order}/{order - 1}"
     return _method(
         name,
@@ -57,6 +62,7 @@ def _kvaerno(name: str, order: int, a: Matrix, *, tolerance: Fraction = _NEAR) -
         error_order=order - 1,
         tolerance=tolerance,
         stability="L-stable",
+        filtered=False,
     )
 
 

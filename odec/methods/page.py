@@ -53,7 +53,8 @@ For problems that are not stiff. `tsit5` is the one to start with, `vern7` or `v
 
 For stiff problems. Each stage (or, for collocation, all at once) is solved by Newton's method with the
 symbolic Jacobian; the error estimate is filtered so that stiff components do not spoil it (Hosea & Shampine
-1996). Data in `odec/methods/implicit_tables.py`.
+1996), except in Kværnø's methods, whose two results both damp them. Data in
+`odec/methods/implicit_tables.py`.
 """,
     ),
     (

@@ -1,18 +1,22 @@
-"""Non-stiff DETEST: at the end the error stays within 10 tolerances."""
+"""Non-stiff DETEST: at the end the error stays within 10 tolerances, by vern9 or, once, by vern7."""
 
 import pytest
 from problem_set import DETEST
 from solved import final_units
 
 TOLERANCES = (1e-3, 1e-6, 1e-9)
-LOOSER = {("d2", 1e-3): 20}
-"""Where vern9 misses 10: the error of an orbit grows with its turns, and at 1e-3 one turn is 7 steps."""
+METHODS = {("d2", 1e-3): "vern7"}
+"""Where vern9 ends 14 tolerances off: the error of an orbit grows with its turns, and one is 7 steps."""
 
 
 @pytest.mark.parametrize("rtol", TOLERANCES)
 @pytest.mark.parametrize("name", DETEST)
-def test_vern9(name, rtol):
-    assert final_units(name, "vern9", rtol) < LOOSER.get((name, rtol), 10)
+def test_all_within_ten(name, rtol):
+    assert final_units(name, METHODS.get((name, rtol), "vern9"), rtol) < 10
+
+
+def test_vern9_on_the_orbit_that_it_misses():
+    assert final_units("d2", "vern9", 1e-3) < 20
 
 
 @pytest.mark.parametrize("name", DETEST)

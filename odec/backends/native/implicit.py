@@ -39,7 +39,8 @@ class ImplicitSteps:
     """What templates/native/step_implicit.c.jinja needs of a method.
 
     stages: with one at the step's start, used by the error estimate alone, where the method has none there.
-    gamma, shift: the diagonal entry of a and its reciprocal; weights, error: of x_next and of the raw error.
+    gamma, shift: the diagonal entry of a and its reciprocal; weights, error: of x_next and of the raw error;
+    filtered: whether that is solved for (I - h γ J)⁻¹.
     """
 
     stages: tuple[Stage, ...]
@@ -47,6 +48,7 @@ class ImplicitSteps:
     shift: str
     weights: tuple[Term, ...]
     error: tuple[Term, ...]
+    filtered: bool
 
     @property
     def used(self) -> tuple[Stage, ...]:
@@ -99,6 +101,7 @@ def implicit_steps(method: Implicit) -> ImplicitSteps:
         shift=repr(float(1 / method.gamma)),
         weights=_terms(b),
         error=_terms(error),
+        filtered=bool(method.filter),
     )
 
 

@@ -93,7 +93,7 @@ def formulas(method: Implicit, inputs: bool, linear: bool) -> StepFormulas:
         update=answer(update),
         update_x=assign("x_next", update),
         error=_error(method, ["u"] if inputs else []) if method.error else "",
-        filter=inline(scaled(method.filter, "")),
+        filter=inline(scaled(method.filter, "")) if method.filter else "",
         cotangents=", ".join(inline(increment([(weight, "w")])) for weight in b),
         coupling=_coupling(method),
         tangent=assign("dx_next", tangent("dx", b, b)),
@@ -162,7 +162,8 @@ def _error(method: Implicit, u: list[str]) -> str:
     terms: Terms = [(weight, f"k{i}") for i, weight in enumerate((method.start_error, *method.error))]
     lines = [assign("k0", Call("slope", (*start, Leaf("clip"))))] if method.start_error else []
     size, jacobian = doc(increment([(method.filter, "")])), Call("slope_jacobian", tuple(start))
-    lines.append(assign("error", Call("_solve", (size, jacobian, doc(increment(terms))))))
+    raw = doc(increment(terms))
+    lines.append(assign("error", Call("_solve", (size, jacobian, raw)) if method.filter else raw))
     return "\n".join(lines)
 
 
