@@ -52,12 +52,12 @@ def multiply_adds_per_second(dtype: str) -> float | None:
 
 
 def share(dtype: str, rate: float, threads: int | None = None) -> str:
-    """A sentence on a rate of multiply-adds beside the peak of the threads that did them."""
+    """A sentence on a rate of multiplications, fused or not, beside the peak of the threads that did them."""
     threads = threads or int(os.environ.get("OMP_NUM_THREADS", "1"))
     peak = multiply_adds_per_second(dtype)
     if peak is None:
         return ""
     return (
-        f"odec native, {dtype}: {rate / threads / 1e9:.1f} billion multiply–adds a second and thread, "
-        f"{100 * rate / threads / peak:.0f} % of the {peak / 1e9:.1f} that a core does at its peak ({dtype})."
+        f"odec native, {dtype}: {rate / threads / 1e9:.1f} billion multiplications a second and thread, "
+        f"{100 * rate / threads / peak:.0f} % of the {peak / 1e9:.1f} multiply–adds that a core does at its peak ({dtype})."
     )
