@@ -59,5 +59,5 @@ def share(dtype: str, rate: float, threads: int | None = None) -> str:
         return ""
     return (
         f"odec native, {dtype}: {rate / threads / 1e9:.1f} billion multiplications a second and thread, "
-        f"{100 * rate / threads / peak:.0f} % of the {peak / 1e9:.1f} multiply–adds that a core does at its peak."
+        f"{100 * rate / threads / peak:.0f} % of the {peak / 1e9:.1f} of multiply–adds at a core's peak."
     )
