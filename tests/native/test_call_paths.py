@@ -156,7 +156,7 @@ def test_torch_takes_the_short_way_too(options):
 
 
 def test_a_gradient_of_few_trajectories_has_the_bits_of_many():
-    """Few trajectories take a kernel of fewer lanes, back as well as forth."""
+    """However few trajectories share a block of lanes."""
     module = load(LORENZ, "tsit5")
     net = module.Model(engine="native", rtol=1e-6, atol=1e-8)
     t, given = times(module), arguments(module, (40,))
