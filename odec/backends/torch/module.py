@@ -66,7 +66,7 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "auto": _auto_context(auto, bool(system.inputs)) if auto else None,
         "dense": None,
         "dense_order": (auto or method).dense_order if method else 0,
-        "dense_methods": ", ".join(m.name for m in (*METHODS.values(), AUTO) if m.dense_order),
+        "dense_methods": textwrap.wrap(", ".join(m.name for m in (*METHODS.values(), AUTO) if m.dense_order), 80),
         "native": False,
         "native_adaptive": False,
         "literal_tuple": literal_tuple,
