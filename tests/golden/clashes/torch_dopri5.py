@@ -18,6 +18,7 @@ import difflib
 import functools
 import itertools
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -305,11 +306,15 @@ def _columns(*columns):
     """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
     if any(column.shape != columns[0].shape for column in columns):
         columns = torch.broadcast_tensors(*columns)
-    return torch.stack(columns).movedim(0, -1)
+    rows = torch.stack(columns)
+    return rows if rows.dim() == 1 else rows.movedim(0, -1)
 
 
 def _common_shape(*shapes):
     """The shape to which these broadcast (torch.broadcast_shapes needs SymPy)."""
+    several = [shape for shape in shapes if len(shape)]
+    if all(shape == several[0] for shape in several):
+        return several[0] if several else shapes[0]
     return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
 
 
@@ -360,6 +365,11 @@ def step(x, t, h, p, clip=None):
 
 def step_error(x, t, h, p, clip=None):
     """One step and an estimate of its local error: the states at t + h and the error, both (..., 8)."""
+    return step_stages(x, t, h, p, clip)[:-1]
+
+
+def step_stages(x, t, h, p, clip=None):
+    """As step_error, and the slopes that step_interpolant takes."""
     k1 = slope(t, x, p, clip)
     k2 = slope(t + h / 5, x + h / 5 * k1, p, clip)
     k3 = slope(t + 3 * h / 10, x + h / 40 * (3 * k1 + 9 * k2), p, clip)
@@ -381,7 +391,7 @@ def step_error(x, t, h, p, clip=None):
     error = h * (
         71 / 57600 * k1 - 71 / 16695 * k3 + 71 / 1920 * k4 - 17253 / 339200 * k5 + 22 / 525 * k6 - 1 / 40 * k7
     )
-    return x_next, error
+    return x_next, error, (k1, k3, k4, k5, k6, k7)
 
 
 def step_vjp(x, t, h, p, w, clip=None, wrt_times=False):
@@ -479,6 +489,136 @@ def step_jvp(x, t, h, p, dx, dt, dh, dp, clip=None):
         + dh * (35 / 384 * k1 + 500 / 1113 * k3 + 125 / 192 * k4 - 2187 / 6784 * k5 + 11 / 84 * k6)
     )
     return x_next, dx_next
+
+
+_WITHIN = (
+    (1.0, -2.8535800653862835, 3.0717434641059005, -1.1270175653862835),
+    (0.0, 4.023133379230305, -6.249321565289, 2.675424484351598),
+    (0.0, -3.7324019615885042, 10.068970589843675, -5.685526961588504),
+    (0.0, 2.5548038301849423, -6.399112377351017, 3.5219323679207912),
+    (0.0, -1.3744241142186024, 3.272657752246729, -1.7672812570757455),
+    (0.0, 1.3824689317781436, -3.764937863556287, 2.382468931778144),
+)
+"""The weights of θ, θ², … of each slope in the states within a step.
+
+Shampine, Math. Comp. 46 (1986) 135–150; Hairer, Nørsett & Wanner I, II.6 (DOPRI5).
+"""
+
+
+def step_interpolant(x, t, h, p, x_next, stages, clip=None):
+    """The states within a step, x(t + θ h) = x + Σ_j θ^j q_j, by its stages: q (4, ..., 8)."""
+    k1, k3, k4, k5, k6, k7 = stages
+    return h * _weighted(_WITHIN, (k1, k3, k4, k5, k6, k7))
+
+
+def step_dense_vjp(x, t, h, p, w, w_q, clip=None, wrt_times=False):
+    """As step_vjp, with cotangents w_q of step_interpolant's q; also returns q, None unless wrt_times."""
+    k1 = slope(t, x, p, clip)
+    y2 = x + h / 5 * k1
+    k2 = slope(t + h / 5, y2, p, clip)
+    y3 = x + h / 40 * (3 * k1 + 9 * k2)
+    k3 = slope(t + 3 * h / 10, y3, p, clip)
+    y4 = x + h / 45 * (44 * k1 - 168 * k2 + 160 * k3)
+    k4 = slope(t + 4 * h / 5, y4, p, clip)
+    y5 = x + h * (19372 / 6561 * k1 - 25360 / 2187 * k2 + 64448 / 6561 * k3 - 212 / 729 * k4)
+    k5 = slope(t + 8 * h / 9, y5, p, clip)
+    y6 = x + h * (9017 / 3168 * k1 - 355 / 33 * k2 + 46732 / 5247 * k3 + 49 / 176 * k4 - 5103 / 18656 * k5)
+    k6 = slope(t + h, y6, p, clip)
+    x_next = x + h * (35 / 384 * k1 + 500 / 1113 * k3 + 125 / 192 * k4 - 2187 / 6784 * k5 + 11 / 84 * k6)
+    s1, s3, s4, s5, s6, s7 = h * _weighted(tuple(zip(*_WITHIN)), w_q)
+    w7 = s7
+    t7, v7, p7 = slope_vjp(t + h, x_next, p, clip, w7)
+    w = w + v7
+    w6 = 11 * h / 84 * w + s6
+    t6, v6, p6 = slope_vjp(t + h, y6, p, clip, w6)
+    w5 = h * (-2187 / 6784 * w - 5103 / 18656 * v6) + s5
+    t5, v5, p5 = slope_vjp(t + 8 * h / 9, y5, p, clip, w5)
+    w4 = h * (125 / 192 * w - 212 / 729 * v5 + 49 / 176 * v6) + s4
+    t4, v4, p4 = slope_vjp(t + 4 * h / 5, y4, p, clip, w4)
+    w3 = h * (500 / 1113 * w + 32 / 9 * v4 + 64448 / 6561 * v5 + 46732 / 5247 * v6) + s3
+    t3, v3, p3 = slope_vjp(t + 3 * h / 10, y3, p, clip, w3)
+    w2 = h * (9 / 40 * v3 - 56 / 15 * v4 - 25360 / 2187 * v5 - 355 / 33 * v6)
+    t2, v2, p2 = slope_vjp(t + h / 5, y2, p, clip, w2)
+    w1 = (
+        h * (35 / 384 * w + 1 / 5 * v2 + 3 / 40 * v3 + 44 / 45 * v4 + 19372 / 6561 * v5 + 9017 / 3168 * v6)
+        + s1
+    )
+    t1, v1, p1 = slope_vjp(t, x, p, clip, w1)
+    g_x = w + v1 + v2 + v3 + v4 + v5 + v6
+    g_p = (
+        _sum_to(p1, p.shape)
+        + _sum_to(p2, p.shape)
+        + _sum_to(p3, p.shape)
+        + _sum_to(p4, p.shape)
+        + _sum_to(p5, p.shape)
+        + _sum_to(p6, p.shape)
+        + _sum_to(p7, p.shape)
+    )
+    if not wrt_times:
+        return g_x, g_p, None, None, None
+    k7 = slope(t + h, x_next, p, clip)
+    g_t = t1 + t2 + t3 + t4 + t5 + t6 + t7
+    g_h = (
+        _dot(w, 35 / 384 * k1 + 500 / 1113 * k3 + 125 / 192 * k4 - 2187 / 6784 * k5 + 11 / 84 * k6)
+        + _dot(v2, 1 / 5 * k1)
+        + 1 / 5 * t2
+        + _dot(v3, 3 / 40 * k1 + 9 / 40 * k2)
+        + 3 / 10 * t3
+        + _dot(v4, 44 / 45 * k1 - 56 / 15 * k2 + 32 / 9 * k3)
+        + 4 / 5 * t4
+        + _dot(v5, 19372 / 6561 * k1 - 25360 / 2187 * k2 + 64448 / 6561 * k3 - 212 / 729 * k4)
+        + 8 / 9 * t5
+        + _dot(v6, 9017 / 3168 * k1 - 355 / 33 * k2 + 46732 / 5247 * k3 + 49 / 176 * k4 - 5103 / 18656 * k5)
+        + t6
+        + t7
+    )
+    within = _weighted(_WITHIN, (k1, k3, k4, k5, k6, k7))
+    return g_x, g_p, g_t, g_h + sum(_dot(w_q, within)), h * within
+
+
+def step_dense_jvp(x, t, h, p, dx, dt, dh, dp, clip=None):
+    """As step_jvp, and q of step_interpolant and its tangent."""
+    k1 = slope(t, x, p, clip)
+    dk1 = slope_jvp(t, x, p, clip, dt, dx, dp)
+    y2 = x + h / 5 * k1
+    dy2 = dx + h / 5 * dk1 + dh * (1 / 5 * k1)
+    k2 = slope(t + h / 5, y2, p, clip)
+    dk2 = slope_jvp(t + h / 5, y2, p, clip, dt + 1 / 5 * dh, dy2, dp)
+    y3 = x + h / 40 * (3 * k1 + 9 * k2)
+    dy3 = dx + h / 40 * (3 * dk1 + 9 * dk2) + dh * (3 / 40 * k1 + 9 / 40 * k2)
+    k3 = slope(t + 3 * h / 10, y3, p, clip)
+    dk3 = slope_jvp(t + 3 * h / 10, y3, p, clip, dt + 3 / 10 * dh, dy3, dp)
+    y4 = x + h / 45 * (44 * k1 - 168 * k2 + 160 * k3)
+    dy4 = dx + h / 45 * (44 * dk1 - 168 * dk2 + 160 * dk3) + dh * (44 / 45 * k1 - 56 / 15 * k2 + 32 / 9 * k3)
+    k4 = slope(t + 4 * h / 5, y4, p, clip)
+    dk4 = slope_jvp(t + 4 * h / 5, y4, p, clip, dt + 4 / 5 * dh, dy4, dp)
+    y5 = x + h * (19372 / 6561 * k1 - 25360 / 2187 * k2 + 64448 / 6561 * k3 - 212 / 729 * k4)
+    dy5 = (
+        dx
+        + h * (19372 / 6561 * dk1 - 25360 / 2187 * dk2 + 64448 / 6561 * dk3 - 212 / 729 * dk4)
+        + dh * (19372 / 6561 * k1 - 25360 / 2187 * k2 + 64448 / 6561 * k3 - 212 / 729 * k4)
+    )
+    k5 = slope(t + 8 * h / 9, y5, p, clip)
+    dk5 = slope_jvp(t + 8 * h / 9, y5, p, clip, dt + 8 / 9 * dh, dy5, dp)
+    y6 = x + h * (9017 / 3168 * k1 - 355 / 33 * k2 + 46732 / 5247 * k3 + 49 / 176 * k4 - 5103 / 18656 * k5)
+    dy6 = (
+        dx
+        + h * (9017 / 3168 * dk1 - 355 / 33 * dk2 + 46732 / 5247 * dk3 + 49 / 176 * dk4 - 5103 / 18656 * dk5)
+        + dh * (9017 / 3168 * k1 - 355 / 33 * k2 + 46732 / 5247 * k3 + 49 / 176 * k4 - 5103 / 18656 * k5)
+    )
+    k6 = slope(t + h, y6, p, clip)
+    dk6 = slope_jvp(t + h, y6, p, clip, dt + dh, dy6, dp)
+    x_next = x + h * (35 / 384 * k1 + 500 / 1113 * k3 + 125 / 192 * k4 - 2187 / 6784 * k5 + 11 / 84 * k6)
+    dx_next = (
+        dx
+        + h * (35 / 384 * dk1 + 500 / 1113 * dk3 + 125 / 192 * dk4 - 2187 / 6784 * dk5 + 11 / 84 * dk6)
+        + dh * (35 / 384 * k1 + 500 / 1113 * k3 + 125 / 192 * k4 - 2187 / 6784 * k5 + 11 / 84 * k6)
+    )
+    k7 = slope(t + h, x_next, p, clip)
+    dk7 = slope_jvp(t + h, x_next, p, clip, dt + dh, dx_next, dp)
+    within = _weighted(_WITHIN, (k1, k3, k4, k5, k6, k7))
+    moving = _weighted(_WITHIN, (dk1, dk3, dk4, dk5, dk6, dk7))
+    return x_next, dx_next, h * within, dh * within + h * moving
 
 
 def step_back(x, w, t, h, p, clip=None):
@@ -638,25 +778,6 @@ def _replay(x, steps, intervals, p, clip):
     return states[: len(steps)]
 
 
-def solve_vjp_continuous(t, xs, p, w_xs, dt, clip):
-    """The continuous adjoint: dw/dt = -f_xᵀ w solved backwards, anew from the true states at each time of t.
-
-    Approximate (its error is the method's), at memory that does not grow with the number of steps.
-    Pontryagin et al. 1962; Chen et al., NeurIPS 2018. Returns what solve_vjp returns.
-    """
-    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros(p.shape)
-    g_t = w_xs.new_zeros(w_xs.shape[:-1])
-    for k in range(len(t) - 1, 0, -1):
-        g_t[k] += _dot(w_xs[k], slope(float(t[k]), xs[k], p, clip))
-        w, x = w + w_xs[k], xs[k]
-        for start, h, count in mesh(t[k - 1 : k + 1].flip(0), dt):
-            for j in range(count):
-                x, w, d_p = step_back(x, w, start + j * h, h, p, clip)
-                g_p += _sum_to(d_p, p.shape)
-    g_t[0] -= _dot(w, slope(float(t[0]), xs[0], p, clip))
-    return (g_t, w + w_xs[0], g_p)
-
-
 def solve_jvp(t, x0, p, d_t, d_x0, d_p, dt, clip):
     """The tangent of solve: d_t (T,) or (T, *batch), the others shaped as what they belong to."""
     x, d_x, tangents = x0, d_x0, [d_x0]
@@ -702,16 +823,17 @@ class _Control:
     """
 
     def __init__(self, x, control):
-        first_step, self.min_step, self.max_step, self.max_steps, self.rtol, *atol = control
+        first_step, self.min_step, self.max_step, self.max_steps, _, self.rtol, *atol = control
         self.eps = 16 * torch.finfo(x.dtype).eps
         self.min_step = self.min_step or torch.finfo(x.dtype).tiny
-        self.atol, self.h = x.new_tensor(atol), torch.full_like(x[..., 0], first_step)
+        self.atol, self.h = x.new_tensor(atol[: x.shape[-1]]), torch.full_like(x[..., 0], first_step)
         self.before = torch.ones_like(self.h)
         self.rejected_last = torch.zeros_like(self.h, dtype=torch.bool)
         self.accepted, self.rejected, self.code, self.state, self.worst = torch.zeros(
             (5, *self.h.shape), dtype=torch.long, device=x.device
         )
         self.time = torch.full_like(self.h, math.nan)
+        self.watch = _Watch()
 
     def scaled(self, value, x):
         """value / (atol + rtol·|x|). Hairer, Nørsett & Wanner I, II.4, eq. 4.10."""
@@ -763,6 +885,47 @@ class _Control:
         return torch.stack([column.to(self.h.dtype) for column in columns], -1)
 
 
+class _Watch:
+    """Warns, once a call, of a stiff problem: where stability rather than the tolerance sets the steps.
+
+    After 500, 1000, 2000, … steps it looks at the trajectory that has the shortest, for h·|λ| with h the mean
+    of its last 100 and λ the largest decaying eigenvalue of ∂f/∂x. Hairer & Wanner II, IV.2.
+    """
+
+    def __init__(self):
+        self.count, self.next, self.before = 0, 500, None
+
+    def look(self, active, time, accepted, x, p):
+        """Count a step from the states x (*batch, 8) at the times (*batch)."""
+        self.count += 1
+        if self.count == self.next - 100:
+            self.before = time, accepted.clone()
+        elif self.count == self.next:
+            self.next *= 2
+            h = (time - self.before[0]) / (accepted - self.before[1]).clamp(min=1)
+            where = torch.where(active, h.abs(), math.inf).argmin()
+            k = tuple(int(i) for i in torch.unravel_index(where, h.shape))
+            each = x[k], p.expand(*h.shape, p.shape[-1])[k]
+            reach = _reach(jacobian(float(time[k]), *each), h[k])
+            if reach >= 3.3 / 2:
+                self.next = math.inf
+                sentence = _stiffness(reach, float(time[k]))
+                warnings.warn(f"{sentence}; this run goes on with dopri5", stacklevel=2)
+
+
+def _reach(slopes, h):
+    """h·|λ| for the largest decaying eigenvalue λ of ∂f/∂x; h < 0 backwards in time."""
+    rates = h * torch.linalg.eigvals(slopes)
+    return float(torch.where(rates.real < 0, rates.abs(), 0.0).max())
+
+
+def _stiffness(reach, time):
+    """What h·|λ| near the end of the method's interval of stability means."""
+    limit = f"h·|λ| = {reach:.2g}, and dopri5's limit is 3.3"
+    where = f"the problem is stiff at t = {time:.3g}: there stability sets the steps"
+    return f"{where} ({limit}), not the tolerance; try the method rodas5p or auto, which take longer ones"
+
+
 def _power(value, exponent):
     """value**exponent, which torch would round otherwise for one trajectory than for many."""
     return torch.exp(exponent * torch.log(value))
@@ -773,32 +936,163 @@ def _size(value):
     return value.square().mean(-1).sqrt()
 
 
+def landings(t, dense):
+    """The stops; with dense output those alone that are the first or the last time.
+
+    Also for each interval between two of them the times of t (T,) within: the index of the first of them, and
+    their places as parts of the interval.
+    """
+    stops, times, within = stops_of(t), t.tolist(), []
+    if dense:
+        ends = {times[0], times[-1]}
+        stops = [stop for stop in stops if stop[0] in ends]
+    landed = {index for _, index in stops}
+    left = [i for i in range(len(times) - 1, -1, -1) if i not in landed]
+    for (a, _), (b, _) in zip(stops, stops[1:]):
+        inside = []
+        while left and min(a, b) < times[left[-1]] < max(a, b):
+            inside.append(left.pop())
+        places = [(times[i] - a) / (b - a) for i in inside]
+        within.append(Within(inside[0], places, t.device) if inside else None)
+    return stops, within
+
+
+class Within:
+    """The outputs within an interval between two stops, at places that are parts of it."""
+
+    def __init__(self, first, places, device):
+        self.first, self.places = first, torch.tensor(places, dtype=torch.float64, device=device)
+
+    def found(self, begin, end, part):
+        """The outputs of each trajectory's step from begin to end (*batch), begin < place <= end, or None."""
+        begin, end, part = (value.detach().flatten() for value in (begin, end, part))
+        places = self.places.to(begin.dtype)
+        low, high = (torch.searchsorted(places, at.contiguous(), right=True) for at in (begin, end))
+        counts = (high - low).clamp(min=0)
+        item = torch.repeat_interleave(counts)
+        if not len(item):
+            return None
+        place = low[item] + torch.arange(len(item), device=item.device) - (counts.cumsum(0) - counts)[item]
+        return Found(self.first + place, item, places[place], begin[item], part[item])
+
+
+def _ends(rows):
+    """Where each of an interval's steps ends, as a part of it: where the trajectory's next one begins."""
+    ends, after = [], 1.0
+    for _, begin, part, *_ in reversed(rows):
+        ends.append(torch.where(part != 0, after, begin))
+        after = torch.where(part != 0, begin, after)
+    return ends[::-1]
+
+
+class Found:
+    """Outputs (H,) within one step: their indices in t, their trajectories, their places between the stops.
+
+    theta (H, 1): where they lie in the step, x(t + θ h) = x + Σ_j θ^j q_j.
+    """
+
+    def __init__(self, output, item, place, begin, part):
+        self.output, self.item, self.place = output, item, place.unsqueeze(-1)
+        self.begin, self.part = begin.unsqueeze(-1), part.unsqueeze(-1)
+        self.theta = (self.place - self.begin) / self.part
+
+    def of(self, value):
+        """The rows (H, 8) of the outputs' trajectories in a tensor (*batch, 8)."""
+        return value.reshape(-1, value.shape[-1])[self.item]
+
+    def states(self, x, q, theta=None):
+        """The states (H, 8) from those at the step's start and from q (4, *batch, 8)."""
+        theta = self.theta if theta is None else theta
+        inner = self.of(q[-1])
+        for coefficient in reversed(q[:-1].unbind()):
+            inner = inner * theta + self.of(coefficient)
+        return self.of(x) + inner * theta
+
+    def rates(self, q):
+        """The derivatives of the states by θ (H, 8)."""
+        rate = 4 * self.of(q[-1])
+        for j in range(3, 0, -1):
+            rate = rate * self.theta + j * self.of(q[j - 1])
+        return rate
+
+    def tangents(self, d_x, q, d_q, d_t, d_a, d_span, span):
+        """Those of the states (H, 8), for d_t (T, ..., 1), d_a of the stop before and d_span."""
+        shape, axes = (*d_x.shape[:-1], 1), [1] * (d_x.dim() + 1 - d_t.dim())
+        d_t = d_t.reshape(len(d_t), *axes, *d_t.shape[1:]).expand(-1, *shape).reshape(len(d_t), -1, 1)
+        d_place = d_t[self.output, self.item] - self.of(d_a.expand(shape))
+        d_place = (d_place - self.place * self.of(d_span.expand(shape))) / span
+        return self.states(d_x, d_q) + self.rates(q) * d_place / self.part
+
+    def put(self, xs, values):
+        """Write values (H, 8) into the outputs' places of xs (T, *batch, 8)."""
+        _flat(xs)[self.output, self.item] = values
+
+    def cotangents(self, w_xs, x):
+        """Those of the states before the step (like x), and of q (4, ...), from those of the outputs."""
+        w = w_xs.reshape(len(w_xs), -1, 8)[self.output, self.item]
+        parts = [w]
+        for _ in range(4):
+            parts.append(parts[-1] * self.theta)
+        rows = x.new_zeros((x[..., 0].numel(), 5, 8)).index_add(0, self.item, torch.stack(parts, 1))
+        rows = rows.movedim(1, 0).reshape(5, *x.shape)
+        return rows[0], rows[1:]
+
+    def pull_times(self, w_xs, q, span, g_out, g_a, g_b):
+        """Add the cotangents of the outputs' times (T, *batch), and of the stops around them, as θ moves."""
+        w = w_xs.reshape(len(w_xs), -1, 8)[self.output, self.item]
+        each = _dot(w, self.rates(q)) / (self.part.squeeze(-1) * span)
+        place = self.place.squeeze(-1)
+        g_out.view(len(g_out), -1)[self.output, self.item] += each
+        g_a.view(-1).index_add_(0, self.item, (place - 1) * each)
+        g_b.view(-1).index_add_(0, self.item, -place * each)
+
+
+def _flat(xs):
+    """xs (T, *batch, 8) with one axis for the batch: a view."""
+    return xs.view(len(xs), math.prod(xs.shape[1:-1]), 8)
+
+
+def _weighted(weights, slopes):
+    """Σ_i w_ij k_i for each j, with a row of weights w_i for each slope k_i."""
+    terms = [k.new_tensor(row).view(-1, *[1] * k.dim()) * k for row, k in zip(weights, slopes)]
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
 def solve_adaptive(t, x0, p, control, clip, record=True):
     """The states at the times t (T,), the mesh that each trajectory took, and a report, without a graph.
 
     x0 (*batch, 8), p (..., 16) that broadcasts with it. control: first step (0: chosen), least and longest
-    step, most steps, rtol, atol of each state. Each step keeps its local error within atol + rtol·|x|, and
-    steps end on the times.
+    step, most steps, 1 where outputs may lie within steps (else 0), rtol, atol of each state. Each step keeps
+    its local error within atol + rtol·|x|.
+    Steps end on the times; with outputs within steps, on the first and
+    the last.
 
     Returns (T, *batch, 8); for each step (S, *batch, 11), if record: the states before it, its start
     and size as parts of the interval between two stops (size 0 where a trajectory waited),
     the number of that interval; and (*batch, 5), see _Control.report.
     """
-    stops, xs, rows = stops_of(t), _empty(len(t), x0), [] if record else None
+    (stops, within), xs = landings(t, control[4]), torch.full_like(_empty(len(t), x0), math.nan)
+    rows = [] if record else None
     pace, x = _Control(x0, control), x0
     xs[0] = x0
     intervals = [(a, b) for (a, _), (b, _) in zip(stops, stops[1:])]
     begin, end = next(((a, b) for a, b in intervals if a != b), (stops[0][0],) * 2)
     pace.start(x, begin, end, p, clip)
     for k, (a, b) in enumerate(intervals):
-        x = _cross(x, a, b, k, p, pace, rows, clip)
-        xs[k + 1] = torch.where((pace.code == 0).unsqueeze(-1), x, math.nan)
+        x = _cross(x, a, b, k, p, pace, rows, within[k], xs, clip)
+        if stops[k + 1][1] is not None:
+            xs[stops[k + 1][1]] = torch.where((pace.code == 0).unsqueeze(-1), x, math.nan)
     kept = torch.stack(rows) if rows else x.new_zeros((0, *x.shape[:-1], 11))
     return xs, kept, pace.report()
 
 
-def _cross(x, a, b, k, p, pace, rows, clip):
-    """Integrate from stop a to b, each trajectory by its own steps; accepted ones are added to the rows."""
+def _cross(x, a, b, k, p, pace, rows, within, xs, clip):
+    """Integrate from stop a to b, each trajectory by its own steps; accepted ones are added to the rows,
+    and the outputs within are written to xs.
+    """
     span, sign = abs(b - a), math.copysign(1, b - a)
     done = torch.zeros_like(x[..., 0])
     while span:
@@ -808,11 +1102,13 @@ def _cross(x, a, b, k, p, pace, rows, clip):
         active = (pace.code == 0) & (done < span)
         if not bool(active.any()):
             break
+        pace.watch.look(active, time, pace.accepted, x, p)
         left = span - done
         lands = pace.h >= left * (1 - 1e-12)
         trial = torch.where(lands, left, torch.where(left < 2 * pace.h, left / 2, pace.h))
         trial = torch.where(active, trial, 0.0)
-        x_next, error = step_error(x, time.unsqueeze(-1), sign * trial.unsqueeze(-1), p, clip)
+        each = (time.unsqueeze(-1), sign * trial.unsqueeze(-1))
+        x_next, error, stages = step_stages(x, *each, p, clip)
         error = pace.scaled(error, torch.maximum(x.abs(), x_next.abs()))
         norm = _size(error)
         good = pace.judge(active, trial, norm)
@@ -820,8 +1116,12 @@ def _cross(x, a, b, k, p, pace, rows, clip):
             part = torch.where(good, trial / span, 0.0)
             columns = (done / span, part, torch.full_like(part, k))
             rows.append(torch.cat((x, torch.stack(columns, -1)), -1))
+        before, done = done, torch.where(good, torch.where(lands, span, done + trial), done)
+        found = within.found(before / span, done / span, trial / span) if within else None
+        if found:
+            q = step_interpolant(x, *each, p, x_next, stages, clip)
+            found.put(xs, found.states(x, q))
         x = torch.where(good.unsqueeze(-1), x_next, x)
-        done = torch.where(good, torch.where(lands, span, done + trial), done)
         pace.worst = torch.where(active, torch.nan_to_num(error.abs(), nan=math.inf).argmax(-1), pace.worst)
         least = (pace.eps * time.abs()).clamp(min=pace.min_step)
         code = torch.where(torch.isfinite(norm), _UNDERFLOW, _UNSOLVED)
@@ -838,44 +1138,68 @@ def _by_interval(kept, count):
     return intervals
 
 
-def solve_vjp_adaptive(t, xs, kept, p, w_xs, clip, wrt_times):
+def solve_vjp_adaptive(t, xs, kept, p, w_xs, clip, wrt_times, dense=False):
     """The discrete adjoint on the mesh that solve_adaptive took: the exact gradient of the numbers computed.
 
     The mesh counts as fixed in relation to the stops. Returns what solve_vjp returns.
     """
-    stops, each = stops_of(t), p.expand(*xs.shape[1:-1], p.shape[-1])
+    (stops, within), each = landings(t, dense), p.expand(*xs.shape[1:-1], p.shape[-1])
+    g_out = w_xs.new_zeros(w_xs.shape[:-1])
     intervals = _by_interval(kept, len(stops) - 1)
     w, g_p = torch.zeros_like(xs[0]), torch.zeros_like(each)
     g_t = w_xs.new_zeros((len(stops), *w_xs.shape[1:-1]))
     for k in range(len(intervals) - 1, -1, -1):
         (a, _), (b, output) = stops[k], stops[k + 1]
         w = w + w_xs[output]
+        ends = _ends(intervals[k])
         for x, begin, part in reversed(intervals[k]):
-            time, h, moved = a + (b - a) * begin, (b - a) * part, part != 0
-            w_next, d_p, d_t, d_h = step_vjp(x, time, h, each, w, clip, wrt_times)
+            time, h, moved = a + (b - a) * begin, (b - a) * part, (w != 0).any(-1, keepdim=True)
+            found = within[k].found(begin, ends.pop(), part) if within[k] else None
+            if found:
+                w_x, w_q = found.cotangents(w_xs, x)
+                moved = moved | ((w_x != 0) | (w_q != 0).any(0)).any(-1, keepdim=True)
+                given = (x, time, h, each, w, w_q, clip, wrt_times)
+                w_next, d_p, d_t, d_h, q = step_dense_vjp(*given)
+                w_next = w_next + w_x
+                if wrt_times:
+                    found.pull_times(w_xs, q, b - a, g_out, g_t[k], g_t[k + 1])
+            else:
+                w_next, d_p, d_t, d_h = step_vjp(x, time, h, each, w, clip, wrt_times)
+            moved = moved & (part != 0)
             w, g_p = torch.where(moved, w_next, w), torch.where(moved, g_p + d_p, g_p)
             if wrt_times:
                 slide = begin.squeeze(-1) * d_t + part.squeeze(-1) * d_h
                 g_t[k] += torch.where(moved.squeeze(-1), d_t - slide, 0.0)
                 g_t[k + 1] += torch.where(moved.squeeze(-1), slide, 0.0)
-    outputs = [j for j, (_, output) in enumerate(stops) if output is not None]
-    return (g_t[outputs], w + w_xs[0], _sum_to(g_p, p.shape))
+    for g_stop, (_, output) in zip(g_t, stops):
+        if output is not None:
+            g_out[output] = g_stop
+    return (g_out, w + w_xs[0], _sum_to(g_p, p.shape))
 
 
 def solve_jvp_adaptive(t, x0, p, d_t, d_x0, d_p, control, clip):
     """The tangent of solve_adaptive on the mesh that it takes; its arguments are those of solve_jvp."""
     xs, kept, _ = solve_adaptive(t, x0, p, control, clip)
-    stops, d_t, d_x, tangents = stops_of(t), d_t.unsqueeze(-1), d_x0, [d_x0]
-    moves = d_t
+    (stops, within), d_t, d_x = landings(t, control[4]), d_t.unsqueeze(-1), d_x0
+    tangents = torch.zeros_like(xs)
+    tangents[0] = d_x0
+    moves = [d_t[i] for _, i in stops]
     for k, rows in enumerate(_by_interval(kept, len(stops) - 1)):
-        (a, _), (b, _), d_span = stops[k], stops[k + 1], moves[k + 1] - moves[k]
-        for x, begin, part in rows:
+        (a, _), (b, output), d_span = stops[k], stops[k + 1], moves[k + 1] - moves[k]
+        for (x, begin, part), end in zip(rows, _ends(rows)):
             time, h, d_time = a + (b - a) * begin, (b - a) * part, moves[k] + begin * d_span
             d_h = part * d_span
-            d_next = step_jvp(x, time, h, p, d_x, d_time, d_h, d_p, clip)
-            d_x = torch.where(part != 0, d_next[1], d_x)
-        tangents.append(d_x)
-    return torch.where(torch.isnan(xs), math.nan, torch.stack(tangents))
+            given = (x, time, h, p, d_x, d_time, d_h, d_p, clip)
+            found = within[k].found(begin, end, part) if within[k] else None
+            if found:
+                _, d_next, q, d_q = step_dense_jvp(*given)
+                found.put(tangents, found.tangents(d_x, q, d_q, d_t, moves[k], d_span, b - a))
+            else:
+                d_next = step_jvp(*given)[1]
+            d_x = torch.where(part != 0, d_next, d_x)
+        if output is not None:
+            tangents[output] = d_x
+    return torch.where(torch.isnan(xs), math.nan, tangents)
 
 
 def solve_plain_adaptive(t, x0, p, control, clip):
@@ -883,15 +1207,215 @@ def solve_plain_adaptive(t, x0, p, control, clip):
     with torch.no_grad():  # and detached, as no_grad leaves forward derivatives alone
         given = (t.detach(), x0.detach(), p.detach())
         found, kept, report = solve_adaptive(*given, control, clip)
-    stops, x, xs = stops_of(t.detach()), x0, [x0]
-    moving = t
+    (stops, within), x, xs = landings(t.detach(), control[4]), x0, {0: x0}
+    inner = []
+    moving = [t[i] for _, i in stops]
     for k, rows in enumerate(_by_interval(kept, len(stops) - 1)):
         start, span = moving[k], moving[k + 1] - moving[k]
-        for _, begin, part in rows:
-            x_next = step(x, start + begin * span, part * span, p, clip)
+        for (_, begin, part), end in zip(rows, _ends(rows)):
+            given = (x, start + begin * span, part * span, p)
+            hits = within[k].found(begin, end, part) if within[k] else None
+            if hits:
+                x_next, *_, stages = step_stages(*given, clip)
+                q = step_interpolant(*given, x_next, stages, clip)
+                theta = ((t[hits.output] - start) / span).unsqueeze(-1)
+                theta = (theta - hits.begin) / hits.part
+                inner.append((hits, hits.states(x, q, theta)))
+            else:
+                x_next = step(*given, clip)
             x = torch.where(part != 0, x_next, x)
-        xs.append(x)
-    return torch.where(torch.isnan(found), math.nan, torch.stack(xs)), report
+        if stops[k + 1][1] is not None:
+            xs[stops[k + 1][1]] = x
+    states = torch.stack([xs[i] if i in xs else torch.zeros_like(x) for i in range(len(t))])
+    if inner:
+        output, item = (torch.cat([getattr(hits, name) for hits, _ in inner]) for name in ("output", "item"))
+        flat = states.reshape(len(t), -1, 8)
+        flat = flat.index_put((output, item), torch.cat([values for _, values in inner]))
+        states = flat.reshape(states.shape)
+    return torch.where(torch.isnan(found), math.nan, states), report
+
+
+def solve_vjp_continuous(t, xs, p, w_xs, dt, clip, wrt_times):
+    """The continuous adjoint: dw/dt = -f_xᵀ w by fixed steps backwards, anew from the states at the times t.
+
+    Approximate (its error is the method's), at memory that does not grow with the number of steps.
+    Pontryagin et al. 1962; Chen et al., NeurIPS 2018. Returns what solve_vjp returns.
+    """
+    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros(p.shape)
+    g_t = w_xs.new_zeros(w_xs.shape[:-1])
+    for k in range(len(t) - 1, 0, -1):
+        if wrt_times:
+            g_t[k] += _dot(w_xs[k], slope(float(t[k]), xs[k], p, clip))
+        w, x = w + w_xs[k], xs[k]
+        for start, h, count in mesh(t[k - 1 : k + 1].flip(0), dt):
+            for j in range(count):
+                x, w, d_p = step_back(x, w, start + j * h, h, p, clip)
+                g_p += _sum_to(d_p, p.shape)
+    if wrt_times and len(t) > 1:
+        g_t[0] -= _dot(w, slope(float(t[0]), xs[0], p, clip))
+    return (g_t, w + w_xs[0], g_p)
+
+
+def solve_vjp_continuous_adaptive(t, xs, p, w_xs, control, clip, wrt_times):
+    """The continuous adjoint, dw/dt = -f_xᵀ w, solved backwards by steps of its own: approximate.
+
+    Each step keeps the local error of w, and of the gradient by p, within rtol·|w| + atol·max|w_xs|, where
+    rtol and the atol of each state are the last numbers of control. Between two times of t the states are
+    solved again from the stored ones, by the smaller of these tolerances and the run's: memory for the times,
+    and for the steps between two of them. Returns what solve_vjp returns.
+    Pontryagin et al. 1962; Serban & Hindmarsh, CVODES, ASME IDETC 2005.
+    """
+    steps, run, own = (*control[:4], 0.0), control[5:14], control[14:]
+    again = (*steps, *map(min, run, own))
+    back = _Backwards(p.expand(*xs.shape[1:-1], 16), w_xs, (*steps, *own), clip)
+    g_t = w_xs.new_zeros(w_xs.shape[:-1])
+    for k in range(len(t) - 1, 0, -1):
+        ends = t[k - 1 : k + 1]
+        back.w = back.w + w_xs[k]
+        stops = [time for time, _ in stops_of(ends)]
+        kept, report = solve_adaptive(ends, xs[k - 1], p, again, clip)[1:]
+        back.give_up((report[..., 0] != 0) & _any(back.w), stops[0])
+        if wrt_times:
+            g_t[k] += back.rate(w_xs[k], stops[-1], xs[k])
+        for j in range(len(stops) - 1, 0, -1):
+            rows = kept[_interval_of(kept) == j - 1]
+            back.cross(_Path(rows, stops[j - 1], stops[j], back.p, clip))
+        if wrt_times and k == 1:
+            g_t[0] -= back.rate(back.w, stops[0], xs[0])
+    nan = back.lost()
+    g_p = _sum_to(back.g_p + nan.unsqueeze(-1), p.shape)
+    return (g_t + nan, back.w + w_xs[0] + nan.unsqueeze(-1), g_p)
+
+
+def _interval_of(kept):
+    """The number of the interval that each row of a mesh is of."""
+    return kept[..., -1].reshape(len(kept), -1)[:, 0] if kept.numel() else kept.new_zeros(len(kept))
+
+
+def _any(w):
+    """Whether the cotangents (..., 8) of a trajectory are not all zero: (...)."""
+    return (w != 0).any(-1)
+
+
+class _Path:
+    """The states between two stops, from a mesh: one step from the last of its states before a place.
+
+    A place is a distance from the earlier stop (in the run's order), its own for each trajectory.
+    """
+
+    def __init__(self, rows, a, b, p, clip):
+        self.a, self.span, self.sign = a, abs(b - a), math.copysign(1, b - a)
+        self.rows = rows.movedim(0, -2)
+        self.begins = (self.rows[..., 8] * self.span).contiguous()
+        self.p, self.clip = p, clip
+
+    def before(self, places):
+        """The rows (q, *batch, 11) of the steps that come to places (q, *batch)."""
+        index = torch.searchsorted(self.begins, places.movedim(0, -1).contiguous()) - 1
+        return torch.take_along_dim(self.rows, index.clamp(min=0).unsqueeze(-1), -2).movedim(-2, 0)
+
+    def times(self, places):
+        """The times (..., 1) of places."""
+        return self.a + self.sign * places.unsqueeze(-1)
+
+    def states(self, places):
+        """The states (q, *batch, 8) at places (q, *batch)."""
+        row = self.before(places)
+        x, begin = row[..., :8], row[..., 8] * self.span
+        h, each = (places - begin).unsqueeze(-1), self.p.expand(*x.shape[:-1], 16)
+        there = step(x, self.times(begin), self.sign * h, each, self.clip)
+        return torch.where(h == 0, x, there)
+
+
+_MOST_LENGTHS = 8
+"""So many times as long as the run's step there may a step of the adjoint be, to overlook nothing."""
+
+
+class _Backwards:
+    """The cotangents w (*batch, 8) on their way back, the gradient g_p (*batch, 16), the step sizes."""
+
+    def __init__(self, p, w_xs, control, clip):
+        self.w, self.p, self.g_p, self.clip = torch.zeros_like(w_xs[0]), p, torch.zeros_like(p), clip
+        self.pace = _Control(w_xs[0], control)
+        self.pace.h = torch.zeros_like(self.pace.h)
+        self.size = w_xs.abs().amax((0, -1)).unsqueeze(-1)
+
+    def give_up(self, which, time):
+        """Note trajectories whose states cannot be solved again up to a time."""
+        self.pace.fail(which, _UNSOLVED, time, self.pace.worst)
+
+    def lost(self):
+        """NaN where the adjoint of a trajectory could not be solved, with a warning; 0 elsewhere (*batch)."""
+        failed = self.pace.code != 0
+        if bool(failed.any()):
+            time = float(self.pace.time[failed][0])
+            where = f"for {int(failed.sum())} of {failed.numel()} trajectories, at t = {time:.6g}"
+            advice = "try a larger adjoint_rtol, more max_steps, or adjoint='discrete'"
+            message = f"the continuous adjoint could not be solved {where}: no gradient; {advice}"
+            warnings.warn(message, stacklevel=2)
+        return torch.where(failed, math.nan, 0.0).to(self.w.dtype)
+
+    def rate(self, w, time, x):
+        """w·dx/dt at a time (*batch), 0 where w is."""
+        return torch.where(_any(w), _dot(w, slope(time, x, self.p, self.clip)), 0.0)
+
+    def cross(self, path):
+        """Go from the later end of a path to the earlier, each trajectory by its own steps."""
+        pace, place = self.pace, torch.full_like(self.pace.h, path.span)
+        while path.span and path.rows.numel():
+            time, moving = path.times(place).squeeze(-1), (place > 0) & _any(self.w)
+            used_up = moving & (pace.accepted + pace.rejected >= pace.max_steps)
+            pace.fail(used_up, _MAX_STEPS, time, pace.worst)
+            active = (pace.code == 0) & moving
+            if not bool(active.any()):
+                break
+            row = path.before(place.unsqueeze(0))[0]
+            trial, lands = self.trial(active, place, row[..., 9] * path.span)
+            w, g_p, norm = self.attempt(path, place, trial)
+            good = pace.judge(active, trial, norm)
+            moved = good.unsqueeze(-1)
+            self.w, self.g_p = torch.where(moved, w, self.w), torch.where(moved, g_p, self.g_p)
+            place = torch.where(good, torch.where(lands, 0.0, place - trial), place)
+            least = (pace.eps * time.abs()).clamp(min=pace.min_step)
+            code = torch.where(torch.isfinite(norm), _UNDERFLOW, _UNSOLVED)
+            pace.fail(active & ~good & (pace.h < least), code, time, pace.worst)
+
+    def trial(self, active, place, length):
+        """The sizes (*batch) of steps to try from a place, and which end the path; length: the run's step."""
+        pace = self.pace
+        pace.h = torch.where(pace.h == 0, length, pace.h)
+        h = torch.minimum(pace.h, _MOST_LENGTHS * length).clamp(max=pace.max_step)
+        lands = h >= place * (1 - 1e-12)
+        trial = torch.where(lands, place, torch.where(place < 2 * h, place / 2, h))
+        return torch.where(active, trial, 0.0), lands
+
+    def attempt(self, path, place, trial):
+        """w and g_p a step earlier, by two transposed steps of half the size, and the norm of their error.
+
+        The transpose of a step of order 5 is a step of that order for w; the halves' error is the
+        difference to one whole step over 31. Hager, Numer. Math. 87 (2000) 247–282; Hairer,
+        Nørsett & Wanner I, II.4.
+        """
+        early = place - trial
+        places = torch.stack((early, early + trial / 2))
+        x, times, h = path.states(places), path.times(places), path.sign * trial.unsqueeze(-1)
+
+        def pull(x, time, h, w):
+            each = self.p.expand(*x.shape[:-1], 16)
+            return step_vjp(x, time, h, each, w, self.clip)
+
+        w_both, p_both, *_ = pull(x, times, torch.stack((h, h / 2)), self.w.expand(x.shape))
+        w, g_p, *_ = pull(x[0], times[0], h / 2, w_both[1])
+        g_p, whole = self.g_p + p_both[1] + g_p, self.g_p + p_both[0]
+        error = w - w_both[0]
+        norm = self.norm(error, torch.maximum(w.abs(), self.w.abs()), self.pace.atol)
+        size, least = torch.maximum(g_p.abs(), self.g_p.abs()), self.pace.atol.amin(-1, keepdim=True)
+        norm = torch.maximum(norm, self.norm(g_p - whole, size, least))
+        return w, g_p, norm / 31
+
+    def norm(self, difference, value, atol):
+        """The root mean square of differences over what is allowed."""
+        return _size(difference / (atol * self.size + self.pace.rtol * value))
 
 
 _ALL, _SQRT, _CONTINUOUS = 0, -1, -2
@@ -920,8 +1444,12 @@ class _Solve(torch.autograd.Function):
     @staticmethod
     def backward(ctx, w_xs, *_):
         t, xs, kept, p = ctx.saved_tensors
-        options = (ctx.dt, ctx.control, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0], ctx.compiling)
-        g_t, g_x0, g_p = _Adjoint.apply(t, xs, kept, p, w_xs, *options)
+        options = (ctx.dt, ctx.control, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0])
+        if ctx.compiling or torch.is_grad_enabled() or _transformed():
+            found = _Adjoint.apply(t, xs, kept, p, w_xs, *options, ctx.compiling)
+        else:
+            found = _adjoint(t, xs, kept, p, w_xs, *options)
+        g_t, g_x0, g_p = found
         g_t = g_t.flatten(1).sum(1) if g_t.dim() > 1 else g_t
         return g_t, g_x0, g_p, None, None, None, None, None
 
@@ -940,6 +1468,18 @@ class _Solve(torch.autograd.Function):
         x0 = _to_front(x0, in_dims[1], size)
         p = _into_batch(p, in_dims[2], batch, 1, size)
         return _Solve.apply(t, x0, p, dt, control, clip, checkpoints, compiling), (1, 1, 0)
+
+
+class _PlainSolve(torch.autograd.Function):
+    """_Solve for autograd alone: for torch.func, torch looks at the signature in every call."""
+
+    @staticmethod
+    def forward(ctx, *args):
+        found = _Solve.forward(*args)
+        _Solve.setup_context(ctx, args, found)
+        return found
+
+    backward, jvp = _Solve.backward, _Solve.jvp
 
 
 class _Adjoint(torch.autograd.Function):
@@ -1021,11 +1561,46 @@ def _states(t, x0, p, dt, control, clip, checkpoints):
     return *solve(t, x0, p, dt, clip, checkpoints), x0.new_zeros((*x0.shape[:-1], 0))
 
 
-def _adjoint(t, xs, kept, p, w_xs, dt, control, clip, checkpoints, wrt_times):
+def _adjoint(t, xs, kept, p, w_xs, *options):
+    """The cotangents of solve's arguments: of t (T, *batch), x0, p."""
+    if bool(torch.isfinite(xs[-1]).all()):
+        return _adjoint_of(t, xs, kept, p, w_xs, *options)
+    return _adjoint_of_others(t, xs, kept, p, w_xs, *options)
+
+
+def _adjoint_of_others(t, xs, kept, p, w_xs, *options):
+    """As _adjoint, where some trajectories could not be finished: NaN for them and for all that they share.
+
+    One whose cotangents are all exactly 0, as it has no part in the loss, has gradients of exactly 0.
+    """
+    batch, wanted, fine = xs.shape[1:-1], (w_xs != 0).any(-1), torch.isfinite(xs).all(-1)
+    lost = (wanted[1:] & ~fine[1:]).any(0).flatten()
+    others = ~lost & (wanted.any(0) | fine.all(0)).flatten()
+
+    def share(value):
+        return value.reshape(len(value), len(lost), value.shape[-1])[:, others]
+
+    def whole(value, axis):
+        shape = [*value.shape[:axis], len(lost), *value.shape[axis + 1 :]]
+        value = value.new_zeros(shape).index_copy(axis, others.nonzero()[:, 0], value)
+        nan = torch.where(lost, math.nan, 0.0).to(value.dtype).reshape(-1, *[1] * (value.dim() - axis - 1))
+        return (value + nan).unflatten(axis, batch) if batch else (value + nan).squeeze(axis)
+
+    each = p.expand(*batch, p.shape[-1]).reshape(len(lost), p.shape[-1])[others]
+    found = w_xs.new_zeros(len(t), 0), w_xs.new_zeros(0, w_xs.shape[-1]), each
+    if bool(others.any()):
+        found = _adjoint_of(t, share(xs), share(kept), each, share(w_xs), *options)
+    g_t, g_x0, g_p = found
+    return whole(g_t, 1), whole(g_x0, 0), _sum_to(whole(g_p, 0), p.shape)
+
+
+def _adjoint_of(t, xs, kept, p, w_xs, dt, control, clip, checkpoints, wrt_times):
     if control:
-        return solve_vjp_adaptive(t, xs, kept, p, w_xs, clip, wrt_times)
+        if checkpoints == _CONTINUOUS:
+            return solve_vjp_continuous_adaptive(t, xs, p, w_xs, control, clip, wrt_times)
+        return solve_vjp_adaptive(t, xs, kept, p, w_xs, clip, wrt_times, control[4])
     if checkpoints == _CONTINUOUS:
-        return solve_vjp_continuous(t, xs, p, w_xs, dt, clip)
+        return solve_vjp_continuous(t, xs, p, w_xs, dt, clip, wrt_times)
     return solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
 
 
@@ -1072,7 +1647,7 @@ def _adjoint_operator(
     wrt_times: bool,
 ) -> list[Tensor]:
     """_adjoint as one opaque operator, for torch.compile; adaptive steps are found anew."""
-    if control:
+    if control and checkpoints != _CONTINUOUS:
         kept = solve_adaptive(t, xs[0], p, control, clip)[1]
     gradients = _adjoint(t, xs, kept, p, w_xs, dt, control, clip, checkpoints, wrt_times)
     return [gradient.clone(memory_format=torch.contiguous_format) for gradient in gradients]
@@ -1137,6 +1712,17 @@ def _apply_solve(*args):
     return _Solve.apply(*args)
 
 
+def _transformed():
+    """Whether a transform of torch.func follows this call."""
+    return torch._C._are_functorch_transforms_active()
+
+
+def _differentiable(*tensors):
+    """Whether autograd, forward mode or torch.func follows what is computed from these tensors."""
+    recorded = torch.is_grad_enabled() and any(value.requires_grad for value in tensors)
+    return recorded or torch.autograd.forward_ad._current_level >= 0 or _transformed()
+
+
 class Failure:
     """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
@@ -1157,12 +1743,14 @@ class Failure:
             return f"{reason}; try a stiff method such as rodas5p, a looser tolerance, or more max_steps"
         if self.code == _UNSOLVED:
             reason = f"however small the step {when}, state {self.state}{where} is no finite number after it"
-            return f"{reason}; look for a division by zero or the like in its equation"
+            advice = "look for a division by zero or the like in its equation, or for a pole of the solution"
+            return f"{reason}; {advice}"
         if self.at_start:
             return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}"
         return (
             f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}; "
-            "try a smaller dt, other parameters or the clip option"
+            "try a smaller dt, a tolerance instead (rtol=1e-6, or --rtol 1e-6), "
+            "a stiff method such as rodas5p, other parameters or the clip option"
         )
 
 
@@ -1218,11 +1806,7 @@ class Status:
         places = sorted({finite * k // 4 for k in range(4)} - {len(self._t) - 1})
         probes = [self._retake.probe(self._t[[k, -1]], self._xs[(k, *batch)], batch) for k in places]
         reach, time = max(probes, default=(0.0, 0.0))
-        if reach < 3.3 / 2:
-            return ""
-        where = f"the problem is stiff at t = {time:.3g}: there stability sets the steps"
-        limit = f"h·|λ| = {reach:.2g}, and dopri5's limit is 3.3"
-        return f"{where} ({limit}), not the tolerance; a stiff method such as rodas5p takes longer ones"
+        return _stiffness(reach, time) if reach >= 3.3 / 2 else ""
 
     def _failure(self, batch):
         if self._retake.control:
@@ -1266,21 +1850,22 @@ class Retake:
         kept = solve_adaptive(t, x, p, control, self.clip)[1][-20:]
         if len(kept) < 20:
             return 0.0, float(t[0])
-        stops = stops_of(t)
+        stops = landings(t, control[4])[0]
         sizes = [float(row[-2]) * (stops[int(row[-1]) + 1][0] - stops[int(row[-1])][0]) for row in kept]
         a, b = (stops[int(kept[-1, -1]) + k][0] for k in (0, 1))
         time, h = a + (b - a) * float(kept[-1, -3]), sum(sizes) / len(sizes)
         slopes = jacobian(time, kept[-1, :-3], p)
-        rates = h * torch.linalg.eigvals(slopes)
-        return float(torch.where(rates.real < 0, rates.abs(), 0.0).max()), time
+        return _reach(slopes, h), time
 
 
 def _first_bad(x):
     return int(torch.nonzero(~torch.isfinite(x))[0, 0])
 
 
-def _pace(dt, rtol, atol, first_step, min_step, max_step, max_steps, dtype):
+def _pace(dt, rtol, atol, first_step, min_step, max_step, max_steps, dense_output, dtype):
     """dt and () for fixed steps, None and the control of solve_adaptive for others. Raises ValueError."""
+    given = {"dt": dt, "rtol": rtol, "first_step": first_step, "min_step": min_step, "max_step": max_step}
+    dt, rtol, first_step, min_step, max_step = (_as_number(value, name) for name, value in given.items())
     toleranced = rtol is not None or atol is not None
     if dt is not None and toleranced:
         raise ValueError("dt asks for fixed steps, rtol and atol for adaptive ones: give one or the other")
@@ -1293,32 +1878,64 @@ def _pace(dt, rtol, atol, first_step, min_step, max_step, max_steps, dtype):
         if steered:
             names = "first_step, min_step, max_step and max_steps"
             raise ValueError(f"{names} are of adaptive steps: give rtol or atol too")
-        return float(dt), ()
+        if dense_output:
+            raise ValueError("dense_output is of adaptive steps: give rtol or atol, and no dt")
+        return dt, ()
     if not (isinstance(max_steps, int) and max_steps > 0):
         raise ValueError(f"max_steps must be a positive whole number, not {max_steps!r}")
     if not 0 <= min_step < max_step:
         raise ValueError(f"0 <= min_step < max_step must hold; they are {min_step} and {max_step}")
     if first_step is not None and not 0 < first_step < math.inf:
         raise ValueError(f"first_step must be a positive number, not {first_step}")
-    rtol = 1e-6 if rtol is None else float(rtol)
+    rtol = 1e-6 if rtol is None else rtol
+    _check_relative(rtol, "rtol", dtype)
+    bounds = (first_step or 0.0, min_step, max_step, float(max_steps))
+    return None, (*bounds, float(dense_output), rtol, *_absolute(1e-9 if atol is None else atol))
+
+
+def _as_number(value, name):
+    """A float, or None as it is. Raises ValueError."""
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must be a number, not {value!r}") from None
+
+
+def _check_relative(rtol, name, dtype):
     least = 4 * torch.finfo(dtype).eps
     if not least <= rtol < math.inf:
         kind = str(dtype).removeprefix("torch.")
-        raise ValueError(f"rtol must be a positive number, at least {least:.2g} in {kind}, not {rtol}")
-    options = (float(first_step or 0), float(min_step), float(max_step), float(max_steps), rtol)
-    return None, (*options, *_absolute(1e-9 if atol is None else atol))
+        raise ValueError(f"{name} must be a positive number, at least {least:.2g} in {kind}, not {rtol}")
 
 
-def _absolute(atol):
+def _absolute(atol, name="atol"):
     """The absolute tolerance of each state, from one number, or one for each."""
-    several = torch.as_tensor(atol, dtype=torch.float64).flatten()
-    values = several.tolist() if len(several) > 1 else several.tolist() * 8
+    try:
+        several = torch.as_tensor(atol, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must be a number, or one for each state, not {atol!r}") from None
+    values = several.flatten().tolist() * (8 if several.dim() == 0 else 1)
     if len(values) != 8:
-        raise ValueError(f"atol is one number, or one for each of the 8 states, not {len(values)}")
+        wanted = "one number, or a list of one for each of the 8 states"
+        raise ValueError(f"{name} is {wanted}, not a list of {len(values)}")
     for value in values:
         if not 0 < value < math.inf:
-            raise ValueError(f"atol must be positive, not {value}")
+            raise ValueError(f"{name} must be positive, not {value}")
     return values
+
+
+def _adjoint_tolerances(control, adjoint, rtol, atol, dtype):
+    """What control ends with for adjoint="continuous": rtol and atol of each state; else ()."""
+    given = rtol is not None or atol is not None
+    if given and adjoint != "continuous":
+        raise ValueError(f"adjoint_rtol and adjoint_atol are of adjoint='continuous', not of {adjoint!r}")
+    if given and not control:
+        raise ValueError("adjoint_rtol and adjoint_atol are of adaptive steps: give rtol or atol too")
+    if adjoint != "continuous" or not control:
+        return ()
+    rtol = control[5] if rtol is None else _as_number(rtol, "adjoint_rtol")
+    _check_relative(rtol, "adjoint_rtol", dtype)
+    return (rtol, *(control[6:] if atol is None else _absolute(atol, "adjoint_atol")))
 
 
 class Above(nn.Module):
@@ -1357,29 +1974,33 @@ class Model(nn.Module):
 
         beta = 0.5 in (0, inf)
         gamma = 0.25
-        lambda_ = 0.1
+        lambda_ = 0.1  the parameter `lambda`
         N = 10.0
         zeta = 0.3
-        type_ = 0.2
-        class_ = 0.7 in (0, 1)
-        torch_ = 1.5
-        math_ = 0.2
+        type_ = 0.2  the parameter `type`
+        class_ = 0.7 in (0, 1)  the parameter `class`
+        torch = 1.5
+        math = 0.2
         self = 0.3
-        forward_ = 0.4
-        dt_ = 0.5
-        du_ = 0.6
-        __class___ = 0.1
-        training_ = 0.35
-        None_ = 0.2
+        forward_ = 0.4  the parameter `forward`
+        dt_ = 0.5  the parameter `dt`
+        du = 0.6
+        __class___ = 0.1  the parameter `__class__`
+        training_ = 0.35  the parameter `training`
+        None_ = 0.2  the parameter `None`
 
     rtol, atol: adaptive steps, each with a local error within atol + rtol·|x|; atol is a number, or one for
     each state. Where one of them is given, they default to 1e-6 and 1e-9.
     first_step (default: chosen), min_step, max_step, max_steps: of adaptive steps.
+    dense_output: adaptive steps do not end on every output time; within a step the states are the method's
+    own polynomial, of order 4. Much faster where there are more times than steps.
     dt: fixed steps instead, the longest between output times; the default where no tolerance is given.
     clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
-    backwards, by fixed steps: memory does not grow with the steps, but approximate, with the method's error),
+    backwards: approximate, at the memory of the output times and of the steps between two of them),
     "autograd" (torch's own tape, twice differentiable) or "none".
+    adjoint_rtol, adjoint_atol: of adjoint="continuous" with adaptive steps, by default rtol and atol. Each
+    step back has a local error within adjoint_rtol·|w| + adjoint_atol·(the trajectory's largest cotangent).
     checkpoints: how many states the discrete adjoint keeps (None: one per step; a number, or "sqrt"); the
     fewer, the less memory, for at most one further forward pass (with fixed steps).
     """
@@ -1394,8 +2015,11 @@ class Model(nn.Module):
         min_step: float = 0.0,
         max_step: float = math.inf,
         max_steps: int = 100_000,
+        dense_output: bool = False,
         clip: float | None = None,
         adjoint: str = "discrete",
+        adjoint_rtol: float | None = None,
+        adjoint_atol: float | Sequence[float] | None = None,
         checkpoints: int | str | None = None,
         engine: str = "auto",
         dtype: torch.dtype = torch.float64,
@@ -1405,11 +2029,11 @@ class Model(nn.Module):
         if clip is not None and not clip > 0:
             raise ValueError(f"clip, the bound on |dx/dt|, must be a positive number, not {clip}")
         self.clip = clip if clip is None else float(clip)
-        self.dt, self.control = _pace(dt, rtol, atol, first_step, min_step, max_step, max_steps, dtype)
+        steps = (first_step, min_step, max_step, max_steps, dense_output)
+        self.dt, self.control = _pace(dt, rtol, atol, *steps, dtype)
         if adjoint not in ("discrete", "continuous", "autograd", "none"):
             raise ValueError(f"adjoint is discrete, continuous, autograd or none, not {adjoint!r}")
-        if adjoint == "continuous" and self.control:
-            raise ValueError("adjoint='continuous' takes fixed steps: give dt, or adjoint='discrete'")
+        self.control += _adjoint_tolerances(self.control, adjoint, adjoint_rtol, adjoint_atol, dtype)
         if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
             raise ValueError(f'checkpoints is None, "sqrt" or a positive whole number, not {checkpoints!r}')
         if checkpoints is not None and self.control:
@@ -1429,12 +2053,12 @@ class Model(nn.Module):
         self.zeta = parameter(0.3)
         self.type_ = parameter(0.2)
         self.class_ = parameter(0.7)
-        self.torch_ = parameter(1.5)
-        self.math_ = parameter(0.2)
+        self.torch = parameter(1.5)
+        self.math = parameter(0.2)
         self.self = parameter(0.3)
         self.forward_ = parameter(0.4)
         self.dt_ = parameter(0.5)
-        self.du_ = parameter(0.6)
+        self.du = parameter(0.6)
         self.__class___ = parameter(0.1)
         self.training_ = parameter(0.35)
         self.None_ = parameter(0.2)
@@ -1466,15 +2090,15 @@ class Model(nn.Module):
         if x0.dim() == 0 or x0.shape[-1] != 8:
             raise ValueError(f"x0 must be (*batch, 8), a column for each of STATES, not {tuple(x0.shape)}")
         batch = _common_shape(x0.shape[:-1], p.shape[:-1])
-        x0 = x0.expand(*batch, 8)
+        x0 = x0 if x0.shape[:-1] == batch else x0.expand(*batch, 8)
         x, report = self._solve(t, x0, p)
         self._record(t, x, report, p, batch)
         return x
 
     def _record(self, t, x, report, p, batch):
         """Keep what `status` needs; nothing of a call that torch.compile or torch.func traces."""
-        self._last = None
         if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x):
+            self._last = None
             return
         retake = Retake(p.detach(), self.dt, self.control, self.clip, batch)
         self._last = (t.detach(), x.detach(), retake, report.detach())
@@ -1485,15 +2109,22 @@ class Model(nn.Module):
                 return solve_plain_adaptive(t, x0, p, self.control, self.clip)
             return solve_plain(t, x0, p, self.dt, self.clip), x0.new_zeros((*x0.shape[:-1], 0))
         options = (self.dt or 0.0, self.control, self.clip)
-        if self.adjoint == "none":
-            with torch.no_grad():
-                return _states(t, x0, p, *options, 1)[::2]
         compiling = torch.compiler.is_compiling()
+        recorded = compiling or _differentiable(t, x0, p)
+        if self.adjoint == "none" or not recorded:
+            return self._simulate(t, x0, p)
         checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
         if self.adjoint == "continuous":
             checkpoints = _CONTINUOUS
-        found = _apply_solve(t, x0, p, *options, checkpoints, compiling)
+        apply = _apply_solve if compiling or _transformed() else _PlainSolve.apply
+        found = apply(t, x0, p, *options, checkpoints, compiling)
         return found[::2]
+
+    def _simulate(self, t, x0, p):
+        """The solution alone, where nothing will be differentiated."""
+        with torch.no_grad():
+            options = (self.dt or 0.0, self.control, self.clip, 1)
+            return _states(t, x0, p, *options)[::2]
 
     def observe(
         self,
@@ -1516,31 +2147,37 @@ class Model(nn.Module):
         return self._vector(params)
 
     def _vector(self, params):
-        given = dict(params or {})
-        unknown = [name for name in given if name not in PARAMS]
+        if not params:
+            return self._natural()
+        unknown = [name for name in params if name not in PARAMS]
         if unknown:
             near = difflib.get_close_matches(unknown[0], PARAMS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(PARAMS) or 'none'}"
             raise ValueError(f"unknown parameter {unknown[0]!r}; {hint}")
-        own = {
-            "beta": self.beta,
-            "gamma": self.gamma,
-            "lambda": self.lambda_,
-            "N": self.N,
-            "zeta": self.zeta,
-            "type": self.type_,
-            "class": self.class_,
-            "torch": self.torch_,
-            "math": self.math_,
-            "self": self.self,
-            "forward": self.forward_,
-            "dt": self.dt_,
-            "du": self.du_,
-            "__class__": self.__class___,
-            "training": self.training_,
-            "None": self.None_,
-        }
-        like = next(iter(own.values()))
-        for name, value in given.items():
+        own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
+        like = own[PARAMS[0]] if own else self.beta
+        for name, value in params.items():
             own[name] = torch.as_tensor(value, dtype=like.dtype, device=like.device)
-        return _columns(*own.values())
+        return _columns(*(own[name] for name in PARAMS))
+
+    def _natural(self):
+        """The module's own parameters in natural units (16,)."""
+        names = (
+            "beta",
+            "gamma",
+            "lambda_",
+            "N",
+            "zeta",
+            "type_",
+            "class_",
+            "torch",
+            "math",
+            "self",
+            "forward_",
+            "dt_",
+            "du",
+            "__class___",
+            "training_",
+            "None_",
+        )
+        return _columns(*(getattr(self, name) for name in names))

@@ -284,11 +284,15 @@ def _columns(*columns):
     """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
     if any(column.shape != columns[0].shape for column in columns):
         columns = torch.broadcast_tensors(*columns)
-    return torch.stack(columns).movedim(0, -1)
+    rows = torch.stack(columns)
+    return rows if rows.dim() == 1 else rows.movedim(0, -1)
 
 
 def _common_shape(*shapes):
     """The shape to which these broadcast (torch.broadcast_shapes needs SymPy)."""
+    several = [shape for shape in shapes if len(shape)]
+    if all(shape == several[0] for shape in several):
+        return several[0] if several else shapes[0]
     return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
 
 
@@ -636,30 +640,6 @@ def _replay(x, steps, intervals, p, u, clip):
     return states[: len(steps)]
 
 
-def solve_vjp_continuous(t, xs, p, series, w_xs, dt, clip):
-    """The continuous adjoint: dw/dt = -f_xᵀ w solved backwards, anew from the true states at each time of t.
-
-    Approximate (its error is the method's), at memory that does not grow with the number of steps.
-    Pontryagin et al. 1962; Chen et al., NeurIPS 2018. Returns what solve_vjp returns.
-    """
-    u = Series(series)
-    g_u = [torch.zeros_like(c) for c in u.coefficients]
-    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros(p.shape)
-    g_t = w_xs.new_zeros(w_xs.shape[:-1])
-    for k in range(len(t) - 1, 0, -1):
-        g_t[k] += _dot(w_xs[k], slope(float(t[k]), xs[k], p, u, clip))
-        w, x = w + w_xs[k], xs[k]
-        for start, h, count in mesh(t[k - 1 : k + 1].flip(0), dt):
-            for j in range(count):
-                here = u.within(start + (j + 0.5) * h)
-                x, w, d_p, d_u = step_back(x, w, start + j * h, h, p, here, clip)
-                g_p += _sum_to(d_p, p.shape)
-                for time, cotangent in d_u:
-                    here.pull(g_u, time, cotangent)
-    g_t[0] -= _dot(w, slope(float(t[0]), xs[0], p, u, clip))
-    return (g_t, w + w_xs[0], g_p, *g_u)
-
-
 def solve_jvp(t, x0, p, series, d_t, d_x0, d_p, d_series, dt, clip):
     """The tangent of solve: d_t (T,) or (T, *batch), the others shaped as what they belong to."""
     u, d_u = Series(series), Series(d_series)
@@ -690,6 +670,32 @@ def solve_plain(t, x0, p, series, dt, clip):
     return torch.stack(xs)
 
 
+def solve_vjp_continuous(t, xs, p, series, w_xs, dt, clip, wrt_times):
+    """The continuous adjoint: dw/dt = -f_xᵀ w by fixed steps backwards, anew from the states at the times t.
+
+    Approximate (its error is the method's), at memory that does not grow with the number of steps.
+    Pontryagin et al. 1962; Chen et al., NeurIPS 2018. Returns what solve_vjp returns.
+    """
+    u = Series(series)
+    g_u = [torch.zeros_like(c) for c in u.coefficients]
+    w, g_p = torch.zeros_like(xs[-1]), p.new_zeros(p.shape)
+    g_t = w_xs.new_zeros(w_xs.shape[:-1])
+    for k in range(len(t) - 1, 0, -1):
+        if wrt_times:
+            g_t[k] += _dot(w_xs[k], slope(float(t[k]), xs[k], p, u, clip))
+        w, x = w + w_xs[k], xs[k]
+        for start, h, count in mesh(t[k - 1 : k + 1].flip(0), dt):
+            for j in range(count):
+                here = u.within(start + (j + 0.5) * h)
+                x, w, d_p, d_u = step_back(x, w, start + j * h, h, p, here, clip)
+                g_p += _sum_to(d_p, p.shape)
+                for time, cotangent in d_u:
+                    here.pull(g_u, time, cotangent)
+    if wrt_times and len(t) > 1:
+        g_t[0] -= _dot(w, slope(float(t[0]), xs[0], p, u, clip))
+    return (g_t, w + w_xs[0], g_p, *g_u)
+
+
 _ALL, _SQRT, _CONTINUOUS = 0, -1, -2
 """What `checkpoints` means where it is no number of states to keep: every state, √steps, none at all."""
 
@@ -716,8 +722,12 @@ class _Solve(torch.autograd.Function):
     @staticmethod
     def backward(ctx, w_xs, _):
         t, xs, kept, p, *series = ctx.saved_tensors
-        options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0], ctx.compiling)
-        g_t, g_x0, g_p, *g_series = _Adjoint.apply(t, xs, kept, p, w_xs, *options, *series)
+        options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0])
+        if ctx.compiling or torch.is_grad_enabled() or _transformed():
+            found = _Adjoint.apply(t, xs, kept, p, w_xs, *options, ctx.compiling, *series)
+        else:
+            found = _adjoint(t, xs, kept, p, series, w_xs, *options)
+        g_t, g_x0, g_p, *g_series = found
         g_t = g_t.flatten(1).sum(1) if g_t.dim() > 1 else g_t
         return g_t, g_x0, g_p, None, None, None, None, *_interleaved(g_series)
 
@@ -738,6 +748,18 @@ class _Solve(torch.autograd.Function):
         p = _into_batch(p, in_dims[2], batch, 1, size)
         series = _fold_series(series, in_dims[7:], batch, size)
         return _Solve.apply(t, x0, p, dt, clip, checkpoints, compiling, *series), (1, 1)
+
+
+class _PlainSolve(torch.autograd.Function):
+    """_Solve for autograd alone: for torch.func, torch looks at the signature in every call."""
+
+    @staticmethod
+    def forward(ctx, *args):
+        found = _Solve.forward(*args)
+        _Solve.setup_context(ctx, args, found)
+        return found
+
+    backward, jvp = _Solve.backward, _Solve.jvp
 
 
 class _Adjoint(torch.autograd.Function):
@@ -820,9 +842,46 @@ class _Tangent(torch.autograd.Function):
         return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, dt, clip, *series), 1
 
 
-def _adjoint(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
+def _adjoint(t, xs, kept, p, series, w_xs, *options):
+    """The cotangents of solve's arguments: of t (T, *batch), x0, p and of each input's coefficients."""
+    if bool(torch.isfinite(xs[-1]).all()):
+        return _adjoint_of(t, xs, kept, p, series, w_xs, *options)
+    return _adjoint_of_others(t, xs, kept, p, series, w_xs, *options)
+
+
+def _adjoint_of_others(t, xs, kept, p, series, w_xs, *options):
+    """As _adjoint, where some trajectories could not be finished: NaN for them and for all that they share.
+
+    One whose cotangents are all exactly 0, as it has no part in the loss, has gradients of exactly 0.
+    """
+    batch, wanted, fine = xs.shape[1:-1], (w_xs != 0).any(-1), torch.isfinite(xs).all(-1)
+    lost = (wanted[1:] & ~fine[1:]).any(0).flatten()
+    others = ~lost & (wanted.any(0) | fine.all(0)).flatten()
+
+    def share(value):
+        return value.reshape(len(value), len(lost), value.shape[-1])[:, others]
+
+    def whole(value, axis):
+        shape = [*value.shape[:axis], len(lost), *value.shape[axis + 1 :]]
+        value = value.new_zeros(shape).index_copy(axis, others.nonzero()[:, 0], value)
+        nan = torch.where(lost, math.nan, 0.0).to(value.dtype).reshape(-1, *[1] * (value.dim() - axis - 1))
+        return (value + nan).unflatten(axis, batch) if batch else (value + nan).squeeze(axis)
+
+    each = p.expand(*batch, p.shape[-1]).reshape(len(lost), p.shape[-1])[others]
+    folded = [c.reshape(*c.shape[:2], *[1] * (len(batch) - c.dim() + 2), *c.shape[2:]) for c in series[1::2]]
+    pieces = [c.expand(*c.shape[:2], *batch).reshape(*c.shape[:2], len(lost))[..., others] for c in folded]
+    parts = [value for pair in zip(series[::2], pieces) for value in pair]
+    found = w_xs.new_zeros(len(t), 0), w_xs.new_zeros(0, w_xs.shape[-1]), each, *pieces
+    if bool(others.any()):
+        found = _adjoint_of(t, share(xs), share(kept), each, parts, share(w_xs), *options)
+    g_t, g_x0, g_p, *g_u = found
+    g_u = [whole(g, 2).sum_to_size(c.shape).reshape(s.shape) for g, c, s in zip(g_u, folded, series[1::2])]
+    return whole(g_t, 1), whole(g_x0, 0), _sum_to(whole(g_p, 0), p.shape), *g_u
+
+
+def _adjoint_of(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times):
     if checkpoints == _CONTINUOUS:
-        return solve_vjp_continuous(t, xs, p, series, w_xs, dt, clip)
+        return solve_vjp_continuous(t, xs, p, series, w_xs, dt, clip, wrt_times)
     return solve_vjp(t, xs, kept, p, series, w_xs, dt, clip, checkpoints, wrt_times)
 
 
@@ -953,6 +1012,17 @@ def _apply_solve(*args):
     return _Solve.apply(*args)
 
 
+def _transformed():
+    """Whether a transform of torch.func follows this call."""
+    return torch._C._are_functorch_transforms_active()
+
+
+def _differentiable(*tensors):
+    """Whether autograd, forward mode or torch.func follows what is computed from these tensors."""
+    recorded = torch.is_grad_enabled() and any(value.requires_grad for value in tensors)
+    return recorded or torch.autograd.forward_ad._current_level >= 0 or _transformed()
+
+
 class Failure:
     """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
@@ -965,7 +1035,8 @@ class Failure:
             return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}"
         return (
             f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}; "
-            "try a smaller dt, other parameters or the clip option"
+            "try a smaller dt, a tolerance instead (--method tsit5 --rtol 1e-6), "
+            "a stiff method such as rodas5p, other parameters or the clip option"
         )
 
 
@@ -1013,7 +1084,9 @@ class Retake:
     def _of(self, batch):
         """The parameters and inputs of one trajectory."""
         series = list(self.series)
-        series[1::2] = [c.expand(*c.shape[:2], *self.batch)[(..., *batch)] for c in series[1::2]]
+        for k, c in enumerate(series[1::2]):
+            each = c.reshape(*c.shape[:2], *[1] * (2 + len(self.batch) - c.dim()), *c.shape[2:])
+            series[2 * k + 1] = each.expand(*c.shape[:2], *self.batch)[(..., *batch)]
         return self.p.expand(*self.batch, self.p.shape[-1])[batch], series
 
     def locate(self, t, x, batch):
@@ -1047,6 +1120,14 @@ class Above(nn.Module):
         return value + torch.log(-torch.expm1(-value))
 
 
+def _unbound(net, names):
+    """Parameters that bounds of one kind hold, in natural units (..., len(names)): all at once."""
+    held = getattr(net, "parametrizations", {})
+    if any(name not in held or len(held[name]) != 1 for name in names):  # someone holds them otherwise by now
+        return _columns(*(getattr(net, name) for name in names))
+    return held[names[0]][0](_columns(*(held[name].original for name in names)))
+
+
 class Model(nn.Module):
     """hodgkin_huxley: x = Model()(t) gives the states (T, *batch, 4) at the times t (T,).
 
@@ -1062,7 +1143,7 @@ class Model(nn.Module):
     dt: the longest step between output times.
     clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
-    backwards: memory does not grow with the steps, but approximate, with an error of the method's size),
+    backwards: approximate, at a memory that does not grow with the steps),
     "autograd" (torch's own tape, twice differentiable) or "none".
     checkpoints: how many states the discrete adjoint keeps (None: one per step; a number, or "sqrt"); the
     fewer, the less memory, for at most one further forward pass.
@@ -1136,15 +1217,15 @@ class Model(nn.Module):
         if x0.dim() == 0 or x0.shape[-1] != 4:
             raise ValueError(f"x0 must be (*batch, 4), a column for each of STATES, not {tuple(x0.shape)}")
         batch = _common_shape(x0.shape[:-1], p.shape[:-1], *(c.shape[2:] for c in series[1::2]))
-        x0 = x0.expand(*batch, 4)
+        x0 = x0 if x0.shape[:-1] == batch else x0.expand(*batch, 4)
         x = self._solve(t, x0, p, series)
         self._record(t, x, p, series, batch)
         return x
 
     def _record(self, t, x, p, series, batch):
         """Keep what `status` needs; nothing of a call that torch.compile or torch.func traces."""
-        self._last = None
         if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x):
+            self._last = None
             return
         retake = Retake(p.detach(), [s.detach() for s in series], self.dt, self.clip, batch)
         self._last = (t.detach(), x.detach(), retake)
@@ -1152,15 +1233,21 @@ class Model(nn.Module):
     def _solve(self, t, x0, p, series):
         if self.adjoint == "autograd":
             return solve_plain(t, x0, p, series, self.dt, self.clip)
-        if self.adjoint == "none":
-            with torch.no_grad():
-                return solve(t, x0, p, series, self.dt, self.clip, 1)[0]
         compiling = torch.compiler.is_compiling()
+        recorded = compiling or _differentiable(t, x0, p, *series[1::2])
+        if self.adjoint == "none" or not recorded:
+            return self._simulate(t, x0, p, series)
         checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
         if self.adjoint == "continuous":
             checkpoints = _CONTINUOUS
-        found = _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling, *series)
+        apply = _apply_solve if compiling or _transformed() else _PlainSolve.apply
+        found = apply(t, x0, p, self.dt, self.clip, checkpoints, compiling, *series)
         return found[0]
+
+    def _simulate(self, t, x0, p, series):
+        """The solution alone, where nothing will be differentiated."""
+        with torch.no_grad():
+            return solve(t, x0, p, series, self.dt, self.clip, 1)[0]
 
     def observe(
         self,
@@ -1186,24 +1273,25 @@ class Model(nn.Module):
         return self._vector(params)
 
     def _vector(self, params):
-        given = dict(params or {})
-        unknown = [name for name in given if name not in PARAMS]
+        if not params:
+            return self._natural()
+        unknown = [name for name in params if name not in PARAMS]
         if unknown:
             near = difflib.get_close_matches(unknown[0], PARAMS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(PARAMS) or 'none'}"
             raise ValueError(f"unknown parameter {unknown[0]!r}; {hint}")
-        own = {
-            "gNa": self.gNa,
-            "gK": self.gK,
-            "gL": self.gL,
-            "ENa": self.ENa,
-            "EK": self.EK,
-            "EL": self.EL,
-        }
-        like = next(iter(own.values()))
-        for name, value in given.items():
+        own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
+        like = own[PARAMS[0]] if own else self.gNa
+        for name, value in params.items():
             own[name] = torch.as_tensor(value, dtype=like.dtype, device=like.device)
-        return _columns(*own.values())
+        return _columns(*(own[name] for name in PARAMS))
+
+    def _natural(self):
+        """The module's own parameters in natural units (6,)."""
+        own = {}
+        names = ("gNa", "gK", "gL")
+        own.update(zip(names, _unbound(self, names).unbind(-1)))
+        return _columns(*(own[name] if name in own else getattr(self, name) for name in PARAMS))
 
     def _series(self, inputs, p):
         given = dict(inputs or {})

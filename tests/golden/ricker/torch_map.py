@@ -99,11 +99,15 @@ def _columns(*columns):
     """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
     if any(column.shape != columns[0].shape for column in columns):
         columns = torch.broadcast_tensors(*columns)
-    return torch.stack(columns).movedim(0, -1)
+    rows = torch.stack(columns)
+    return rows if rows.dim() == 1 else rows.movedim(0, -1)
 
 
 def _common_shape(*shapes):
     """The shape to which these broadcast (torch.broadcast_shapes needs SymPy)."""
+    several = [shape for shape in shapes if len(shape)]
+    if all(shape == several[0] for shape in several):
+        return several[0] if several else shapes[0]
     return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
 
 
@@ -284,8 +288,12 @@ class _Solve(torch.autograd.Function):
     @staticmethod
     def backward(ctx, w_xs, _):
         t, xs, kept, p = ctx.saved_tensors
-        options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0], ctx.compiling)
-        g_t, g_x0, g_p = _Adjoint.apply(t, xs, kept, p, w_xs, *options)
+        options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0])
+        if ctx.compiling or torch.is_grad_enabled() or _transformed():
+            found = _Adjoint.apply(t, xs, kept, p, w_xs, *options, ctx.compiling)
+        else:
+            found = _adjoint(t, xs, kept, p, w_xs, *options)
+        g_t, g_x0, g_p = found
         g_t = g_t.flatten(1).sum(1) if g_t.dim() > 1 else g_t
         return g_t, g_x0, g_p, None, None, None, None
 
@@ -304,6 +312,18 @@ class _Solve(torch.autograd.Function):
         x0 = _to_front(x0, in_dims[1], size)
         p = _into_batch(p, in_dims[2], batch, 1, size)
         return _Solve.apply(t, x0, p, dt, clip, checkpoints, compiling), (1, 1)
+
+
+class _PlainSolve(torch.autograd.Function):
+    """_Solve for autograd alone: for torch.func, torch looks at the signature in every call."""
+
+    @staticmethod
+    def forward(ctx, *args):
+        found = _Solve.forward(*args)
+        _Solve.setup_context(ctx, args, found)
+        return found
+
+    backward, jvp = _Solve.backward, _Solve.jvp
 
 
 class _Adjoint(torch.autograd.Function):
@@ -376,7 +396,40 @@ class _Tangent(torch.autograd.Function):
         return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, dt, clip), 1
 
 
-def _adjoint(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
+def _adjoint(t, xs, kept, p, w_xs, *options):
+    """The cotangents of solve's arguments: of t (T, *batch), x0, p."""
+    if bool(torch.isfinite(xs[-1]).all()):
+        return _adjoint_of(t, xs, kept, p, w_xs, *options)
+    return _adjoint_of_others(t, xs, kept, p, w_xs, *options)
+
+
+def _adjoint_of_others(t, xs, kept, p, w_xs, *options):
+    """As _adjoint, where some trajectories could not be finished: NaN for them and for all that they share.
+
+    One whose cotangents are all exactly 0, as it has no part in the loss, has gradients of exactly 0.
+    """
+    batch, wanted, fine = xs.shape[1:-1], (w_xs != 0).any(-1), torch.isfinite(xs).all(-1)
+    lost = (wanted[1:] & ~fine[1:]).any(0).flatten()
+    others = ~lost & (wanted.any(0) | fine.all(0)).flatten()
+
+    def share(value):
+        return value.reshape(len(value), len(lost), value.shape[-1])[:, others]
+
+    def whole(value, axis):
+        shape = [*value.shape[:axis], len(lost), *value.shape[axis + 1 :]]
+        value = value.new_zeros(shape).index_copy(axis, others.nonzero()[:, 0], value)
+        nan = torch.where(lost, math.nan, 0.0).to(value.dtype).reshape(-1, *[1] * (value.dim() - axis - 1))
+        return (value + nan).unflatten(axis, batch) if batch else (value + nan).squeeze(axis)
+
+    each = p.expand(*batch, p.shape[-1]).reshape(len(lost), p.shape[-1])[others]
+    found = w_xs.new_zeros(len(t), 0), w_xs.new_zeros(0, w_xs.shape[-1]), each
+    if bool(others.any()):
+        found = _adjoint_of(t, share(xs), share(kept), each, share(w_xs), *options)
+    g_t, g_x0, g_p = found
+    return whole(g_t, 1), whole(g_x0, 0), _sum_to(whole(g_p, 0), p.shape)
+
+
+def _adjoint_of(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times):
     return solve_vjp(t, xs, kept, p, w_xs, dt, clip, checkpoints, wrt_times)
 
 
@@ -483,6 +536,17 @@ def _apply_solve(*args):
     return _Solve.apply(*args)
 
 
+def _transformed():
+    """Whether a transform of torch.func follows this call."""
+    return torch._C._are_functorch_transforms_active()
+
+
+def _differentiable(*tensors):
+    """Whether autograd, forward mode or torch.func follows what is computed from these tensors."""
+    recorded = torch.is_grad_enabled() and any(value.requires_grad for value in tensors)
+    return recorded or torch.autograd.forward_ad._current_level >= 0 or _transformed()
+
+
 class Failure:
     """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
@@ -573,6 +637,14 @@ class Above(nn.Module):
         return value + torch.log(-torch.expm1(-value))
 
 
+def _unbound(net, names):
+    """Parameters that bounds of one kind hold, in natural units (..., len(names)): all at once."""
+    held = getattr(net, "parametrizations", {})
+    if any(name not in held or len(held[name]) != 1 for name in names):  # someone holds them otherwise by now
+        return _columns(*(getattr(net, name) for name in names))
+    return held[names[0]][0](_columns(*(held[name].original for name in names)))
+
+
 class Model(nn.Module):
     """ricker: x = Model()(t) gives the states (T, *batch, 1) at the times t (T,).
 
@@ -643,15 +715,15 @@ class Model(nn.Module):
         if x0.dim() == 0 or x0.shape[-1] != 1:
             raise ValueError(f"x0 must be (*batch, 1), a column for each of STATES, not {tuple(x0.shape)}")
         batch = _common_shape(x0.shape[:-1], p.shape[:-1])
-        x0 = x0.expand(*batch, 1)
+        x0 = x0 if x0.shape[:-1] == batch else x0.expand(*batch, 1)
         x = self._solve(t, x0, p)
         self._record(t, x, p, batch)
         return x
 
     def _record(self, t, x, p, batch):
         """Keep what `status` needs; nothing of a call that torch.compile or torch.func traces."""
-        self._last = None
         if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x):
+            self._last = None
             return
         retake = Retake(p.detach(), self.dt, self.clip, batch)
         self._last = (t.detach(), x.detach(), retake)
@@ -659,13 +731,19 @@ class Model(nn.Module):
     def _solve(self, t, x0, p):
         if self.adjoint == "autograd":
             return solve_plain(t, x0, p, self.dt, self.clip)
-        if self.adjoint == "none":
-            with torch.no_grad():
-                return solve(t, x0, p, self.dt, self.clip, 1)[0]
         compiling = torch.compiler.is_compiling()
+        recorded = compiling or _differentiable(t, x0, p)
+        if self.adjoint == "none" or not recorded:
+            return self._simulate(t, x0, p)
         checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
-        found = _apply_solve(t, x0, p, self.dt, self.clip, checkpoints, compiling)
+        apply = _apply_solve if compiling or _transformed() else _PlainSolve.apply
+        found = apply(t, x0, p, self.dt, self.clip, checkpoints, compiling)
         return found[0]
+
+    def _simulate(self, t, x0, p):
+        """The solution alone, where nothing will be differentiated."""
+        with torch.no_grad():
+            return solve(t, x0, p, self.dt, self.clip, 1)[0]
 
     def observe(
         self,
@@ -688,18 +766,19 @@ class Model(nn.Module):
         return self._vector(params)
 
     def _vector(self, params):
-        given = dict(params or {})
-        unknown = [name for name in given if name not in PARAMS]
+        if not params:
+            return self._natural()
+        unknown = [name for name in params if name not in PARAMS]
         if unknown:
             near = difflib.get_close_matches(unknown[0], PARAMS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(PARAMS) or 'none'}"
             raise ValueError(f"unknown parameter {unknown[0]!r}; {hint}")
-        own = {
-            "r": self.r,
-            "K": self.K,
-            "N0": self.N0,
-        }
-        like = next(iter(own.values()))
-        for name, value in given.items():
+        own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
+        like = own[PARAMS[0]] if own else self.r
+        for name, value in params.items():
             own[name] = torch.as_tensor(value, dtype=like.dtype, device=like.device)
-        return _columns(*own.values())
+        return _columns(*(own[name] for name in PARAMS))
+
+    def _natural(self):
+        """The module's own parameters in natural units (3,)."""
+        return _unbound(self, PARAMS)
