@@ -66,7 +66,7 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "auto": _auto_context(auto, bool(system.inputs)) if auto else None,
         "dense": None,
         "dense_order": (auto or method).dense_order if method else 0,
-        "dense_methods": textwrap.wrap(", ".join(m.name for m in (*METHODS.values(), AUTO) if m.dense_order), 80),
+        "dense_methods": _dense_methods(),
         "native": False,
         "native_adaptive": False,
         "literal_tuple": literal_tuple,
@@ -220,6 +220,12 @@ def _timed(programs: Programs) -> bool:
     time = programs.system.time
     found = (programs.rhs, programs.rhs_vjp, programs.rhs_jvp)
     return any(time in {s.name for expr in expressions(program) for s in symbols(expr)} for program in found)
+
+
+def _dense_methods() -> list[str]:
+    """The names of the methods with an interpolant, in lines."""
+    names = [method.name for method in (*METHODS.values(), AUTO) if method.dense_order]
+    return textwrap.wrap(", ".join(names), 80)
 
 
 def _default_dt(programs: Programs, method: Method | None) -> str | None:
