@@ -15,10 +15,10 @@ KINDS = {
 
 GRADIENTS = {
     "explicit": "discrete adjoint, continuous adjoint, tangent",
-    "implicit": "discrete adjoint, tangent",
-    "rosenbrock": "discrete adjoint, tangent",
+    "implicit": "discrete adjoint, continuous adjoint, tangent",
+    "rosenbrock": "discrete adjoint, continuous adjoint, tangent",
     "multistep": "discrete adjoint, tangent",
-    "auto": "discrete adjoint, tangent",
+    "auto": "discrete adjoint, continuous adjoint, tangent",
 }
 """The derivatives that a family has; torch's own (`adjoint="autograd"`) work with all."""
 

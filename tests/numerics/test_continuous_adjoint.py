@@ -86,7 +86,7 @@ def test_a_stiff_problem(method):
 
     for a, b in zip(last(module.Model(**options, **own)), last(module.Model(**options)), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3 * float(b.abs().max()))
-    assert counted(module, lambda: last(module.Model(**options, **own))) < 400
+    assert counted(module, lambda: last(module.Model(**options, **own))) < 150
 
 
 def test_a_contraction_is_not_integrated_backwards():

@@ -25,6 +25,7 @@ _MODULE_NAMES = frozenset(
     slope_jacobian jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp slope_jacobian_vjp
     slope_jacobian_jvp slope_time slope_time_vjp slope_time_jvp
     slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
+    solve_vjp_continuous_adaptive
     solve_plain checked_times stops_of landings Within Found step_interpolant step_stages step_dense_vjp
     step_dense_jvp explicit_step_interpolant explicit_step_stages explicit_step_dense_vjp
     explicit_step_dense_jvp auto_step_interpolant auto_step_stages auto_step_dense_vjp auto_step_dense_jvp
