@@ -22,7 +22,7 @@ import numpy as np
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
-SHORTEST_SAMPLE = 0.01
+SHORTEST_SAMPLE = 0.05
 MEMORY_BASE_SIZE = 16
 
 

@@ -283,8 +283,8 @@ def numba_fit(case: Case) -> Ready:
     return _timed(lambda epochs: fit(start, days, counts, epochs))
 
 
-def _fused_fit() -> tuple[Any, Any, tuple]:
-    """The module, its FusedFit of the data, and the arguments of its loss_gradient."""
+def _fused_fit() -> Any:
+    """The FusedFit of the data."""
     import torch
 
     module = odec_engine.load(MODEL, "euler", "native")
@@ -295,16 +295,16 @@ def _fused_fit() -> tuple[Any, Any, tuple]:
     seen = torch.from_numpy(np.concatenate((np.zeros((1, 2)), counts)))
     weight = torch.ones_like(seen)
     weight[0] = 0
-    p, x0 = torch.tensor(START, dtype=torch.float64), torch.tensor(X0, dtype=torch.float64)
+    p = torch.tensor(START, dtype=torch.float64)
     rows = [(name, "none", 0.0, 0.0, 0.0, 1.0) for name in PARAMS]
-    return module, module.FusedFit(t, p, rows, seen, weight, dt=1.0), (t, x0, p, seen, weight)
+    return module.FusedFit(t, p, rows, seen, weight, dt=1.0)
 
 
 def odec_fused_loss(case: Case) -> Ready:
     """The sum of squares as one differentiable function of the parameters, torch.optim.Adam outside."""
     import torch
 
-    fit = _fused_fit()[1]
+    fit = _fused_fit()
     p = torch.tensor(START, dtype=torch.float64, requires_grad=True)
 
     def run(epochs: int) -> Any:
@@ -322,13 +322,15 @@ def odec_fused_loss(case: Case) -> Ready:
 
 def odec_in_kernel(case: Case) -> Ready:
     """odec's whole fit in one kernel, the first gradient included."""
-    module, fit, arguments = _fused_fit()
+    import torch
+
+    fit = _fused_fit()
     rule = {"lr": RATE, "beta1": BETA1, "beta2": BETA2, "eps": EPSILON, "count": 0, "failures": 0}
 
     def run(epochs: int) -> Any:
-        value, _, gradient = module.loss_gradient(*arguments, dt=1.0)
+        value, gradient = fit.loss_gradient(torch.tensor(START, dtype=torch.float64))
         state = {"theta": list(START), "gradient": gradient.tolist(), "m": [0.0] * 6, "v": [0.0] * 6}
-        state.update(rule, loss=float(value))
+        state.update(rule, loss=value)
         fit.adam(state, epochs)
         return state["theta"]
 
