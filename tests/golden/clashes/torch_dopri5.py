@@ -1407,10 +1407,10 @@ class _Backwards:
         w_both, p_both, *_ = pull(x, times, torch.stack((h, h / 2)), self.w.expand(x.shape))
         w, g_p, *_ = pull(x[0], times[0], h / 2, w_both[1])
         g_p, whole = self.g_p + p_both[1] + g_p, self.g_p + p_both[0]
-        error = w - w_both[0]
+        error, error_p = w - w_both[0], g_p - whole
         norm = self.norm(error, torch.maximum(w.abs(), self.w.abs()), self.pace.atol)
         size, least = torch.maximum(g_p.abs(), self.g_p.abs()), self.pace.atol.amin(-1, keepdim=True)
-        norm = torch.maximum(norm, self.norm(g_p - whole, size, least))
+        norm = torch.maximum(norm, self.norm(error_p, size, least))
         return w, g_p, norm / 31
 
     def norm(self, difference, value, atol):

@@ -1554,10 +1554,10 @@ class _Backwards:
         w, g_p, pulls, *_ = pull(x[0], times[0], h / 2, w_both[1])
         g_p, whole = self.g_p + p_both[1] + g_p, self.g_p + p_both[0]
         pulls = [*pulls, *((when[1], *(c[1] for c in rest)) for when, *rest in u_both)]
-        error = w - w_both[0]
+        error, error_p = w - w_both[0], g_p - whole
         norm = self.norm(error, torch.maximum(w.abs(), self.w.abs()), self.pace.atol)
         size, least = torch.maximum(g_p.abs(), self.g_p.abs()), self.pace.atol.amin(-1, keepdim=True)
-        norm = torch.maximum(norm, self.norm(g_p - whole, size, least))
+        norm = torch.maximum(norm, self.norm(error_p, size, least))
         return w, g_p, norm / 31, pulls
 
     def norm(self, difference, value, atol):
