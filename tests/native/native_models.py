@@ -57,6 +57,21 @@ obs open = m > 0.5 and V < 1
 run t = 0 .. 2 step 0.05
 """.replace("obs open = m > 0.5 and V < 1\n", "obs open = if m > 0.5 and not V >= 1 then m else V**2\n")
 
+FACTORS = """
+const c = 3, tau = 0.4                             # in front of derivatives
+param a = 0.5
+param b = 1.5
+init x = 1
+init y = 0.4
+init z = 0.2
+dx/dt = -c*(x - y)*x
+dy/dt = (a - y*sin(t))/tau/2
+speed = 2*x*b
+dz/dt = speed
+obs fast = speed**2
+run t = 0 .. 1 step 0.01
+"""
+
 RICKER = """
 param r = 1.3 in (0, inf)
 param K = 100 in (0, inf)

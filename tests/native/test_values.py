@@ -4,6 +4,7 @@ import pytest
 import torch
 from native_models import (
     CLASHES,
+    FACTORS,
     GATED,
     LORENZ,
     PAIR_MAP,
@@ -21,6 +22,7 @@ from odec.methods import EXPLICIT_METHODS as METHODS
 
 FIXED = sorted(METHODS)
 CASES = [(LORENZ, method) for method in FIXED]
+CASES += [(FACTORS, method) for method in ("euler", "rk4", "dopri5")]
 CASES += [(TIMED, "rk4"), (TIMED, "bosh3"), (GATED, "heun2"), (CLASHES, "rk4"), (RICKER, ""), (PAIR_MAP, "")]
 
 
@@ -45,7 +47,7 @@ def compare(pair, given, t, weights, tolerance):
     assert all(gap(a, b) < tolerance for a, b in zip(mine, theirs, strict=True))
 
 
-@pytest.mark.parametrize("text", [LORENZ, TIMED])
+@pytest.mark.parametrize("text", [LORENZ, TIMED, FACTORS])
 def test_clip(text):
     module = load(text)
     t, given = times(module), arguments(module, (5,))
@@ -56,7 +58,7 @@ def test_clip(text):
     compare((native, torch_), given, t, torch.ones_like(xs), 1e-10)
 
 
-@pytest.mark.parametrize("text", [LORENZ, TIMED, GATED])
+@pytest.mark.parametrize("text", [LORENZ, TIMED, GATED, FACTORS])
 def test_single_precision(text):
     module = load(text)
     native, torch_ = models(module, dtype=torch.float32)
@@ -68,7 +70,7 @@ def test_single_precision(text):
     compare((native, torch_), given, t, torch.ones_like(xs), 1e-3)
 
 
-@pytest.mark.parametrize("text", [LORENZ, TIMED, GATED, RICKER])
+@pytest.mark.parametrize("text", [LORENZ, TIMED, GATED, FACTORS, RICKER])
 def test_loss_gradient_is_that_of_autograd(text):
     module = load(text)
     t, given = times(module), arguments(module, (7,))

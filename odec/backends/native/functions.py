@@ -50,10 +50,11 @@ _OUR_WORDS = """
     reach seed_output
     COUPLED FIRST EACH_STAGE N_COUPLED N_DAMP N_JACOBIAN N_LU SHIFT DAMP_SHIFT TINY_PIVOT JACOBIAN_ROW
     JACOBIAN_COLUMN MOST_ITERATIONS NEAR_EPSILON ROOT_EPSILON RK_A RK_B RK_C RK_E RK_INVERSE RK_PULLED
-    add_outer add_product combine correction damp_factor damp_solve factorise solve_stage solve_stages
-    stage_states auto_step_error auto_step_jvp auto_step_vjp choose methods_of take_stiff
+    add_outer add_product jacobian_product jv combine correction damp_factor damp_solve factorise
+    solve_stage solve_stages stage_states auto_step_error auto_step_jvp auto_step_vjp choose methods_of
+    take_stiff
     explicit_step_error explicit_step_error_block explicit_step_jvp explicit_step_jvp_block explicit_step_vjp
-    explicit_step_vjp_block
+    explicit_step_vjp_block FACTOR FACTORED SCALED slope_over_factor
 """
 _RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
 _MATH_H = """

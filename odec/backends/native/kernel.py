@@ -13,6 +13,7 @@ from odec.backends.layout import WIDTH
 from odec.backends.native.auto import auto_steps
 from odec.backends.native.collocation import collocation_context
 from odec.backends.native.dense import Dense, dense_steps
+from odec.backends.native.factors import constant_factors
 from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.implicit import implicit_context
 from odec.backends.native.rosenbrock import number, rosenbrock_context, stiff_programs
@@ -64,6 +65,7 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "consts": _consts(programs, writer),
         "renamed": dict(sorted(writer.names.items())),
         "rhs": rhs,
+        "factored": _factored(programs, tableau, writer),
         "rhs_vjp": vjp,
         "rhs_jvp": jvp,
         "initial": start,
@@ -99,6 +101,15 @@ def _method_context(programs: Programs, method: Method | None, writer: FunctionW
         return {"step_template": "native/step_implicit.c.jinja", "rates": False, **context}
     steps = c_steps(method) if isinstance(method, Tableau) else None
     return {"step_template": "native/step.c.jinja", "rates": False, "steps": steps}
+
+
+def _factored(programs: Programs, method: Method | None, writer: FunctionWriter) -> dict[str, Any] | None:
+    """What explicit fixed steps take into their coefficients, and the function that is left."""
+    factored = constant_factors(programs.rhs, programs.consts) if isinstance(method, Tableau) else None
+    if factored is None:
+        return None
+    values = [f"R({value!r})" for value in factored.values]
+    return {"values": values, "function": writer.function(factored.program)}
 
 
 _LARGEST = 1 << 20
