@@ -18,7 +18,7 @@ from odec import lang
 from odec.diagnostics import Diagnostic, ModelError, Source
 from odec.equations import system_from_equations
 from odec.errors import ArgumentError, did_you_mean
-from odec.files import cache_directory, code_fingerprint, write_whole
+from odec.files import cached, code_fingerprint
 from odec.simulation import Simulation, from_start, output_times, run_module
 from odec.system import System, register_builder
 
@@ -150,10 +150,7 @@ def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> M
     name = f"odec_model_{key[:20]}"
     if name in sys.modules:
         return sys.modules[name]
-    path = cache_directory() / f"{name}.py"
-    if not path.exists():
-        write_whole(path, compile(system, method=method, engine=kind))
-    return _import(name, path)
+    return _import(name, cached(name, lambda: compile(system, method=method, engine=kind)))
 
 
 def _by_plain_name(system: System) -> System:
@@ -194,7 +191,10 @@ def choose_engine(engine: str, method: str) -> str:
 
 def _has_compiler() -> bool:
     """Whether the C compiler that generated modules would take is there."""
-    named = shlex.split(os.environ.get("CC", ""))[:1] or ["cc", "gcc", "clang"]
+    try:
+        named = shlex.split(os.environ.get("CC", ""))[:1] or ["cc", "gcc", "clang"]
+    except ValueError:  # a quotation without an end: the native engine says so when it is asked for
+        return False
     return any(shutil.which(command) for command in named)
 
 

@@ -8,7 +8,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -51,24 +52,44 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
 
 
 def cache_directory() -> Path:
-    """Where compiled models are kept: ODEC_CACHE_DIR, else odec in XDG_CACHE_HOME, else ~/.cache/odec.
-
-    Where that cannot be written, a fresh directory of this process.
-    """
+    """Where compiled models are kept: ODEC_CACHE_DIR, else odec in XDG_CACHE_HOME, else ~/.cache/odec."""
     chosen = os.environ.get("ODEC_CACHE_DIR")
     if chosen:
-        directory = Path(chosen).expanduser()
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
+        return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME", "")
-    directory = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache"
+    return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache") / "odec"
+
+
+def cached(name: str, make: Callable[[], str]) -> Path:
+    """The cache's module of a name, made where it is not there yet, or was damaged since.
+
+    A file's name holds the digest of its content. Where the cache cannot be written, a warning says so and the
+    file is of this process alone.
+    """
+    directory = cache_directory()
+    for path in sorted(directory.glob(f"{name}-*.py")):
+        with contextlib.suppress(OSError):
+            if path.stem == f"{name}-{_digest(path.read_bytes())}":
+                return path
+            path.unlink()
+    content = make().encode()
+    file = f"{name}-{_digest(content)}.py"
     try:
-        (directory / "odec").mkdir(parents=True, exist_ok=True)
-        if os.access(directory / "odec", os.W_OK):
-            return directory / "odec"
-    except OSError:
-        pass
-    return _private_directory()
+        directory.mkdir(parents=True, exist_ok=True)
+        write_whole(directory / file, content)
+        return directory / file
+    except OSError as error:
+        warnings.warn(
+            f"the cache {directory} cannot be written ({error.strerror}), so this process alone keeps the "
+            "compiled model; set ODEC_CACHE_DIR to a folder that can",
+            stacklevel=3,
+        )
+    write_whole(_private_directory() / file, content)
+    return _private_directory() / file
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @cache

@@ -100,9 +100,30 @@ def test_cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert files.cache_directory() == tmp_path / "home" / ".cache" / "odec"
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file stands where the folder should be, which holds for root too."""
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    assert files.cache_directory().is_dir()
+    monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="file cannot be written .* set ODEC_CACHE_DIR to a folder that can"):
+        path = files.cached("model", lambda: "a = 1\n")
+    assert path.read_text() == "a = 1\n" and tmp_path not in path.parents
+
+
+@pytest.mark.parametrize("damage", ["", "a = 1", "a = 2\n", "("])
+def test_a_damaged_model_of_the_cache_is_compiled_again(damage: str, tmp_path: Path) -> None:
+    made = []
+
+    def make() -> str:
+        made.append(1)
+        return "a = 1\n"
+
+    path = files.cached("model", make)
+    assert files.cached("model", make) == path and len(made) == 1
+    path.write_text(damage)
+    assert files.cached("model", make).read_text() == "a = 1\n" and len(made) == 2
+    assert len(list(path.parent.glob("model-*.py"))) == 1
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:

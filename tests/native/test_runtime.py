@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from native_models import LORENZ, TIMED, load
 
 _RUN = """
@@ -98,6 +99,26 @@ def test_no_compiler(lorenz, tmp_path):
     assert code == 0 and out.startswith("torch "), err
     code, _, err = run(lorenz, tmp_path, CC="no-such-cc")
     assert "the C compiler 'no-such-cc' that CC names was not found" in err
+
+
+def test_words_that_have_no_end(lorenz, tmp_path):
+    code, _, err = run(lorenz, tmp_path, CC="gcc '")
+    assert code == 1 and "EngineError: CC=gcc ' cannot be split into words: No closing quotation" in err
+    code, out, err = run(lorenz, tmp_path, CC="gcc '", engine="auto")
+    assert code == 0 and out.startswith("torch "), err
+    code, _, err = run(lorenz, tmp_path, ODEC_CFLAGS="-DA='")
+    assert code == 1 and "EngineError: ODEC_CFLAGS=-DA=' cannot be split into words" in err
+
+
+def test_a_processor_has_its_own_entries(lorenz, tmp_path, monkeypatch):
+    """A library for other instruction sets than this processor's is not found in the cache."""
+    monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path))
+    defines = lorenz._defines("solve", torch.float64, False, False, 16, 0)
+    lorenz._library("solve", defines)
+    (entry,) = tmp_path.glob("*.so")
+    monkeypatch.setattr(lorenz, "_processor", lambda: "Linux\nx86_64\nflags : sse2 of another machine")
+    lorenz._library("solve", defines)
+    assert {path.name.split("-")[0] for path in tmp_path.glob("*.so")} > {entry.name.split("-")[0]}
 
 
 def test_a_compiler_that_fails(lorenz, tmp_path):
