@@ -2,6 +2,7 @@
 
 from odec.methods.interpolant import nested
 from odec.methods.tableau import Tableau, tableau
+from odec.methods.verner_interpolants import VERN7, VERN9
 
 HIGH_ORDER: tuple[Tableau, ...] = (
     tableau(
@@ -37,6 +38,7 @@ HIGH_ORDER: tuple[Tableau, ...] = (
                 0.265009746462128136352900200346 -0.294303117140325044155724474409
                 0.0813174723249510999973459944014 -0.0202951846633562822276705479381""",
         tolerance="1e-26",
+        dense=VERN7,
     ),
     tableau(
         "dop853",
@@ -187,5 +189,6 @@ HIGH_ORDER: tuple[Tableau, ...] = (
                 -0.282550964329153721507861809204 0.136431740348221564160902274449
                 0.0305701398308279739772100506792 -0.0483423137382395831437672673977""",
         tolerance="1e-26",
+        dense=VERN9,
     ),
 )

@@ -126,10 +126,12 @@ def _hermite_terms(b: Row) -> list[tuple[Polynomial, Row]]:
     ]
 
 
-def powers(order: int, rows: str, source: str, tolerance: str = "0") -> Recipe:
-    """The weights of θ, θ², … in text, a row a slope, separated by `;`."""
-    weights = tuple(numbers(row) for row in rows.split(";"))
-    return lambda b: Interpolant(order, weights, source=source, tolerance=Fraction(tolerance))
+def powers(
+    order: int, rows: str, source: str, *, stages: str = "", nodes: str = "", tolerance: str = "0"
+) -> Recipe:
+    """The weights of θ, θ², … in text, a row a slope, separated by `;`; stages, nodes: as for nested."""
+    a, weights = _rows(stages), _rows(rows)
+    return lambda b: Interpolant(order, weights, a, numbers(nodes), source, Fraction(tolerance))
 
 
 def nested(
@@ -140,7 +142,7 @@ def nested(
     rows: the r_i in text, separated by `;`, with an entry for each slope; stages, nodes: a and c of the
     further stages.
     """
-    a = tuple(numbers(row) for row in stages.split(";") if row.strip())
+    a = _rows(stages)
 
     def found(b: Row) -> Interpolant:
         terms = _hermite_terms(b)
@@ -165,3 +167,7 @@ def between(order: int, rows: str, source: str, tolerance: str = "0") -> Recipe:
         return Interpolant(order, polynomials(terms), source=source, tolerance=Fraction(tolerance))
 
     return found
+
+
+def _rows(text: str) -> Matrix:
+    return tuple(numbers(row) for row in text.split(";") if row.strip())

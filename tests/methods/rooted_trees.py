@@ -37,6 +37,11 @@ def defect(a, b, sizes, beta=None):
     a, b: rows and weights. With beta, the conditions of a Rosenbrock method: a vertex with one branch takes
     its branch's sum with beta instead of a.
     """
+    return defect_of(b, sizes, elementary(a, beta))
+
+
+def elementary(a, beta=None):
+    """The weights φ_i of the stages, as a function of a tree."""
     known = {}
 
     def phi(tree):
@@ -45,6 +50,11 @@ def defect(a, b, sizes, beta=None):
             known[tree] = [prod((_dot(row, phi(branch)) for branch in tree), start=1) for row in rows]
         return known[tree]
 
+    return phi
+
+
+def defect_of(b, sizes, phi):
+    """As defect, by a function from elementary, which several weights may share."""
     return max(abs(_dot(b, phi(tree)) - Fraction(1, density(tree))) for size in sizes for tree in trees(size))
 
 

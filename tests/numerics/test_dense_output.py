@@ -274,7 +274,7 @@ def test_what_cannot_be_is_said():
     module = load(LV, "tsit5")
     with pytest.raises(ValueError, match="dense_output is of adaptive steps"):
         module.Model(dt=0.1, dense_output=True)
-    for method in ("kvaerno5", "vern9", "adams", "ros3p"):
-        with pytest.raises(ValueError, match=rf"{method} has no interpolant .*tsit5, dop853.*rodas5p, auto"):
+    for method in ("kvaerno5", "adams", "ros3p"):
+        with pytest.raises(ValueError, match=rf"{method} has no interpolant .*tsit5, .*dop853.*auto"):
             load(LV, method).Model(rtol=1e-4, dense_output=True)
     assert module.Model(rtol=1e-4).control[4] == 0.0 and math.isinf(module.Model(rtol=1e-4).control[2])

@@ -10,6 +10,7 @@ from odec.backends.layout import Call, Chain, Doc, Leaf
 from odec.backends.torch.steps import StepFormulas
 from odec.backends.torch.vectors import (
     Terms,
+    answer,
     assign,
     combination,
     doc,
@@ -44,7 +45,8 @@ class ExtraStage:
 class DenseFormulas:
     """What templates/torch/dense_explicit.py.jinja needs of a method, as text.
 
-    name, weights: the constant with the weights of the slopes `names`; stages: the slopes of the step that
+    name, weights: the constant with the weights of slopes; returned, within, moving: the statements with
+    Σ_i w_ij k_i (in moving Σ_i w_ij dk_i), shares: with their cotangents; stages: the slopes of the step that
     the polynomial or an extra slope takes; extra: the slopes after those, the first at the step's end; known:
     whether the error estimate gives that one; cotangents: those of the step's stages; g_x, g_p, g_t, g_h:
     those of a step's arguments.
@@ -52,7 +54,10 @@ class DenseFormulas:
 
     name: str
     weights: str
-    names: tuple[str, ...]
+    returned: str
+    within: str
+    moving: str
+    shares: str
     stages: tuple[str, ...]
     extra: tuple[ExtraStage, ...]
     known: bool
@@ -83,7 +88,10 @@ def dense_formulas(
     return DenseFormulas(
         name=name,
         weights=table(name, [dense.weights[i] for i in weighted]),
-        names=tuple(f"k{i + 1}" for i in weighted),
+        returned=answer(Chain(Leaf("h"), (("*", _weighted(name, weighted, "k")),))),
+        within=assign("within", _weighted(name, weighted, "k")),
+        moving=assign("moving", _weighted(name, weighted, "dk")),
+        shares=_shares(name, weighted),
         stages=tuple(f"k{i + 1}" for i in sorted(taken | ({s} if known else set()))),
         extra=extra,
         known=known,
@@ -93,6 +101,18 @@ def dense_formulas(
         g_t=assign("g_t", total([Symbol(f"t{n}") for n in every])),
         g_h=_step_size_gradient(rows, nodes, tableau, step.used),
     )
+
+
+def _weighted(name: str, weighted: list[int], vector: str) -> Call:
+    return Call("_weighted", (Leaf(name), Call("", tuple(Leaf(f"{vector}{i + 1}") for i in weighted))))
+
+
+def _shares(name: str, weighted: list[int]) -> str:
+    """The cotangents s_i that the polynomial gives its slopes."""
+    names = ", ".join(f"s{i + 1}" for i in weighted)
+    value = f"h * _weighted(tuple(zip(*{name})), w_q)"
+    line = f"    {names} = {value}"
+    return line if len(line) <= layout.WIDTH else f"    {names} = (\n        {value}\n    )"
 
 
 def _extra(
