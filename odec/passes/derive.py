@@ -11,6 +11,7 @@ from odec.passes.emit import UserName, emit
 from odec.passes.graph import LEAVES, Graph
 from odec.passes.guards import guard, write_guards
 from odec.passes.lower import Definition, Lowered, Names, lower, needed
+from odec.passes.products import share_products
 from odec.passes.program import Assign, Program, Programs, Sparse
 from odec.system import System
 from odec.tree import Expr, Symbol
@@ -97,6 +98,16 @@ class _Function:
         nodes, labels = self._nodes
         return self._pushed(f"{self.name}_jvp", self.inputs, self.group, nodes, labels, self.lowered.names)
 
+    def along(self, group: str) -> Program:
+        """Σ_a ∂y_k/∂a da over the inputs a of one group: their Jacobian times a vector, without its entries.
+
+        Terms that two formulas share are the same number in both, so that what cancels in the function's sums
+        cancels here too.
+        """
+        nodes, labels = self._nodes
+        name, given = f"{self.name}_along_{group}", {group: self.inputs[group]}
+        return self._pushed(name, self.inputs, self.group, nodes, labels, self.lowered.names, given)
+
     def _pulled(
         self, name: str, inputs: Groups, nodes: Sequence[int], cotangents: Sequence[str], names: Names
     ) -> Program:
@@ -104,7 +115,8 @@ class _Function:
         graph = self._graph
         pairs = [(y, graph.symbol(w)) for y, w in zip(nodes, cotangents, strict=True)]
         flat = [a for group in inputs.values() for a in group]
-        found = dict(zip(flat, reverse(graph, pairs, [graph.symbol(a) for a in flat]), strict=True))
+        pulled = share_products(graph, reverse(graph, pairs, [graph.symbol(a) for a in flat]))
+        found = dict(zip(flat, pulled, strict=True))
         outputs = {g: [(f"g_{a}", found[a]) for a in members] for g, members in inputs.items()}
         return self._emit(name, {**inputs, "w": tuple(cotangents)}, outputs, names)
 
@@ -116,13 +128,15 @@ class _Function:
         nodes: Sequence[int],
         labels: Sequence[str],
         taken: Names,
+        moving: Groups | None = None,
     ) -> Program:
-        """The tangents of the nodes from those of the inputs."""
+        """The tangents of the nodes from those of the inputs, or of those that move."""
         graph, names = self._graph, taken.copy()
-        tangents = {g: tuple(names.fresh(f"d_{a}") for a in m) for g, m in inputs.items()}
+        moving = inputs if moving is None else moving
+        tangents = {g: tuple(names.fresh(f"d_{a}") for a in m) for g, m in moving.items()}
         seeds = {
             graph.symbol(a): graph.symbol(da)
-            for g, members in inputs.items()
+            for g, members in moving.items()
             for a, da in zip(members, tangents[g], strict=True)
         }
         rows = forward(graph, nodes, seeds)
@@ -259,6 +273,7 @@ class _Derived(Mapping[str, Program]):
 
     def __init__(self, rhs: _Function):
         self._makers: dict[str, Callable[[], Program]] = {
+            "rhs_along": lambda: rhs.along("x"),
             "rhs_jacobian_vjp": lambda: rhs.jacobian_vjp("x"),
             "rhs_jacobian_jvp": lambda: rhs.jacobian_jvp("x"),
             "rhs_time": rhs.time,

@@ -3,7 +3,7 @@
 A node is a number, a symbol, or an operation on earlier nodes, so ascending ids are a topological order.
 What the user wrote enters through `include` as it stands (only signs are drawn out of products, so that
 a term and its negative share a node); what the passes derive goes through the methods `add`, `mul`, …, which
-drop zeros and ones, fold numbers where that is exact, and never rearrange.
+drop zeros and ones, fold numbers where that is exact, and never rearrange (products.py does, in cotangents).
 """
 
 from __future__ import annotations

@@ -59,11 +59,11 @@ class Programs:
     observe (outputs "y") there is the function, its VJP (outputs per input group: "t", "x", "p", "u"), its
     JVP (same output group as the function), and sparse Jacobians by input group ("x", "p", "u").
 
-    derived, each made when first asked for: "rhs_jacobian_vjp" and "rhs_jacobian_jvp", the VJP (a
-    cotangent in "w" per entry of jacobians["rhs", "x"]) and JVP (outputs "entries") of the Jacobian's
-    entries; "rhs_time", ∂f/∂t + ∂f/∂u u' (outputs "dx"), where u' is the input group "rate" of models with
-    inputs, "rhs_time_vjp" (outputs per input group, "rate" too) and "rhs_time_jvp" (tangents "dt", "dx",
-    "dp", "du", "drate").
+    derived, each made when first asked for: "rhs_along", ∂f/∂x·dx (input group "dx", outputs "dx");
+    "rhs_jacobian_vjp" and "rhs_jacobian_jvp", the VJP (a cotangent in "w" per entry of jacobians["rhs", "x"])
+    and JVP (outputs "entries") of the Jacobian's entries; "rhs_time", ∂f/∂t + ∂f/∂u u' (outputs "dx"), where
+    u' is the input group "rate" of models with inputs, "rhs_time_vjp" (outputs per input group, "rate" too)
+    and "rhs_time_jvp" (tangents "dt", "dx", "dp", "du", "drate").
     """
 
     system: System

@@ -174,15 +174,19 @@ def test_competition_reads_like_the_textbook():
         listing(programs.rhs_vjp)
         == """\
 c0 = (1 - (i1*x1))
-g_x1 = ((w_x1*((r1*c0) - (r1*x1*i1) - (a1*x2))) - (w_x2*a2*x2))
-c1 = (1 - (i2*x2))
-g_x2 = ((w_x2*((r2*c1) - (r2*x2*i2) - (a2*x1))) - (w_x1*a1*x1))
-g_r1 = (w_x1*x1*c0)
-g_r2 = (w_x2*x2*c1)
-g_a1 = -(w_x1*x1*x2)
-g_a2 = -(w_x2*x1*x2)
-g_i1 = -(w_x1*r1*x1*x1)
-g_i2 = -(w_x2*r2*x2*x2)
+c1 = (r1*x1)
+c2 = (w_x2*x2)
+g_x1 = ((w_x1*((r1*c0) - (c1*i1) - (a1*x2))) - (c2*a2))
+c3 = (1 - (i2*x2))
+c4 = (r2*x2)
+c5 = (w_x1*x1)
+g_x2 = ((w_x2*((r2*c3) - (c4*i2) - (a2*x1))) - (c5*a1))
+g_r1 = (c5*c0)
+g_r2 = (c2*c3)
+g_a1 = -(c5*x2)
+g_a2 = -(c2*x1)
+g_i1 = -(c5*c1)
+g_i2 = -(c2*c4)
 t: 0
 x: g_x1, g_x2
 p: g_r1, g_r2, g_a1, g_a2, g_i1, g_i2"""

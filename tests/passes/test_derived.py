@@ -79,6 +79,28 @@ def test_the_jacobian_is_differentiated_once_more():
     check(sparse.program, vjp, jvp, "entries", exact, groups)
 
 
+def test_the_jacobian_times_a_vector():
+    programs, f = forced()
+    along, draw = programs.derived["rhs_along"], random.Random(3)
+    at = {s: draw.uniform(0.5, 1.5) for s in set().union(*GROUPS.values())}
+    vector = [draw.uniform(-1, 1) for _ in STATES]
+    values = {s.name: value for s, value in at.items()}
+    found = run(along, {**values, **dict(zip(along.inputs["dx"], vector, strict=True))})["dx"]
+    exact = f.jacobian(sp.Matrix(STATES)) * sp.Matrix(vector)
+    assert found == pytest.approx(numbers(list(exact), at), rel=1e-12, abs=1e-14)
+
+
+def test_what_cancels_in_a_sum_cancels_in_its_product_with_a_vector():
+    """Where y' = -x' no digit of the total moves, though entries of the Jacobian round apart."""
+    x, y, k = syms("x y k")
+    flow = k * x * y - x / 3
+    along = derive(system({"x": flow, "y": -flow}, params={"k": 1.1e7})).derived["rhs_along"]
+    vector = dict(zip(along.inputs["dx"], (1e-3, 0.3), strict=True))
+    given = {"t": 0.0, "x": 0.1, "y": 0.7, "k": 1.1e7, **vector}
+    dx, dy = run(along, given)["dx"]
+    assert dx == -dy != 0
+
+
 def test_the_derivative_along_time():
     programs, f = forced()
     exact = f.diff(T) + f.diff(U) * DU + f.diff(V) * DV
