@@ -29,17 +29,19 @@ _KINDS = {
 def fused_problem(module: Any, objective: Objective) -> tuple[Any, float] | None:
     """The module's FusedFit of an objective, and the part of the loss that no parameter changes.
 
-    None where the module cannot fuse the fit: not the native engine, adaptive steps, or too large a model.
+    None where the module cannot fuse the fit: another engine than the native one, or a GPU.
     """
     net, loss = objective.loss.net, objective.loss
     if getattr(net, "engine", "torch") != "native" or not hasattr(module, "FusedFit"):
         return None
-    if net.adjoint != "discrete" or getattr(net, "control", ()) or net.vector().device.type != "cpu":
+    if net.adjoint != "discrete" or net.vector().device.type != "cpu":
         return None
     data, weight, rest = loss.table(len(module.STATES) + len(module.OBSERVABLES))
     with torch.no_grad():
         p = net.vector({**loss.fixed}).detach()
-    keywords: dict[str, Any] = {"dt": net.dt, "clip": net.clip}
+    control = getattr(net, "control", ())
+    keywords: dict[str, Any] = {"control": control} if control else {"dt": net.dt}
+    keywords["clip"] = net.clip
     if module.INPUTS:
         keywords["series"] = net._series(loss.inputs, p)
     coordinates = objective.coordinates
