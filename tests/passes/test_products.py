@@ -9,7 +9,8 @@ from odec.passes.products import share_products
 
 
 def product(graph, text):
-    return graph.node("mul", *(graph.number(float(a)) if a.isdigit() else graph.symbol(a) for a in text.split()))
+    factors = (graph.number(float(a)) if a.isdigit() else graph.symbol(a) for a in text.split())
+    return graph.node("mul", *factors)
 
 
 def value(graph, i, at):
