@@ -68,6 +68,17 @@ class Rosenbrock:
         """Whether x_next is the last stage's state plus u_s, so that R(∞) = 0."""
         return self.m == (*self.a[-1][:-1], Fraction(1))
 
+    @property
+    def weights(self) -> Row:
+        """b: x_next - x = h Σ b_i f_i + h J Σ b_i u_i + h² Σ b_i d_i f_t, by the equations of the stages."""
+        return self.plain()[2]
+
+    @property
+    def rate_weight(self) -> Fraction:
+        """Σ b_i d_i, exactly 0 where only the digits of the coefficients keep it from that."""
+        found = sum((b * d for b, d in zip(self.weights, self.d, strict=True)), Fraction(0))
+        return found if abs(found) > self.tolerance else Fraction(0)
+
     def plain(self) -> tuple[Matrix, Matrix, Row, Row]:
         """α, Γ, b and the error weights of k_i = h f(x + Σ α_ij k_j) + h J Σ γ_ij k_j, where u = Γ k.
 

@@ -21,14 +21,15 @@ class Stage:
     """Stage i (number from 1) of k_i = W⁻¹ (h f(y_i) + Σ_j c_ij k_j + d_i h² f_t), as (coefficient, vector).
 
     state: y_i = base + Σ over k_j, base being x or an earlier y_j; whole: y_i - x over k_j; past: Σ c_ij k_j;
-    d, c: d_i and α_i, empty where they are 0; cotangent: of k_i over w, and over q_j and
-    v_j = h J(y_j)ᵀ q_j of later stages.
+    d, c, b: d_i, α_i and the weight of f_i in x_next, empty where they are 0; cotangent: of k_i over w, and
+    over q_j and v_j = h J(y_j)ᵀ q_j of later stages.
     """
 
     number: int
     time: str
     c: str
     d: str
+    b: str
     base: str
     state: tuple[Term, ...]
     whole: tuple[Term, ...]
@@ -41,7 +42,8 @@ class RosenbrockSteps:
     """What templates/native/step_rosenbrock.c.jinja needs of a method.
 
     used: how many of the stages x_next needs, the others being for the error; shift: 1/γ; end: x_next =
-    end_base + Σ over k_j; whole_end: x_next - x over k_j.
+    end_base + Σ over k_j; whole_end: x_next - x over k_j, which is h Σ b_j f_j + h J Σ averages + h² rate f_t
+    too (rate: empty where it is 0).
     """
 
     stages: tuple[Stage, ...]
@@ -50,6 +52,8 @@ class RosenbrockSteps:
     end_base: str
     end: tuple[Term, ...]
     whole_end: tuple[Term, ...]
+    averages: tuple[Term, ...]
+    rate: str
     error: tuple[Term, ...]
 
     @property
@@ -61,13 +65,15 @@ class RosenbrockSteps:
 class Stiff:
     """The Jacobian's places, and the functions of templates/native/jacobian.c.jinja.
 
-    jacobian_vjp, jacobian_jvp: None for methods that do not differentiate it. rate, rate_vjp, rate_jvp: the
-    derivative along time, None where dx/dt knows no time too.
+    product: of the Jacobian and a vector. It, jacobian_vjp and jacobian_jvp are None for methods that do not
+    differentiate the Jacobian. rate, rate_vjp, rate_jvp: the derivative along time, None where dx/dt knows no
+    time too.
     """
 
     rows: tuple[int, ...]
     cols: tuple[int, ...]
     jacobian: Function
+    product: Function | None
     jacobian_vjp: Function | None
     jacobian_jvp: Function | None
     rate: Function | None
@@ -98,6 +104,7 @@ def stiff_functions(programs: Programs, writer: FunctionWriter, curvature: bool 
         sparse.rows,
         sparse.cols,
         jacobian=writer.function(sparse.program, {"entries": "jac"}),
+        product=more("rhs_along", {"dx": "jv"}),
         jacobian_vjp=more("rhs_jacobian_vjp", pulled),
         jacobian_jvp=more("rhs_jacobian_jvp", {"entries": "djac"}),
         rate=more("rhs_time", {"dx": "ft"}, curvature and moving),
@@ -119,6 +126,7 @@ def rosenbrock_steps(method: Rosenbrock) -> RosenbrockSteps:
     s = method.stages
     inside = method.dense.weights if method.dense else [()] * s
     used = max(i + 1 for i in range(s) if method.m[i] or any(inside[i]))
+    weights, rate = method.weights, method.rate_weight
     stages = []
     for i in range(s):
         base, state = _shared(method.a, method.a[i][:i], i)
@@ -128,6 +136,7 @@ def rosenbrock_steps(method: Rosenbrock) -> RosenbrockSteps:
                 time=f"t + {number(method.alpha[i])}*h" if method.alpha[i] else "t",
                 c=number(method.alpha[i]) if method.alpha[i] else "",
                 d=number(method.d[i]) if method.d[i] else "",
+                b=number(weights[i]) if weights[i] else "",
                 base=base,
                 state=state,
                 whole=_terms(method.a[i], "k"),
@@ -147,6 +156,8 @@ def rosenbrock_steps(method: Rosenbrock) -> RosenbrockSteps:
         end_base=end_base,
         end=end,
         whole_end=_terms(method.m, "k"),
+        averages=_terms(weights, "k"),
+        rate=number(rate) if rate else "",
         error=_terms(method.error, "k"),
     )
 

@@ -22,8 +22,8 @@ _PRIVATE = {"rate": "_rate", "drate": "_d_rate"}
 
 _MODULE_NAMES = frozenset(
     """torch math nn Tensor bisect difflib parametrize rhs rhs_vjp rhs_jvp jacobian initial observables slope
-    slope_jacobian jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp slope_jacobian_vjp
-    slope_jacobian_jvp slope_time slope_time_vjp slope_time_jvp
+    slope_jacobian jacobian_product jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp
+    slope_jacobian_vjp slope_jacobian_jvp slope_time slope_time_vjp slope_time_jvp
     slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
     solve_vjp_continuous_adaptive
     solve_plain checked_times stops_of landings Within Found step_interpolant step_stages step_dense_vjp

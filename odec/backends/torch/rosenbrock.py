@@ -12,7 +12,6 @@ from odec.backends.layout import WIDTH, Call, Chain, Doc, Leaf, Parens, flat
 from odec.backends.torch.functions import FunctionWriter
 from odec.backends.torch.vectors import (
     Terms,
-    answer,
     assign,
     combination,
     constant,
@@ -55,15 +54,16 @@ class Stage:
 class StepFormulas:
     """All that templates/torch/step_rosenbrock.py.jinja needs of a method, as text.
 
-    used: how many of the stages x_next needs, the others being for the error; gamma: the coefficient; update:
-    the return of x_next; contraction: the cotangent of the Jacobian's entries; time_cotangent: that of f_t;
-    the others are assignments.
+    used: how many of the stages x_next needs, the others being for the error; gamma: the coefficient;
+    averages, rest: of what rounding took, see _rest in the template; contraction: the cotangent of the
+    Jacobian's entries; time_cotangent: that of f_t; the others are assignments.
     """
 
     stages: tuple[Stage, ...]
     used: int
     gamma: str
-    update: str
+    averages: str
+    rest: str
     update_x: str
     error: str
     tangent: str
@@ -97,6 +97,7 @@ def step_context(method: Rosenbrock, programs: Programs, writer: FunctionWriter)
         context["entry_rows"] = _numbers("_ROWS", jacobian.rows)
         context["entry_columns"] = _numbers("_COLUMNS", jacobian.cols)
         context["jacobian_vjp"] = writer.function(programs.derived["rhs_jacobian_vjp"], like="w")
+        context["jacobian_product"] = writer.function(programs.derived["rhs_along"])
         context["jacobian_jvp"] = writer.function(programs.derived["rhs_jacobian_jvp"])
     if changes:
         context["rhs_time"] = writer.function(programs.derived["rhs_time"])
@@ -138,7 +139,15 @@ def formulas(method: Rosenbrock, model: Model) -> StepFormulas:
         stages=tuple(_stage(method, i, model) for i in range(s)),
         gamma=inline(scaled(method.gamma, "")),
         used=len(every),
-        update=answer(update),
+        averages="\n".join(
+            assign(name, combination(_terms_of(weights, vector)))
+            for name, weights, vector in (
+                ("f_mean", method.weights, "f"),
+                ("z_mean", method.weights, "z"),
+                ("moved", method.m, "z"),
+            )
+        ),
+        rest=inline(_rest(method, model)),
         update_x=assign("x_next", update),
         error=assign("error", combination([(method.error[i], f"z{i + 1}") for i in range(s)]))
         if method.error
@@ -153,6 +162,18 @@ def formulas(method: Rosenbrock, model: Model) -> StepFormulas:
         g_t=assign("g_t", total([*(Symbol(f"t{i}") for i in every), *(Symbol(f"t_{e}") for e in extra)])),
         g_h=_step_size_gradient(method, model),
     )
+
+
+def _rest(method: Rosenbrock, model: Model) -> Expr:
+    """h Σ b_i f_i + h J Σ b_i z_i + h² Σ b_i d_i f_t - Σ m_i z_i, which is 0 but for rounding."""
+    terms: list[Expr] = [Op("mul", (Symbol("h"), total([Symbol("f_mean"), Symbol("pull")])))]
+    if model.timed and method.rate_weight:
+        terms.append(_time_term(method.rate_weight, "f_t"))
+    return total([*terms, Op("neg", (Symbol("moved"),))])
+
+
+def _terms_of(weights: Sequence[Fraction], name: str) -> Terms:
+    return [(weight, f"{name}{i + 1}") for i, weight in enumerate(weights) if weight]
 
 
 def _stage(method: Rosenbrock, i: int, model: Model) -> Stage:
