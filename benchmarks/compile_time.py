@@ -1,20 +1,23 @@
 """How compile time grows with the model: synthetic mass-action networks, text to torch module.
 
-    python benchmarks/compile_time.py [--sizes 20x200,100x1000,500x5000] [--method rk4] [--repeats 3]
+    python -m benchmarks.compile_time [--sizes 20x200,100x1000,500x5000] [--method rk4] [--repeats 3]
 
 Each of the terms k*A*B stands in one equation and has its own rate constant. Prints seconds per phase, the
 milliseconds per term (level where the growth is linear), the operations of the VJP over those of the
-right-hand side, and the size of the module. The fastest of the repeats counts.
+right-hand side, and the size of the module. The median of the repeats counts.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import statistics
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from benchmarks import report
+from benchmarks.harness import RESULTS, load, say
 from odec import api
 from odec.diagnostics import Source
 from odec.passes import derive
@@ -70,21 +73,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sizes", default="20x200,50x500,100x1000,200x2000,500x5000", help="STATESxTERMS, …")
     parser.add_argument("--method", default="rk4")
-    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="two sizes, once; writes no files")
     args = parser.parse_args()
-    head = f"{'states':>6} {'terms':>6}" + "".join(f" {phase:>8}" for phase in PHASES)
-    print(f"{head} {'ms/term':>8} {'vjp/rhs':>8} {'MB':>6}   (seconds, {args.method})")
+    before = load()
+    if args.quick:
+        args.sizes, args.repeats = "20x200,100x1000", 1
+    head = [
+        "states",
+        "terms",
+        *PHASES,
+        "per term",
+        "operations of the VJP over the right-hand side's",
+        "module",
+    ]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --: |" * len(head)]
     api.compile(Source("warm_up.ode", network(3, 6)), method=args.method)
     for states, terms in map(size, args.sizes.split(",")):
         runs = [measure(states, terms, args.method) for _ in range(args.repeats)]
-        seconds, sizes = min(runs, key=lambda run: run[0]["total"])
-        cells = "".join(f" {seconds[phase]:8.2f}" for phase in PHASES)
-        ratio = sizes["vjp"] / sizes["rhs"]
-        per_term = 1000 * seconds["total"] / terms
-        print(
-            f"{states:6} {terms:6}{cells} {per_term:8.2f} {ratio:8.2f} {sizes['bytes'] / 1e6:6.2f}",
-            flush=True,
-        )
+        lines.append(_line(states, terms, runs))
+        say(f"{states} states, {terms} terms")
+    facts = report.facts("compile_time", 1, before)
+    said = (
+        f"Networks of mass-action terms, each with its own rate constant, to torch modules of {args.method}."
+    )
+    text = "\n\n".join(["# Seconds to compile a model", said, report.listed(facts), "\n".join(lines)]) + "\n"
+    print(text, flush=True)
+    if not args.quick:
+        (RESULTS / "compile_time.md").write_text(text)
+
+
+def _line(states: int, terms: int, runs: list[tuple[dict[str, float], dict[str, int]]]) -> str:
+    seconds = {phase: statistics.median(run[0][phase] for run in runs) for phase in PHASES}
+    sizes = runs[0][1]
+    cells = [f"{states}", f"{terms:,}", *(f"{seconds[phase]:.2f} s" for phase in PHASES)]
+    cells += [f"{1000 * seconds['total'] / terms:.2f} ms", f"{sizes['vjp'] / sizes['rhs']:.2f}"]
+    return "| " + " | ".join([*cells, f"{sizes['bytes'] / 1e6:.2f} MB"]) + " |"
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def _errors(case: Case, result: Any) -> dict[str, float]:
     """Deviations of a final state (n, N), or (state, scheme): from its own scheme, and from the solution."""
     x, scheme = result if isinstance(result, tuple) else (result, "rk4")
     x = np.asarray(x)[:, case.data["some"]]
-    found = {"from the solution": reference.relative(x, case.data["end"]("rk4", 8))}
+    found = {"from the solution": reference.relative(x, case.data["end"]("rk4", 4))}
     if scheme:
         found["from the same scheme"] = reference.relative(x, case.data["end"](scheme, 1))
     return found

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 from benchmarks import report
+from benchmarks.harness import RESULTS, load, say
 
 MODEL = """
 param a = 1.1 in (0, inf)
@@ -44,6 +45,7 @@ STEP = 0.01
 
 def main() -> None:
     options = _options()
+    before = load()
     if options.only:
         print(json.dumps(_measure(options)))
         return
@@ -51,15 +53,33 @@ def main() -> None:
     for _ in range(options.repeats):
         for name, samples in rows.items():
             samples.append(_in_a_process(name, options))
-            print(
-                f"{name}: {samples[-1]['seconds']:.2f} s, {samples[-1]['bytes'] / 2**20:,.0f} MB",
-                file=sys.stderr,
-            )
-    text = _report(rows, options)
-    print(text)
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / "gradient.md").write_text(text, encoding="utf-8")
+            say(f"{name}: {samples[-1]['seconds']:.2f} s, {samples[-1]['bytes'] / 2**20:,.0f} MB")
+    facts = report.facts("gradient", options.threads, before)
+    text = _report(rows, options, facts)
+    print(text, flush=True)
+    if not options.quick:
+        (RESULTS / "gradient.md").write_text(text, encoding="utf-8")
+        _keep(rows, options, facts)
+
+
+def _keep(rows: dict[str, list[dict]], options: argparse.Namespace, facts: dict[str, str]) -> None:
+    """Write the samples as the side-by-side workloads do."""
+    exact, kept = rows[TAPE][0]["gradient"], []
+    for name, samples in rows.items():
+        seconds = [sample["seconds"] for sample in samples]
+        found = {"name": name, "size": options.trajectories, "dtype": "float64", "samples": seconds}
+        found["megabytes"] = statistics.median(sample["bytes"] for sample in samples) / 2**20
+        found["errors"] = {"from autograd's": _deviation(samples[0]["gradient"], exact)}
+        kept.append(found | {"aside": "", "seconds": statistics.median(seconds)})
+    text = json.dumps(
+        {**facts, "title": "Adjoints of the torch engine", "unit": "time", "rows": kept}, indent=1
+    )
+    (RESULTS / "gradient.json").write_text(text + "\n")
+
+
+def _deviation(gradient: list[float], exact: list[float]) -> float:
+    """Relative to the largest component."""
+    return max(abs(a - b) for a, b in zip(gradient, exact, strict=True)) / max(map(abs, exact))
 
 
 def _options() -> argparse.Namespace:
@@ -69,8 +89,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--method", default="rk4")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="a small one, once; writes no files")
     parser.add_argument("--only", choices=list(CONTENDERS), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.trajectories, options.steps, options.repeats = 1_000, 200, 1
+    return options
 
 
 def _in_a_process(name: str, options: argparse.Namespace) -> dict:
@@ -119,44 +143,26 @@ def _gradient(options: argparse.Namespace, trajectories: int, steps: int) -> tup
     return loss.item(), [value.grad.item() for value in net.parameters()]
 
 
-def _report(rows: dict[str, list[dict]], options: argparse.Namespace) -> str:
+def _report(rows: dict[str, list[dict]], options: argparse.Namespace, facts: dict[str, str]) -> str:
     seconds = {name: statistics.median(s["seconds"] for s in samples) for name, samples in rows.items()}
     memory = {name: statistics.median(s["bytes"] for s in samples) for name, samples in rows.items()}
     exact = rows[TAPE][0]["gradient"]
     lines = ["|  | peak memory | of autograd's | time | of autograd's | gradient's deviation |"]
     lines += ["| --- | --: | --: | --: | --: | --: |"]
     for name, samples in rows.items():
-        pairs = zip(samples[0]["gradient"], exact, strict=True)
-        deviation = max(abs(a - b) for a, b in pairs) / max(map(abs, exact))
+        deviation = _deviation(samples[0]["gradient"], exact)
         lines.append(
             f"| {name} | {memory[name] / 2**20:,.0f} MB | {memory[name] / memory[TAPE]:.3f} "
             f"| {seconds[name]:.2f} s | {seconds[name] / seconds[TAPE]:.2f} | {deviation:.1e} |"
         )
     size = f"{options.trajectories:,} trajectories × {options.steps:,} {options.method} steps"
-    command = "python -m benchmarks.gradient " + " ".join(
-        f"--{key} {getattr(options, key)}"
-        for key in ("trajectories", "steps", "method", "repeats", "threads")
+    wanted = (
+        "The discrete adjoint's peak memory is to be at most a fifth of autograd's, and it no slower; found: "
+        f"{memory[EXACT] / memory[TAPE]:.3f} of the memory, {seconds[EXACT] / seconds[TAPE]:.2f} of the time."
     )
-    facts = [
-        f"- command: `{command}`",
-        f"- machine: {report.processor()}, {options.threads} thread{'s' * (options.threads > 1)}",
-        f"- versions: {_versions()}",
-        f"- wanted: the discrete adjoint's peak memory at most a fifth of autograd's, and no slower; "
-        f"found {memory[EXACT] / memory[TAPE]:.3f} and {seconds[EXACT] / seconds[TAPE]:.2f}",
-    ]
     text = "Lotka–Volterra, float64, engine torch; forward and backward pass together."
     title = f"# A gradient of {size}\n\n{text}"
-    return "\n\n".join([title, "\n".join(facts), "\n".join(lines)]) + "\n"
-
-
-def _versions() -> str:
-    import platform
-
-    import torch
-
-    import odec
-
-    return f"Python {platform.python_version()}, odec {odec.__version__}, torch {torch.__version__}"
+    return "\n\n".join([title, report.listed(facts), "\n".join(lines), wanted]) + "\n"
 
 
 if __name__ == "__main__":

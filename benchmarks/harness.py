@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
-import json
 import os
 import re
 import statistics
@@ -13,17 +12,20 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import watch
+
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
 SHORTEST_SAMPLE = 0.05
 MEMORY_BASE_SIZE = 16
+_BEGUN = time.perf_counter()
 
 
 class Absent(Exception):
@@ -55,8 +57,8 @@ class Ready:
 class Contender:
     """A solver in a workload. `prepare(case)` imports, converts, compiles; ImportError or Absent: not here.
 
-    compiles: its first call builds code, so it is no sample. heavy: left out of `--quick`. aside: another
-    task, shown for comparison, which no ratio refers to.
+    compiles: its first call builds code, so it is no sample. heavy: left out of `--quick`. aside: the name of
+    another task ("gradient"), shown beside the workload's own, which no ratio in its table refers to.
     """
 
     name: str
@@ -64,7 +66,7 @@ class Contender:
     compiles: bool = True
     heavy: bool = False
     largest: int | None = None
-    aside: bool = False
+    aside: str = ""
 
 
 @dataclass
@@ -78,7 +80,7 @@ class Row:
     first_call: float | None = None
     errors: dict[str, float] = field(default_factory=dict)
     megabytes: float | None = None
-    aside: bool = False
+    aside: str = ""
     absent: str | None = None
 
     @property
@@ -103,6 +105,7 @@ class Workload:
     sizes: Sequence[int]
     quick_sizes: Sequence[int]
     dtypes: Sequence[str] = ("float64",)
+    quick_dtypes: Sequence[str] = ()
     unit: str = "time"
     memory: bool = False
     notes: Callable[[list[Row]], list[str]] | None = None
@@ -122,7 +125,9 @@ def use_threads(count: int) -> None:
 def main(workload: Workload, arguments: Sequence[str] | None = None) -> None:
     """The command line of a workload: measure, print the table, write it and its picture."""
     options = _options(workload).parse_args(arguments)
-    options.load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    options.load = load()
+    options.repeats = options.repeats or (3 if options.quick else 7)
+    options.budget = options.budget or (1 if options.quick else 5)
     use_threads(options.threads)
     if options.peak:
         _report_peak(workload, options)
@@ -130,19 +135,20 @@ def main(workload: Workload, arguments: Sequence[str] | None = None) -> None:
     from benchmarks import report
 
     sizes = options.sizes or (workload.quick_sizes if options.quick else workload.sizes)
-    cases = workload.cases(sizes, options.dtypes or workload.dtypes)
+    dtypes = workload.quick_dtypes if options.quick and workload.quick_dtypes else workload.dtypes
+    cases = workload.cases(sizes, options.dtypes or dtypes)
     chosen = [c for c in workload.contenders if re.search(options.only, c.name)]
     chosen = [c for c in chosen if not (options.quick and c.heavy)]
     rows = []
     for case in cases:
-        _say(f"{workload.name}: {case.title}")
+        say(f"{workload.name}: {case.title}")
         rows += measure(workload, case, chosen, options)
     text = report.markdown(workload, rows, options)
-    print(text)
+    print(text, flush=True)
     if not options.quick or options.out:
         folder = Path(options.out or RESULTS)
-        report.write(workload, rows, text, folder)
-        _say(f"written to {folder}/{workload.name}.md, .svg and .json")
+        report.write(workload, rows, options, text, folder)
+        say(f"written to {folder}/{workload.name}.md, .svg and .json")
 
 
 def measure(workload: Workload, case: Case, contenders: Sequence[Contender], options: Any) -> list[Row]:
@@ -152,25 +158,42 @@ def measure(workload: Workload, case: Case, contenders: Sequence[Contender], opt
     for contender in contenders:
         row = Row(contender.name, case.size, case.dtype, aside=contender.aside)
         rows.append(row)
+        row.absent = watch.broken(contender.name)
         if contender.largest and case.size > contender.largest:
             row.absent = f"left out above N = {contender.largest:,}"
+        if row.absent:
             continue
-        try:
+        with _kept_apart(row):
             running.append((row, *_start(workload, case, contender, row)))
-        except (ImportError, Absent) as reason:
-            row.absent = str(reason).strip().splitlines()[0]
-        except Exception as error:  # a peer that breaks must not end the others' run
-            said = (str(error).strip().splitlines() or [""])[0][:100]
-            row.absent = f"failed: {type(error).__name__} {said}"
-        _say(f"  {contender.name}: {row.absent or f'{row.first_call:.3g} s for its first call'}")
+        say(f"  {contender.name}: {row.absent or f'{row.first_call:.3g} s for its first call'}")
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: no sample waits for a walk over all of it
     for _ in range(options.repeats):
         for row, ready, number in running:
-            if not row.samples or sum(row.samples) * number < options.budget:
-                row.samples.append(_sample(ready, number))
-    if workload.memory and not options.no_memory:
+            spent = sum(row.samples) * number
+            if not row.absent and (not row.samples or spent < options.budget):
+                with _kept_apart(row):
+                    row.samples.append(_sample(ready, number))
+    gc.unfreeze()
+    if workload.memory and not options.no_memory and not options.quick:
         for row, _, _ in running:
             row.megabytes = _peak_rise(workload, row)
     return rows
+
+
+@contextlib.contextmanager
+def _kept_apart(row: Row) -> Iterator[None]:
+    """A contender that is missing or breaks is named below the tables; the others go on."""
+    watch.running(row.name)
+    try:
+        yield
+    except (ImportError, Absent) as reason:
+        row.absent = str(reason).strip().splitlines()[0]
+    except Exception as error:  # a peer's own errors may be of any kind
+        said = (str(error).strip().splitlines() or [""])[0][:100]
+        row.absent = f"failed: {type(error).__name__} {said}"
+    finally:
+        watch.running(None)
 
 
 def _start(workload: Workload, case: Case, contender: Contender, row: Row) -> tuple[Ready, int]:
@@ -187,6 +210,8 @@ def _start(workload: Workload, case: Case, contender: Contender, row: Row) -> tu
         row.samples.append(taken)
         return ready, 1
     again = _sample(ready, 1)
+    if again >= SHORTEST_SAMPLE:
+        row.samples.append(again)
     return ready, max(1, round(SHORTEST_SAMPLE / max(again, 1e-9)))
 
 
@@ -212,8 +237,12 @@ def _options(workload: Workload) -> argparse.ArgumentParser:
     add("--only", default="", metavar="REGEX", help="contenders whose name matches")
     add("--sizes", type=numbers, metavar="N,N,…", help=f"default: {','.join(map(str, workload.sizes))}")
     add("--dtypes", type=lambda text: text.split(","), help=f"default: {','.join(workload.dtypes)}")
-    add("--repeats", type=int, default=7, help="samples of each contender (default 7)")
-    add("--budget", type=float, default=10, help="seconds after which a contender gets no more samples")
+    add("--repeats", type=int, help="rounds of samples, one of each contender (default 7, quick 3)")
+    add(
+        "--budget",
+        type=float,
+        help="seconds after which a contender has no more samples (default 5, quick 1)",
+    )
     add("--threads", type=int, default=2, help="for every contender (default 2)")
     add("--no-memory", action="store_true", help="do not measure memory")
     add("--out", metavar="FOLDER", help="where the table and the picture go (default benchmarks/results)")
@@ -229,7 +258,7 @@ def _peak_rise(workload: Workload, row: Row) -> float | None:
         command += ["--sizes", str(size), "--dtypes", row.dtype]
         done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER.parent)
         if done.returncode:
-            _say(f"  no peak memory of {row.name}: {done.stderr.strip().splitlines()[-1:]}")
+            say(f"  no peak memory of {row.name}: {done.stderr.strip().splitlines()[-1:]}")
             return None
         peaks.append(float(done.stdout.split()[-1]))
     return max(peaks[1] - peaks[0], 0.0)
@@ -258,10 +287,10 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def raw(rows: Sequence[Row]) -> str:
-    """The rows as JSON."""
-    return json.dumps([{**asdict(row), "seconds": row.seconds} for row in rows], indent=1) + "\n"
+def load() -> float:
+    """How many processes wanted a processor during the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def say(text: str) -> None:
+    print(f"[{time.perf_counter() - _BEGUN:4.0f} s] {text}", file=sys.stderr, flush=True)

@@ -80,6 +80,6 @@ def errors(case: Case, result: Any) -> dict[str, float]:
     found, scheme = result if isinstance(result, tuple) else (result, "rk4")
     found = np.asarray(found)[:, case.data["some"]]
     return {
-        "from the solution's": reference.relative(found, case.data["gradient"]("rk4", 8)),
+        "from the solution's": reference.relative(found, case.data["gradient"]("rk4", 4)),
         "from the same scheme's": reference.relative(found, case.data["gradient"](scheme, 1)),
     }

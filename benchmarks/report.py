@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.metadata
+import json
 import os
 import platform
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import Row, Workload, raw
+from benchmarks.harness import Row, Workload
 
 PACKAGES = (
     "odec torch torchdiffeq torchode jax jaxlib diffrax gradsolve numba numbalsoda casadi scipy numpy".split()
@@ -87,28 +90,36 @@ def _case_of(rows: Sequence[Row], name: str) -> str:
     return "; ".join(f"N = {row.size:,}, {row.dtype}" for row in own if row.absent) + ": "
 
 
-def _machine(workload: Workload, options: Any) -> list[str]:
+def facts(name: str, threads: int, load: float | None = None) -> dict[str, str]:
+    """What a results file says of its run: command, machine, versions, load, date."""
     versions = []
-    for name in PACKAGES:
-        try:
-            versions.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    module = Path(sys.argv[0]).stem
-    command = shlex.join(["python", "-m", f"benchmarks.{module}", *sys.argv[1:]])
-    facts = [
-        ("command", f"`{command}`"),
-        ("machine", f"{processor()}, {os.cpu_count()} cores, {options.threads} threads for everyone"),
-        ("versions", f"Python {platform.python_version()}, {', '.join(versions)}"),
-        ("load before the run", f"{options.load:.1f} (anything but 0 disturbs)"),
-        ("date", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")),
-    ]
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+    said = "one thread" if threads == 1 else f"{threads} threads"
+    found = {
+        "command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
+        "machine": f"{processor()}, {os.cpu_count()} cores, {said} for everyone",
+        "versions": f"Python {platform.python_version()}, {', '.join(versions)}",
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+    }
+    if load is not None:
+        found["load before the run"] = f"{load:.1f} (anything but 0 disturbs)"
+    return found
+
+
+def listed(found: Mapping[str, str]) -> str:
+    """The facts as a list, the command as code."""
+    return "\n".join(f"- {key}: {f'`{said}`' if key == 'command' else said}" for key, said in found.items())
+
+
+def _machine(workload: Workload, options: Any) -> list[str]:
     read = (
         "Times are medians of samples taken in turn, one of each contender in every round; spread: fastest – "
         "slowest (samples). First call: preparing and calling once, all compilation included. Deviations: "
         f"{workload.deviations}."
     )
-    return ["\n".join(f"- {name}: {fact}" for name, fact in facts), read]
+    return [listed(facts(workload.name, options.threads, options.load)), read]
 
 
 def processor() -> str:
@@ -125,14 +136,17 @@ def processor() -> str:
     return name + {"avx512f": ", AVX-512", "avx2": ", AVX2", "avx": ", AVX", None: ""}[widest]
 
 
-def write(workload: Workload, rows: Sequence[Row], text: str, folder: Path) -> None:
-    """The markdown with its picture, the picture, and the samples."""
+def write(workload: Workload, rows: Sequence[Row], options: Any, text: str, folder: Path) -> None:
+    """The markdown with its picture, the picture, and the samples with what `summary` needs."""
     from benchmarks import picture
 
     folder.mkdir(parents=True, exist_ok=True)
     drawn = [row for row in rows if row.seconds]
-    if drawn:
+    if drawn and not options.quick:
         picture.draw(workload, drawn, folder / f"{workload.name}.svg")
         text = re.sub(r"\n## ", f"\n![{workload.title}]({workload.name}.svg)\n\n## ", text, count=1)
     (folder / f"{workload.name}.md").write_text(text)
-    (folder / f"{workload.name}.json").write_text(raw(rows))
+    found = facts(workload.name, options.threads, options.load)
+    found |= {"title": workload.title, "unit": workload.unit}
+    rows_found = [{**asdict(row), "seconds": row.seconds} for row in rows]
+    (folder / f"{workload.name}.json").write_text(json.dumps({**found, "rows": rows_found}, indent=1) + "\n")

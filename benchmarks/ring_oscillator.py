@@ -15,6 +15,7 @@ WORKLOAD = ensemble.workload(
     sizes=(1_000, 10_000),
     quick_sizes=(200,),
     dtypes=("float64", "float32"),
+    quick_dtypes=("float64",),
     notes=ensemble.speedups,
 )
 

@@ -198,5 +198,5 @@ CONTENDERS = [
     Contender("CasADi, CVODES (Adams, BDF)", casadi),
     Contender("diffrax (Tsit5, Kvaerno5)", diffrax),
     Contender("scipy (DOP853, LSODA)", scipy, compiles=False),
-    Contender("odec native, gradient", odec_gradient, aside=True),
+    Contender("odec native, gradient", odec_gradient, aside="gradient"),
 ]

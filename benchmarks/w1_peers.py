@@ -340,13 +340,13 @@ def odec_in_kernel(case: Case) -> Ready:
 CONTENDERS = [
     Contender("odec native, fit loop in the kernel", odec_in_kernel),
     Contender("odec native, FusedFit.loss, torch.optim.Adam(fused)", odec_fused_loss),
-    Contender("odec native, torch.optim.Adam", odec("native")),
+    Contender("odec native, torch.optim.Adam", odec("native"), heavy=True),
     Contender("odec native, torch.optim.Adam(fused)", odec("native", fused=True)),
-    Contender("odec torch, torch.optim.Adam", odec("torch"), compiles=False),
+    Contender("odec torch, torch.optim.Adam", odec("torch"), compiles=False, heavy=True),
     Contender("numba, hand-written adjoint and Adam", numba_fit),
     Contender("JAX scan, epochs compiled", jax_scan),
     Contender("diffrax, epochs compiled", diffrax),
     Contender("torch.compile, torch.optim.Adam", compiled, heavy=True),
-    Contender("eager torch, torch.optim.Adam", eager, compiles=False),
-    Contender("torchdiffeq, torch.optim.Adam", torchdiffeq, compiles=False),
+    Contender("eager torch, torch.optim.Adam", eager, compiles=False, heavy=True),
+    Contender("torchdiffeq, torch.optim.Adam", torchdiffeq, compiles=False, heavy=True),
 ]

@@ -31,7 +31,7 @@ WORKLOAD = ensemble.workload(
     "W2: an ensemble of Lorenz systems",
     TEXT,
     sizes=(100, 1_000, 10_000, 100_000),
-    quick_sizes=(100, 1_000),
+    quick_sizes=(1_000,),
     dtypes=("float64", "float32"),
     notes=notes,
 )

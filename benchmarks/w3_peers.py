@@ -268,8 +268,10 @@ CONTENDERS = [
     Contender("diffrax, Tsit5", diffrax),
     Contender("torchdiffeq, dopri5", torchdiffeq, compiles=False),
     Contender("scipy, DOP853", scipy, compiles=False, largest=100),
-    Contender("odec native, tsit5, gradient", odec_gradient("tsit5"), aside=True),
-    Contender("diffrax, Tsit5, gradient", diffrax_gradient, aside=True, heavy=True),
-    Contender("GRADSOLVE, Tsit5, recording the steps", gradsolve_record, aside=True, heavy=True),
-    Contender("GRADSOLVE, Tsit5, gradient on recorded steps", gradsolve_gradient, aside=True, heavy=True),
+    Contender("odec native, tsit5, gradient", odec_gradient("tsit5"), aside="gradient"),
+    Contender("diffrax, Tsit5, gradient", diffrax_gradient, aside="gradient", heavy=True),
+    Contender("GRADSOLVE, Tsit5, recording the steps", gradsolve_record, aside="recording", heavy=True),
+    Contender(
+        "GRADSOLVE, Tsit5, gradient on recorded steps", gradsolve_gradient, aside="gradient", heavy=True
+    ),
 ]

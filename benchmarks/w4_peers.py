@@ -282,7 +282,7 @@ def numba_adjoint(case: Case) -> Ready:
 CONTENDERS = [
     Contender("odec native", odec("native")),
     Contender("odec native, loss_gradient", odec_loss),
-    Contender("odec native, forward alone", odec_forward("native"), aside=True),
+    Contender("odec native, forward alone", odec_forward("native"), aside="forward"),
     Contender("odec torch", odec("torch"), compiles=False),
     Contender("numba, hand-written adjoint", numba_adjoint),
     Contender("torch.compile, 10 steps a call", compiled, heavy=True),

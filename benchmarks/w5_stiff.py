@@ -36,7 +36,7 @@ WORKLOAD = Workload(
     sizes=(1, 1_000),
     quick_sizes=(16,),
     notes=notes,
-    deviations="the largest of up to 24 trajectories, in units of atol + rtol·|x|, from Radau IIA at 1e-12",
+    deviations="the largest of up to 24 trajectories, in units of atol + rtol·|x|, from Radau IIA at 1e-13",
 )
 
 if __name__ == "__main__":
