@@ -13,6 +13,13 @@ from odec.fit.optimize import Function, State
 MAX_FAILURES = 30
 
 
+def failing(function: Function, lr: float) -> str:
+    """Why Adam ended, where its last step led into a simulation that fails."""
+    reason = getattr(function, "failure", "")
+    told = f" ({reason})" if reason else ""
+    return f"the simulation fails all around this point{told}; lr fell to {lr:.3g}"
+
+
 @dataclass(frozen=True)
 class Adam:
     """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − lr·m̂/(√v̂ + ε), bias-corrected.
@@ -52,6 +59,6 @@ class Adam:
                 state, epoch=state.epoch + 1, theta=theta, loss=loss, gradient=gradient, memory=memory
             )
             if failures >= MAX_FAILURES:
-                yield state.end(f"the simulation fails all around this point; lr fell to {lr:.3g}")
+                yield state.end(failing(function, lr))
                 return
             yield state

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from odec.fit.adam import MAX_FAILURES, Adam
+from odec.fit.adam import MAX_FAILURES, Adam, failing
 from odec.fit.gauss_newton import CONVERGED, STUCK, TOLERANCE
 from odec.fit.loss import Objective
 from odec.fit.optimize import Function, State
@@ -104,9 +104,16 @@ class FusedAdam:
             if best < state.loss:
                 state = replace(state, lowest=(best, np.array(here["best"])))
             if here["failures"] >= MAX_FAILURES:
-                yield state.end(f"the simulation fails all around this point; lr fell to {here['lr']:.3g}")
+                last = theta - 2 * here["lr"] * gradient / (np.abs(gradient) + rule.eps)
+                function(last)  # once more, for the Model's own words
+                yield state.end(failing(function, here["lr"]))
                 return
             yield state
+
+    def first(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss and its gradient where the fit starts."""
+        loss, gradient = self.kernel.loss_gradient(torch.tensor(theta, dtype=torch.float64))
+        return loss + self.rest, gradient.numpy()
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,7 @@ class FusedGaussNewton:
     def steps(self, function: Function, state: State) -> Iterator[State]:
         """One state per slice; its `passed` holds the loss after each epoch of the slice."""
         here = {"theta": state.theta.tolist(), **state.memory}
-        for slice_length in _slices(state.epoch, self.limit, first=20):
+        for slice_length in _slices(state.epoch, self.limit):
             losses = [loss + self.rest for loss in self.kernel.gauss_newton(here, slice_length, TOLERANCE)]
             kept = {name: here[name] for name in ("damping", "growth", "scale")}
             theta, gradient = np.array(here["theta"]), 2 * np.array(here["gradient"])
@@ -133,10 +140,16 @@ class FusedGaussNewton:
                 return
             yield state
 
+    def first(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss and its gradient where the fit starts."""
+        here = {"theta": theta.tolist()}
+        self.kernel.gauss_newton(here, 0)
+        return here["loss"] + self.rest, 2 * np.array(here["gradient"])
 
-def _slices(epoch: int, limit: int, first: int = 100) -> Iterator[int]:
-    """Slices of epochs, each of about a tenth of a second, none across a tenth of the whole."""
-    length = first
+
+def _slices(epoch: int, limit: int) -> Iterator[int]:
+    """Slices of epochs, one epoch at first, then a tenth of a second, none across a tenth of the whole."""
+    length = 1
     while epoch < limit:
         tenth = next(end for k in range(1, 11) if (end := -(-k * limit // 10)) > epoch)
         length = min(length, tenth - epoch)

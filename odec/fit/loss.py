@@ -127,6 +127,13 @@ class Objective:
             return failed
         return value, gradient.numpy()
 
+    @property
+    def failure(self) -> str:
+        """What ended the last simulation of the Model early, in words; empty where nothing did."""
+        status = getattr(self.loss.net, "status", None)
+        failures = [] if status is None or bool(status.ok.all()) else status.failures
+        return str(failures[0]) if failures else ""
+
     def normal_equations(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """The loss, Jᵀr (k,) and JᵀJ (k, k) at θ, for r the residuals; a failed simulation is inf."""
         self.evaluations += 1
@@ -140,6 +147,11 @@ class Objective:
         if not (math.isfinite(loss) and bool(torch.isfinite(jacobian).all())):
             return math.inf, np.zeros(len(theta)), np.eye(len(theta))
         return loss, (jacobian.T @ r).detach().numpy(), (jacobian.T @ jacobian).detach().numpy()
+
+    def simulate(self, theta: np.ndarray) -> None:
+        """Simulate at θ without a gradient, for the Model's status and warnings."""
+        with torch.no_grad():
+            self.loss(self.params(torch.as_tensor(theta)))
 
     def natural(self, theta: np.ndarray) -> dict[str, float]:
         """The parameters at θ as floats."""

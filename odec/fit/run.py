@@ -59,8 +59,8 @@ def fit(
     objective = Objective(loss, start.coordinates)
     try:
         with warned_once():
-            trace = _first(objective, start) if saved is None else saved.trace(len(free))
             optimizer = _optimizer(subject.module, settings, objective)
+            trace = _first(objective, optimizer, start) if saved is None else saved.trace(len(free))
             trace = _run(objective, optimizer, trace, settings, progress)
     except getattr(subject.module, "EngineError", ArgumentError) as error:
         raise ArgumentError(str(error)) from error
@@ -84,9 +84,13 @@ def _optimizer(module: ModuleType, settings: Settings, objective: Objective) -> 
     return FusedAdam(rule, *fused, limit) if isinstance(rule, Adam) else FusedGaussNewton(*fused, limit)
 
 
-def _first(objective: Objective, start: Start) -> Trace:
+def _first(objective: Objective, optimizer: Optimizer, start: Start) -> Trace:
     """The trace of the start alone. Raises SimulationError where the model cannot be simulated there."""
-    trace = begin(objective, start.theta)
+    if isinstance(optimizer, FusedAdam | FusedGaussNewton):
+        trace = begin(optimizer.first, start.theta)
+        objective.simulate(start.theta)
+    else:
+        trace = begin(objective, start.theta)
     if not np.isfinite(trace.best.loss):
         told = getattr(objective.loss.net, "status", None)
         reason = f": {told}" if told is not None and not str(told).startswith("ok") else ""

@@ -134,7 +134,7 @@ def test_an_interrupt_between_slices_keeps_the_best() -> None:
     def function(theta: np.ndarray) -> tuple[float, np.ndarray]:
         return float(theta @ theta), 2 * theta
 
-    optimizer = FusedAdam(Adam(), _Quadratic(interrupt_after=2), 0.0, 100_000)
+    optimizer = FusedAdam(Adam(), _Quadratic(interrupt_after=4), 0.0, 100_000)
     trace = minimize(function, optimizer, begin(function, np.ones(2)), epochs=100_000)
     assert trace.interrupted
     assert trace.best.loss == trace.losses[-1] < 1e-6
