@@ -63,8 +63,8 @@ def cache_directory() -> Path:
 def cached(name: str, make: Callable[[], str]) -> Path:
     """The cache's module of a name, made where it is not there yet, or was damaged since.
 
-    A file's name holds the digest of its content. Where the cache cannot be written, a warning says so and the
-    file is of this process alone.
+    A file's name holds the digest of its content. Where the cache cannot be written, a warning says so and
+    the file is of this process alone.
     """
     directory = cache_directory()
     for path in sorted(directory.glob(f"{name}-*.py")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import sys
 from pathlib import Path
@@ -103,7 +104,7 @@ def _summary(system: System) -> str:
     "-o", "--output", metavar="FILE", help="Where to write; `-` is stdout. Default: MODEL with .py."
 )
 @method_option
-@engine_option
+@functools.partial(engine_option, default="torch")
 @click.option("--check", "check_", is_flag=True, help="Write nothing; exit with 1 if FILE is out of date.")
 @click.option("--watch", "watch_", is_flag=True, help="Compile again whenever MODEL changes.")
 @click.option("--force", is_flag=True, help="Overwrite FILE even if odec did not write it.")

@@ -66,9 +66,9 @@ def step_options(command: _Command) -> _Command:
     return command
 
 
-def engine_option(command: _Command) -> _Command:
-    """--engine."""
-    text = "What computes (see odec list engines). Default: auto."
+def engine_option(command: _Command, default: str = "auto") -> _Command:
+    """--engine; the help names the default."""
+    text = f"What computes (see odec list engines). Default: {default}."
     return click.option("--engine", metavar="NAME", help=text)(command)
 
 
