@@ -48,6 +48,8 @@ _OUR_WORDS = """
     ALL_STAGES DEGREE DENSE Inside WHEN_DENSE gather_inside inside_step interpolant interpolant_block
     next_inside observe_inside output_before outputs_done pull_times put_inside put_state put_tangents_inside
     reach seed_output
+    TAPED WEIGHED _one cotangents end_early evaluate free_tape inputs_of_output place_parameters
+    pull_output_inputs put_values simulate tape_of weigh weigh_observables weigh_output
     COUPLED FIRST EACH_STAGE N_COUPLED N_DAMP N_JACOBIAN N_LU SHIFT DAMP_SHIFT TINY_PIVOT JACOBIAN_ROW
     JACOBIAN_COLUMN MOST_ITERATIONS NEAR_EPSILON ROOT_EPSILON RK_A RK_B RK_C RK_E RK_INVERSE RK_PULLED
     add_outer add_product jacobian_product jv combine correction damp_factor damp_solve factorise
