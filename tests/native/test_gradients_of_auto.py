@@ -1,0 +1,126 @@
+"""The gradient of method auto on its own mesh: against sensitivities, and differences with the mesh held."""
+
+import pytest
+import torch
+from native_models import load
+
+D = torch.float64
+LOTKA_VOLTERRA = """
+param a = 1.1
+param b = 0.4
+init x = 10
+init y = 5
+dx/dt = a*x - b*x*y
+dy/dt = 0.1*x*y - 0.4*y
+"""
+ROBERTSON = """
+param k1 = 0.04
+param k2 = 3e7
+param k3 = 1e4
+init y1 = 1
+init y2 = 2e-5
+init y3 = 0.1
+dy1/dt = -k1*y1 + k3*y2*y3
+dy2/dt = k1*y1 - k3*y2*y3 - k2*y2**2
+dy3/dt = k2*y2**2
+"""
+VAN_DER_POL = """
+param mu = 100
+init x = 2
+init y = 0.5
+dx/dt = y
+dy/dt = mu*(1 - x**2)*y - x
+"""
+FORCED = """
+input u linear
+param k = 3
+param g = 0.5
+init x = 1
+init y = 0.2
+dx/dt = -k*(x - u) + g*y*sin(t)
+dy/dt = x - g*y + cos(t)
+"""
+PROBLEMS = {
+    "lotka_volterra": (LOTKA_VOLTERRA, 4.0, "a"),
+    "robertson": (ROBERTSON, 4.0, "k2"),
+    "van_der_pol": (VAN_DER_POL, 3.0, "mu"),
+    "forced": (FORCED, 2.0, "k"),
+}
+"""The model, the end of its span, and the parameter that the second of two trajectories has 200 times smaller."""
+KNOTS = torch.tensor([0.0, 0.4321, 2.5], dtype=D)
+
+
+class Case:
+    """Two trajectories of a problem: final states, scaled to 1, as a function of all that they hang on."""
+
+    def __init__(self, problem, engine, **options):
+        text, end, name = PROBLEMS[problem]
+        self.module = load(text, "auto")
+        self.net = self.module.Model(engine=engine, rtol=1e-5, atol=1e-8, **options)
+        p = self.net.vector().detach().repeat(2, 1)
+        k = self.module.PARAMS.index(name)
+        p[:, k] *= torch.tensor([1e3, 1.0] if problem == "forced" else [1.0, 1 / 200], dtype=D)
+        self.t = torch.tensor([0.0, 0.3, 0.5, 0.9, 1.0], dtype=D) * end
+        values = torch.tensor([1.0, -0.5, 2.0], dtype=D)
+        with torch.no_grad():
+            x0 = self.net(self.t[:1], **self.inputs(values))[0].repeat(2, 1)
+            self.size = self.states(self.net, x0, p, 1.0, values).abs().amax((0, 1))
+        self.arguments = (x0, p, torch.ones((), dtype=D), values)
+        random = torch.Generator().manual_seed(8)
+        self.changes = tuple(
+            torch.randn(a.shape, dtype=D, generator=random) * a.abs().clamp(min=1e-6) for a in self.arguments
+        )
+
+    def inputs(self, values):
+        return {"inputs": {"u": (KNOTS, values)}} if self.module.INPUTS else {}
+
+    def states(self, net, x0, p, stretch, values):
+        params = dict(zip(self.module.PARAMS, p.unbind(-1), strict=True))
+        return net(self.t * stretch, x0=x0, params=params, **self.inputs(values))[1:]
+
+    def final(self, *arguments, net=None):
+        return self.states(net or self.net, *arguments) / self.size
+
+    def mesh(self):
+        """What solve_adaptive returns: the states, the mesh and a report."""
+        x0, p, _, values = self.arguments
+        given = [self.t, x0, p]
+        if self.module.INPUTS:
+            given.append([part.detach() for part in self.net._series(self.inputs(values)["inputs"], p)])
+        return self.module.solve_adaptive(*given, self.net.control, None)
+
+
+def slope_by_adjoint(case):
+    leaves = [value.clone().requires_grad_() for value in case.arguments]
+    states = case.final(*leaves)
+    weights = torch.linspace(0.5, 1.5, states.numel(), dtype=D).reshape(states.shape)
+    found = torch.autograd.grad((states * weights).sum(), leaves, allow_unused=True)
+    terms = [(g * c).sum() for g, c in zip(found, case.changes, strict=True) if g is not None]
+    return float(sum(terms)), float(sum(term.abs() for term in terms)), weights
+
+
+@pytest.mark.parametrize(
+    ("engine", "dense"),
+    [("torch", False), ("torch", True), ("native", False)],
+    ids=["torch", "dense", "native"],
+)
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_gradient_of_auto(problem, engine, dense, monkeypatch):
+    case = Case(problem, engine, dense_output=dense)
+    pulled, size, weights = slope_by_adjoint(case)
+    _, tangent = torch.func.jvp(case.final, case.arguments, case.changes)
+    assert abs(float((tangent * weights).sum()) - pulled) < 1e-9 * size
+    found = case.mesh()
+    stiff, taken = found[1][..., -2] != 0, found[1][..., -3] != 0
+    assert (stiff & taken).any() == (problem != "lotka_volterra") and (~stiff & taken).any()
+    monkeypatch.setattr(case.module, "solve_adaptive", lambda *_, **__: found)
+    plain = case.module.Model(engine="torch", adjoint="autograd", rtol=1e-5, atol=1e-8, dense_output=dense)
+
+    def moved(s):
+        arguments = (a + s * c for a, c in zip(case.arguments, case.changes, strict=True))
+        return case.final(*arguments, net=plain)
+
+    with torch.no_grad():
+        coarse, fine = ((moved(s) - moved(-s)) / (2 * s) for s in (1e-4, 5e-5))
+    difference = float((((4 * fine - coarse) / 3) * weights).sum())
+    assert abs(difference - pulled) < 1e-6 * size
