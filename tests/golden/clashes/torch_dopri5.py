@@ -114,25 +114,28 @@ def rhs_vjp(t, x, p, w):
     step = beta * S * I / N  # clashes.ode:30
     c0 = w_E - w_S
     c1 = c0 / N
-    g_S = c1 * beta * I
-    g_I = c1 * beta * S - w_I * zeta + w_Q * class_ * torch_
-    c2 = w_I - w_E
-    g_E = c2 * gamma - w_E * len_
-    g_Q = -w_Q * math_ * self
+    c2 = c1 * beta
+    g_S = c2 * I
+    g_I = c2 * S - w_I * zeta + w_Q * class_ * torch_
+    c3 = w_I - w_E
+    g_E = c3 * gamma - w_E * len_
+    c4 = w_Q * math_
+    g_Q = -c4 * self
     g_x = -w_x * dt_
     g_p = w_x * forward_ - w_p * du_
     g_w = w_p / nn_ - w_w * __class___
     g_u = w_w * training_ - w_u * None_
     g_beta = c1 * S * I
-    g_gamma = c2 * E
+    g_gamma = c3 * E
     g_lambda = w_S * type_
     g_N = -c0 * step / N
     g_zeta = -w_I * I
     g_type = w_S * lambda_
-    g_class = w_Q * torch_ * I
-    g_torch = w_Q * class_ * I
+    c5 = w_Q * I
+    g_class = c5 * torch_
+    g_torch = c5 * class_
     g_math = -w_Q * Q * self
-    g_self = -w_Q * math_ * Q
+    g_self = -c4 * Q
     g_forward = w_x * p_
     g_dt = -w_x * x
     g_du = -w_p * p_
@@ -311,11 +314,15 @@ def _columns(*columns):
 
 
 def _common_shape(*shapes):
-    """The shape to which these broadcast (torch.broadcast_shapes needs SymPy)."""
+    """The shape to which these broadcast. Raises ValueError where there is none."""
     several = [shape for shape in shapes if len(shape)]
     if all(shape == several[0] for shape in several):
         return several[0] if several else shapes[0]
-    return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+    try:  # not torch.broadcast_shapes, which needs SymPy
+        return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+    except RuntimeError:
+        listed = ", ".join(str(tuple(shape)) for shape in several)
+        raise ValueError(f"batches of the shapes {listed} do not broadcast to one") from None
 
 
 def _time(t, like):
@@ -837,7 +844,11 @@ class _Control:
 
     def scaled(self, value, x):
         """value / (atol + rtol·|x|). Hairer, Nørsett & Wanner I, II.4, eq. 4.10."""
-        return value / (self.atol + self.rtol * x.abs())
+        return value / self.unit(x)
+
+    def unit(self, x):
+        """What may be wrong of each state within a step, atol + rtol·|x|."""
+        return self.atol + self.rtol * x.abs()
 
     def start(self, x, a, b, p, clip):
         """Choose the first step, towards b. Hairer, Nørsett & Wanner I, II.4, page 169."""
@@ -1726,32 +1737,38 @@ def _differentiable(*tensors):
 class Failure:
     """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
-    def __init__(self, batch, state, time, at_start, code=None):
-        self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
+    def __init__(self, batch, state, time, at_start, code, cause):
+        self.batch, self.state, self.time, self.at_start, self.cause = batch, state, time, at_start, cause
         self.code = code
 
     def __str__(self):
+        reason, advice = self._words()
+        return "; ".join(words for words in (reason, self.cause or advice) if words)
+
+    def _words(self):
+        """What happened, and what to do where no parameter is the cause."""
         where = f" of trajectory {self.batch}" if self.batch else ""
         when = f"at t = {self.time:.6g}"
         if self.code == _NOT_FINITE:
-            return f"state {self.state}{where} or its derivative is not finite at the start, {when[3:]}"
+            return f"state {self.state}{where} or its derivative is not finite at the start, {when[3:]}", ""
         if self.code == _UNDERFLOW:
             reason = f"the error of state {self.state}{where} forces the step below the least {when}"
-            return f"{reason}; try a stiff method such as rodas5p, a looser tolerance, or an end before it"
+            return reason, "try a stiff method such as rodas5p, a looser tolerance, or an end before it"
         if self.code == _MAX_STEPS:
             reason = f"max_steps are used up {when}{where}, where state {self.state} has the largest error"
-            return f"{reason}; try a stiff method such as rodas5p, a looser tolerance, or more max_steps"
+            return reason, "try a stiff method such as rodas5p, a looser tolerance, or more max_steps"
         if self.code == _UNSOLVED:
             reason = f"however small the step {when}, state {self.state}{where} is no finite number after it"
             advice = "look for a division by zero or the like in its equation, or for a pole of the solution"
-            return f"{reason}; {advice}"
+            return reason, advice
         if self.at_start:
-            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}"
-        return (
-            f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}; "
+            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}", ""
+        reason = f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}"
+        advice = (
             "try a smaller dt, a tolerance instead (rtol=1e-6, or --rtol 1e-6), "
             "a stiff method such as rodas5p, other parameters or the clip option"
         )
+        return reason, advice
 
 
 class Status:
@@ -1787,6 +1804,8 @@ class Status:
     def _counts(self):
         if not self._retake.control:
             return f"{self.steps} steps"
+        if not self.steps.numel():
+            return "no trajectory"
         least, most, rejected = int(self.steps.min()), int(self.steps.max()), int(self.rejected.sum())
         several = f"{least} to {most} steps each" if least < most else f"{most} steps"
         return f"{several}, {rejected} rejected" if rejected else several
@@ -1809,16 +1828,17 @@ class Status:
         return _stiffness(reach, time) if reach >= 3.3 / 2 else ""
 
     def _failure(self, batch):
+        cause = self._retake.cause(batch)
         if self._retake.control:
             code, time, state = self._report[batch][:3].tolist()
-            return Failure(batch, STATES[int(state)], time, code == _NOT_FINITE, code)
+            return Failure(batch, STATES[int(state)], time, code == _NOT_FINITE, code, cause)
         xs = self._xs[(slice(None), *batch)]
         bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
         state, time = _first_bad(xs[bad]), float(self._t[bad])
         if bad > 0:
             found = self._retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch)
             state, time = found or (state, time)
-        return Failure(batch, STATES[state], time, bad == 0)
+        return Failure(batch, STATES[state], time, bad == 0, None, cause)
 
 
 class Retake:
@@ -1831,6 +1851,13 @@ class Retake:
     def _of(self, batch):
         """The parameters of one trajectory."""
         return self.p.expand(*self.batch, self.p.shape[-1])[batch]
+
+    def cause(self, batch):
+        """The parameter of one trajectory that is no finite number, as words; "" where none is."""
+        p = self._of(batch)
+        values = zip(PARAMS, p.tolist())
+        wrong = [f"its parameter {name} is {value}" for name, value in values if not math.isfinite(value)]
+        return wrong[0] if wrong else ""
 
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""

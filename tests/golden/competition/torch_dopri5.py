@@ -47,15 +47,19 @@ def rhs_vjp(t, x, p, w):
     w_x1, w_x2 = w.unbind(-1)
     x1, x2 = x.unbind(-1)
     c0 = 1 - iN1 * x1
-    g_x1 = w_x1 * (r1 * c0 - r1 * x1 * iN1 - a1 * x2) - w_x2 * a2 * x2
-    c1 = 1 - iN2 * x2
-    g_x2 = w_x2 * (r2 * c1 - r2 * x2 * iN2 - a2 * x1) - w_x1 * a1 * x1
-    g_r1 = w_x1 * x1 * c0
-    g_r2 = w_x2 * x2 * c1
-    g_a1 = -w_x1 * x1 * x2
-    g_a2 = -w_x2 * x1 * x2
-    g_iN1 = -w_x1 * r1 * x1 * x1
-    g_iN2 = -w_x2 * r2 * x2 * x2
+    c1 = r1 * x1
+    c2 = w_x2 * x2
+    g_x1 = w_x1 * (r1 * c0 - c1 * iN1 - a1 * x2) - c2 * a2
+    c3 = 1 - iN2 * x2
+    c4 = r2 * x2
+    c5 = w_x1 * x1
+    g_x2 = w_x2 * (r2 * c3 - c4 * iN2 - a2 * x1) - c5 * a1
+    g_r1 = c5 * c0
+    g_r2 = c2 * c3
+    g_a1 = -c5 * x2
+    g_a2 = -c2 * x1
+    g_iN1 = -c5 * c1
+    g_iN2 = -c2 * c4
     return (
         w.new_full(w.shape[:-1], 0),
         _columns(g_x1, g_x2),
@@ -117,11 +121,15 @@ def _columns(*columns):
 
 
 def _common_shape(*shapes):
-    """The shape to which these broadcast (torch.broadcast_shapes needs SymPy)."""
+    """The shape to which these broadcast. Raises ValueError where there is none."""
     several = [shape for shape in shapes if len(shape)]
     if all(shape == several[0] for shape in several):
         return several[0] if several else shapes[0]
-    return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+    try:  # not torch.broadcast_shapes, which needs SymPy
+        return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+    except RuntimeError:
+        listed = ", ".join(str(tuple(shape)) for shape in several)
+        raise ValueError(f"batches of the shapes {listed} do not broadcast to one") from None
 
 
 def _time(t, like):
@@ -643,7 +651,11 @@ class _Control:
 
     def scaled(self, value, x):
         """value / (atol + rtol·|x|). Hairer, Nørsett & Wanner I, II.4, eq. 4.10."""
-        return value / (self.atol + self.rtol * x.abs())
+        return value / self.unit(x)
+
+    def unit(self, x):
+        """What may be wrong of each state within a step, atol + rtol·|x|."""
+        return self.atol + self.rtol * x.abs()
 
     def start(self, x, a, b, p, clip):
         """Choose the first step, towards b. Hairer, Nørsett & Wanner I, II.4, page 169."""
@@ -1532,32 +1544,38 @@ def _differentiable(*tensors):
 class Failure:
     """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
-    def __init__(self, batch, state, time, at_start, code=None):
-        self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
+    def __init__(self, batch, state, time, at_start, code, cause):
+        self.batch, self.state, self.time, self.at_start, self.cause = batch, state, time, at_start, cause
         self.code = code
 
     def __str__(self):
+        reason, advice = self._words()
+        return "; ".join(words for words in (reason, self.cause or advice) if words)
+
+    def _words(self):
+        """What happened, and what to do where no parameter is the cause."""
         where = f" of trajectory {self.batch}" if self.batch else ""
         when = f"at t = {self.time:.6g}"
         if self.code == _NOT_FINITE:
-            return f"state {self.state}{where} or its derivative is not finite at the start, {when[3:]}"
+            return f"state {self.state}{where} or its derivative is not finite at the start, {when[3:]}", ""
         if self.code == _UNDERFLOW:
             reason = f"the error of state {self.state}{where} forces the step below the least {when}"
-            return f"{reason}; try a stiff method such as rodas5p, a looser tolerance, or an end before it"
+            return reason, "try a stiff method such as rodas5p, a looser tolerance, or an end before it"
         if self.code == _MAX_STEPS:
             reason = f"max_steps are used up {when}{where}, where state {self.state} has the largest error"
-            return f"{reason}; try a stiff method such as rodas5p, a looser tolerance, or more max_steps"
+            return reason, "try a stiff method such as rodas5p, a looser tolerance, or more max_steps"
         if self.code == _UNSOLVED:
             reason = f"however small the step {when}, state {self.state}{where} is no finite number after it"
             advice = "look for a division by zero or the like in its equation, or for a pole of the solution"
-            return f"{reason}; {advice}"
+            return reason, advice
         if self.at_start:
-            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}"
-        return (
-            f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}; "
+            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}", ""
+        reason = f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}"
+        advice = (
             "try a smaller dt, a tolerance instead (rtol=1e-6, or --rtol 1e-6), "
             "a stiff method such as rodas5p, other parameters or the clip option"
         )
+        return reason, advice
 
 
 class Status:
@@ -1593,6 +1611,8 @@ class Status:
     def _counts(self):
         if not self._retake.control:
             return f"{self.steps} steps"
+        if not self.steps.numel():
+            return "no trajectory"
         least, most, rejected = int(self.steps.min()), int(self.steps.max()), int(self.rejected.sum())
         several = f"{least} to {most} steps each" if least < most else f"{most} steps"
         return f"{several}, {rejected} rejected" if rejected else several
@@ -1615,16 +1635,17 @@ class Status:
         return _stiffness(reach, time) if reach >= 3.3 / 2 else ""
 
     def _failure(self, batch):
+        cause = self._retake.cause(batch)
         if self._retake.control:
             code, time, state = self._report[batch][:3].tolist()
-            return Failure(batch, STATES[int(state)], time, code == _NOT_FINITE, code)
+            return Failure(batch, STATES[int(state)], time, code == _NOT_FINITE, code, cause)
         xs = self._xs[(slice(None), *batch)]
         bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
         state, time = _first_bad(xs[bad]), float(self._t[bad])
         if bad > 0:
             found = self._retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch)
             state, time = found or (state, time)
-        return Failure(batch, STATES[state], time, bad == 0)
+        return Failure(batch, STATES[state], time, bad == 0, None, cause)
 
 
 class Retake:
@@ -1637,6 +1658,13 @@ class Retake:
     def _of(self, batch):
         """The parameters of one trajectory."""
         return self.p.expand(*self.batch, self.p.shape[-1])[batch]
+
+    def cause(self, batch):
+        """The parameter of one trajectory that is no finite number, as words; "" where none is."""
+        p = self._of(batch)
+        values = zip(PARAMS, p.tolist())
+        wrong = [f"its parameter {name} is {value}" for name, value in values if not math.isfinite(value)]
+        return wrong[0] if wrong else ""
 
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""

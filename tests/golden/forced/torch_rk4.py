@@ -124,11 +124,15 @@ def _columns(*columns):
 
 
 def _common_shape(*shapes):
-    """The shape to which these broadcast (torch.broadcast_shapes needs SymPy)."""
+    """The shape to which these broadcast. Raises ValueError where there is none."""
     several = [shape for shape in shapes if len(shape)]
     if all(shape == several[0] for shape in several):
         return several[0] if several else shapes[0]
-    return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+    try:  # not torch.broadcast_shapes, which needs SymPy
+        return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+    except RuntimeError:
+        listed = ", ".join(str(tuple(shape)) for shape in several)
+        raise ValueError(f"batches of the shapes {listed} do not broadcast to one") from None
 
 
 def _time(t, like):
@@ -145,12 +149,9 @@ class Series:
 
     def __init__(self, pieces):
         self.pieces = list(pieces)
-        self.knots = [knots.tolist() for knots in self.pieces[::2]]
+        self.knots = _knots(self.pieces)
         self.coefficients = self.pieces[1::2]
         self.middle = None
-        for name, knots in zip(INPUTS, self.knots):
-            if any(not b > a for a, b in zip(knots, knots[1:])):
-                raise ValueError(f"the times of input {name!r} must increase")
 
     def within(self, middle):
         """The same series during a step around a time: held inputs keep the value that they have there."""
@@ -187,6 +188,17 @@ class Series:
             piece, s, _ = self.find(i, t)
             for k in range(gradient.shape[1]):
                 gradient[piece, k] += (w[..., i] * s**k).sum_to_size(gradient.shape[2:])
+
+
+def _knots(pieces):
+    """The inputs' times as numbers. Raises ValueError where they are not finite, or do not increase."""
+    found = [knots.tolist() for knots in pieces[::2]]
+    for name, knots in zip(INPUTS, found):
+        if not all(map(math.isfinite, knots)):
+            raise ValueError(f"the times of input {name!r} must be finite numbers")
+        if any(not b > a for a, b in zip(knots, knots[1:])):
+            raise ValueError(f"the times of input {name!r} must increase")
+    return found
 
 
 def _number(t):
@@ -891,18 +903,24 @@ def _differentiable(*tensors):
 class Failure:
     """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
-    def __init__(self, batch, state, time, at_start):
-        self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
+    def __init__(self, batch, state, time, at_start, cause):
+        self.batch, self.state, self.time, self.at_start, self.cause = batch, state, time, at_start, cause
 
     def __str__(self):
+        reason, advice = self._words()
+        return "; ".join(words for words in (reason, self.cause or advice) if words)
+
+    def _words(self):
+        """What happened, and what to do where no parameter or input is the cause."""
         where = f" of trajectory {self.batch}" if self.batch else ""
         if self.at_start:
-            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}"
-        return (
-            f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}; "
+            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}", ""
+        reason = f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}"
+        advice = (
             "try a smaller dt, a tolerance instead (--method tsit5 --rtol 1e-6), "
             "a stiff method such as rodas5p, other parameters or the clip option"
         )
+        return reason, advice
 
 
 class Status:
@@ -930,13 +948,14 @@ class Status:
         return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
 
     def _failure(self, batch):
+        cause = self._retake.cause(batch)
         xs = self._xs[(slice(None), *batch)]
         bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
         state, time = _first_bad(xs[bad]), float(self._t[bad])
         if bad > 0:
             found = self._retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch)
             state, time = found or (state, time)
-        return Failure(batch, STATES[state], time, bad == 0)
+        return Failure(batch, STATES[state], time, bad == 0, cause)
 
 
 class Retake:
@@ -953,6 +972,16 @@ class Retake:
             each = c.reshape(*c.shape[:2], *[1] * (2 + len(self.batch) - c.dim()), *c.shape[2:])
             series[2 * k + 1] = each.expand(*c.shape[:2], *self.batch)[(..., *batch)]
         return self.p.expand(*self.batch, self.p.shape[-1])[batch], series
+
+    def cause(self, batch):
+        """The parameter or input of one trajectory that is no finite number, as words; "" where none is."""
+        p, series = self._of(batch)
+        values = zip(PARAMS, p.tolist())
+        wrong = [f"its parameter {name} is {value}" for name, value in values if not math.isfinite(value)]
+        pieces = zip(INPUTS, series[1::2])
+        broken = [name for name, c in pieces if bool((c - c != 0).any())]
+        wrong += [f"its input {name} is not finite throughout" for name in broken]
+        return wrong[0] if wrong else ""
 
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""

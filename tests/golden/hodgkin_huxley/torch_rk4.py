@@ -76,48 +76,52 @@ def rhs_vjp(t, x, p, u, w):
     w_V, w_m, w_h, w_n = w.unbind(-1)
     V, m, h, n = x.unbind(-1)
     c0 = m**3
-    c1 = n**4
-    c2 = V + 40
-    c3 = c2 / 10
-    c4 = torch.abs(-c3) < 1e-6
-    c5 = 0.1 * w_m * (1 - m)
-    c6 = torch.where(c4, 0, c5)
-    c7 = torch.exp(torch.where(c4, 0, -c3))
-    c8 = torch.where(c4, 1, c7 - 1)
-    c9 = c2 / c8
-    c10 = V + 65
-    c11 = torch.exp(-c10 / 18)
-    c12 = torch.exp(-c10 / 20)
-    c13 = torch.exp(-c10 / 80)
-    c14 = torch.exp(-(V + 35) / 10)
-    c15 = c14 + 1
-    c16 = 1 / c15
-    c17 = V + 55
-    c18 = c17 / 10
-    c19 = torch.abs(-c18) < 1e-6
-    c20 = 0.01 * w_n * (1 - n)
-    c21 = torch.where(c19, 0, c20)
-    c22 = torch.exp(torch.where(c19, 0, -c18))
-    c23 = torch.where(c19, 1, c22 - 1)
-    c24 = c17 / c23
-    c25 = 4 * w_m * m * c11 / 18 - 0.07 * w_h * (1 - h) * c12 / 20
-    c26 = w_V * (-gNa * c0 * h / C - gK * c1 / C - gL / C)
-    c27 = c26 + (10 * torch.where(c4, c5, 0) / 2 - c6 * c9 / c8 * c7) / 10 - c6 / c8
-    c28 = c27 + c25 + 0.125 * w_n * n * c13 / 80 - w_h * h * c16 / c15 * c14 / 10
-    g_V = c28 + (10 * torch.where(c19, c20, 0) / 2 - c21 * c24 / c23 * c22) / 10 - c21 / c23
-    c29 = w_m * (-0.1 * torch.where(c4, 10 * (1 + c3 / 2), -c9) - 4 * c11)
+    c1 = gNa * c0
+    c2 = n**4
+    c3 = gK * c2
+    c4 = V + 40
+    c5 = c4 / 10
+    c6 = torch.abs(-c5) < 1e-6
+    c7 = 0.1 * w_m * (1 - m)
+    c8 = torch.where(c6, 0, c7)
+    c9 = torch.exp(torch.where(c6, 0, -c5))
+    c10 = torch.where(c6, 1, c9 - 1)
+    c11 = c4 / c10
+    c12 = V + 65
+    c13 = torch.exp(-c12 / 18)
+    c14 = torch.exp(-c12 / 20)
+    c15 = torch.exp(-c12 / 80)
+    c16 = torch.exp(-(V + 35) / 10)
+    c17 = c16 + 1
+    c18 = 1 / c17
+    c19 = V + 55
+    c20 = c19 / 10
+    c21 = torch.abs(-c20) < 1e-6
+    c22 = 0.01 * w_n * (1 - n)
+    c23 = torch.where(c21, 0, c22)
+    c24 = torch.exp(torch.where(c21, 0, -c20))
+    c25 = torch.where(c21, 1, c24 - 1)
+    c26 = c19 / c25
+    c27 = 4 * w_m * m * c13 / 18 - 0.07 * w_h * (1 - h) * c14 / 20
+    c28 = w_V * (-c1 * h / C - c3 / C - gL / C)
+    c29 = c28 + (10 * torch.where(c6, c7, 0) / 2 - c8 * c11 / c10 * c9) / 10 - c8 / c10
+    c30 = c29 + c27 + 0.125 * w_n * n * c15 / 80 - w_h * h * c18 / c17 * c16 / 10
+    g_V = c30 + (10 * torch.where(c21, c22, 0) / 2 - c23 * c26 / c25 * c24) / 10 - c23 / c25
+    c31 = w_m * (-0.1 * torch.where(c6, 10 * (1 + c5 / 2), -c11) - 4 * c13)
     g_I = w_V / C
-    c30 = V - ENa
-    g_m = c29 - 3 * g_I * gNa * h * c30 * m**2
-    g_h = w_h * (-0.07 * c12 - c16) - g_I * gNa * c0 * c30
-    c31 = w_n * (-0.01 * torch.where(c19, 10 * (1 + c18 / 2), -c24) - 0.125 * c13)
-    c32 = V - EK
-    g_n = c31 - 4 * g_I * gK * c32 * n**3
-    g_gNa = -g_I * c0 * h * c30
-    g_gK = -g_I * c1 * c32
+    c32 = g_I * h
+    c33 = V - ENa
+    c34 = c32 * c33
+    g_m = c31 - 3 * c34 * gNa * m**2
+    g_h = w_h * (-0.07 * c14 - c18) - g_I * c1 * c33
+    c35 = w_n * (-0.01 * torch.where(c21, 10 * (1 + c20 / 2), -c26) - 0.125 * c15)
+    c36 = g_I * (V - EK)
+    g_n = c35 - 4 * c36 * gK * n**3
+    g_gNa = -c34 * c0
+    g_gK = -c36 * c2
     g_gL = -g_I * (V - EL)
-    g_ENa = g_I * gNa * c0 * h
-    g_EK = g_I * gK * c1
+    g_ENa = c32 * c1
+    g_EK = g_I * c3
     g_EL = g_I * gL
     return (
         w.new_full(w.shape[:-1], 0),
@@ -289,11 +293,15 @@ def _columns(*columns):
 
 
 def _common_shape(*shapes):
-    """The shape to which these broadcast (torch.broadcast_shapes needs SymPy)."""
+    """The shape to which these broadcast. Raises ValueError where there is none."""
     several = [shape for shape in shapes if len(shape)]
     if all(shape == several[0] for shape in several):
         return several[0] if several else shapes[0]
-    return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+    try:  # not torch.broadcast_shapes, which needs SymPy
+        return torch.broadcast_tensors(*(torch.empty(shape, device="meta") for shape in shapes))[0].shape
+    except RuntimeError:
+        listed = ", ".join(str(tuple(shape)) for shape in several)
+        raise ValueError(f"batches of the shapes {listed} do not broadcast to one") from None
 
 
 def _time(t, like):
@@ -310,12 +318,9 @@ class Series:
 
     def __init__(self, pieces):
         self.pieces = list(pieces)
-        self.knots = [knots.tolist() for knots in self.pieces[::2]]
+        self.knots = _knots(self.pieces)
         self.coefficients = self.pieces[1::2]
         self.middle = None
-        for name, knots in zip(INPUTS, self.knots):
-            if any(not b > a for a, b in zip(knots, knots[1:])):
-                raise ValueError(f"the times of input {name!r} must increase")
 
     def within(self, middle):
         """The same series during a step around a time: held inputs keep the value that they have there."""
@@ -352,6 +357,17 @@ class Series:
             piece, s, _ = self.find(i, t)
             for k in range(gradient.shape[1]):
                 gradient[piece, k] += (w[..., i] * s**k).sum_to_size(gradient.shape[2:])
+
+
+def _knots(pieces):
+    """The inputs' times as numbers. Raises ValueError where they are not finite, or do not increase."""
+    found = [knots.tolist() for knots in pieces[::2]]
+    for name, knots in zip(INPUTS, found):
+        if not all(map(math.isfinite, knots)):
+            raise ValueError(f"the times of input {name!r} must be finite numbers")
+        if any(not b > a for a, b in zip(knots, knots[1:])):
+            raise ValueError(f"the times of input {name!r} must increase")
+    return found
 
 
 def _number(t):
@@ -1026,18 +1042,24 @@ def _differentiable(*tensors):
 class Failure:
     """One trajectory that could not be finished: its batch index, the state, the time and a sentence."""
 
-    def __init__(self, batch, state, time, at_start):
-        self.batch, self.state, self.time, self.at_start = batch, state, time, at_start
+    def __init__(self, batch, state, time, at_start, cause):
+        self.batch, self.state, self.time, self.at_start, self.cause = batch, state, time, at_start, cause
 
     def __str__(self):
+        reason, advice = self._words()
+        return "; ".join(words for words in (reason, self.cause or advice) if words)
+
+    def _words(self):
+        """What happened, and what to do where no parameter or input is the cause."""
         where = f" of trajectory {self.batch}" if self.batch else ""
         if self.at_start:
-            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}"
-        return (
-            f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}; "
+            return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}", ""
+        reason = f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}"
+        advice = (
             "try a smaller dt, a tolerance instead (--method tsit5 --rtol 1e-6), "
             "a stiff method such as rodas5p, other parameters or the clip option"
         )
+        return reason, advice
 
 
 class Status:
@@ -1065,13 +1087,14 @@ class Status:
         return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
 
     def _failure(self, batch):
+        cause = self._retake.cause(batch)
         xs = self._xs[(slice(None), *batch)]
         bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
         state, time = _first_bad(xs[bad]), float(self._t[bad])
         if bad > 0:
             found = self._retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch)
             state, time = found or (state, time)
-        return Failure(batch, STATES[state], time, bad == 0)
+        return Failure(batch, STATES[state], time, bad == 0, cause)
 
 
 class Retake:
@@ -1088,6 +1111,16 @@ class Retake:
             each = c.reshape(*c.shape[:2], *[1] * (2 + len(self.batch) - c.dim()), *c.shape[2:])
             series[2 * k + 1] = each.expand(*c.shape[:2], *self.batch)[(..., *batch)]
         return self.p.expand(*self.batch, self.p.shape[-1])[batch], series
+
+    def cause(self, batch):
+        """The parameter or input of one trajectory that is no finite number, as words; "" where none is."""
+        p, series = self._of(batch)
+        values = zip(PARAMS, p.tolist())
+        wrong = [f"its parameter {name} is {value}" for name, value in values if not math.isfinite(value)]
+        pieces = zip(INPUTS, series[1::2])
+        broken = [name for name, c in pieces if bool((c - c != 0).any())]
+        wrong += [f"its input {name} is not finite throughout" for name in broken]
+        return wrong[0] if wrong else ""
 
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""
