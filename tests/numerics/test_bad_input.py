@@ -83,6 +83,83 @@ def test_times(engine, times, text, options):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("dt", [1e-12, 1e-320])
+def test_steps_without_end(engine, dt):
+    """A slip of the keyboard, which no Ctrl-C would end within a kernel."""
+    with pytest.raises(ValueError, match=r"steps of dt = \S+ from 0 to 1 are too many; take longer ones"):
+        model(PREY, "rk4", engine, dt=dt)(torch.tensor([0.0, 1.0], dtype=D))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("options", [{"rtol": 1e-6}, {"dt": 0.1}], ids=["adaptive", "fixed"])
+@pytest.mark.parametrize("batch", [(0,), (3, 0)])
+def test_no_trajectory(engine, options, batch):
+    net = model(PREY, "tsit5", engine, **options)
+    x0 = torch.zeros(*batch, 2, dtype=D, requires_grad=True)
+    x = net(torch.linspace(0, 1, 4), x0=x0)
+    assert x.shape == (4, *batch, 2) and str(net.status).startswith("ok: ") and net.status.failures == []
+    gradients = torch.autograd.grad(x.sum(), [x0, net.w])
+    assert gradients[0].shape == x0.shape and gradients[1] == 0
+
+
+FED = """
+input u linear
+param w = 1
+init x = 1
+init y = 1
+dx/dt = w*x*(1 - y) + u
+dy/dt = y*(x - 1)
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("options", [{"rtol": 1e-6}, {"dt": 0.1}], ids=["adaptive", "fixed"])
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [
+        ([0, 2, 1], "the times of input 'u' must increase"),
+        ([0, 1, 1], "the times of input 'u' must increase"),
+        ([0, math.nan, 1], "the times of input 'u' must be finite numbers"),
+        ([0, 1, math.inf], "the times of input 'u' must be finite numbers"),
+    ],
+)
+def test_times_of_an_input(engine, options, times, text):
+    net = model(FED, "tsit5", engine, **options)
+    with pytest.raises(ValueError) as told:
+        net(torch.tensor([0.0, 1.0]), inputs={"u": (times, [1.0, 2.0, 3.0])})
+    assert str(told.value) == text
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("options", "start"),
+    [
+        ({"rtol": 1e-6}, "state x of trajectory (1,) or its derivative is not finite at the start, t = 0"),
+        ({"dt": 0.1}, "state x of trajectory (1,) left the finite numbers in the step to t = 0.1"),
+    ],
+)
+def test_parameters_and_inputs_that_are_not_finite(engine, options, start):
+    """The parameter or input is named, and no step size is blamed; the other trajectory goes on."""
+    net, t = model(FED, "tsit5", engine, **options), torch.tensor([0.0, 1.0])
+    good = torch.tensor([[1.0, 1], [1, 1]])
+    bad = torch.tensor([[1.0, math.nan], [1, 1]])
+    x = net(t, params={"w": bad[0]}, inputs={"u": ([0, 1], good)})
+    assert str(net.status) == f"1 of 2 trajectories failed: {start}; its parameter w is nan"
+    assert torch.isfinite(x[:, 0]).all()
+    x = net(t, inputs={"u": ([0, 1], bad)})
+    assert str(net.status) == f"1 of 2 trajectories failed: {start}; its input u is not finite throughout"
+    assert torch.isfinite(x[:, 0]).all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_batches_that_do_not_fit(engine):
+    net = model(PREY, "tsit5", engine, dt=0.1)
+    with pytest.raises(ValueError) as told:
+        net(torch.tensor([0.0, 1.0]), x0=torch.ones(3, 2, dtype=D), params={"w": torch.ones(2, dtype=D)})
+    assert str(told.value) == "batches of the shapes (3,), (2,) do not broadcast to one"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("method", ["tsit5", "rodas5p", "kvaerno3"])
 def test_a_start_that_is_not_finite(engine, method):
     net = model(PREY, method, engine, rtol=1e-6)
