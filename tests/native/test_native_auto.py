@@ -142,12 +142,6 @@ def test_a_trajectory_has_the_same_bits_alone_and_among_others():
         assert torch.equal(gradient(mu[k]), every[k])
 
 
-def test_outputs_within_steps_are_of_the_engine_torch():
-    net = load(ROBERTSON, "auto").Model(engine="native", rtol=1e-6, dense_output=True)
-    with pytest.raises(RuntimeError, match="no dense output for auto; ask for engine='torch'"):
-        net(torch.tensor([0.0, 1.0, 2.0], dtype=D))
-
-
 def test_single_precision():
     module = load(FORCED, "auto")
     native, plain = pair(module, rtol=1e-4, atol=1e-5, dtype=torch.float32)

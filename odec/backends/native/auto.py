@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.rosenbrock import RosenbrockSteps
 from odec.backends.native.steps import Steps, c_steps
 from odec.methods import Auto, Tableau
@@ -29,14 +30,15 @@ class Both:
 class AutoSteps:
     """What templates/native/auto.c.jinja needs.
 
-    explicit, steps: the explicit method and its sums; first: where its stages start in `both`. limit: how far
-    h |λ| may go; above `high` for `patience` steps a lane becomes stiff, below `low` for `patience_back` it
-    ceases to be.
+    explicit, steps, dense: the explicit method, its sums and its polynomial; first: where its stages start in
+    `both`. limit: how far h |λ| may go; above `high` for `patience` steps a lane becomes stiff, below `low`
+    for `patience_back` it ceases to be.
     """
 
     name: str
     explicit: Tableau
     steps: Steps
+    dense: Dense | None
     both: Both
     first: int
     limit: float
@@ -55,9 +57,18 @@ def auto_steps(auto: Auto, stiff: RosenbrockSteps) -> AutoSteps:
         name=auto.name,
         explicit=auto.explicit,
         steps=steps,
+        dense=_dense(auto),
         both=Both((*whens, When("t + h", "1.0"))),
         first=len(stiff.stages),
         limit=limit,
         low=round(0.5 * limit, 3),
         high=round(0.8 * limit, 3),
     )
+
+
+def _dense(auto: Auto) -> Dense | None:
+    """The explicit method's polynomial. Raises ValueError where that of the other has another degree."""
+    explicit, stiff = auto.explicit.dense, auto.stiff.dense
+    if explicit and stiff and explicit.degree != stiff.degree:
+        raise ValueError(f"{auto.name}: the two polynomials must be of one degree")
+    return dense_steps(auto.explicit)

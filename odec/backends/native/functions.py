@@ -56,7 +56,8 @@ _OUR_WORDS = """
     solve_stage solve_stages stage_states auto_step_error auto_step_jvp auto_step_vjp choose methods_of
     take_stiff
     explicit_step_error explicit_step_error_block explicit_step_jvp explicit_step_jvp_block explicit_step_vjp
-    explicit_step_vjp_block FACTOR FACTORED SCALED slope_over_factor
+    explicit_step_vjp_block explicit_interpolant explicit_interpolant_block auto_interpolant
+    FACTOR FACTORED SCALED slope_over_factor
 """
 _RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
 _MATH_H = """

@@ -54,7 +54,7 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "method": tableau,
         "auto": auto_steps(auto, own["steps"]) if auto else None,
         "adaptive": adaptive,
-        "dense": None if auto else _dense(tableau),
+        "dense": _dense(tableau),
         "two_errors": isinstance(tableau, Tableau) and bool(tableau.error3),
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
         "terms": max((_TERMS[entry.kind] for entry in system.inputs), default=0),
@@ -186,25 +186,29 @@ def tidy(source: str) -> str:
 
 
 def _broken(line: str) -> list[str]:
-    if len(line) <= WIDTH or line.startswith("#") or line.endswith("\\"):
+    if line.startswith("#") or line.endswith("\\"):
         return [line]
+    parts = []
+    while len(line) > WIDTH and (break_at := _break_of(line)):
+        lead, place = break_at
+        parts.append(line[:place].rstrip())
+        line = lead + line[place:].lstrip()
+    return [*parts, line]
+
+
+def _break_of(line: str) -> tuple[str, int] | None:
+    """What the rest of a long line begins with, and where it does, if there is such a place."""
     indent = line[: len(line) - len(line.lstrip())]
-    lead = (
-        f"{indent}// "
-        if line.lstrip().startswith("//")
-        else indent
-        if len(indent) > 12
-        else f"{indent}        "
-    )
-    places = [k for m in re.finditer(r", ", line[:WIDTH]) if (k := m.end()) > len(lead) + 4]
-    places = places or [
-        k for m in re.finditer(r" [-+?:=] | ", line[:WIDTH]) if (k := m.start() + 1) > len(lead)
-    ]
-    if lead.endswith("// "):
+    if line.lstrip().startswith("//"):
+        lead = f"{indent}// "
         places = [k for k in (line.rfind(" ", 0, WIDTH) + 1,) if k > len(lead)]
-    if not places:
-        return [line]
-    return [line[: places[-1]].rstrip(), *_broken(lead + line[places[-1] :].lstrip())]
+    else:
+        lead = indent if len(indent) > 12 else f"{indent}        "
+        places = [k for m in re.finditer(r", ", line[:WIDTH]) if (k := m.end()) > len(lead) + 4]
+        places = places or [
+            k for m in re.finditer(r" [-+?:=] | ", line[:WIDTH]) if (k := m.start() + 1) > len(lead)
+        ]
+    return (lead, places[-1]) if places else None
 
 
 def one_line(text: str) -> str:
