@@ -46,7 +46,7 @@ PROBLEMS = {
     "van_der_pol": (VAN_DER_POL, 3.0, "mu"),
     "forced": (FORCED, 2.0, "k"),
 }
-"""The model, the end of its span, and the parameter that the second of two trajectories has 200 times smaller."""
+"""The model, the end of its span, and the parameter by which two trajectories differ a lot."""
 KNOTS = torch.tensor([0.0, 0.4321, 2.5], dtype=D)
 
 

@@ -23,6 +23,10 @@ RUNS = {
     "stiff": ("rodas5p", {"rtol": 1e-6, "adjoint": "continuous"}),
     "auto": ("auto", {"rtol": 1e-6}),
     "multistep": ("adams", {"rtol": 1e-6}),
+    "autograd": ("tsit5", {"rtol": 1e-6, "adjoint": "autograd"}),
+    "autograd, dense": ("tsit5", {"rtol": 1e-6, "adjoint": "autograd", "dense_output": True}),
+    "autograd, auto": ("auto", {"rtol": 1e-6, "adjoint": "autograd"}),
+    "autograd, multistep": ("adams", {"rtol": 1e-6, "adjoint": "autograd"}),
     "fixed steps": ("rk4", {"dt": 0.05}),
     "fixed steps back": ("kvaerno3", {"dt": 0.05, "adjoint": "continuous"}),
 }
@@ -72,7 +76,9 @@ def test_one_that_the_loss_leaves_out_counts_as_zero(method, options):
     assert g["a"] != 0 and g["x0"][~FAILS].all()
 
 
-@pytest.mark.parametrize("name", ["discrete", "continuous", "auto", "multistep"])
+@pytest.mark.parametrize(
+    "name", ["discrete", "continuous", "auto", "multistep", "autograd", "autograd, auto"]
+)
 def test_states_before_the_failure_have_their_gradient(name):
     """Of an adaptive run: as if the run had ended there."""
     x, leaves = run(*RUNS[name])
@@ -96,10 +102,27 @@ def test_alone(method, options):
     assert not g_x0.any() and not g_a.any()
 
 
-def test_under_vmap():
+@pytest.mark.parametrize("adjoint", ["discrete", "autograd"])
+def test_under_vmap(adjoint):
     """Each row of a Jacobian on its own: that of a state before the failure is a number."""
-    net = load(BLOW_UP, "tsit5").Model(engine="torch", rtol=1e-6)
+    net = load(BLOW_UP, "tsit5").Model(engine="torch", rtol=1e-6, adjoint=adjoint)
     inputs = {"u": ([0.0, 0.7], torch.tensor([0.1, 0.3], dtype=D))}
     x0 = torch.tensor([3.0, 1.0], dtype=D)
     rows = torch.func.jacrev(lambda x: net(T, x0=x, inputs=inputs))(x0)
     assert rows[:2].isfinite().all() and rows[2:].isnan().all()
+
+
+def test_forwards_and_twice():
+    """By torch's own tape: tangents of lost states are NaN, second derivatives of the others stand."""
+    net = load(BLOW_UP, "tsit5").Model(engine="torch", rtol=1e-6, adjoint="autograd")
+    inputs = {"u": ([0.0, 0.7], torch.tensor([0.1, 0.3], dtype=D))}
+    x0 = torch.tensor([[0.2, 1.0], [3.0, 1.0]], dtype=D)
+    _, tangent = torch.func.jvp(lambda x0: net(T, x0=x0, inputs=inputs), (x0,), (torch.ones_like(x0),))
+    assert tangent[2:, 1].isnan().all() and tangent[:2].isfinite().all() and tangent[:, 0].isfinite().all()
+
+    def finished(x0):
+        x = net(T, x0=x0, inputs=inputs)
+        return torch.where(x.isfinite(), x, 0.0).square().sum()
+
+    alone = torch.func.hessian(lambda x0: net(T, x0=x0, inputs=inputs).square().sum())(x0[0])
+    torch.testing.assert_close(torch.func.hessian(finished)(x0)[0, :, 0], alone, rtol=1e-12, atol=0)
