@@ -1,6 +1,7 @@
 """What coefficients do: measured orders, of the method and of its error estimate, and stability."""
 
 import cmath
+from dataclasses import replace
 
 import pytest
 from mpmath import log, mpf
@@ -59,6 +60,19 @@ def test_stiff_methods_are_as_stable_as_they_claim(method):
     kind, _, claimed = stability(method).partition(", |R(∞)| = ")
     assert kind in ("L-stable", "A-stable") and (kind == "L-stable") != bool(claimed)
     assert at_infinity == pytest.approx(float(claimed or 0), abs=5e-3 if claimed != "1" else 1e-5)
+
+
+@pytest.mark.parametrize("name", ["kvaerno3", "kvaerno4", "kvaerno5"])
+def test_estimates_by_a_difference_of_results_are_not_too_small(name):
+    """On x' = λx with |hλ| ≤ 2 the error of x_next is within 5 % of the estimate or below it."""
+    method = METHODS[name]
+    weights = tuple(b - e for b, e in zip(method.b, method.error, strict=True))
+    embedded = replace(method, order=method.error_order, b=weights, error=(), error_order=0)
+    for size in (0.1, 0.3, 0.6, 1.0, 1.5, 2.0):
+        for angle in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+            z = size * cmath.exp(1j * cmath.pi * angle)
+            next_x = stability_function(method, z)
+            assert abs(next_x - cmath.exp(z)) < 1.05 * abs(next_x - stability_function(embedded, z))
 
 
 @pytest.mark.parametrize(
