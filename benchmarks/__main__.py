@@ -31,7 +31,7 @@ SIDE_BY_SIDE = (
 )
 OTHERS = ("w5_precision", "work_precision", "gradient", "compile_time")
 ON_GPU = ("gpu_ensemble", "gpu_adaptive")
-LONGEST = 600
+LONGEST = 1200
 """Seconds after which a workload is stopped, and taken again without the contender at work then."""
 TRIES = 4
 

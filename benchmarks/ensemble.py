@@ -286,13 +286,13 @@ def contenders(problem: Problem) -> list[Contender]:
     fused = f"torch.compile, {problem.compiled_steps} step{'s' * (problem.compiled_steps > 1)} a call"
     return [
         Contender("odec native", odec(problem, "native")),
-        Contender("odec torch", odec(problem, "torch"), compiles=False),
+        Contender("odec torch", odec(problem, "torch"), compiles=False, largest=10_000),
         Contender("numba, hand-written lanes", ensemble_numba.lanes(problem)),
         Contender(fused, compiled(problem), heavy=True),
         Contender("JAX fori_loop", jax_loop(problem)),
         Contender("eager torch loop", eager(problem), compiles=False),
         Contender("torchdiffeq", torchdiffeq(problem), compiles=False),
-        Contender("torchode, fixed steps", torchode(problem), compiles=False),
+        Contender("torchode, fixed steps", torchode(problem), compiles=False, largest=10_000),
         Contender("diffrax, vmap", diffrax(problem, mapped=True), largest=100_000),
         Contender("diffrax, one solve of all", diffrax(problem, mapped=False)),
         Contender("numbalsoda, adaptive", ensemble_numba.lsoda(problem), largest=10_000),

@@ -1,65 +1,62 @@
 """Lorenz ensembles on an NVIDIA GPU, forward and with gradients, beside the floor that its issue rate sets.
 
-    python -m benchmarks.gpu_ensemble [--quick] [--sizes 131072,1048576] [--dtypes float32] [--out FOLDER]
+    python -m benchmarks.gpu_ensemble [--quick] [--dry-run] [--sizes 131072,1048576] [--dtypes float32]
 
 rk4, 1,000 steps, final state; the gradient is that of its sum of squares for every trajectory's rho. The
-floor is the fused multiply-adds of the steps over what the device can issue: no solver of this arithmetic can
-be faster. Peers that run out of memory say so. Everything is synchronised before the clock is read.
+floor is the arithmetic instructions of the steps over what the device can issue: no solver of this arithmetic
+can be faster. Peers that run out of memory say so. Everything is synchronised before the clock is read.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks import ensemble, odec_engine, reference
-from benchmarks.harness import Absent, Case, Contender, Ready, Row, Workload, main
+from benchmarks import ensemble, gpu_device, odec_engine, reference
+from benchmarks.harness import Case, Contender, Ready, Row, Workload
 from benchmarks.problems import LORENZ
-from benchmarks.w2_ensemble import MULTIPLY_ADDS
+from benchmarks.report import times
+from benchmarks.w2_ensemble import ADDITIONS, MULTIPLIES
 
+INSTRUCTIONS = MULTIPLIES + ADDITIONS
 FORWARD_AND_BACK = 3.5
-"""Multiply-adds of the discrete adjoint over those of the steps alone: forward twice, stages backwards."""
+"""The discrete adjoint's instructions over those of the steps alone, estimated: forward twice, then back."""
 LANES = {
-    "float32": {(8, 0): 64, (9, 0): 128, (10, 0): 128, (8, 6): 128, (8, 9): 128, (12, 0): 128},
-    "float64": {(8, 0): 32, (9, 0): 64, (10, 0): 64, (8, 6): 2, (8, 9): 2, (12, 0): 2},
+    "float32": {(7, 0): 64, (7, 5): 64, (8, 0): 64},
+    "float64": {(7, 5): 2, (8, 6): 2, (8, 7): 2, (8, 9): 2, (12, 0): 2, (7, 0): 32, (8, 0): 32},
 }
-"""Multiply-adds that a multiprocessor issues in a cycle, by compute capability (CUDA Programming Guide)."""
+"""Instructions that a multiprocessor issues in a cycle, by compute capability (CUDA Programming Guide).
+
+Others have 128 and 64.
+"""
 SIZES = tuple(2**k for k in range(17, 25))
 
 
 def _cuda(case: Case) -> tuple[Any, Any, Any]:
     import torch
 
-    return torch, *(torch.from_numpy(case.data[name]).cuda() for name in ("x0", "p"))
+    return torch, *(torch.from_numpy(case.data[name]).to(gpu_device.name()) for name in ("x0", "p"))
 
 
 def floor_seconds(size: int, dtype: str) -> float:
-    """Steps × multiply-adds × N over multiprocessors × lanes × clock."""
+    """Steps × instructions × N over multiprocessors × lanes × clock."""
     import torch
 
     device = torch.cuda.get_device_properties(0)
     lanes = LANES[dtype].get((device.major, device.minor), 128 if dtype == "float32" else 64)
-    return LORENZ.steps * MULTIPLY_ADDS * size / (device.multi_processor_count * lanes * _clock())
-
-
-def _clock() -> float:
-    """The highest clock of the multiprocessors in Hz, as the driver gives it."""
-    import subprocess
-
-    command = ["nvidia-smi", "--query-gpu=clocks.max.sm", "--format=csv,noheader,nounits"]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]) * 1e6
+    rate = device.multi_processor_count * lanes * gpu_device.clock()
+    return LORENZ.steps * INSTRUCTIONS * size / rate
 
 
 def odec(gradient: bool) -> Callable[[Case], Ready]:
     def prepare(case: Case) -> Ready:
         torch, x0, p = _cuda(case)
         adjoint = "discrete" if gradient else "none"
-        options = {"dt": LORENZ.h, "adjoint": adjoint, "device": "cuda"}
+        options = {"dt": LORENZ.h, "adjoint": adjoint, "device": gpu_device.name()}
         model = odec_engine.model(LORENZ.model, "rk4", "native", case.dtype, **options)
-        t = torch.tensor([0.0, LORENZ.t1], dtype=p.dtype, device="cuda")
+        t = torch.tensor([0.0, LORENZ.t1], dtype=p.dtype, device=p.device)
         return _ready(torch, p, lambda p: model(t, x0=x0.T, params={"rho": p})[-1].T, gradient, "rk4")
 
     return prepare
@@ -70,7 +67,7 @@ def torchdiffeq(gradient: bool) -> Callable[[Case], Ready]:
         from torchdiffeq import odeint
 
         torch, x0, p = _cuda(case)
-        t = torch.tensor([0.0, LORENZ.t1], dtype=p.dtype, device="cuda")
+        t = torch.tensor([0.0, LORENZ.t1], dtype=p.dtype, device=p.device)
 
         def solve(p: Any) -> Any:
             f = ensemble.rhs_of_array(LORENZ, p, torch)
@@ -87,13 +84,13 @@ def _ready(torch: Any, p: Any, solve: Callable[[Any], Any], gradient: bool, sche
     def forward() -> Any:
         with torch.no_grad():
             x = solve(p)
-        torch.cuda.synchronize()
+        gpu_device.wait()
         return x
 
     def backward() -> Any:
         q = p.detach().requires_grad_()
         found = torch.autograd.grad(solve(q).square().sum(), q)[0]
-        torch.cuda.synchronize()
+        gpu_device.wait()
         return found
 
     return Ready(backward if gradient else forward, lambda x: (x.cpu().numpy(), gradient, scheme))
@@ -102,12 +99,9 @@ def _ready(torch: Any, p: Any, solve: Callable[[Any], Any], gradient: bool, sche
 def diffrax(gradient: bool) -> Callable[[Case], Ready]:
     def prepare(case: Case) -> Ready:
         import diffrax as dx
-        import jax
-        import jax.numpy as jnp
 
-        jax.config.update("jax_enable_x64", True)
-        if jax.default_backend() != "gpu":
-            raise Absent("JAX has no GPU here (pip install 'jax[cuda12]')")
+        jax = gpu_device.jax()
+        jnp = jax.numpy
         x0, p = jnp.asarray(case.data["x0"]), jnp.asarray(case.data["p"])
         ends = jnp.asarray([0.0, LORENZ.t1, LORENZ.h], p.dtype)
 
@@ -161,10 +155,16 @@ def errors(case: Case, result: Any) -> dict[str, float]:
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
-    """The physical floor of each case, and how near odec comes to it."""
-    import torch
-
-    lines = [f"device: {torch.cuda.get_device_name()}, {_clock() / 1e9:.2f} GHz"]
+    """The physical floor of each case, how near odec comes to it, and how far the peers are from odec."""
+    found = {(row.name, row.size, row.dtype): row.seconds for row in rows}
+    lines = []
+    for (name, size, dtype), seconds in found.items():
+        peer = found.get((name.replace("odec native", "diffrax, vmap"), size, dtype))
+        if name.startswith("odec") and seconds and peer:
+            lines.append(f"{name}, N = {size:,}, {dtype}: {times(peer / seconds)} times as fast as diffrax.")
+    if gpu_device.name() == "cpu":
+        return lines
+    lines.append(f"{INSTRUCTIONS} instructions a step, {gpu_device.clock() / 1e9:.2f} GHz at most")
     for row in rows:
         if row.name.startswith("odec") and row.seconds:
             floor = floor_seconds(row.size, row.dtype) * (FORWARD_AND_BACK if "gradient" in row.name else 1)
@@ -175,7 +175,12 @@ def notes(rows: Sequence[Row]) -> list[str]:
 
 
 CONTENDERS = [
-    Contender(f"{name}{', gradient' * gradient}", make(gradient), largest=largest if gradient else None)
+    Contender(
+        f"{name}{', gradient' * gradient}",
+        make(gradient),
+        largest=largest if gradient else None,
+        aside="gradient" * gradient,
+    )
     for gradient in (False, True)
     for name, make, largest in (
         ("odec native", odec, None),
@@ -194,11 +199,8 @@ WORKLOAD = Workload(
     quick_sizes=(2**17,),
     dtypes=("float32", "float64"),
     notes=notes,
+    gpu=True,
 )
 
 if __name__ == "__main__":
-    import torch
-
-    if not torch.cuda.is_available():
-        sys.exit("gpu_ensemble needs an NVIDIA GPU that torch can use")
-    main(WORKLOAD)
+    gpu_device.run(WORKLOAD)

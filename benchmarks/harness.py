@@ -32,7 +32,7 @@ class Absent(Exception):
     """A contender that cannot run here; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One setting of a workload: a number of trajectories, a dtype, and its arrays as `data`."""
 
@@ -58,7 +58,8 @@ class Contender:
     """A solver in a workload. `prepare(case)` imports, converts, compiles; ImportError or Absent: not here.
 
     compiles: its first call builds code, so it is no sample. heavy: left out of `--quick`. aside: the name of
-    another task ("gradient"), shown beside the workload's own, which no ratio in its table refers to.
+    another task ("gradient"), shown beside the workload's own, which no ratio in its table refers to. dtypes:
+    those that it takes part in, where not all.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Contender:
     heavy: bool = False
     largest: int | None = None
     aside: str = ""
+    dtypes: Sequence[str] = ()
 
 
 @dataclass
@@ -108,17 +110,24 @@ class Workload:
     quick_dtypes: Sequence[str] = ()
     unit: str = "time"
     memory: bool = False
+    gpu: bool = False
     notes: Callable[[list[Row]], list[str]] | None = None
     deviations: str = "relative to the largest value of each row, against 80-bit arithmetic"
 
 
-def use_threads(count: int) -> None:
-    """Hold the process, and every library loaded from here on, to `count` threads on as many processors."""
+def use_threads(count: int, gpu: bool = False) -> None:
+    """Hold the process, and every library loaded from here on, to `count` threads on as many processors.
+
+    JAX runs on the CPU, or, for a GPU, takes only the memory that it needs.
+    """
     for name in ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR"):
         os.environ[f"{name}_NUM_THREADS"] = str(count)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    if gpu:
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    else:
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
     warnings.filterwarnings("ignore")
 
 
@@ -127,8 +136,8 @@ def main(workload: Workload, arguments: Sequence[str] | None = None) -> None:
     options = _options(workload).parse_args(arguments)
     options.load = load()
     options.repeats = options.repeats or (3 if options.quick else 7)
-    options.budget = options.budget or (1 if options.quick else 5)
-    use_threads(options.threads)
+    options.budget = options.budget or (1 if options.quick else 4)
+    use_threads(options.threads, workload.gpu)
     if options.peak:
         _report_peak(workload, options)
         return
@@ -139,10 +148,11 @@ def main(workload: Workload, arguments: Sequence[str] | None = None) -> None:
     cases = workload.cases(sizes, options.dtypes or dtypes)
     chosen = [c for c in workload.contenders if re.search(options.only, c.name)]
     chosen = [c for c in chosen if not (options.quick and c.heavy)]
-    rows = []
-    for case in cases:
+    found: dict[Case, list[Row]] = {}
+    for case in sorted(cases, key=lambda case: -case.size):  # the largest first, if the time should be short
         say(f"{workload.name}: {case.title}")
-        rows += measure(workload, case, chosen, options)
+        found[case] = measure(workload, case, chosen, options)
+    rows = [row for case in cases for row in found[case]]
     text = report.markdown(workload, rows, options)
     print(text, flush=True)
     if not options.quick or options.out:
@@ -156,11 +166,15 @@ def measure(workload: Workload, case: Case, contenders: Sequence[Contender], opt
     running: list[tuple[Row, Ready, int]] = []
     rows = []
     for contender in contenders:
+        if contender.dtypes and case.dtype not in contender.dtypes:
+            continue
         row = Row(contender.name, case.size, case.dtype, aside=contender.aside)
         rows.append(row)
         row.absent = watch.broken(contender.name)
         if contender.largest and case.size > contender.largest:
             row.absent = f"left out above N = {contender.largest:,}"
+        if not contender.name.startswith("odec") and elapsed() > options.limit:
+            row.absent = f"left out, {options.limit:.0f} s being over (--limit)"
         if row.absent:
             continue
         with _kept_apart(row):
@@ -170,7 +184,7 @@ def measure(workload: Workload, case: Case, contenders: Sequence[Contender], opt
     gc.freeze()  # what is loaded by now stays: no sample waits for a walk over all of it
     for _ in range(options.repeats):
         for row, ready, number in running:
-            spent = sum(row.samples) * number
+            spent = sum(row.samples) * number if elapsed() < options.limit else options.budget
             if not row.absent and (not row.samples or spent < options.budget):
                 with _kept_apart(row):
                     row.samples.append(_sample(ready, number))
@@ -241,8 +255,9 @@ def _options(workload: Workload) -> argparse.ArgumentParser:
     add(
         "--budget",
         type=float,
-        help="seconds after which a contender has no more samples (default 5, quick 1)",
+        help="seconds after which a contender has no more samples (default 4, quick 1)",
     )
+    add("--limit", type=float, default=300, help="seconds after which no other peer begins (default 300)")
     add("--threads", type=int, default=2, help="for every contender (default 2)")
     add("--no-memory", action="store_true", help="do not measure memory")
     add("--out", metavar="FOLDER", help="where the table and the picture go (default benchmarks/results)")
@@ -292,5 +307,11 @@ def load() -> float:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
+def elapsed() -> float:
+    """Seconds since the benchmark began."""
+    return time.perf_counter() - _BEGUN
+
+
 def say(text: str) -> None:
-    print(f"[{time.perf_counter() - _BEGUN:4.0f} s] {text}", file=sys.stderr, flush=True)
+    """Print what is going on, and when."""
+    print(f"[{elapsed():4.0f} s] {text}", file=sys.stderr, flush=True)

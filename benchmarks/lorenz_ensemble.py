@@ -45,7 +45,11 @@ def errors(case: Case, result: Any) -> dict[str, float]:
     """How many units of atol + rtol·|x| some trajectories of a result (N, 3) are off at most."""
     if result is None:
         return {}
-    some = case.data["some"]
-    truth = np.stack([_truth(float(rho)) for rho in case.data["rho"][some]])
-    off = np.abs(np.asarray(result)[some] - truth) / (ATOL + RTOL * np.abs(truth))
+    expected = truth(case)
+    off = np.abs(np.asarray(result)[case.data["some"]] - expected) / (ATOL + RTOL * np.abs(expected))
     return {"tolerance units": float(off.max())}
+
+
+def truth(case: Case) -> np.ndarray:
+    """The true final states (trajectories, 3) of those trajectories of a case that are compared."""
+    return np.stack([_truth(float(rho)) for rho in case.data["rho"][case.data["some"]]])

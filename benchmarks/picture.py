@@ -108,7 +108,9 @@ def _bars(plt: Any, workload: Workload, rows: Sequence[Row]) -> Any:
         values = [row.seconds or 0 for row in chosen]
         low = min(values) / 3
         widths = [value - low for value in values]
-        axis.barh(range(len(chosen)), widths, left=low, color=[colours[row.name] for row in chosen])
+        bars = axis.barh(range(len(chosen)), widths, left=low, color=[colours[row.name] for row in chosen])
+        for bar, row in zip(bars, chosen):
+            bar.set_alpha(0.45 if row.aside else 1)
         axis.set(xscale="log", xlim=(low, max(values) * 12))
         axis.set_yticks(range(len(chosen)), [row.name for row in chosen])
         for tick, row in zip(axis.get_yticklabels(), chosen):
@@ -118,7 +120,8 @@ def _bars(plt: Any, workload: Workload, rows: Sequence[Row]) -> Any:
             said = duration(row.seconds) + memory
             axis.text((row.seconds or 0) * 1.15, i, said, va="center", color="#333333")
         axis.set_title(f"N = {case[1]:,}, {case[0]}" if case[1] else case[0], fontsize=9, loc="left")
-        axis.set_xlabel("seconds" if workload.unit == "time" else workload.unit)
+        pale = "; pale: another task" if any(row.aside for row in chosen) else ""
+        axis.set_xlabel(f"{'seconds' if workload.unit == 'time' else workload.unit}, logarithmic{pale}")
         axis.tick_params(axis="y", length=0)
     figure.suptitle(workload.title, x=0.02, ha="left", weight="bold")
     figure.tight_layout()

@@ -19,8 +19,9 @@ from typing import Any
 from benchmarks.harness import Row, Workload
 
 PACKAGES = (
-    "odec torch torchdiffeq torchode jax jaxlib diffrax gradsolve numba numbalsoda casadi scipy numpy".split()
-)
+    "odec torch torchdiffeq torchode jax jaxlib diffrax gradsolve numba numbalsoda casadi scipy numpy "
+    "cuda-bindings nvidia-cuda-nvrtc nvidia-cuda-nvrtc-cu12 jax-cuda12-plugin jax-cuda13-plugin"
+).split()
 
 
 def markdown(workload: Workload, rows: Sequence[Row], options: Any) -> str:
@@ -90,22 +91,34 @@ def _case_of(rows: Sequence[Row], name: str) -> str:
     return "; ".join(f"N = {row.size:,}, {row.dtype}" for row in own if row.absent) + ": "
 
 
-def facts(name: str, threads: int, load: float | None = None) -> dict[str, str]:
-    """What a results file says of its run: command, machine, versions, load, date."""
+def facts(name: str, threads: int, load: float, gpu: bool = False) -> dict[str, str]:
+    """What a results file says of its run: command, machine (and GPU), versions, load, date."""
     versions = []
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions.append(f"{package} {importlib.metadata.version(package)}")
     said = "one thread" if threads == 1 else f"{threads} threads"
-    found = {
+    found: dict[str, str] = {
         "command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
         "machine": f"{processor()}, {os.cpu_count()} cores, {said} for everyone",
         "versions": f"Python {platform.python_version()}, {', '.join(versions)}",
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "load before the run": f"{load:.1f} (anything but 0 disturbs)",
     }
-    if load is not None:
-        found["load before the run"] = f"{load:.1f} (anything but 0 disturbs)"
+    if gpu:
+        found["GPU"] = _gpu()
     return found
+
+
+def _gpu() -> str:
+    import torch
+
+    from benchmarks import gpu_device
+
+    if not torch.cuda.is_available():
+        return "none: a dry run on the CPU"
+    driver = gpu_device.asked("driver_version")
+    return f"{torch.cuda.get_device_name()}, driver {driver}, torch for CUDA {torch.version.cuda}"
 
 
 def listed(found: Mapping[str, str]) -> str:
@@ -119,7 +132,7 @@ def _machine(workload: Workload, options: Any) -> list[str]:
         "slowest (samples). First call: preparing and calling once, all compilation included. Deviations: "
         f"{workload.deviations}."
     )
-    return [listed(facts(workload.name, options.threads, options.load)), read]
+    return [listed(facts(workload.name, options.threads, options.load, workload.gpu)), read]
 
 
 def processor() -> str:
@@ -146,7 +159,7 @@ def write(workload: Workload, rows: Sequence[Row], options: Any, text: str, fold
         picture.draw(workload, drawn, folder / f"{workload.name}.svg")
         text = re.sub(r"\n## ", f"\n![{workload.title}]({workload.name}.svg)\n\n## ", text, count=1)
     (folder / f"{workload.name}.md").write_text(text)
-    found = facts(workload.name, options.threads, options.load)
+    found = facts(workload.name, options.threads, options.load, workload.gpu)
     found |= {"title": workload.title, "unit": workload.unit}
     rows_found = [{**asdict(row), "seconds": row.seconds} for row in rows]
     (folder / f"{workload.name}.json").write_text(json.dumps({**found, "rows": rows_found}, indent=1) + "\n")

@@ -229,7 +229,8 @@ def _gradsolve(case: Case) -> tuple[Any, Any, Callable]:
 
     rho = case.data["rho"][:, None]
     x0 = np.tile(START, (len(rho), 1))
-    options = {"rtol": RTOL, "atol": ATOL, "engine": "tsit5_replay", "fused": False}
+    rtol, atol = case.data.get("rtol", RTOL), case.data.get("atol", ATOL)
+    options = {"rtol": rtol, "atol": atol, "engine": "tsit5_replay", "fused": False}
     return jax, jnp.asarray(rho), lambda: gradsolve.grad_closure(Lorenz, x0, rho, **options)
 
 

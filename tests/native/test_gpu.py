@@ -53,6 +53,20 @@ def test_states_and_gradients_are_those_of_torch_on_the_cpu(text, method, dtype,
             assert mine.is_cuda and gap(mine.double().cpu(), theirs) < near
 
 
+@pytest.mark.parametrize("text, method", [(LORENZ, "tsit5"), (GATED, "rodas5p")])
+def test_adaptive_states_and_gradients_are_those_of_torch_on_the_cpu(text, method):
+    module = load(text, method)
+    rules = {"dt": None, "rtol": 1e-5, "atol": 1e-7}
+    cpu, net = models(module, **rules)[1], on_gpu(module, **rules)
+    t, given = times(module), arguments(module, (300,))
+    there = moved(given, "cuda")
+    weights = torch.ones((len(t), 300, len(module.STATES)), dtype=t.dtype)
+    assert gap(net(t.cuda(), **there).detach().cpu(), cpu(t, **given).detach()) < 1e-6
+    expected = gradients(cpu, given, t, weights)
+    for mine, theirs in zip(gradients(net, there, t.cuda(), weights.cuda()), expected, strict=True):
+        assert mine.is_cuda and gap(mine.cpu(), theirs) < 1e-5
+
+
 def test_kernels_run_on_the_current_stream_in_its_order():
     module = load(LORENZ)
     net = on_gpu(module, adjoint="none")
