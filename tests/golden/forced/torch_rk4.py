@@ -423,6 +423,9 @@ def mesh(t, dt):
     intervals = []
     for a, b in zip(times, times[1:]):
         steps = abs(b - a) / dt
+        if steps > 1e10:
+            many = f"{steps:.3g} steps of dt = {dt:g} from {a:g} to {b:g}"
+            raise ValueError(f"{many} are too many; take longer ones")
         steps = math.ceil(steps * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
         count = max(steps, 1)
         intervals.append((a, (b - a) / count, count))

@@ -499,6 +499,9 @@ def mesh(t, dt):
     intervals = []
     for a, b in zip(times, times[1:]):
         steps = abs(b - a) / dt
+        if steps > 1e10:
+            many = f"{steps:.3g} steps of dt = {dt:g} from {a:g} to {b:g}"
+            raise ValueError(f"{many} are too many; take longer ones")
         steps = math.ceil(steps * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
         count = max(steps, 1)
         intervals.append((a, (b - a) / count, count))
@@ -1045,7 +1048,7 @@ def solve_plain_adaptive(t, x0, p, control, clip):
         flat = states.reshape(len(t), -1, 2)
         flat = flat.index_put((output, item), torch.cat([values for _, values in inner]))
         states = flat.reshape(states.shape)
-    return torch.where(torch.isnan(found), math.nan, states), report
+    return _lose(states, torch.isnan(found), t, x0, p), report
 
 
 def solve_vjp_continuous(t, xs, p, w_xs, dt, clip, wrt_times):
@@ -1405,6 +1408,42 @@ def _adjoint_of_others(t, xs, kept, p, w_xs, *options):
         found = _adjoint_of(t, share(xs), share(kept), each, share(w_xs), *options)
     g_t, g_x0, g_p = found
     return whole(g_t, 1), whole(g_x0, 0), _sum_to(whole(g_p, 0), p.shape)
+
+
+def _lose(states, lost, *given):
+    """The states of solve_plain_adaptive, NaN where lost (T, *batch, n); gradients as of _adjoint."""
+    if not bool(lost.any()):
+        return states
+    batch = states.shape[1:-1]
+    t, x0, p = given
+    own = t.sum() + x0.sum(-1) + p.sum(-1)
+    return _Lost.apply(states, own.expand(batch), lost)
+
+
+class _Lost(torch.autograd.Function):
+    """NaN for lost states, and for gradients of what one hangs on whose cotangents are not 0."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(states, own, lost):
+        return torch.where(lost, math.nan, states)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[2])
+        ctx.save_for_forward(inputs[2])
+
+    @staticmethod
+    def backward(ctx, w):
+        (lost,) = ctx.saved_tensors
+        g_own = torch.where((lost & (w != 0)).any(-1).any(0), math.nan, w.new_zeros(w.shape[1:-1]))
+        return torch.where(lost, 0.0, w), g_own, None
+
+    @staticmethod
+    def jvp(ctx, d_states, d_own, _):
+        (lost,) = ctx.saved_tensors
+        return torch.where(lost, math.nan, _or_zeros(d_states, lost.to(d_own.dtype)))
 
 
 def _adjoint_of(t, xs, kept, p, w_xs, dt, control, clip, checkpoints, wrt_times):
