@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
+# The Python that runs the benchmarks: one with the peers, if they are to take part.
+BENCH_PYTHON ?= $(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test bench lint format clean
+.PHONY: help demo test bench bench-gpu lint format clean
 help:
 	@echo "make demo    fit the competition example and draw the fit"
 	@echo "make test    formatting, lint, types and the whole test suite"
-	@echo "make bench   speed and memory, as ratios measured in one run"
+	@echo "make bench   speed and memory, as ratios measured in one run (bench-gpu: on an NVIDIA GPU)"
 	@echo "make lint    formatting, lint and types alone"
 	@echo "make format  rewrite the Python sources in the house format"
 	@echo "make clean   remove .venv and caches"
@@ -49,7 +51,10 @@ demo: $(INSTALLED)
 	@echo "The model with fitted values:  demo/fit.ode"
 
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks
+	$(BENCH_PYTHON) -m benchmarks
+
+bench-gpu: $(INSTALLED)
+	$(BENCH_PYTHON) -m benchmarks.gpu
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo
