@@ -19,7 +19,7 @@ from odec.diagnostics import Diagnostic, ModelError, Source
 from odec.equations import system_from_equations
 from odec.errors import ArgumentError, did_you_mean
 from odec.files import cached, code_fingerprint
-from odec.simulation import Simulation, from_start, output_times, run_module
+from odec.simulation import Simulation, from_start, output_times, run_module, time_list
 from odec.system import System, register_builder
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def simulate(
     if times is None:
         chosen, extra = output_times(system, t0=t0, t1=t1, step=step), 0
     else:
-        chosen, extra = from_start(system, list(map(float, times)), t0)
+        chosen, extra = from_start(system, time_list(times), t0)
     adaptive = rtol is not None or atol is not None
     module = load(system, choose_method(system, method, adaptive=adaptive), engine)
     result = run_module(

@@ -48,6 +48,34 @@ class Simulation:
         raise KeyError(f"no column {name!r}{did_you_mean(name, known)}")
 
 
+def real_numbers(value: Any, name: str) -> np.ndarray:
+    """A number, a sequence, an array or a tensor as an array of float64. Raises ArgumentError."""
+    import numpy as np
+
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind != "c":
+            return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        told = repr(value) if len(repr(value)) < 60 else f"this {type(value).__name__}"
+        raise ArgumentError(
+            f"{name} must be a number, or an array of numbers with rows of one length, not {told}"
+        ) from None
+    raise ArgumentError(f"{name} must be real, not complex: take .real, or make two of it")
+
+
+def time_list(times: Any) -> list[float]:
+    """Output times (T,) as floats. Raises ArgumentError where they are no vector of numbers, or none."""
+    once = hasattr(times, "__iter__") and not hasattr(times, "__len__")
+    array = real_numbers(list(times) if once else times, "times")
+    if array.ndim != 1 or not len(array):
+        raise ArgumentError(f"times must be a vector of one time or more, not of shape {array.shape}")
+    found: list[float] = array.tolist()
+    return found
+
+
 def output_times(
     system: System, *, t0: float | None = None, t1: float | None = None, step: float | None = None
 ) -> list[float]:
@@ -132,7 +160,7 @@ def run_module(
         given = {"inputs": dict(inputs)} if system.inputs else {}
         # All by value: a Model's own parameters have been through their transforms and back, to rounding.
         everything = {param.name: param.value for param in system.params} | dict(params)
-        values = {name: torch.as_tensor(value, dtype=kind) for name, value in everything.items()}
+        values = {name: torch.tensor(real_numbers(v, name), dtype=kind) for name, v in everything.items()}
         t = torch.tensor(times, dtype=kind)
         with torch.no_grad():
             x0 = _initial_states(system, module, net, t, values, init) if init else None
@@ -156,14 +184,12 @@ def run_module(
 
 def check_params(system: System, params: Mapping[str, Any]) -> None:
     """Whether these are parameters of the model, within their bounds. Raises ArgumentError."""
-    import numpy as np
-
     known = {param.name: param for param in system.params}
     for name, value in params.items():
         if name not in known:
             raise ArgumentError(_unknown_name(system, name))
         interval = known[name].interval
-        for number in np.atleast_1d(np.asarray(value, dtype=np.float64)).ravel():
+        for number in real_numbers(value, name).ravel():
             if not math.isfinite(number) or float(number) not in interval:
                 raise ArgumentError(f"{name} = {number:g} lies outside its interval {interval}")
 
@@ -246,7 +272,7 @@ def _initial_states(
     from odec.passes.lower import lower, needed
     from odec.tree import evaluate, symbols
 
-    given = {state_name(system, name): np.asarray(value, dtype=np.float64) for name, value in init.items()}
+    given = {state_name(system, name): real_numbers(value, name) for name, value in init.items()}
     for name, value in given.items():
         if not np.isfinite(value).all():
             raise ArgumentError(f"the initial value of {name!r} must be a finite number")

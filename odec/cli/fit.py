@@ -24,11 +24,13 @@ from odec.cli.support import (
     say_diagnostics,
     say_warning,
     step_values,
+    tolerances,
     write_stdout,
 )
 from odec.cli.types import (
     FILE,
     MODEL,
+    adjoint_options,
     dtype_option,
     engine_option,
     input_option,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
         "odec fit competition.ode data.csv --set r1=0.1 --fix a1,a2",
         "odec fit competition.ode data.csv --optimizer adam --lr 0.01 --epochs 2000",
         "odec fit competition.ode data.csv --resume fit.json --epochs 5000",
+        "odec fit competition.ode data.csv --method dopri5 --rtol 1e-8 --adjoint continuous",
     ),
 )
 @click.argument("model", type=MODEL)
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
     "--t0", metavar="TIME", help="Where the simulation starts. Default: the run line's, else the first row's."
 )
 @step_options
+@adjoint_options
 @click.option("--clip", metavar="BOUND", help="Bound on |dx/dt|, against overflow far from the optimum.")
 @click.option("--seed", type=int, metavar="N", help="Seed of what is random.")
 @click.option("--resume", type=FILE, metavar="FIT.JSON", help="Go on from a saved fit.")
@@ -96,6 +100,9 @@ def fit(
     atol: str | None,
     max_steps: int | None,
     dense: bool | None,
+    adjoint: str | None,
+    adjoint_rtol: str | None,
+    adjoint_atol: str | None,
     clip: str | None,
     seed: int | None,
     resume: str | None,
@@ -128,6 +135,9 @@ def fit(
             data,
             **given,
             **step_values(dt, rtol, atol, max_steps, dense),
+            adjoint=adjoint,
+            adjoint_rtol=None if adjoint_rtol is None else finite(adjoint_rtol, "--adjoint-rtol"),
+            adjoint_atol=tolerances(adjoint_atol, "--adjoint-atol"),
             optimizer=optimizer,
             epochs=epochs,
             transforms=transforms,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -47,13 +48,13 @@ def outcome() -> Iterator[Outcome]:
         error_line(error.format_message())
         result.code = error.exit_code
     except ArgumentError as error:
-        error_line(str(error))
+        error_line(as_typed(str(error)))
         result.code = USAGE
     except DataError as error:
         error_line(str(error))
         result.code = DIAGNOSTICS
     except SimulationError as error:
-        error_line(str(error))
+        error_line(as_typed(str(error)))
         result.code = NUMERICAL
     except OSError as error:
         error_line(_os_error(error))
@@ -76,10 +77,27 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+_AS_TYPED = (
+    (r"\b(rtol|atol)=(\S+), or --\1 \2", r"--\1 \2"),
+    (r"\b(engine|adjoint|method)='(\w+)'", r"--\1 \2"),
+    (r"\badjoint_(rtol|atol)\b", r"--adjoint-\1"),
+    (r"\bmax_steps\b", "--max-steps"),
+    (r"\bdense_output\b", "--dense"),
+)
+
+
+def as_typed(message: str) -> str:
+    """A message, the options in its first line as a command has them: --engine torch for engine='torch'."""
+    said, newline, shown = message.partition("\n")
+    for pattern, option in _AS_TYPED:
+        said = re.sub(pattern, option, said)
+    return said + newline + shown
+
+
 def say_warning(message: str) -> None:
     """A warning of a module that runs, on stderr."""
     head = "\033[1;33mwarning\033[0m" if colored(sys.stderr) else "warning"
-    say(f"{head}: {message}")
+    say(f"{head}: {as_typed(message)}")
 
 
 def error_line(message: str) -> None:
@@ -169,13 +187,19 @@ def step_values(
     dt: str | None, rtol: str | None, atol: str | None, max_steps: int | None, dense: bool | None
 ) -> dict[str, Any]:
     """--dt, --rtol, --atol, --max-steps and --dense as a Model's keywords. Raises click.UsageError."""
-    values: dict[str, Any] = {"max_steps": max_steps, "dense_output": dense, "atol": None}
+    values: dict[str, Any] = {"max_steps": max_steps, "dense_output": dense}
     for name, text in (("dt", dt), ("rtol", rtol)):
         values[name] = None if text is None else finite(text, f"--{name}")
-    if atol is not None:
-        several = [finite(part.strip(), "--atol") for part in atol.split(",")]
-        values["atol"] = several if len(several) > 1 else several[0]
+    values["atol"] = tolerances(atol, "--atol")
     return values
+
+
+def tolerances(text: str | None, option: str) -> float | list[float] | None:
+    """One tolerance, or one for each state with commas between them. Raises click.UsageError."""
+    if text is None:
+        return None
+    several = [finite(part.strip(), option) for part in text.split(",")]
+    return several if len(several) > 1 else several[0]
 
 
 def finite(text: str, what: str) -> float:

@@ -66,6 +66,25 @@ def step_options(command: _Command) -> _Command:
     return command
 
 
+def adjoint_options(command: _Command) -> _Command:
+    """--adjoint, --adjoint-rtol and --adjoint-atol."""
+    for option in (
+        click.option(
+            "--adjoint-atol", metavar="TOL[,TOL…]", help="Its absolute tolerance, or one for each state."
+        ),
+        click.option(
+            "--adjoint-rtol", metavar="TOL", help="Relative tolerance of the adjoint ODE. Default: --rtol."
+        ),
+        click.option(
+            "--adjoint",
+            type=click.Choice(["discrete", "continuous", "autograd"]),
+            help="Gradients for lbfgs and adam: exact (default), by the adjoint ODE, or by torch's tape.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def engine_option(command: _Command, default: str = "auto") -> _Command:
     """--engine; the help names the default."""
     text = f"What computes (see odec list engines). Default: {default}."

@@ -40,6 +40,9 @@ def fit(
     clip: float | None = None,
     t0: float | None = None,
     engine: str | None = None,
+    adjoint: str | None = None,
+    adjoint_rtol: float | None = None,
+    adjoint_atol: float | Iterable[float] | None = None,
     inputs: Mapping[str, tuple[Any, Any]] | None = None,
     resume: str | Path | None = None,
     progress: bool | IO[str] | None = None,
@@ -53,9 +56,11 @@ def fit(
     optimizer: "lbfgs" (default) or "adam", with `lr`. epochs: the most steps. transforms: "model" keeps the
     bounds, "none" moves natural values. fix: names that stay; set: start values by name. dtype: "float64"
     (default) or "float32". dt, or rtol, atol, max_steps and dense_output; method, clip: of the simulation.
-    t0: its start (default: that of the model's `run` line, else the first time measured). inputs: (times,
-    values) by name. resume: a fit.json to go on from. progress: True, False, a stream, or None: a bar where
-    stderr is a terminal. command: what fit.json is to say it came from.
+    t0: its start (default: that of the model's `run` line, else the first time measured). adjoint: how lbfgs
+    and adam come by the gradient: "discrete" (default: exact), "continuous" (the adjoint ODE, solved
+    backwards within adjoint_rtol and adjoint_atol: approximate) or "autograd" (torch's own tape). inputs:
+    (times, values) by name. resume: a fit.json to go on from. progress: True, False, a stream, or None: a bar
+    where stderr is a terminal. command: what fit.json is to say it came from.
 
     Ctrl-C ends the fit and returns the best values so far. Raises ModelError, DataError, ArgumentError, and
     SimulationError where the model cannot be simulated at its start values.
@@ -75,15 +80,23 @@ def fit(
         dtype=dtype,
         dt=dt,
         rtol=rtol,
-        atol=tuple(map(float, atol)) if isinstance(atol, Iterable) else atol,
+        atol=_tolerances(atol),
         max_steps=max_steps,
         dense_output=dense_output,
         method=method,
         clip=clip,
         t0=t0,
         engine=engine,
+        adjoint=adjoint,
+        adjoint_rtol=adjoint_rtol,
+        adjoint_atol=_tolerances(adjoint_atol),
     )
     return run(model, data, options, inputs=inputs, resume=resume, progress=progress, command=command)
+
+
+def _tolerances(atol: float | Iterable[float] | None) -> float | tuple[float, ...] | None:
+    """One tolerance, or one for each state."""
+    return tuple(map(float, atol)) if isinstance(atol, Iterable) else atol
 
 
 def __getattr__(name: str) -> Any:

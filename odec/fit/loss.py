@@ -148,10 +148,10 @@ class Objective:
             return math.inf, np.zeros(len(theta)), np.eye(len(theta))
         return loss, (jacobian.T @ r).detach().numpy(), (jacobian.T @ jacobian).detach().numpy()
 
-    def simulate(self, theta: np.ndarray) -> None:
-        """Simulate at θ without a gradient, for the Model's status and warnings."""
+    def simulate(self, theta: np.ndarray) -> float:
+        """The loss at θ without a gradient, for the Model's status and warnings; NaN where it fails."""
         with torch.no_grad():
-            self.loss(self.params(torch.as_tensor(theta)))
+            return float(self.loss(self.params(torch.as_tensor(theta))))
 
     def natural(self, theta: np.ndarray) -> dict[str, float]:
         """The parameters at θ as floats."""

@@ -13,6 +13,7 @@ from odec.errors import ArgumentError, did_you_mean
 OPTIMIZERS = ("lbfgs", "adam", "gauss-newton")
 TRANSFORMS = ("model", "none")
 DTYPES = ("float64", "float32")
+ADJOINTS = ("discrete", "continuous", "autograd")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Options:
     clip: float | None = None
     t0: float | None = None
     engine: str | None = None
+    adjoint: str | None = None
+    adjoint_rtol: float | None = None
+    adjoint_atol: float | tuple[float, ...] | None = None
 
     @property
     def adaptive(self) -> bool:
@@ -55,7 +59,7 @@ class Options:
                 was = f"{path} was fitted with {name} = {saved.get(name)}, not {value}"
                 raise ArgumentError(f"{was}: a resumed fit keeps its options")
         merged = {name: saved.get(name) for name in asdict(self)}
-        for name in ("fix", "atol"):
+        for name in ("fix", "atol", "adjoint_atol"):
             value = merged[name]
             merged[name] = tuple(value) if isinstance(value, list) else value
         if self.epochs is not None:
@@ -85,6 +89,7 @@ def settle(options: Options) -> Settings:
     """The settings that the options mean. Raises ArgumentError for values that mean nothing."""
     optimizer = _choice("optimizer", options.optimizer or "lbfgs", OPTIMIZERS)
     transforms = _choice("transforms", options.transforms or "model", TRANSFORMS)
+    _check_adjoint(options, optimizer)
     epochs, lr = options.epochs, options.lr
     if epochs is not None and (epochs != int(epochs) or epochs < 0):
         raise ArgumentError(f"epochs must be a whole number, 0 or more, not {epochs}")
@@ -103,6 +108,27 @@ def settle(options: Options) -> Settings:
         set=_numbers(options.set or {}),
         dtype=_choice("dtype", options.dtype or "float64", DTYPES),
     )
+
+
+def _check_adjoint(options: Options, optimizer: str) -> None:
+    """Raises ArgumentError for an adjoint that there is not, or that the other options rule out."""
+    adjoint, known = options.adjoint, ", ".join(ADJOINTS)
+    tolerances = [name for name in ("adjoint_rtol", "adjoint_atol") if getattr(options, name) is not None]
+    if optimizer == "gauss-newton" and (adjoint is not None or tolerances):
+        first = "adjoint" if adjoint is not None else tolerances[0]
+        raise ArgumentError(
+            f"{first} belongs to the optimizers lbfgs and adam; gauss-newton takes forward sensitivities"
+        )
+    if adjoint == "none":
+        raise ArgumentError(f"adjoint 'none' has no gradient, which a fit needs; known: {known}")
+    _choice("adjoint", adjoint or "discrete", ADJOINTS)
+    if tolerances and adjoint != "continuous":
+        raise ArgumentError(f"{tolerances[0]} belongs to adjoint='continuous': give that too")
+    if adjoint in ("continuous", "autograd") and options.engine == "native":
+        raise ArgumentError(
+            f"adjoint={adjoint!r} runs through torch's autograd, not in the native kernel: leave out "
+            "engine='native', or give engine='torch'"
+        )
 
 
 def without_defaults(options: Options) -> Options:

@@ -84,6 +84,9 @@ def _optimizer(module: ModuleType, settings: Settings, objective: Objective) -> 
     return FusedAdam(rule, *fused, limit) if isinstance(rule, Adam) else FusedGaussNewton(*fused, limit)
 
 
+_OF_THE_ADJOINT = {"continuous": ": give a larger adjoint_rtol, more max_steps, or adjoint='discrete'"}
+
+
 def _first(objective: Objective, optimizer: Optimizer, start: Start) -> Trace:
     """The trace of the start alone. Raises SimulationError where the model cannot be simulated there."""
     if isinstance(optimizer, FusedAdam | FusedGaussNewton):
@@ -92,6 +95,11 @@ def _first(objective: Objective, optimizer: Optimizer, start: Start) -> Trace:
     else:
         trace = begin(objective, start.theta)
     if not np.isfinite(trace.best.loss):
+        if objective.simulate(start.theta) < np.inf:
+            raise SimulationError(
+                "the model can be simulated from the start values, but the gradient there is not finite"
+                + _OF_THE_ADJOINT.get(objective.loss.net.adjoint, "")
+            )
         told = getattr(objective.loss.net, "status", None)
         reason = f": {told}" if told is not None and not str(told).startswith("ok") else ""
         raise SimulationError(
@@ -161,6 +169,9 @@ def _remarks(subject: Subject, start: Start, fitted: Mapping[str, float], trace:
     """What a person should know of the fit and of the fitted values."""
     stiffness = getattr(getattr(subject.net, "status", None), "stiffness", "")
     notes = [stiffness] if stiffness else []
+    if subject.net.adjoint == "continuous" and trace.state.finished and not trace.state.converged:
+        finer = "smaller tolerances of its own" if getattr(subject.net, "control", ()) else "a smaller dt"
+        notes.append(f"the continuous adjoint is approximate: {finer}, or the discrete one, may lead further")
     for k, name in enumerate(fitted):
         if trace.state.epoch and trace.state.gradient[k] == 0 and trace.best.theta[k] == start.theta[k]:
             notes.append(f"{name} has no effect on what was measured; it stays at its start")

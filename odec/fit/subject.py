@@ -22,7 +22,8 @@ from odec.system import System
 
 _ADAPTIVE = ("rtol", "atol", "max_steps", "dense_output")
 _STEPS = ("dt", *_ADAPTIVE)
-_OF_THE_MODEL = (*_STEPS, "clip", "method", "dtype", "engine")
+_ADJOINT = ("adjoint", "adjoint_rtol", "adjoint_atol")
+_OF_THE_MODEL = (*_STEPS, "clip", "method", "dtype", "engine", *_ADJOINT)
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,12 @@ def choose_step(subject: Subject, data: Dataset) -> tuple[str, ...]:
 def _make(module: ModuleType, options: Options, dtype: str) -> tuple[Any, bool]:
     """The Model, and whether its step must still be chosen."""
     known = inspect.signature(module.Model).parameters
-    of_model = {name: getattr(options, name) for name in (*_STEPS, "clip", "engine")}
+    of_model = {name: getattr(options, name) for name in (*_STEPS, "clip", "engine", *_ADJOINT)}
     keywords: dict[str, Any] = {name: value for name, value in of_model.items() if value is not None}
-    unable = [name for name in _ADAPTIVE if name in keywords and name not in known]
+    unable = [name for name in (*_ADAPTIVE, *_ADJOINT) if name in keywords and name not in known]
     if unable:
-        raise ArgumentError(
-            f"{unable[0]} does not apply: the method has no error estimate to choose steps by"
-        )
+        lacks = "continuous adjoint" if "rtol" in known else "error estimate to choose steps by"
+        raise ArgumentError(f"{unable[0]} does not apply: the method has no {lacks}")
     needs_dt = "dt" in known and "rtol" not in known and known["dt"].default is None
     stepless = needs_dt and options.dt is None
     if stepless:

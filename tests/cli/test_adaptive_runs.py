@@ -58,7 +58,7 @@ def test_run(model: str, arguments: list[str], relative: float, odec: Run, folde
         (["--rtol", "1e-3", "--method", "rk4"], "rk4 has no error estimate"),
         (["--rtol", "1e-3", "--method", "rk4"], "dopri5, tsit5"),
         (["--max-steps", "0", "--rtol", "1e-3"], "--max-steps"),
-        (["--max-steps", "9", "--method", "rk4"], "max_steps does not apply"),
+        (["--max-steps", "9", "--method", "rk4"], "--max-steps does not apply"),
         (["--max-steps", "9", "--dt", "0.1"], "give rtol or atol"),
         (["--times", "0,2,1"], "t[2] = 1 comes after 2"),
     ],
@@ -85,7 +85,7 @@ def test_failed_run(odec: Run, folder: Path) -> None:
     assert "the error of state x forces the step below the least at t = 1" in result.stderr
     result = odec("run", "free.ode", "--t1", "0.9", "--max-steps", "5")
     assert result.exit_code == 3
-    assert "max_steps are used up" in result.stderr and "more max_steps" in result.stderr
+    assert "--max-steps are used up" in result.stderr and "more --max-steps" in result.stderr
 
 
 def test_a_stiff_problem_is_told(odec: Run, folder: Path) -> None:
@@ -144,9 +144,9 @@ def test_dense_output(odec: Run, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rtol", "1e-4", "--method", "kvaerno3"], "kvaerno3 has no interpolant for dense_output; heun21"),
-        (["--dt", "0.1"], "dense_output is of adaptive steps: give rtol or atol, and no dt"),
-        (["--dt", "0.1", "--method", "rk4"], "dense_output does not apply"),
+        (["--rtol", "1e-4", "--method", "kvaerno3"], "kvaerno3 has no interpolant for --dense; heun21"),
+        (["--dt", "0.1"], "--dense is of adaptive steps: give rtol or atol, and no dt"),
+        (["--dt", "0.1", "--method", "rk4"], "--dense does not apply"),
     ],
 )
 def test_dense_output_is_refused_where_it_cannot_be(

@@ -94,7 +94,11 @@ def test_observables():
         (RICH, {"dt": None}, "dt, the longest step, must be a positive number, not None"),
         (RICH, {"clip": -1.0}, "clip, the bound on |dx/dt|, must be a positive number, not -1.0"),
         (RICH, {"adjoint": "exact"}, "adjoint is discrete, continuous, autograd or none, not 'exact'"),
-        (RICKER, {"adjoint": "continuous"}, "adjoint is discrete, autograd or none, not 'continuous'"),
+        (
+            RICKER,
+            {"adjoint": "continuous"},
+            "adjoint is discrete, autograd or none, not 'continuous'; a map has no continuous one",
+        ),
         (RICH, {"checkpoints": 0}, 'checkpoints is None, "sqrt" or a positive whole number, not 0'),
         (RICH, {"checkpoints": "all"}, "checkpoints is None, \"sqrt\" or a positive whole number, not 'all'"),
         (RICH, {"engine": "native"}, "this module holds the torch engine; 'native' is not in it"),
