@@ -51,7 +51,8 @@ class Printer:
         if expr.op == "div":
             return self._product(expr), PRODUCT
         if expr.op == "neg":
-            return Prefix("-", self.doc(expr.args[0], PRODUCT)), UNARY if _tight(expr.args[0]) else PRODUCT
+            operand = _guarded(self.doc(expr.args[0], PRODUCT))
+            return Prefix("-", operand), UNARY if _tight(expr.args[0]) else PRODUCT
         return self.operation(expr)
 
     def _sum(self, args: tuple[Expr, ...]) -> Doc:
@@ -80,6 +81,13 @@ class Printer:
     def call(self, name: str, *args: Expr) -> Printed:
         """name(args)."""
         return Call(name, tuple(self.doc(arg) for arg in args)), ATOM
+
+
+def _guarded(doc: Doc) -> Doc:
+    """What follows a minus, a power in parentheses: -(x**2)."""
+    if not isinstance(doc, Chain):
+        return doc
+    return Parens(doc) if doc.rest[0][0] == "**" else Chain(_guarded(doc.first), doc.rest)
 
 
 def _tight(expr: Expr) -> bool:

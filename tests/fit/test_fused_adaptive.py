@@ -192,7 +192,7 @@ def test_loss_and_gradient_are_public(monkeypatch: pytest.MonkeyPatch) -> None:
     (2 * fused.loss(point)).backward()
     np.testing.assert_allclose(point.grad.numpy(), 2 * gradient, rtol=1e-9, atol=1e-12)
     for options in ({}, {"dt": 0.1, "control": fused.control}):
-        with pytest.raises(ValueError, match="either fixed steps"):
+        with pytest.raises(ValueError, match="a fit takes fixed steps"):
             type(fused)(*fused.arguments[:2], [], *fused.arguments[2:4], **options)
 
 
