@@ -2,18 +2,25 @@
 
 import pytest
 import torch
-from native_models import LORENZ, TIMED, arguments, gap, load, models, times
+from native_models import LORENZ, TIMED, arguments, gap, load, times
 from torch.func import grad, jacfwd, jacrev, jvp, vmap
 
 TOLERANCE = 1e-10
+FIXED, ADAPTIVE = {"dt": 0.04}, {"rtol": 1e-6, "atol": 1e-8}
+CASES = [
+    (LORENZ, "rk4", FIXED),
+    (TIMED, "rk4", FIXED),
+    (LORENZ, "tsit5", ADAPTIVE),
+    (LORENZ, "rodas5p", ADAPTIVE),
+]
 
 
 class Case:
     """One call as a function of the engine, an initial state and the second parameter."""
 
-    def __init__(self, text):
-        self.module = load(text)
-        self.native, self.torch = models(self.module)
+    def __init__(self, text, method, steps):
+        self.module, self.steps = load(text, method), steps
+        self.native, self.torch = (self.module.Model(engine=e, **steps) for e in ("native", "torch"))
         self.t = times(self.module)
         self.given = arguments(self.module, (4,), batched_params=False)
         self.x0 = self.given.pop("x0")
@@ -31,9 +38,9 @@ class Case:
         assert gap(function(self.native), function(self.torch)) < TOLERANCE
 
 
-@pytest.fixture(params=[LORENZ, TIMED], ids=["lorenz", "timed"])
+@pytest.fixture(params=CASES, ids=["lorenz", "timed", "tolerance", "stiff tolerance"])
 def case(request):
-    return Case(request.param)
+    return Case(*request.param)
 
 
 def test_grad_and_jacobians(case):
@@ -78,8 +85,8 @@ def test_state_dict_and_training(case):
     """The engine is no part of what is saved, and an optimiser's step is the same on both."""
     found = []
     for engine in ("native", "torch"):
-        net = case.module.Model(dt=0.04, engine=engine)
-        net.load_state_dict(case.module.Model(dt=0.04, engine="torch").state_dict())
+        net = case.module.Model(engine=engine, **case.steps)
+        net.load_state_dict(case.module.Model(engine="torch", **case.steps).state_dict())
         optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
         for _ in range(3):
             optimizer.zero_grad()

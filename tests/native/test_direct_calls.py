@@ -1,0 +1,65 @@
+"""What a native module offers beside its Model: sensitivities by tolerance, and arguments that do not fit."""
+
+import pytest
+import torch
+from native_models import LORENZ, TIMED, arguments, gap, load, times
+from torch.func import jacfwd
+
+TOLERANCES = {"rtol": 1e-6, "atol": 1e-8}
+
+
+@pytest.mark.parametrize(("text", "method"), [(LORENZ, "tsit5"), (TIMED, "bosh3")])
+def test_sensitivities_by_tolerance_are_the_jacobians_on_the_mesh(text, method, monkeypatch):
+    monkeypatch.setenv("ODEC_CFLAGS", "-O1")
+    module = load(text, method)
+    net = module.Model(engine="torch", **TOLERANCES)
+    t, given = times(module), arguments(module, (3,), batched_params=False)
+    p = net.vector(given["params"]).detach()
+    inputs, series = {}, []
+    if module.INPUTS:
+        shared = {name: (k, v if v.dim() == 1 else v[:, 0]) for name, (k, v) in given["inputs"].items()}
+        inputs, series = {"inputs": shared}, [net._series(shared, p)]
+    by_x0, by_p = module.sensitivities_adaptive(t, given["x0"], p, *series, net.control)
+    n, m = len(module.STATES), len(module.PARAMS)
+    assert by_x0.shape == (len(t), 3, n, n) and by_p.shape == (len(t), 3, n, m)
+
+    def states(x0, p):
+        return net(t, x0=x0, params=dict(zip(module.PARAMS, p.unbind(), strict=True)), **inputs)
+
+    for b in (0, 2):
+        wrt_x0, wrt_p = jacfwd(states, (0, 1))(given["x0"][b], p)
+        assert gap(by_x0[:, b], wrt_x0) < 1e-9
+        assert gap(by_p[:, b], wrt_p) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("x0", "p", "told"),
+    [
+        (torch.ones(5, 3).double(), torch.ones(3), "(5, 3) torch.float64 cpu and (3,) torch.float32 cpu"),
+        (
+            torch.ones(5, 3).double(),
+            torch.ones(2).double(),
+            "(5, 3) torch.float64 cpu and (2,) torch.float64",
+        ),
+        (
+            torch.ones(5, 4).double(),
+            torch.ones(3).double(),
+            "(5, 4) torch.float64 cpu and (3,) torch.float64",
+        ),
+    ],
+    ids=["mixed dtypes", "too few parameters", "too many states"],
+)
+def test_arrays_that_do_not_fit_never_reach_the_kernel(x0, p, told):
+    module = load(LORENZ, "tsit5")
+    t, control = torch.tensor([0.0, 0.1], dtype=torch.float64), module.Model(**TOLERANCES).control
+    data = torch.zeros(2, 3, dtype=torch.float64)
+    text = r"x0 \(\*batch, 3\) and p \(\*batch, 3\) must have one dtype and device, not "
+    with pytest.raises(ValueError, match=text) as error:
+        module.native_solve(t, x0, p, 0.01, None)
+    assert told in str(error.value)
+    with pytest.raises(ValueError, match=text):
+        module.native_solve_adaptive(t, x0, p, control, None)
+    with pytest.raises(ValueError, match=text):
+        module.loss_gradient(t, x0, p, data, data, 0.01)
+    with pytest.raises(ValueError, match=text):
+        module.sensitivities(t, x0, p, 0.01)
