@@ -45,10 +45,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
-    """Write a file as one atomic act; text is UTF-8 with plain newlines. Raises OSError."""
+    """Write a file as one atomic act; text is UTF-8 with plain newlines. Raises OSError, with its name."""
     data = content.encode() if isinstance(content, str) else content
     with replacing(path) as temporary:
-        temporary.write_bytes(data)
+        try:
+            temporary.write_bytes(data)
+        except OSError as error:  # a full disk says nothing of a file
+            raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
 def cache_directory() -> Path:

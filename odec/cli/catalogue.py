@@ -147,7 +147,7 @@ def _engines() -> str:
 
     words = {
         "torch": "plain tensor code on any device; the reference",
-        "native": "one fused loop in C, beside the torch code; needs a C compiler where it runs",
+        "native": "one fused kernel, beside the torch code; needs a C compiler, on NVIDIA GPUs odec[cuda]",
     }
     return table(("name", "what it is"), [(name, words.get(name, "")) for name in ENGINES])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import subprocess
@@ -143,6 +144,16 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
         files.write_whole(tmp_path, "x")
     with pytest.raises(FileNotFoundError, match="missing"):
         files.write_whole(tmp_path / "missing" / "a.txt", "x")
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left on device: .*a.txt"):
+        files.write_whole(tmp_path / "a.txt", "x")
+    assert list(tmp_path.glob("*")) == []
 
 
 def test_simulate() -> None:
