@@ -57,7 +57,7 @@ _OUR_WORDS = """
     take_stiff
     explicit_step_error explicit_step_error_block explicit_step_jvp explicit_step_jvp_block explicit_step_vjp
     explicit_step_vjp_block explicit_interpolant explicit_interpolant_block auto_interpolant
-    FACTOR FACTORED SCALED slope_over_factor
+    FACTOR FACTORED SCALED slope_over_factor find_within
 """
 _RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
 _MATH_H = """

@@ -82,6 +82,7 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "one_line": one_line,
         "tidy": tidy,
         "lanes": _lanes(len(programs.states), own, adaptive),
+        "sided": bool(inputs) and (own["rates"] or _beyond(tableau)),
         "inner_lanes": int(_is_large(programs, tableau, auto) or _looped(own)),
         **own,
     }
@@ -101,6 +102,11 @@ def _method_context(programs: Programs, method: Method | None, writer: FunctionW
         return {"step_template": "native/step_implicit.c.jinja", "rates": False, **context}
     steps = c_steps(method) if isinstance(method, Tableau) else None
     return {"step_template": "native/step.c.jinja", "rates": False, "steps": steps}
+
+
+def _beyond(method: Method | None) -> bool:
+    """Whether a stage is beyond the step's end, where an input may have another piece."""
+    return isinstance(method, Implicit) and max(method.c) > 1
 
 
 def _factored(programs: Programs, method: Method | None, writer: FunctionWriter) -> dict[str, Any] | None:
