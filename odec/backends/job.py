@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
+
+from odec.methods import MAP
+from odec.passes.program import Programs
 
 
 @dataclass(frozen=True)
@@ -12,3 +16,16 @@ class Job:
 
     template: str
     context: dict[str, Any]
+
+
+def of_the_model(programs: Programs, version: str) -> dict[str, Any]:
+    """What every template knows of a model, and of the odec that writes it."""
+    system = programs.system
+    return {
+        "version": version,
+        "system": system,
+        "source_name": PurePath(system.source.name).name,
+        "is_map": system.kind == MAP,
+        "states": list(programs.states),
+        "observables": list(programs.observables),
+    }

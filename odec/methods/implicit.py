@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
 
 from odec.methods.conditions import Checks
+from odec.methods.interpolant import Interpolant
 from odec.methods.numbers import ZERO, Matrix, Row
-from odec.methods.support import ENGINES
+from odec.methods.support import Family
 
 
 @dataclass(frozen=True)
-class Implicit:
+class Implicit(Family):
     """An implicit Runge–Kutta method: k_i = f(t + c_i h, x + h Σ_j a_ij k_j), x_next = x + h Σ_i b_i k_i.
 
     a is a full square matrix. error: the weights e of the raw estimate h Σ_i e_i k_i of the local error,
@@ -19,11 +21,14 @@ class Implicit:
     is not 0, as it need not be if the embedded method is L-stable or nearly so (Hosea &
     Shampine, Appl. Numer. Math. 20 (1996) 21–37). start_error: the weight of h f(t, x) in the raw estimate,
     where that is not a stage's slope. error_order: the lower order of the pair; the estimate shrinks like
-    h^(error_order + 1). stability: what is known of it, in words.
+    h^(error_order + 1). stability: what is known of it, in words. dense: the states within a step by the
+    stages' slopes, where the method has an interpolant of its own.
     Raises ValueError where shapes do not fit, the row sums are not c, the error weights do not sum to zero,
     the weights do not sum to one, or the conditions of order 2 and 3 that the claimed order implies do not
     hold. Hairer & Wanner II, IV.5 and IV.6.
     """
+
+    family: ClassVar[str] = "implicit"
 
     name: str
     order: int
@@ -37,29 +42,11 @@ class Implicit:
     filter: Fraction = ZERO
     error_order: int = 0
     stability: str = ""
-
-    @property
-    def family(self) -> str:
-        return "implicit"
-
-    @property
-    def engines(self) -> tuple[str, ...]:
-        """The engines that hold the method."""
-        return ENGINES[self.family]
+    dense: Interpolant | None = None
 
     @property
     def stages(self) -> int:
         return len(self.b)
-
-    @property
-    def dense_order(self) -> int:
-        """0: the method has no interpolant of its own."""
-        return 0
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether the method estimates its error, so that it can choose its steps."""
-        return bool(self.error)
 
     @property
     def first_same_as_last(self) -> bool:
@@ -103,4 +90,6 @@ class Implicit:
         checks.sums(self.a, self.c, "a")
         checks.weights(self.b, (self.start_error, *self.error))
         checks.butcher_order(self.order, self.a, self.b, self.c)
-        return checks.problems
+        if self.dense and (self.dense.a or len(self.dense.weights) != s):
+            return [*checks.problems, f"the interpolant needs weights for {s} stages"]
+        return [*checks.problems, *(self.dense.problems(self.a, self.b, self.c) if self.dense else ())]

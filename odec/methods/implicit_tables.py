@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from odec.methods.implicit import Implicit
+from odec.methods.interpolant import Recipe, collocation, through_stage
 from odec.methods.numbers import ONE, ZERO, Matrix, Row, dot, numbers, root, row, square
 
 _NEAR = Fraction(1, 10**36)
@@ -23,6 +24,7 @@ def _method(
     tolerance: Fraction = ZERO,
     stability: str,
     filtered: bool = True,
+    dense: Recipe | None = None,
 ) -> Implicit:
     """A method whose nodes are the row sums; b is the last row of a unless given.
 
@@ -44,6 +46,7 @@ def _method(
         filter=a[-1][-1] if error and filtered else ZERO,
         error_order=error_order,
         stability=stability,
+        dense=dense(weights) if dense else None,
     )
 
 
@@ -83,6 +86,7 @@ def _backward_euler() -> Implicit:
         filter=ONE,
         error_order=1,
         stability="L-stable",
+        dense=collocation(1, row(1))(row(1)),
     )
 
 
@@ -112,6 +116,9 @@ def _trbdf2() -> Implicit:
         error_order=2,
         tolerance=_NEAR,
         stability="L-stable",
+        dense=through_stage(
+            2, 2 * d, (d, d, ZERO), "parabola through the three states, as in MATLAB's ode23tb"
+        ),
     )
 
 
@@ -201,13 +208,14 @@ def _radau_iia5() -> Implicit:
         [(296 + 169 * r) / 1800, (88 + 7 * r) / 360, (-2 - 3 * r) / 225],
         [(16 - r) / 36, (16 + r) / 36, Fraction(1, 9)],
     )
+    c = tuple(sum(entries, ZERO) for entries in a)
     z = (g * (-13 - 7 * r) / 3, g * (-13 + 7 * r) / 3, -g / 3)
     return Implicit(
         "radau_iia5",
         5,
         a,
         a[-1],
-        tuple(sum(entries, ZERO) for entries in a),
+        c,
         "Ehle 1969, Axelsson 1969; Hairer & Wanner II, IV.5, table 5.6, and IV.8 (RADAU5)",
         _NEAR,
         error=tuple(dot(z, column) for column in zip(*a, strict=True)),
@@ -215,6 +223,7 @@ def _radau_iia5() -> Implicit:
         filter=g,
         error_order=3,
         stability="L-stable",
+        dense=collocation(3, c)(a[-1]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -124,6 +125,36 @@ def _hermite_terms(b: Row) -> list[tuple[Polynomial, Row]]:
         (times(RISING, FALLING, FALLING), tuple(x - y for x, y in zip(start, step, strict=True))),
         (times(RISING, RISING, FALLING), tuple(x - y for x, y in zip(step, end, strict=True))),
     ]
+
+
+def collocation(order: int, nodes: Row) -> Recipe:
+    """The polynomial that has the stages' slopes at their nodes c_i: b_i(θ) = ∫ ℓ_i from 0 to θ.
+
+    ℓ_i is 1 at c_i and 0 at the other nodes. Hairer, Nørsett & Wanner I, II.7, definition 7.6.
+    """
+
+    def integral(i: int) -> Row:
+        basis = times(*((-c, ONE) for j, c in enumerate(nodes) if j != i))
+        scale = math.prod((nodes[i] - c for j, c in enumerate(nodes) if j != i), start=ONE)
+        return tuple(value / scale / (k + 1) for k, value in enumerate(basis))
+
+    weights = tuple(integral(i) for i in range(len(nodes)))
+    source = "collocation polynomial; Hairer, Nørsett & Wanner I, II.7"
+    return lambda b: Interpolant(order, weights, source=source, tolerance=Fraction(1, 10**30))
+
+
+def through_stage(order: int, node: Fraction, stage: Row, source: str) -> Recipe:
+    """The parabola through the states at a step's ends and at a stage within, x + h Σ_j stage_j k_j."""
+
+    def found(b: Row) -> Interpolant:
+        inner = tuple(x / (node * (node - 1)) for x in stage)
+        terms = [
+            (times(RISING, (-node, ONE)), tuple(x / (1 - node) for x in b)),
+            (times(RISING, (-ONE, ONE)), inner),
+        ]
+        return Interpolant(order, polynomials(terms), source=source, tolerance=Fraction(1, 10**30))
+
+    return found
 
 
 def powers(

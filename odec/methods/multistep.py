@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
 
 from odec.methods.conditions import Checks
 from odec.methods.numbers import Row, numbers
-from odec.methods.support import ENGINES
+from odec.methods.support import Family
 
 
 @dataclass(frozen=True)
-class Multistep:
+class Multistep(Family):
     """An Adams method: a predictor, and a corrector where it has one, here for equal steps.
 
         x*     = x_n + h Σ_j predictor_j f_{n-j}
@@ -25,6 +26,8 @@ class Multistep:
     follow from the step sizes; the corrector has one order more. Hairer, Nørsett & Wanner I, III.5.
     """
 
+    family: ClassVar[str] = "multistep"
+
     name: str
     order: int
     predictor: Row
@@ -32,15 +35,6 @@ class Multistep:
     source: str
     stability: str = ""
     highest: int = 0
-
-    @property
-    def family(self) -> str:
-        return "multistep"
-
-    @property
-    def engines(self) -> tuple[str, ...]:
-        """The engines that hold the method."""
-        return ENGINES[self.family]
 
     @property
     def steps(self) -> int:
@@ -51,11 +45,6 @@ class Multistep:
     def stages(self) -> int:
         """Evaluations of f in a step."""
         return 2 if self.corrector else 1
-
-    @property
-    def dense_order(self) -> int:
-        """0: the method has no interpolant of its own."""
-        return 0
 
     @property
     def adaptive(self) -> bool:

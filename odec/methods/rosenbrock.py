@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import ClassVar
 
 from odec.methods.conditions import Checks
 from odec.methods.interpolant import Interpolant
 from odec.methods.numbers import Matrix, Row, lower_inverse, product, times
-from odec.methods.support import ENGINES
+from odec.methods.support import Family
 
 
 @dataclass(frozen=True)
-class Rosenbrock:
+class Rosenbrock(Family):
     """A Rosenbrock method in transformed form, for i = 1 … s:
 
         (I/(h gamma) - J) u_i = f(t + alpha_i h, x + Σ_{j<i} a_ij u_j) + Σ_{j<i} (c_ij/h) u_j + d_i h f_t
@@ -24,6 +25,8 @@ class Rosenbrock:
     alpha and d are not those that the other coefficients imply, or the conditions of order 1, 2 and 3 that
     the claimed order implies do not hold. Hairer & Wanner II, IV.7, eq. 7.25.
     """
+
+    family: ClassVar[str] = "rosenbrock"
 
     name: str
     order: int
@@ -41,27 +44,8 @@ class Rosenbrock:
     dense: Interpolant | None = None
 
     @property
-    def family(self) -> str:
-        return "rosenbrock"
-
-    @property
-    def engines(self) -> tuple[str, ...]:
-        """The engines that hold the method."""
-        return ENGINES[self.family]
-
-    @property
     def stages(self) -> int:
         return len(self.m)
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether the method estimates its error, so that it can choose its steps."""
-        return bool(self.error)
-
-    @property
-    def dense_order(self) -> int:
-        """The order of the method's own interpolant, 0 where it has none."""
-        return self.dense.order if self.dense else 0
 
     @property
     def stiffly_accurate(self) -> bool:

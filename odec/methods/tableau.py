@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
+from typing import ClassVar
 
 from odec.methods.interpolant import Interpolant, Recipe
 from odec.methods.numbers import numbers
-from odec.methods.support import ENGINES
+from odec.methods.support import Family
 
 
 @dataclass(frozen=True)
-class Tableau:
+class Tableau(Family):
     """An explicit Runge–Kutta method: k_i = f(t + c_i h, x + h Σ_j a_ij k_j), x_next = x + h Σ_i b_i k_i.
 
     a: rows of the strictly lower triangle, row i has i entries (row 0 is empty). error: the weights e of the
@@ -26,6 +27,8 @@ class Tableau:
     that the claimed order implies do not hold.
     Hairer, Nørsett & Wanner I, II.1, table 1.1.
     """
+
+    family: ClassVar[str] = "explicit"
 
     name: str
     order: int
@@ -41,27 +44,8 @@ class Tableau:
     dense: Interpolant | None = None
 
     @property
-    def family(self) -> str:
-        return "explicit"
-
-    @property
-    def engines(self) -> tuple[str, ...]:
-        """The engines that hold the method."""
-        return ENGINES[self.family]
-
-    @property
     def stages(self) -> int:
         return len(self.b)
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether the method estimates its error, so that it can choose its steps."""
-        return bool(self.error)
-
-    @property
-    def dense_order(self) -> int:
-        """The order of the method's own interpolant, 0 where it has none."""
-        return self.dense.order if self.dense else 0
 
     @property
     def first_same_as_last(self) -> bool:

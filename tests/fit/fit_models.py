@@ -7,6 +7,8 @@ tolerances 1e-14) over scipy.integrate.solve_ivp (DOP853, rtol = atol = 1e-12), 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 COMPETITION = """\
@@ -111,3 +113,10 @@ def decay_data(k: float = 1.0) -> dict[str, np.ndarray]:
     z = 0.5 * k
     factor = 1 - z + z**2 / 2 - z**3 / 6 + z**4 / 24
     return {"t": np.arange(9) * 0.5, "x": 2 * factor ** np.arange(9)}
+
+
+def saved(tmp_path: Path, text: str, name: str = "model.ode") -> Path:
+    """A model's text as a file."""
+    path = tmp_path / name
+    path.write_text(text)
+    return path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,38 +26,12 @@ from fit_models import (
     LYNX_HARE_LOSS,
     LYNX_HARE_VALUES,
     decay_data,
+    saved,
 )
 
 import odec
 from odec.errors import ArgumentError, DataError, SimulationError
 from odec.fit.result import FitResult, step_times
-
-
-class Stream:
-    """A stream that keeps what is written, and may act on it."""
-
-    def __init__(self, terminal: bool = False, interrupt_at: int | None = None):
-        self.text = ""
-        self.terminal = terminal
-        self.interrupt_at = interrupt_at
-
-    def isatty(self) -> bool:
-        return self.terminal
-
-    def write(self, text: str) -> int:
-        self.text += text
-        if self.interrupt_at is not None and f"epoch {self.interrupt_at}/" in text:
-            signal.raise_signal(signal.SIGINT)
-        return len(text)
-
-    def flush(self) -> None:
-        pass
-
-
-def saved(tmp_path: Path, text: str, name: str = "model.ode") -> Path:
-    path = tmp_path / name
-    path.write_text(text)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -290,75 +263,6 @@ def test_fit_ode_of_a_model_from_python() -> None:
     system = odec.System.from_equations(equations={"x": "-k*x"}, params={"k": 0.5}, init={"x": 2})
     result = odec.fit(system, decay_data(), dt=0.5)
     assert odec.parse(result.ode_text()).params[0].value == result.values["k"] == pytest.approx(1, rel=1e-9)
-
-
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_ctrl_c_keeps_the_best_and_resume_goes_on(tmp_path: Path, optimizer: str) -> None:
-    model = saved(tmp_path, COMPETITION)
-    options = {"optimizer": optimizer, "epochs": 60}
-    whole = odec.fit(model, COMPETITION_DATA, **options)
-    stream = Stream(interrupt_at=24)
-    part = odec.fit(model, COMPETITION_DATA, progress=stream, **options)
-    assert part.interrupted
-    assert part.epochs == 24
-    assert part.loss == min(part.losses)
-    assert "interrupted; the best values so far are kept (24 epochs)" in part.table()
-    part.save(tmp_path / "fit.json")
-    resumed = odec.fit(model, COMPETITION_DATA, resume=tmp_path / "fit.json")
-    assert not resumed.interrupted
-    assert resumed.losses == whole.losses
-    assert resumed.values == whole.values
-    resumed.save(tmp_path / "fit.json")
-    further = odec.fit(model, COMPETITION_DATA, resume=tmp_path / "fit.json", epochs=70)
-    assert further.losses[:61] == whole.losses
-    assert further.epochs == 70
-
-
-def test_a_resume_that_does_not_fit(tmp_path: Path) -> None:
-    model, path = saved(tmp_path, DECAY), tmp_path / "fit.json"
-    odec.fit(model, decay_data(), epochs=2).save(path)
-    for options, message in (
-        (
-            {"optimizer": "adam"},
-            "was fitted with optimizer = lbfgs, not adam: a resumed fit keeps its options",
-        ),
-        ({"fix": ["k"]}, "was fitted with fix = None"),
-    ):
-        with pytest.raises(ArgumentError, match=message):
-            odec.fit(model, decay_data(), resume=path, **options)
-    with pytest.raises(ArgumentError, match="the data has changed since this fit"):
-        odec.fit(model, decay_data(1.1), resume=path)
-    other = saved(tmp_path, DECAY.replace("0.5 in", "0.6 in"), "other.ode")
-    with pytest.raises(ArgumentError, match="the model has changed since this fit"):
-        odec.fit(other, decay_data(), resume=path)
-    good = json.loads(path.read_text())
-    for content, message in (
-        ("{", "not a fit.json"),
-        ("[]", "not a fit.json"),
-        (json.dumps({**good, "format": 99}), "written by another version of odec"),
-        (json.dumps({**good, "losses": []}), "the fit.json is damaged"),
-        (json.dumps({**good, "state": {}}), "the fit.json is damaged"),
-    ):
-        path.write_text(content)
-        with pytest.raises(ArgumentError, match=message):
-            odec.fit(model, decay_data(), resume=path)
-
-
-def test_a_line_per_tenth_where_there_is_no_terminal() -> None:
-    stream = Stream()
-    odec.fit(DECAY, decay_data(), optimizer="adam", epochs=40, progress=stream)
-    lines = stream.text.splitlines()
-    assert [line.split()[1] for line in lines] == [f"{4 * k}/40" for k in range(1, 11)]
-    assert all(re.fullmatch(r"epoch \d+/40  loss [\d.e+-]+", line) for line in lines)
-
-
-def test_a_bar_on_a_terminal() -> None:
-    stream = Stream(terminal=True)
-    odec.fit(DECAY, decay_data(), optimizer="adam", epochs=40, progress=stream)
-    assert stream.text.endswith("\n")
-    assert stream.text.count("\n") == 1
-    last = stream.text.rstrip("\n").split("\r")[-1].removesuffix("\033[K")
-    assert re.fullmatch(r"█+ 40/40  loss [\d.e+-]+  0:00 left", last)
 
 
 def test_curves_pass_through_what_was_fitted(competition: FitResult) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from odec.backends.job import Job
+from odec.backends.job import Job, of_the_model
 from odec.backends.layout import WIDTH
 from odec.backends.torch.dense import dense_formulas
 from odec.backends.torch.functions import FunctionWriter, attribute_of, expressions
@@ -28,21 +28,45 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
     system, writer = programs.system, FunctionWriter(programs)
     auto = method if isinstance(method, Auto) else None
     method = method.stiff if isinstance(method, Auto) else method
-    jacobian = programs.jacobians["rhs", "x"]
-    places = [r * jacobian.shape[1] + c for r, c in zip(jacobian.rows, jacobian.cols, strict=True)]
     context: dict[str, Any] = {
-        "version": version,
-        "system": system,
-        "source_name": PurePath(system.source.name).name,
-        "is_map": system.kind == MAP,
-        "method": method,
-        "states": list(programs.states),
+        **of_the_model(programs, version),
         "params": [_param(param, writer) for param in system.params],
         "alike": _alike(system.params, writer),
         "inputs": list(system.inputs),
-        "observables": list(programs.observables),
         "consts": _consts(programs, writer),
+        **_functions(programs, writer),
+        "method": method,
+        "adaptive": bool(method and method.adaptive),
+        "continuous": bool(method and method.family != "multistep"),
+        "real_interval": real_interval(method) if isinstance(method, Tableau) else math.inf,
+        "default_dt": _default_dt(programs, method),
+        "default_rtol": "1e-6",
+        "default_atol": "1e-9",
+        "max_steps": "100_000",
+        "two_errors": isinstance(method, Tableau) and bool(method.error3),
+        "auto": _auto_context(auto, bool(system.inputs)) if auto else None,
+        "dense": None,
+        "dense_order": (auto or method).dense_order if method else 0,
+        "dense_methods": _dense_methods(),
+        "operator_name": f"{system.digest[:12]}_{(auto or method).name if method else MAP}",
+        "native": False,
+        "native_adaptive": False,
         "renamed": dict(sorted(writer.names.items())),
+        "literal_tuple": literal_tuple,
+        "wrap": wrap,
+        "literal": literal,
+        "comment": comment,
+        **_step_context(method, programs, writer),
+    }
+    return Job("torch/module.py.jinja", context)
+
+
+def _functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
+    """The model's functions, and what the module must define and import for them."""
+    jacobian = programs.jacobians["rhs", "x"]
+    places = [r * jacobian.shape[1] + c for r, c in zip(jacobian.rows, jacobian.cols, strict=True)]
+    parametrizations = {_parametrization(param).split("(")[0] for param in programs.system.params}
+    return {
         "rhs": writer.function(programs.rhs),
         "rhs_vjp": writer.function(programs.rhs_vjp, like="w"),
         "rhs_jvp": writer.function(programs.rhs_jvp),
@@ -51,31 +75,10 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "jacobian_places_line": _places_line(places),
         "initial": writer.function(programs.initial, anchor="p", like="p"),
         "observe": writer.function(programs.observe) if programs.observe else None,
-        "transforms": sorted({_parametrization(param).split("(")[0] for param in system.params} - {""}),
+        "transforms": sorted(parametrizations - {""}),
         "uses_gamma": _uses(programs, "gamma"),
-        "operator_name": f"{system.digest[:12]}_{(auto or method).name if method else MAP}",
         "timed": _timed(programs),
-        "adaptive": bool(method and method.adaptive),
-        "continuous": bool(method and method.family != "multistep"),
-        "real_interval": real_interval(method) if isinstance(method, Tableau) else math.inf,
-        "default_dt": _default_dt(programs, method),
-        "default_rtol": "1e-6",
-        "default_atol": "1e-9",
-        "two_errors": isinstance(method, Tableau) and bool(method.error3),
-        "max_steps": "100_000",
-        "auto": _auto_context(auto, bool(system.inputs)) if auto else None,
-        "dense": None,
-        "dense_order": (auto or method).dense_order if method else 0,
-        "dense_methods": _dense_methods(),
-        "native": False,
-        "native_adaptive": False,
-        "literal_tuple": literal_tuple,
-        "wrap": wrap,
-        "literal": literal,
-        "comment": comment,
-        **_step_context(method, programs, writer),
     }
-    return Job("torch/module.py.jinja", context)
 
 
 def _auto_context(auto: Auto, inputs: bool) -> dict[str, Any]:
