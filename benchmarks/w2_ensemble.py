@@ -12,8 +12,8 @@ TEXT = (
     "Lorenz: σ = 10, β = 8/3, ρ uniform in [0, 21] over the trajectories, from (1, 0, 0), t = 0 … 1 in 1,000 "
     "steps of the classical Runge–Kutta method (torchdiffeq's rk4 is Kutta's 3/8 rule), final state alone."
 )
-MULTIPLIES, ADDITIONS = 28, 19
-"""What a step asks of the multipliers, fused with an addition or not: 4 slopes of 4, 3 stages of 3, one
+MULTIPLIES, ADDITIONS = 24, 19
+"""What a step asks of the multipliers, fused with an addition or not: 4 slopes of 3, 3 stages of 3, one
 weighted sum for each of 3 states. The other operations are additions."""
 
 
