@@ -42,9 +42,13 @@ def _explicit(method, equation, t, x, h):
 
 
 def _implicit(method, equation, t, x, h):
-    k = (_one_by_one if method.diagonal else _together)(method, equation, t, x, h)
+    k = implicit_stages(method, equation, t, x, h)
     error = h * (_sum(method.error, k) + number(method.start_error) * equation.f(t, x))
     return x + h * _sum(method.b, k), error / (1 - h * number(method.filter) * equation.f_x(t, x))
+
+
+def implicit_stages(method, equation, t, x, h):
+    return (_one_by_one if method.diagonal else _together)(method, equation, t, x, h)
 
 
 def _one_by_one(method, equation, t, x, h):

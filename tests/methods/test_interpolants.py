@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 from mpmath import log, mpf
-from reference import Logistic, Witch, _sum, number, rosenbrock_stages
+from reference import Logistic, Witch, _sum, implicit_stages, number, rosenbrock_stages
 from rooted_trees import defect_of, elementary
 
 from odec.methods import AUTO, METHODS, tableau
@@ -17,6 +17,7 @@ DENSE = [m for m in METHODS.values() if m.dense_order]
 ORDERS = {"heun21": 2, "fehlberg2": 2, "bosh3": 3, "dopri5": 4, "tsit5": 4}
 ORDERS |= {"dop853": 7, "vern7": 7, "vern9": 9}
 ORDERS |= {"rosenbrock23": 2, "rodas4": 3, "rodas5p": 4}
+ORDERS |= {"backward_euler": 1, "trbdf2": 2, "radau_iia5": 3}
 VISIBLE = Fraction(1, 10**6)
 PLACES = [Fraction(1, 7), Fraction(1, 2), Fraction(22, 25)]
 
@@ -74,7 +75,8 @@ def test_slopes_of_explicit_methods_go_on_from_step_to_step(name):
 @pytest.mark.parametrize("method", DENSE, ids=lambda m: m.name)
 def test_the_local_error_shrinks_at_the_order(method, equation):
     """Halving the step divides the largest error of the states within it by 2^(order + 1)."""
-    t, exact, parts = mpf("0.3"), equation.solution, 64 if method.dense_order < 9 else 16
+    t, exact = mpf("0.3"), equation.solution
+    parts = 512 if method.family == "implicit" else 64 if method.dense_order < 9 else 16
     errors = [
         max(abs(within(method, equation, t, exact(t), h, k) - exact(t + number(k) * h)) for k in PLACES)
         for h in (mpf(1) / parts, mpf(1) / (2 * parts))
@@ -88,6 +90,8 @@ def within(method, equation, t, x, h, theta):
     weights = method.dense.at(theta)
     if method.family == "rosenbrock":
         return x + _sum(weights, rosenbrock_stages(method, equation, t, x, h))
+    if method.family == "implicit":
+        return x + h * _sum(weights, implicit_stages(method, equation, t, x, h))
     k = []
     rows = [*method.a, method.b, *method.dense.a][: len(weights)]
     for row, node in zip(rows, [*method.c, Fraction(1), *method.dense.c]):

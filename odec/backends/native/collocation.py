@@ -30,6 +30,7 @@ class CollocationSteps:
     stages: with one at the step's start, before the others, where the error estimate alone needs it (ahead).
     coupled: how many stages are solved together; shift: the least diagonal entry of a⁻¹; weights: b;
     pulled: b a⁻¹. start_error, error, filter: e_0, e_i and 1/γ of (I - h γ J)⁻¹ h (e_0 f(t, x) + Σ e_i k_i).
+    within, within_pulled: b and b a⁻¹ of each power of θ in the states within a step.
     """
 
     stages: tuple[Stage, ...]
@@ -44,6 +45,8 @@ class CollocationSteps:
     start_error: str
     error: str
     filter: str
+    within: str
+    within_pulled: str
 
 
 def collocation_context(method: Implicit, programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def collocation_steps(method: Implicit) -> CollocationSteps:
     inverted = inverse(method.a)
     ahead = method.adaptive and bool(method.c[0])
     times = [Fraction(0)] * ahead + list(method.c)
-    pulled = tuple(dot(method.b, column) for column in zip(*inverted, strict=True))
+    within = tuple(zip(*method.dense.weights, strict=True)) if method.dense else ()
     return CollocationSteps(
         stages=tuple(Stage(f"t + {number(c)}*h" if c else "t", number(c) if c else "") for c in times),
         ahead=int(ahead),
@@ -77,12 +80,18 @@ def collocation_steps(method: Implicit) -> CollocationSteps:
         inverse=_matrix(inverted),
         shift=repr(float(min(inverted[i][i] for i in range(method.stages)))),
         weights=_row(method.b),
-        pulled=_row(pulled),
+        pulled=_row(_times(method.b, inverted)),
         nodes=_row(method.c),
         start_error=number(method.start_error),
         error=_row(method.error),
         filter=repr(float(1 / method.filter)) if method.filter else "",
+        within=_matrix(within),
+        within_pulled=_matrix(tuple(_times(weights, inverted) for weights in within)),
     )
+
+
+def _times(entries: Row, matrix: Matrix) -> Row:
+    return tuple(dot(entries, column) for column in zip(*matrix, strict=True))
 
 
 def _row(entries: Row) -> str:

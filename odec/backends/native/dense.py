@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from odec.backends.native.steps import coefficient, stage_time
-from odec.methods import Rosenbrock, Tableau
+from odec.methods import Implicit, Rosenbrock, Tableau
 
 Term = tuple[str, str]
 
@@ -53,9 +53,14 @@ class Dense:
 
 
 def dense_steps(
-    method: Tableau | Rosenbrock, number: Callable[[Fraction], str] = coefficient
+    method: Tableau | Rosenbrock | Implicit,
+    number: Callable[[Fraction], str] = coefficient,
+    ahead: int = 0,
 ) -> Dense | None:
-    """The polynomial of a method, None where it has none. number: how a coefficient is spelled."""
+    """The polynomial of a method, None where it has none.
+
+    number: how a coefficient is spelled; ahead: how many stages stand before the method's own.
+    """
     dense = method.dense
     if dense is None:
         return None
@@ -81,14 +86,14 @@ def dense_steps(
         for (at, row), c in zip(rows, dense.c, strict=True)
     ]
     return Dense(
-        powers=tuple(_over(column, number) for column in zip(*weights, strict=True)),
+        powers=tuple(_over(column, number, ahead) for column in zip(*weights, strict=True)),
         extra=tuple(extra),
         coefficients=tuple(
             (f"a{at}{j + 1}", number(value)) for at, row in rows for j, value in enumerate(row) if value
         ),
-        shares=tuple(share(i) for i in range(s)),
+        shares=(*[()] * ahead, *(share(i) for i in range(s))),
     )
 
 
-def _over(row: Sequence[Fraction], number: Callable[[Fraction], str]) -> tuple[Term, ...]:
-    return tuple((number(value), f"k{i + 1}") for i, value in enumerate(row) if value)
+def _over(row: Sequence[Fraction], number: Callable[[Fraction], str], ahead: int = 0) -> tuple[Term, ...]:
+    return tuple((number(value), f"k{i + 1}") for i, value in enumerate(row, ahead) if value)

@@ -52,9 +52,9 @@ _OUR_WORDS = """
     pull_output_inputs put_values simulate tape_of weigh weigh_observables weigh_output
     COUPLED FIRST EACH_STAGE N_COUPLED N_DAMP N_JACOBIAN N_LU SHIFT DAMP_SHIFT TINY_PIVOT JACOBIAN_ROW
     JACOBIAN_COLUMN MOST_ITERATIONS NEAR_EPSILON ROOT_EPSILON RK_A RK_B RK_C RK_E RK_INVERSE RK_PULLED
-    add_outer add_product jacobian_product jv combine correction damp_factor damp_solve factorise
-    solve_stage solve_stages stage_states auto_step_error auto_step_jvp auto_step_vjp choose methods_of
-    take_stiff
+    RK_WITHIN RK_WITHIN_PULLED add_outer add_product jacobian_product jv combine correction damp_factor
+    damp_solve factorise solve_stage solve_stages stage_states auto_step_error auto_step_jvp auto_step_vjp
+    choose methods_of take_stiff
     explicit_step_error explicit_step_error_block explicit_step_jvp explicit_step_jvp_block explicit_step_vjp
     explicit_step_vjp_block explicit_interpolant explicit_interpolant_block auto_interpolant
     FACTOR FACTORED SCALED slope_over_factor find_within

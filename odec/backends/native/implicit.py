@@ -74,6 +74,7 @@ def implicit_steps(method: Implicit) -> ImplicitSteps:
     rows = [[zero] * len(rows[0]), *rows] if ahead else rows
     b, c = [zero] * ahead + list(method.b), [zero] * ahead + list(method.c)
     error = [method.start_error] * ahead + list(method.error)
+    inside = [(), *method.dense.weights][not ahead :] if method.dense else [()] * len(b)
     s = len(b)
     stages = []
     for i in range(s):
@@ -85,7 +86,7 @@ def implicit_steps(method: Implicit) -> ImplicitSteps:
                 time=f"t + {number(c[i])}*h" if c[i] else "t",
                 c=number(c[i]) if c[i] else "",
                 implicit=bool(rows[i][i]),
-                used=bool(b[i]) or any(value for value, _ in later),
+                used=bool(b[i]) or any(value for value, _ in later) or any(inside[i]),
                 guess=f"k{i}" if rows[i][i] and implicit_before else "",
                 known=_terms(rows[i][:i]),
                 whole=_terms(rows[i]),

@@ -54,7 +54,7 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "method": tableau,
         "auto": auto_steps(auto, own["steps"]) if auto else None,
         "adaptive": adaptive,
-        "dense": _dense(tableau),
+        "dense": _dense(tableau, own["steps"]),
         "two_errors": isinstance(tableau, Tableau) and bool(tableau.error3),
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
         "terms": max((_TERMS[entry.kind] for entry in system.inputs), default=0),
@@ -131,11 +131,13 @@ def _lanes(states: int, own: dict[str, Any], adaptive: bool) -> int:
     return lanes
 
 
-def _dense(method: Method | None) -> Dense | None:
+def _dense(method: Method | None, steps: Any) -> Dense | None:
     """The polynomial between the ends of adaptive steps, None where the method has none."""
-    if isinstance(method, Tableau) and method.adaptive:
+    if method is None or isinstance(method, Multistep) or not method.adaptive:
+        return None
+    if isinstance(method, Tableau):
         return dense_steps(method)
-    return dense_steps(method, number) if isinstance(method, Rosenbrock) and method.adaptive else None
+    return dense_steps(method, number, ahead=len(steps.stages) - method.stages)
 
 
 def _looped(own: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from odec.backends.torch.vectors import (
     shared_sum,
     shifted,
     step_size_gradient,
+    table,
     tangent,
     total,
 )
@@ -74,7 +75,16 @@ class StepFormulas:
 
 def step_context(method: Implicit, programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
     """What templates/torch/step_implicit.py.jinja fills in."""
-    return {"step": formulas(method, bool(programs.system.inputs), _linear(programs))}
+    context: dict[str, Any] = {"step": formulas(method, bool(programs.system.inputs), _linear(programs))}
+    if method.dense:
+        context["dense"] = {"weights": table("_WITHIN", method.dense.weights), "own": _shares(method)}
+    return context
+
+
+def _shares(method: Implicit) -> str:
+    """The return of h b_i w for each stage."""
+    shares = tuple(doc(increment([(weight, "w")])) for weight in method.b)
+    return answer(Call("", shares) if len(shares) > 1 else Leaf(f"({flat(shares[0])},)"))
 
 
 def formulas(method: Implicit, inputs: bool, linear: bool) -> StepFormulas:
@@ -129,7 +139,7 @@ def _stage(method: Implicit, i: int, u: list[str], linear: bool) -> Stage:
     known = tangent("dx", [] if coupled else a[i][:i], a[i])
     d_rest = [doc(_time_tangent(method.c[i])), Leaf(f"dy{n}" if any(a[i]) else "dx"), Leaf("dp")]
     d_rest += [Leaf("du") for _ in u]
-    cotangent = doc(increment([(b[i], "w"), *later]))
+    cotangent = doc(shifted(f"o{n}", later) if method.dense else increment([(b[i], "w"), *later]))
     return Stage(
         time=flat(time),
         solve="" if coupled else _solve_stage(method, i, time, model, linear),

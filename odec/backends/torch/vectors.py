@@ -124,7 +124,10 @@ def constant(name: str, values: Sequence[Fraction]) -> str:
 
 def table(name: str, rows: Sequence[Sequence[Fraction]]) -> str:
     """Rows of coefficients as a tuple of tuples, each filled to the line width."""
-    texts = [f"({', '.join(repr(float(value)) for value in row)})," for row in rows]
+    found = [", ".join(repr(float(value)) for value in row) for row in rows]
+    texts = [f"({text}{',' if len(row) == 1 else ''})," for text, row in zip(found, rows, strict=True)]
+    if len(texts) == 1 and len(texts[0]) <= layout.WIDTH // 2:
+        return f"{name} = ({texts[0]})"
     if max(map(len, texts)) <= layout.WIDTH - 4:
         return f"{name} = (\n" + "".join(f"    {text}\n" for text in texts) + ")"
     filled = (textwrap.fill(t, layout.WIDTH, initial_indent="    ", subsequent_indent="     ") for t in texts)
