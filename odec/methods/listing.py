@@ -23,6 +23,7 @@ GRADIENTS = {
 """The derivatives that a family has; torch's own (`adjoint="autograd"`) work with all."""
 
 REMARKS = {
+    "fehlberg2": "the error estimate is 64 times torchdiffeq's, which is far below the error",
     "rk4": "torchdiffeq's rk4 is the 3/8 rule, here rk4_38",
     "explicit_adams": "always of order 4, which is torchdiffeq's default; started by rk4",
     "adams": "with a tolerance of order 2 to 9, chosen step by step; with fixed steps as implicit_adams",

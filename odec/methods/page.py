@@ -40,8 +40,9 @@ _SECTIONS: tuple[tuple[type[Method], str, str], ...] = (
     x_next = x + h Σ_i b_i k_i,   error = h Σ_i e_i k_i
 
 For problems that are not stiff. `tsit5` is the one to start with, `vern7` or `vern9` for tolerances below
-1e-9. `dop853` has two error estimates, whose norms E and E3 combine to E²/√(E² + 0.01 E3²). Data in
-`odec/methods/runge_kutta.py` and `odec/methods/high_order.py`.
+1e-9. `dop853` has two error estimates, whose norms E and E3 combine to E²/√(E² + 0.01 E3²). The
+estimates of `fehlberg2`, `vern7` and `vern9` are 64, 2 and 3 times the difference to their embedded methods,
+as the error of x_next needs it. Data in `odec/methods/runge_kutta.py` and `odec/methods/high_order.py`.
 """,
     ),
     (

@@ -109,6 +109,7 @@ def tableau(
     error: str = "",
     second: str = "",
     error_order: int = 0,
+    margin: int = 1,
     tolerance: str = "0",
     dense: Recipe | None = None,
 ) -> Tableau:
@@ -116,7 +117,8 @@ def tableau(
 
     Entries are fractions or decimals, read exactly. c is `nodes`, or else the row sums. The error weights are
     `error`, or else the weights less those of the embedded method; those of the second error the weights less
-    those of the `second` embedded method.
+    those of the `second` embedded method. margin: what multiplies the first, where
+    it is too small for the error of x_next.
     """
     a = ((), *(numbers(row) for row in rows.split(";") if row.strip()))
     c = numbers(nodes) if nodes else tuple(sum(row, Fraction(0)) for row in a)
@@ -133,7 +135,7 @@ def tableau(
         c,
         source,
         Fraction(tolerance),
-        numbers(error) or less(lower),
+        tuple(margin * weight for weight in numbers(error) or less(lower)),
         less(numbers(second)),
         error_order,
         dense=dense(b) if dense else None,

@@ -75,6 +75,19 @@ def test_estimates_by_a_difference_of_results_are_not_too_small(name):
             assert abs(next_x - cmath.exp(z)) < 1.05 * abs(next_x - stability_function(embedded, z))
 
 
+def test_the_estimate_of_fehlberg2_is_not_too_small():
+    """Without its margin the error of x_next on x' = λx is 85 |hλ| times the estimate."""
+    method = METHODS["fehlberg2"]
+    weights = tuple(b - e for b, e in zip(method.b, method.error, strict=True))
+    embedded = replace(method, order=1, b=weights, error=(), error_order=0, dense=None)
+    for size in (0.1, 0.3, 0.6):
+        for angle in (0.0, 0.25, 0.5, 0.75, 1.0):
+            z = size * cmath.exp(1j * cmath.pi * angle)
+            next_x = stability_function(method, z)
+            error, estimate = abs(next_x - cmath.exp(z)), abs(next_x - stability_function(embedded, z))
+            assert estimate / 10 < error < estimate
+
+
 @pytest.mark.parametrize(
     ("method", "known"), [("euler", 2), ("heun2", 2), ("rk4", 2.78), ("bosh3", 2.51), ("dopri5", 3.3)]
 )
