@@ -42,6 +42,8 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
     for helper, needs in _NEEDS.items():
         if helper in helpers:
             libm.update(dict.fromkeys(needs))
+    inner_lanes = _is_large(programs, tableau, auto) or _looped(own)
+    shortest = 32 if inner_lanes and _ALIKE.issuperset(libm) else 64
     inputs = list(programs.inputs)
     adaptive = tableau is not None and tableau.adaptive
     if adaptive:
@@ -82,8 +84,9 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "one_line": one_line,
         "tidy": tidy,
         "lanes": _lanes(len(programs.states), own, adaptive),
+        "shortest": shortest,
         "sided": bool(inputs) and (own["rates"] or _beyond(tableau)),
-        "inner_lanes": int(_is_large(programs, tableau, auto) or _looped(own)),
+        "inner_lanes": int(inner_lanes),
         **own,
     }
     return Job("native/kernel.c.jinja", context)
@@ -118,6 +121,8 @@ def _factored(programs: Programs, method: Method | None, writer: FunctionWriter)
     return {"values": values, "function": writer.function(factored.program)}
 
 
+_ALIKE = frozenset(("exp", "pow", "sin", "cos"))
+"""Vector functions of the C library that round alike in vectors of 32 and of 64 bytes."""
 _LARGEST = 1 << 20
 """The bytes that the factors of a block of lanes may take, as they lie on the stack."""
 

@@ -19,6 +19,7 @@ def module_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "native": True,
         "kernel": kernel,
         "lanes": kernel.context["lanes"],
+        "shortest": kernel.context["shortest"],
         "inner_lanes": kernel.context["inner_lanes"],
         "adaptive": kernel.context["adaptive"],
         "native_dense": kernel.context["dense"] is not None,
