@@ -54,7 +54,9 @@ as the error of x_next needs it. Data in `odec/methods/runge_kutta.py` and `odec
 
 For stiff problems. Each stage (or, for collocation, all at once) is solved by Newton's method with the
 symbolic Jacobian; the error estimate is filtered so that stiff components do not spoil it (Hosea & Shampine
-1996), except in Kværnø's methods, whose two results both damp them. Data in
+1996), except in Kværnø's methods, whose two results both damp them. `backward_euler` is of order 1: errors of
+its many steps add up, and at the end fall only with the root of the tolerance; with those of `trbdf2` it is
+the power 2/3 (see [what a tolerance means](which-method.md#what-a-tolerance-means)). Data in
 `odec/methods/implicit_tables.py`.
 """,
     ),
