@@ -208,6 +208,8 @@ def simulate(
     dt: float | None = None,
     rtol: float | None = None,
     atol: float | Sequence[float] | None = None,
+    min_step: float | None = None,
+    max_step: float | None = None,
     max_steps: int | None = None,
     dense_output: bool | None = None,
     method: str | None = None,
@@ -222,8 +224,9 @@ def simulate(
     times: (T,); without it, the model's `run` line with t0, t1 and step in place of its own. The run starts
     at t0, else where the `run` line starts, else at times[0]. params, init: a number or (*batch,) by name.
     inputs: (times, values) by name. dt: longest step of the method; or rtol and atol (a number, or one per
-    state): steps that keep the local error within atol + rtol·|x|, at most max_steps of them. dense_output:
-    whether times may lie within such steps (the method's own interpolant), not only at their ends.
+    state): steps that keep the local error within atol + rtol·|x|, from min_step to max_step long and at most
+    max_steps of them. dense_output: whether times may lie within such steps (the method's own interpolant),
+    not only at their ends.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory leaves the finite numbers.
     """
     system = parse(model)
@@ -237,7 +240,15 @@ def simulate(
         system,
         module,
         chosen,
-        steps={"dt": dt, "rtol": rtol, "atol": atol, "max_steps": max_steps, "dense_output": dense_output},
+        steps={
+            "dt": dt,
+            "rtol": rtol,
+            "atol": atol,
+            "min_step": min_step,
+            "max_step": max_step,
+            "max_steps": max_steps,
+            "dense_output": dense_output,
+        },
         params=params or {},
         init=init or {},
         inputs=inputs or {},

@@ -142,8 +142,7 @@ def run_module(
     dtype: str,
     engine: str = "auto",
 ) -> Simulation:
-    """Run a model's compiled module; steps: its Model's dt, rtol, atol, max_steps and dense_output, or None
-    for defaults.
+    """Run a model's compiled module; steps: its Model's keywords for them (dt, rtol, …), None for defaults.
 
     Raises ArgumentError and SimulationError.
     """

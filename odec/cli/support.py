@@ -82,6 +82,8 @@ _AS_TYPED = (
     (r"\b(engine|adjoint|method)='(\w+)'", r"--\1 \2"),
     (r"\badjoint_(rtol|atol)\b", r"--adjoint-\1"),
     (r"\bmax_steps\b", "--max-steps"),
+    (r"\bmax_step\b", "--max-step"),
+    (r"\bmin_step\b", "--min-step"),
     (r"\bdense_output\b", "--dense"),
 )
 
@@ -184,12 +186,18 @@ def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:
 
 
 def step_values(
-    dt: str | None, rtol: str | None, atol: str | None, max_steps: int | None, dense: bool | None
+    dt: str | None,
+    rtol: str | None,
+    atol: str | None,
+    min_step: str | None,
+    max_step: str | None,
+    max_steps: int | None,
+    dense: bool | None,
 ) -> dict[str, Any]:
-    """--dt, --rtol, --atol, --max-steps and --dense as a Model's keywords. Raises click.UsageError."""
+    """What `step_options` were given as a Model's keywords. Raises click.UsageError."""
     values: dict[str, Any] = {"max_steps": max_steps, "dense_output": dense}
-    for name, text in (("dt", dt), ("rtol", rtol)):
-        values[name] = None if text is None else finite(text, f"--{name}")
+    for name, text in (("dt", dt), ("rtol", rtol), ("min_step", min_step), ("max_step", max_step)):
+        values[name] = None if text is None else finite(text, f"--{name.replace('_', '-')}")
     values["atol"] = tolerances(atol, "--atol")
     return values
 

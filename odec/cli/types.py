@@ -48,7 +48,7 @@ def method_option(command: _Command) -> _Command:
 
 
 def step_options(command: _Command) -> _Command:
-    """--dt, --rtol, --atol, --max-steps and --dense."""
+    """--dt, --rtol, --atol, --min-step, --max-step, --max-steps and --dense."""
     for option in (
         click.option(
             "--dense/--no-dense",
@@ -56,6 +56,8 @@ def step_options(command: _Command) -> _Command:
             help="Whether outputs may lie within adaptive steps, not only at their ends. Default: no.",
         ),
         click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="The most adaptive steps."),
+        click.option("--max-step", metavar="H", help="The longest adaptive step: no pulse is missed."),
+        click.option("--min-step", metavar="H", help="The shortest adaptive step; shorter ones end the run."),
         click.option(
             "--atol", metavar="TOL[,TOL…]", help="Absolute tolerance of the steps, or one for each state."
         ),

@@ -34,6 +34,8 @@ def fit(
     dt: float | None = None,
     rtol: float | None = None,
     atol: float | Iterable[float] | None = None,
+    min_step: float | None = None,
+    max_step: float | None = None,
     max_steps: int | None = None,
     dense_output: bool | None = None,
     method: str | None = None,
@@ -53,9 +55,10 @@ def fit(
     model: a path, a System, a loaded module, or a Model (which is left at the fitted values). data: a CSV
     path, a dict of arrays or a DataFrame, with a time column and any of the model's states, observables and
     inputs; blanks are not measured, repeated times are replicates.
-    optimizer: "lbfgs" (default) or "adam", with `lr`. epochs: the most steps. transforms: "model" keeps the
-    bounds, "none" moves natural values. fix: names that stay; set: start values by name. dtype: "float64"
-    (default) or "float32". dt, or rtol, atol, max_steps and dense_output; method, clip: of the simulation.
+    optimizer: "lbfgs" (default), "gauss-newton", or "adam" with `lr`. epochs: the most steps. transforms:
+    "model" keeps the bounds, "none" moves natural values. fix: names that stay; set: start values by name.
+    dtype: "float64" (default) or "float32". dt, or rtol, atol, min_step, max_step, max_steps, dense_output;
+    method, clip: of the simulation.
     t0: its start (default: that of the model's `run` line, else the first time measured). adjoint: how lbfgs
     and adam come by the gradient: "discrete" (default: exact), "continuous" (the adjoint ODE, solved
     backwards within adjoint_rtol and adjoint_atol: approximate) or "autograd" (torch's own tape). inputs:
@@ -81,6 +84,8 @@ def fit(
         dt=dt,
         rtol=rtol,
         atol=_tolerances(atol),
+        min_step=min_step,
+        max_step=max_step,
         max_steps=max_steps,
         dense_output=dense_output,
         method=method,

@@ -31,6 +31,8 @@ class Options:
     dt: float | None = None
     rtol: float | None = None
     atol: float | tuple[float, ...] | None = None
+    min_step: float | None = None
+    max_step: float | None = None
     max_steps: int | None = None
     dense_output: bool | None = None
     method: str | None = None

@@ -20,7 +20,7 @@ from odec.fit.data import Columns, Dataset
 from odec.fit.options import Options
 from odec.system import System
 
-_ADAPTIVE = ("rtol", "atol", "max_steps", "dense_output")
+_ADAPTIVE = ("rtol", "atol", "min_step", "max_step", "max_steps", "dense_output")
 _STEPS = ("dt", *_ADAPTIVE)
 _ADJOINT = ("adjoint", "adjoint_rtol", "adjoint_atol")
 _OF_THE_MODEL = (*_STEPS, "clip", "method", "dtype", "engine", *_ADJOINT)

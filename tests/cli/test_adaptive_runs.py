@@ -88,6 +88,34 @@ def test_failed_run(odec: Run, folder: Path) -> None:
     assert "--max-steps are used up" in result.stderr and "more --max-steps" in result.stderr
 
 
+PULSE = """\
+init x = 0
+dx/dt = if t > 40 and t < 40.1 then 10 else -1e-3*x
+run t = 0 .. 100 method tsit5
+"""
+
+
+def test_no_pulse_is_missed_by_short_steps(odec: Run, folder: Path) -> None:
+    (folder / "pulse.ode").write_text(PULSE)
+    run = ("run", "pulse.ode", "--times", "0,100", "--rtol", "1e-6")
+    assert last(odec(*run).stdout)["x"] == 0
+    result = odec(*run, "--max-step", "0.05")
+    assert last(result.stdout)["x"] == pytest.approx(math.exp(-0.0599), rel=1e-3)
+    result = odec(*run, "--max-step", "0.05", "--min-step", "0.01")
+    assert result.exit_code == 3
+    assert "below --min-step = 0.01 at t = " in result.stderr and "a shorter --min-step" in result.stderr
+    result = odec(*run, "--max-step", "x")
+    assert result.exit_code == 2 and "--max-step: 'x' is not a finite number" in result.stderr
+    result = odec(*run, "--max-step", "-1")
+    assert result.exit_code == 2 and "0 <= --min-step < --max-step must hold" in result.stderr
+    (folder / "data.csv").write_text("t,x\n100,0.94\n")
+    fit = ("fit", "pulse.ode", "data.csv", "-q", "--max-step", "0.05")
+    (folder / "pulse.ode").write_text("param k = 1\n" + PULSE.replace("10 ", "10*k "))
+    result = odec(*fit)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((folder / "fit.json").read_text())["options"]["max_step"] == 0.05
+
+
 def test_a_stiff_problem_is_told(odec: Run, folder: Path) -> None:
     (folder / "stiff.ode").write_text(STIFF)
     result = odec("run", "stiff.ode", "--step", "20", "--rtol", "1e-4")

@@ -65,7 +65,7 @@ dy/dt = -y
         ("-1 - sqrt(x)", {}, "no finite number after it; look for a division", None),
         ("log(x - 1)", {}, "its derivative is not finite at the start", 0.0),
         ("-1e4*(x - cos(t))", {"max_steps": 50}, "max_steps are used up", None),
-        ("-1e4*(x - cos(t))", {"min_step": 0.1}, "forces the step below the least", 0.0),
+        ("-1e4*(x - cos(t))", {"min_step": 0.1}, "forces the step below min_step = 0.1", 0.0),
     ],
 )
 def test_failure_of_one_trajectory(equation, options, words, time):

@@ -231,6 +231,16 @@ def test_a_pole(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_shortest_step_that_is_too_long(engine):
+    net = model("init x = 1\ndx/dt = -1000*x\n", "tsit5", engine, rtol=1e-6, min_step=0.1)
+    net(torch.tensor([0.0, 2.0], dtype=D))
+    assert str(net.status) == (
+        "1 of 1 trajectories failed: the error of state x forces the step below min_step = 0.1 at t = 0; "
+        "try a stiff method such as rodas5p, a shorter min_step, a looser tolerance, or an end before it"
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_steps_that_blow_up(engine):
     net = model("init x = 1\ndx/dt = -1000*x\n", "tsit5", engine, dt=1.0)
     net(torch.tensor([0.0, 100.0], dtype=D))
