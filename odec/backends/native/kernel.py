@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Any
 
-from odec.backends.job import Job
+from odec.backends.job import Job, of_the_model
 from odec.backends.layout import WIDTH
 from odec.backends.native.auto import auto_steps
 from odec.backends.native.collocation import collocation_context
@@ -18,7 +17,7 @@ from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.implicit import implicit_context
 from odec.backends.native.rosenbrock import number, rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
-from odec.methods import MAP, Auto, Implicit, Method, Multistep, Rosenbrock, Tableau
+from odec.methods import Auto, Implicit, Method, Multistep, Rosenbrock, Tableau
 from odec.passes.program import Programs
 from odec.tree import Expr, Op
 
@@ -29,7 +28,43 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
     """The kernel source for a method, or for a map where it is None."""
     auto = tableau if isinstance(tableau, Auto) else None
     tableau = tableau.stiff if isinstance(tableau, Auto) else tableau
-    system, writer = programs.system, FunctionWriter(programs, stiff_programs(programs, tableau))
+    adaptive = tableau is not None and tableau.adaptive
+    writer = FunctionWriter(programs, stiff_programs(programs, tableau))
+    functions = _functions(programs, writer)
+    own = _method_context(programs, tableau, writer)
+    libm = _libm(writer)
+    inner_lanes = _is_large(programs, tableau, auto) or _looped(own)
+    context: dict[str, Any] = {
+        **of_the_model(programs, version),
+        "helpers": list(writer.printer.helpers),
+        "libm": sorted(libm | {"exp", "log"} if adaptive else libm),
+        "params": list(programs.params),
+        "inputs": list(programs.inputs),
+        "terms": max((_TERMS[entry.kind] for entry in programs.system.inputs), default=0),
+        "consts": _consts(programs, writer),
+        **functions,
+        "factored": _factored(programs, tableau, writer),
+        "method": tableau,
+        "auto": auto_steps(auto, own["steps"]) if auto else None,
+        "adaptive": adaptive,
+        "dense": _dense(tableau, own["steps"]),
+        "two_errors": isinstance(tableau, Tableau) and bool(tableau.error3),
+        "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
+        "sided": bool(programs.inputs) and (own["rates"] or _beyond(tableau)),
+        "renamed": dict(sorted(writer.names.items())),
+        "powers": powers,
+        "one_line": one_line,
+        "tidy": tidy,
+        "lanes": _lanes(len(programs.states), own, adaptive),
+        "shortest": 32 if inner_lanes and _ALIKE.issuperset(libm) else 64,
+        "inner_lanes": int(inner_lanes),
+        **own,
+    }
+    return Job("native/kernel.c.jinja", context)
+
+
+def _functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
+    """The model's functions, and which of them take the time."""
     rhs, vjp = writer.function(programs.rhs), writer.function(programs.rhs_vjp)
     jvp = writer.function(programs.rhs_jvp, _JVP_RESULT)
     observe = writer.function(programs.observe) if programs.observe else None
@@ -37,59 +72,25 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
     start = writer.function(programs.initial, {"x": "x"})
     start_vjp = writer.function(programs.initial_vjp)
     start_jvp = writer.function(programs.initial_jvp, {"x": "dx"})
-    own = _method_context(programs, tableau, writer)
-    helpers, libm = dict(writer.printer.helpers), dict(writer.printer.libm)
-    for helper, needs in _NEEDS.items():
-        if helper in helpers:
-            libm.update(dict.fromkeys(needs))
-    inner_lanes = _is_large(programs, tableau, auto) or _looped(own)
-    shortest = 32 if inner_lanes and _ALIKE.issuperset(libm) else 64
-    inputs = list(programs.inputs)
-    adaptive = tableau is not None and tableau.adaptive
-    if adaptive:
-        libm.update(dict.fromkeys(("exp", "log")))
-    context: dict[str, Any] = {
-        "version": version,
-        "system": system,
-        "source_name": PurePath(system.source.name).name,
-        "is_map": system.kind == MAP,
-        "method": tableau,
-        "auto": auto_steps(auto, own["steps"]) if auto else None,
-        "adaptive": adaptive,
-        "dense": _dense(tableau, own["steps"]),
-        "two_errors": isinstance(tableau, Tableau) and bool(tableau.error3),
-        "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
-        "terms": max((_TERMS[entry.kind] for entry in system.inputs), default=0),
-        "states": list(programs.states),
-        "params": list(programs.params),
-        "inputs": inputs,
-        "observables": list(programs.observables),
-        "consts": _consts(programs, writer),
-        "renamed": dict(sorted(writer.names.items())),
+    return {
         "rhs": rhs,
-        "factored": _factored(programs, tableau, writer),
         "rhs_vjp": vjp,
         "rhs_jvp": jvp,
+        "timed": rhs.uses_time or vjp.uses_time or jvp.uses_time or bool(programs.inputs),
         "initial": start,
         "initial_vjp": start_vjp,
         "initial_jvp": start_jvp,
         "initial_timed": start.uses_time or start_vjp.uses_time or start_jvp.uses_time,
         "observe": observe,
         "observe_vjp": observe_vjp,
-        "timed": rhs.uses_time or vjp.uses_time or jvp.uses_time or bool(inputs),
         "observe_timed": bool(observe and observe.uses_time),
-        "helpers": list(helpers),
-        "libm": sorted(libm),
-        "powers": powers,
-        "one_line": one_line,
-        "tidy": tidy,
-        "lanes": _lanes(len(programs.states), own, adaptive),
-        "shortest": shortest,
-        "sided": bool(inputs) and (own["rates"] or _beyond(tableau)),
-        "inner_lanes": int(inner_lanes),
-        **own,
     }
-    return Job("native/kernel.c.jinja", context)
+
+
+def _libm(writer: FunctionWriter) -> set[str]:
+    """The functions of the C library that the model and its helpers call."""
+    needs = (_NEEDS.get(helper, ()) for helper in writer.printer.helpers)
+    return set(writer.printer.libm).union(*needs)
 
 
 def _method_context(programs: Programs, method: Method | None, writer: FunctionWriter) -> dict[str, Any]:

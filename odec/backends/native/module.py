@@ -11,10 +11,8 @@ from odec.passes.program import Programs
 
 def module_job(programs: Programs, tableau: Method | Auto | None, *, version: str) -> Job:
     """The generated module with the native engine beside torch, for a tableau or (None) for a map."""
-    job, kernel = (
-        torch_job(programs, tableau, version=version),
-        kernel_job(programs, tableau, version=version),
-    )
+    job = torch_job(programs, tableau, version=version)
+    kernel = kernel_job(programs, tableau, version=version)
     own = {
         "native": True,
         "kernel": kernel,
