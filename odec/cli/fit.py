@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,6 +30,7 @@ from odec.cli.support import (
 from odec.cli.types import (
     FILE,
     MODEL,
+    STEPS,
     adjoint_options,
     dtype_option,
     engine_option,
@@ -87,42 +88,18 @@ def fit(
     data: str,
     out: str,
     plot: str | None,
-    optimizer: str | None,
-    lr: str | None,
-    epochs: int | None,
-    transforms: str | None,
-    fix: tuple[str, ...],
     settings: tuple[str, ...],
     inputs: tuple[str, ...],
-    t0: str | None,
-    dt: str | None,
-    rtol: str | None,
-    atol: str | None,
-    min_step: str | None,
-    max_step: str | None,
-    max_steps: int | None,
-    dense: bool | None,
-    adjoint: str | None,
-    adjoint_rtol: str | None,
-    adjoint_atol: str | None,
-    clip: str | None,
-    seed: int | None,
-    resume: str | None,
     quiet: bool,
-    method: str | None,
-    engine: str | None,
-    dtype: str | None,
+    **given: Any,
 ) -> int:
     """Fit a model's parameters to DATA: a CSV with a time column and states, observables or inputs.
 
     A blank is not measured; repeated times are replicates. Ctrl-C ends the fit and keeps the best so far.
     """
-    numbers = {"lr": lr, "t0": t0, "clip": clip}
-    given = {name: None if text is None else finite(text, f"--{name}") for name, text in numbers.items()}
-    fixed = [name.strip() for item in fix for name in item.split(",") if name.strip()]
-    values = assignments(settings, "--set")
-    report, fitted = _targets(out, model)
-    for path in (report, fitted):
+    options = _options(given, settings)
+    targets = _targets(out, model)
+    for path in targets:
         check_target(path)
     if plot is not None:
         check_picture(plot)
@@ -135,25 +112,28 @@ def fit(
         result = api.fit(
             system,
             data,
-            **given,
-            **step_values(dt, rtol, atol, min_step, max_step, max_steps, dense),
-            adjoint=adjoint,
-            adjoint_rtol=None if adjoint_rtol is None else finite(adjoint_rtol, "--adjoint-rtol"),
-            adjoint_atol=tolerances(adjoint_atol, "--adjoint-atol"),
-            optimizer=optimizer,
-            epochs=epochs,
-            transforms=transforms,
-            fix=fixed or None,
-            set=values or None,
-            seed=seed,
-            dtype=dtype,
-            method=method,
-            engine=engine,
+            **options,
             inputs=read_inputs(inputs) or None,
-            resume=resume,
             progress=not quiet,
             command=shlex.join(["odec", *(ctx.obj or ())]),
         )
+    _write(result, *targets, plot)
+    return INTERRUPTED if result.interrupted else OK
+
+
+def _options(given: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:
+    """What `odec.fit` is asked for, from the words of the options. Raises click.UsageError."""
+    steps = {name: given.pop(name) for name in STEPS}
+    for name in ("lr", "t0", "clip", "adjoint_rtol"):
+        if given[name] is not None:
+            given[name] = finite(given[name], f"--{name.replace('_', '-')}")
+    given["adjoint_atol"] = tolerances(given["adjoint_atol"], "--adjoint-atol")
+    given["fix"] = [name.strip() for item in given["fix"] for name in item.split(",") if name.strip()] or None
+    return {**given, **step_values(**steps), "set": assignments(settings, "--set") or None}
+
+
+def _write(result: FitResult, report: str, fitted: str, plot: str | None) -> None:
+    """The table on stdout, and the files."""
     write_stdout(result.table())
     result.save(report)
     say(f"wrote {report}")
@@ -163,7 +143,6 @@ def fit(
         say(f"drew {plot}")
     if result.interrupted:
         say(f"interrupted; go on with --resume {report}")
-    return INTERRUPTED if result.interrupted else OK
 
 
 def _targets(out: str, model: str) -> tuple[str, str]:

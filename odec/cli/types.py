@@ -47,6 +47,10 @@ def method_option(command: _Command) -> _Command:
     return click.option("--method", type=METHOD, metavar="NAME", help=text)(command)
 
 
+STEPS = ("dt", "rtol", "atol", "min_step", "max_step", "max_steps", "dense")
+"""What the options of `step_options` are called in a command's arguments."""
+
+
 def step_options(command: _Command) -> _Command:
     """--dt, --rtol, --atol, --min-step, --max-step, --max-steps and --dense."""
     for option in (

@@ -68,40 +68,12 @@ def fit(
     Ctrl-C ends the fit and returns the best values so far. Raises ModelError, DataError, ArgumentError, and
     SimulationError where the model cannot be simulated at its start values.
     """
+    options = locals()
     from odec.fit.run import Options
     from odec.fit.run import fit as run
 
-    names = (fix,) if isinstance(fix, str) else None if fix is None else tuple(fix)
-    options = Options(
-        optimizer=optimizer,
-        lr=lr,
-        epochs=epochs,
-        transforms=transforms,
-        fix=names,
-        set=None if set is None else dict(set),
-        seed=seed,
-        dtype=dtype,
-        dt=dt,
-        rtol=rtol,
-        atol=_tolerances(atol),
-        min_step=min_step,
-        max_step=max_step,
-        max_steps=max_steps,
-        dense_output=dense_output,
-        method=method,
-        clip=clip,
-        t0=t0,
-        engine=engine,
-        adjoint=adjoint,
-        adjoint_rtol=adjoint_rtol,
-        adjoint_atol=_tolerances(adjoint_atol),
-    )
-    return run(model, data, options, inputs=inputs, resume=resume, progress=progress, command=command)
-
-
-def _tolerances(atol: float | Iterable[float] | None) -> float | tuple[float, ...] | None:
-    """One tolerance, or one for each state."""
-    return tuple(map(float, atol)) if isinstance(atol, Iterable) else atol
+    asked = Options.of(options)
+    return run(model, data, asked, inputs=inputs, resume=resume, progress=progress, command=command)
 
 
 def __getattr__(name: str) -> Any:

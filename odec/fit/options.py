@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,18 @@ class Options:
     adjoint_rtol: float | None = None
     adjoint_atol: float | tuple[float, ...] | None = None
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Options:
+        """The options among some values by name, what is iterable as tuples."""
+        found: dict[str, Any] = {field.name: values.get(field.name) for field in fields(cls)}
+        if isinstance(found["fix"], str):
+            found["fix"] = (found["fix"],)
+        for name, kind in (("fix", str), ("atol", float), ("adjoint_atol", float)):
+            if isinstance(found[name], Iterable):
+                found[name] = tuple(map(kind, found[name]))
+        found["set"] = None if found["set"] is None else dict(found["set"])
+        return cls(**found)
+
     @property
     def adaptive(self) -> bool:
         """Whether a tolerance is given, which the steps of the method are to follow."""
@@ -60,13 +72,7 @@ class Options:
             if name != "epochs" and value != saved.get(name):
                 was = f"{path} was fitted with {name} = {saved.get(name)}, not {value}"
                 raise ArgumentError(f"{was}: a resumed fit keeps its options")
-        merged = {name: saved.get(name) for name in asdict(self)}
-        for name in ("fix", "atol", "adjoint_atol"):
-            value = merged[name]
-            merged[name] = tuple(value) if isinstance(value, list) else value
-        if self.epochs is not None:
-            merged["epochs"] = self.epochs
-        return Options(**merged)
+        return Options.of(saved if self.epochs is None else {**saved, "epochs": self.epochs})
 
 
 @dataclass(frozen=True)
