@@ -113,7 +113,7 @@ def choose_method(system: System, method: str | None = None, *, adaptive: bool =
         hint = did_you_mean(name, METHODS) or did_you_mean(name, names()) or f"; known: {', '.join(METHODS)}"
         raise ArgumentError(f"unknown method {name!r}{hint}")
     if adaptive and not METHODS[name].adaptive:
-        able = ", ".join(other.name for other in METHODS.values() if other.adaptive)
+        able = ", ".join([AUTO.name, *(other.name for other in METHODS.values() if other.adaptive)])
         raise ArgumentError(
             f"{name} has no error estimate, so it cannot keep a tolerance: give dt, or a method of {able}"
         )
