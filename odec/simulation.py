@@ -125,7 +125,7 @@ def from_start(system: System, times: list[float], t0: float | None) -> tuple[li
         return times, 0
     if len(times) > 1 and (times[1] - times[0]) * (times[0] - start) < 0:
         raise ArgumentError(
-            f"the time {times[0]:g} lies before the start of the run, {start:g}: set another t0"
+            f"the time {times[0]:g} lies before the start of the run, {start:g}: set another t0 (--t0)"
         )
     return [start, *times], 1
 

@@ -84,6 +84,18 @@ def _optimizer(module: ModuleType, settings: Settings, objective: Objective) -> 
     return FusedAdam(rule, *fused, limit) if isinstance(rule, Adam) else FusedGaussNewton(*fused, limit)
 
 
+def _failure(objective: Objective, theta: np.ndarray) -> str:
+    """Why the loss at θ is not finite, with a colon before it."""
+    told = getattr(objective.loss.net, "status", None)
+    if told is not None and not str(told).startswith("ok"):
+        return f": {told}"
+    with torch.no_grad():
+        largest = float(objective.loss.residuals(objective.params(torch.as_tensor(theta))).abs().max())
+    if np.isnan(largest):
+        return ": what was measured is not a number in it"
+    return f": it ends {largest:.3g} from the data; smaller steps or a stiff method may help"
+
+
 _OF_THE_ADJOINT = {"continuous": ": give a larger adjoint_rtol, more max_steps, or adjoint='discrete'"}
 
 
@@ -100,8 +112,7 @@ def _first(objective: Objective, optimizer: Optimizer, start: Start) -> Trace:
                 "the model can be simulated from the start values, but the gradient there is not finite"
                 + _OF_THE_ADJOINT.get(objective.loss.net.adjoint, "")
             )
-        told = getattr(objective.loss.net, "status", None)
-        reason = f": {told}" if told is not None and not str(told).startswith("ok") else ""
+        reason = _failure(objective, start.theta)
         raise SimulationError(
             f"the simulation from the start values fails{reason} (start values: --set, or set= from Python)"
         )

@@ -138,6 +138,32 @@ def test_a_start_that_cannot_be_simulated(odec: Run, folder: Path) -> None:
     assert "state x left the finite numbers" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "param a = 1\ndx/dt = a/x\ninit x = 0\nrun t = 0 .. 3 step 0.01\n",
+            "the derivative of state x is not finite at the start, t = 0; look for a division by zero",
+        ),
+        (
+            "param a = 1\ndx/dt = -2.2e6*a*x\ninit x = 1\nrun t = 0 .. 3 step 0.1 method euler\n",
+            "e+160 from the data; smaller steps or a stiff method may help (start values",
+        ),
+        (
+            "param a = 1\ndy/dt = -a\ninit y = 1\nobs x = log(y)\nrun t = 0 .. 3 step 0.1\n",
+            "fails: what was measured is not a number in it (start values",
+        ),
+    ],
+)
+def test_why_a_start_cannot_be_simulated(text: str, words: str, odec: Run, folder: Path) -> None:
+    (folder / "data.csv").write_text("t,x\n0,1\n3,2\n")
+    for engine in ("torch", "native"):
+        for optimizer in ("lbfgs", "adam", "gauss-newton"):
+            arguments = ["fit", "-", "data.csv", "--engine", engine, "--optimizer", optimizer]
+            result = odec(*arguments, stdin=text)
+            assert result.exit_code == 3 and words in result.stderr, result.stderr
+
+
 def test_interrupted_keeps_the_best(folder: Path, data: Path) -> None:
     """Ctrl-C in the middle: exit code 130, and fit.json from which the fit can go on."""
     environment = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}

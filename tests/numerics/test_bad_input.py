@@ -282,3 +282,19 @@ def test_parameters_keep_their_names():
     with pytest.raises(ValueError) as told:
         net(torch.tensor([0.0, 1.0]), params={"lambda_": 2.0})
     assert str(told.value) == "unknown parameter 'lambda_'; did you mean 'lambda'?"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("method", ["rk4", "tsit5", "rodas4", "kvaerno3"])
+def test_a_derivative_that_is_not_finite_at_the_start_of_fixed_steps(engine, method):
+    """No smaller step would help, so none is advised; later on the step is told, as before."""
+    text = "input u linear\ninit y = 1\ninit x = 0\ndy/dt = u\ndx/dt = y/x\n"
+    net = model(text, method, engine, dt=0.1)
+    x = net([0.5, 1.0], x0=[[1.0, 0.0], [1.0, 2.0]], inputs={"u": ([0.0], [1.0])})
+    assert str(net.status) == (
+        "1 of 2 trajectories failed: the derivative of state x of trajectory (0,) is not finite at the start"
+        ", t = 0.5; look for a division by zero or the like in its equation"
+    )
+    (failure,) = net.status.failures
+    assert (failure.batch, failure.state, failure.time, failure.at_start) == ((0,), "x", 0.5, True)
+    assert torch.isfinite(x[:, 1]).all()
