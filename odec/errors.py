@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 
 class ArgumentError(ValueError):
@@ -23,10 +23,24 @@ class SimulationError(RuntimeError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`: did you mean 'r1'?`, or nothing where no known name is close."""
-    names = list(known)
+    name, names = str(name), list(known)
     folded = [candidate for candidate in names if candidate.casefold() == name.casefold()]
     close = folded or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f": did you mean {close[0]!r}?" if close else ""
+
+
+def as_number(value: Any, name: str) -> float:
+    """A number as a float. Raises ArgumentError, which says what has the name."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ArgumentError(f"{name} must be a number, not {value!r}") from None
+
+
+def check_mapping(value: Any, name: str, like: str) -> None:
+    """Raises ArgumentError where a value is no mapping, such as `like` shows."""
+    if not hasattr(value, "items"):
+        raise ArgumentError(f"{name} must be given by name, like {like}, not as {type(value).__name__}")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from odec.errors import ArgumentError, SimulationError, did_you_mean
+from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
 from odec.system import System, derivative_name
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ def output_times(
     Without a step, 100 steps for an ODE and steps of 1 for a map. Raises ArgumentError.
     """
     run = system.run
-    start = float(t0 if t0 is not None else run.start if run else 0.0)
+    start = as_number(t0, "t0") if t0 is not None else run.start if run else 0.0
     if t1 is None and run is None:
         raise ArgumentError("the model has no `run` line: say when to stop (--t1, or t1= from Python)")
-    stop = float(t1 if t1 is not None else run.stop if run else start)
+    stop = as_number(t1, "t1") if t1 is not None else run.stop if run else start
     if step is None:
         step = (
             run.step
@@ -96,7 +96,7 @@ def output_times(
             if system.kind == "map"
             else abs(stop - start) / 100
         )
-    step = float(step)
+    step = as_number(step, "step")
     if stop == start:
         return [start]
     if not (math.isfinite(start) and math.isfinite(stop)):
@@ -120,7 +120,7 @@ def from_start(system: System, times: list[float], t0: float | None) -> tuple[li
 
     Raises ArgumentError for times that first go back to before the start.
     """
-    start = t0 if t0 is not None else system.run.start if system.run else None
+    start = as_number(t0, "t0") if t0 is not None else system.run.start if system.run else None
     if start is None or not times or times[0] == start:
         return times, 0
     if len(times) > 1 and (times[1] - times[0]) * (times[0] - start) < 0:
@@ -150,6 +150,9 @@ def run_module(
 
     if dtype not in ("float64", "float32"):
         raise ArgumentError(f"dtype is float64 or float32, not {dtype!r}")
+    for name, values in (("params", params), ("init", init)):
+        check_mapping(values, name, "{'k': 0.5}")
+    check_mapping(inputs, "inputs", "{'u': (times, values)}")
     check_params(system, params)
     check_inputs(system, inputs)
     kind = getattr(torch, dtype)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from odec.errors import ArgumentError, did_you_mean
+from odec.errors import ArgumentError, as_number, check_mapping, did_you_mean
 
 OPTIMIZERS = ("lbfgs", "adam", "gauss-newton")
 TRANSFORMS = ("model", "none")
@@ -45,14 +45,22 @@ class Options:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Options:
-        """The options among some values by name, what is iterable as tuples."""
-        found: dict[str, Any] = {field.name: values.get(field.name) for field in fields(cls)}
+        """The options among some values by name, what is iterable as tuples. Raises ArgumentError."""
+        found: dict[str, Any] = {field.name: _plain(values.get(field.name)) for field in fields(cls)}
         if isinstance(found["fix"], str):
             found["fix"] = (found["fix"],)
-        for name, kind in (("fix", str), ("atol", float), ("adjoint_atol", float)):
+        if not isinstance(found["fix"], Iterable | None):
+            raise ArgumentError(f"fix takes names of parameters, not {found['fix']!r}")
+        found["fix"] = None if found["fix"] is None else tuple(map(str, found["fix"]))
+        for name in ("atol", "adjoint_atol"):
             if isinstance(found[name], Iterable):
-                found[name] = tuple(map(kind, found[name]))
-        found["set"] = None if found["set"] is None else dict(found["set"])
+                found[name] = tuple(as_number(value, name) for value in found[name])
+        for name in ("lr", "t0", "clip", "epochs", "seed"):
+            if not isinstance(found[name], int | float | None):
+                found[name] = as_number(found[name], name)
+        if found["set"] is not None:
+            check_mapping(found["set"], "set", "{'k': 0.5}")
+            found["set"] = {name: _plain(value) for name, value in found["set"].items()}
         return cls(**found)
 
     @property
@@ -146,6 +154,11 @@ def without_defaults(options: Options) -> Options:
     return replace(
         options, optimizer=settings.optimizer, transforms=settings.transforms, dtype=settings.dtype, lr=lr
     )
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy or torch as Python's own, for JSON; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

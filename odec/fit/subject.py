@@ -11,13 +11,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 
 from odec import api
-from odec.errors import ArgumentError, did_you_mean
+from odec.errors import ArgumentError, check_mapping, did_you_mean
 from odec.fit.data import Columns, Dataset
 from odec.fit.options import Options
+from odec.simulation import real_numbers
 from odec.system import System
 
 _ADAPTIVE = ("rtol", "atol", "min_step", "max_step", "max_steps", "dense_output")
@@ -88,11 +88,16 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
 def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: Columns) -> Dataset:
     """The data with further input series. Raises ArgumentError where one is unknown, missing or misshapen."""
     series, digest = dict(data.inputs), sha256(data.digest.encode())
-    for name, (times, values) in inputs.items():
+    check_mapping(inputs, "inputs", "{'u': (times, values)}")
+    for name, given in inputs.items():
         if name not in columns.inputs:
             known = f"; the model has {', '.join(columns.inputs) or 'none'}"
             raise ArgumentError(f"unknown input {name!r}{did_you_mean(name, columns.inputs) or known}")
-        pair = np.asarray(times, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        try:
+            times, values = given
+        except (TypeError, ValueError):
+            raise ArgumentError(f"input {name!r} needs a pair, (times, values), not {given!r:.60}") from None
+        pair = real_numbers(times, f"the times of input {name!r}"), real_numbers(values, f"input {name!r}")
         if pair[0].ndim != 1 or pair[0].shape != pair[1].shape or not len(pair[0]):
             shapes = f"{pair[0].shape} and {pair[1].shape}"
             raise ArgumentError(f"input {name!r} needs times (K,) and values (K,), not {shapes}")
