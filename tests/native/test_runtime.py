@@ -189,24 +189,28 @@ print(max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(*found)))
 """
 
 
-_SOUND = ((LORENZ, "rk4"), (TIMED, "rk4"), (TIMED, "bosh3"))
-"""Fixed steps, and for the last model adaptive ones alone."""
+_SOUND = [("rk4", []), ("bosh3", [0.0, 1.0]), ("auto", [0.0])]
+_SOUND += [(method, [1.0]) for method in ("rodas4", "trbdf2", "radau_iia5")]
+"""Fixed steps, and of every family one that takes adaptive steps alone: with outputs within steps or not."""
 
 
-def test_kernels_stay_inside_their_arrays(tmp_path):
-    """Solve, adjoint, tangent and loss under the address and undefined-behaviour sanitizers."""
+@pytest.mark.parametrize(("method", "dense"), _SOUND)
+def test_kernels_stay_inside_their_arrays(method, dense, tmp_path):
+    """Every kernel, those of fits too, under the address and undefined-behaviour sanitizers."""
     command = ["gcc", "-print-file-name=libasan.so"]
     found = (
         subprocess.run(command, capture_output=True, text=True).stdout.strip() if shutil.which("gcc") else ""
     )
     if not os.path.isabs(found):
         pytest.skip("gcc's address sanitizer is not installed")
-    code = _SANITIZED.format(paths=[load(text, method).__file__ for text, method in _SOUND])
+    texts = (LORENZ, TIMED) if method == "rk4" else (TIMED,)
+    paths = [load(text, method).__file__ for text in texts]
+    code = _SANITIZED.format(paths=paths, dense=dense)
     variables = {
         **os.environ,
         "ODEC_CACHE_DIR": str(tmp_path),
         "CC": "gcc",
-        "ODEC_CFLAGS": "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all",
+        "ODEC_CFLAGS": "-O0 -g -fsanitize=address,undefined -fno-sanitize-recover=all",
         "LD_PRELOAD": found,
         "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0",
         "OMP_NUM_THREADS": "2",
@@ -217,6 +221,22 @@ def test_kernels_stay_inside_their_arrays(tmp_path):
 
 _SANITIZED = """
 import importlib.util, sys, torch
+
+def fit(model, p, t, data, weight, **steps):
+    coordinates = [(name, "none", 0.0, 0.0, 0.0, 1.0) for name in model.PARAMS]
+    more = {{}}
+    if model.INPUTS:
+        knots = torch.linspace(0.1, 0.8, 5, dtype=torch.float64)
+        more["series"] = [knots, model._linear(knots, knots), knots, model._cubic(knots, knots)]
+    problem = model.FusedFit(t, p, coordinates, data, weight, **steps, **more)
+    loss, gradient = problem.loss_gradient(p)
+    zeros = [0.0] * len(p)
+    rates = {{"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "count": 0, "failures": 0}}
+    start = {{"theta": p.tolist(), "gradient": gradient.tolist(), "loss": loss}}
+    losses = problem.adam({{**start, "m": zeros, "v": zeros, **rates}}, 5)
+    losses += problem.gauss_newton({{"theta": p.tolist()}}, 5)
+    assert all(loss < float("inf") for loss in losses)
+
 for number, path in enumerate({paths!r}):
     spec = importlib.util.spec_from_file_location(f"model{{number}}", path)
     model = importlib.util.module_from_spec(spec)
@@ -224,7 +244,7 @@ for number, path in enumerate({paths!r}):
     spec.loader.exec_module(model)
     torch.set_num_threads(2)
     model._SMALL_WORK = 0
-    for size, batched in ((1, False), (37, True)):
+    for size, batched in ((9, False), (37, True)):
         net = model.Model(engine="native", dt=0.05)
         t = torch.tensor([0.0, 0.3, 0.3, 0.9], dtype=torch.float64)
         n, m = len(model.STATES), len(model.PARAMS)
@@ -237,19 +257,25 @@ for number, path in enumerate({paths!r}):
             values = torch.rand(5, *([size] if batched else []), dtype=torch.float64)
             series = [[knots, model._linear(knots, values), knots, model._cubic(knots, values)]]
         w = torch.ones(4, size, n, dtype=torch.float64)
+        data = torch.zeros(4, n + len(model.OBSERVABLES), dtype=torch.float64)
         if hasattr(model, "native_solve_adaptive"):
-            control = (0.0, 0.0, float("inf"), 1000.0, 0.0, 1e-5, *[1e-7] * n)
-            model.native_solve_adaptive(t, x0, p, *series, control, None)
-            model.native_adjoint_adaptive(t, x0, p, *series, w, control, None, True)
-            model.native_tangent_adaptive(t, x0, p, *series, t, x0, p, *series, control, None)
-            model.native_observe_adaptive(t, x0, p, *series, control, None)
+            for dense in {dense}:
+                control = (0.0, 0.0, float("inf"), 1000.0, dense, 1e-5, *[1e-7] * n)
+                model.native_solve_adaptive(t, x0, p, *series, control, None)
+                model.native_adjoint_adaptive(t, x0, p, *series, w, control, None, True)
+                model.native_tangent_adaptive(t, x0, p, *series, t, x0, p, *series, control, None)
+                model.native_observe_adaptive(t, x0, p, *series, control, None)
+                model.loss_gradient_adaptive(t, x0, p, *series, data, data + 1, control, None)
+                if not batched:
+                    fit(model, p, t, data, data + 1, control=control)
             continue
         for clip in (None, 1.0):
             model.native_solve(t, x0, p, *series, 0.05, clip)
             model.native_adjoint(t, x0, p, *series, w, 0.05, clip, True)
             model.native_tangent(t, x0, p, *series, t, x0, p, *series, 0.05, clip)
-            data = torch.zeros(4, n + len(model.OBSERVABLES), dtype=torch.float64)
             model.loss_gradient(t, x0, p, *series, data, data + 1, 0.05, clip)
+        if not batched:
+            fit(model, p, t, data, data + 1, dt=0.05)
         if model.OBSERVABLES:
             model.native_observe(t, x0, p, *series, 0.05, None)
 print("clean")
