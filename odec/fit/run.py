@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
@@ -66,9 +67,8 @@ def fit(
         raise ArgumentError(str(error)) from error
     notes = [*remarks, *start.notes, *(saved.notes if saved else ())]
     asked = command or _command(options, subject, measured)
-    return _result(
-        subject, measured, columns, without_defaults(options), start, objective, trace, notes, asked
-    )
+    kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
+    return _result(subject, measured, columns, kept, start, objective, trace, notes, asked)
 
 
 def _optimizer(module: ModuleType, settings: Settings, objective: Objective) -> Optimizer:

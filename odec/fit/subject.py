@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -64,11 +64,12 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
     Raises ModelError for a model with errors, ArgumentError for options that come too late.
     """
     if isinstance(model, torch.nn.Module):
-        given = [name for name in _OF_THE_MODEL if getattr(options, name) is not None]
+        module, net = _home(model), cast(Any, model)
+        own = {"dtype": str(net.vector().dtype).removeprefix("torch.")}  # which a resumed fit says again
+        given = [name for name in _OF_THE_MODEL if getattr(options, name) not in (None, own.get(name))]
         if given:
             raise ArgumentError(f"{', '.join(given)}: to be set where the Model is made, not for its fit")
-        module = _home(model)
-        return Subject(model, module, None, module.__name__, _file_digest(module))
+        return Subject(net, module, None, module.__name__, _file_digest(module))
     if isinstance(model, ModuleType):
         if options.method is not None or options.engine is not None:
             raise ArgumentError(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fit_models import LYNX_HARE, LYNX_HARE_DATA
 
 import odec
@@ -146,6 +147,23 @@ def test_a_model_brings_its_own_adjoint() -> None:
         odec.fit(net, DATA, adjoint="discrete")
     made = odec.fit(module, DATA, rtol=1e-8, adjoint="continuous", epochs=0)
     assert made.net.adjoint == "continuous"
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_fit_of_a_model_is_taken_up_again(dtype: torch.dtype, tmp_path: Path) -> None:
+    module = odec.load(GROWTH, "tsit5")
+
+    def fitted(**options: Any) -> odec.fit.FitResult:
+        net = module.Model(rtol=1e-5, adjoint="continuous", dtype=dtype)
+        return odec.fit(net, DATA, optimizer="adam", **options)
+
+    whole = fitted(epochs=6)
+    fitted(epochs=3).save(tmp_path / "fit.json")
+    kept = json.loads((tmp_path / "fit.json").read_text())
+    assert kept["options"]["dtype"] == str(dtype).removeprefix("torch.")
+    assert fitted(resume=tmp_path / "fit.json", epochs=6).losses == whole.losses
+    with pytest.raises(ArgumentError, match="dtype: to be set where the Model is made"):
+        fitted(dtype="float32" if dtype == torch.float64 else "float64")
 
 
 @pytest.mark.filterwarnings("ignore:the continuous adjoint could not be solved")
