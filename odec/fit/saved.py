@@ -64,6 +64,8 @@ class Saved:
 
 def read_saved(path: str | Path) -> Saved:
     """A fit.json. Raises ArgumentError for anything else, OSError."""
+    if not isinstance(path, (str, Path)):
+        raise ArgumentError(f"resume is the path of a fit.json, not {path!r}")
     try:
         document = json.loads(Path(path).read_bytes())
     except ValueError:

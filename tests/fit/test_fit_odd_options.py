@@ -36,6 +36,7 @@ INPUTS = {"u": ([0.0, 2.0], [0.0, 0.1])}
         ({"inputs": {"u": (["a"], [0])}}, "the times of input 'u' must be a number, or an array of numbers"),
         ({"method": 3}, "unknown method 3; known: euler, "),
         ({"engine": 3}, "unknown engine 3; known: torch, native"),
+        ({"resume": 3}, "resume is the path of a fit.json, not 3"),
     ],
 )
 def test_a_fit(options: dict[str, Any], message: str) -> None:

@@ -63,3 +63,10 @@ def test_arrays_that_do_not_fit_never_reach_the_kernel(x0, p, told):
         module.loss_gradient(t, x0, p, data, data, 0.01)
     with pytest.raises(ValueError, match=text):
         module.sensitivities(t, x0, p, 0.01)
+
+
+def test_a_direct_call_without_times_is_told():
+    module = load(LORENZ, "tsit5")
+    none, x0, p = (torch.ones(shape, dtype=torch.float64) for shape in (0, 3, 3))
+    with pytest.raises(ValueError, match="t holds no time"):
+        module.native_solve_adaptive(none, x0, p, module.Model(**TOLERANCES).control, None)
