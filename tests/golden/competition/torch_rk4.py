@@ -448,12 +448,14 @@ class _Solve(torch.autograd.Function):
     def backward(ctx, w_xs, _):
         t, xs, kept, p = ctx.saved_tensors
         options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0])
-        if ctx.compiling or torch.is_grad_enabled() or _transformed():
+        if not ctx.compiling and _mapped(w_xs):
+            found = _over_batches(_Adjoint, t, xs, kept, p, w_xs, *options, False)
+        elif ctx.compiling or torch.is_grad_enabled() or _transformed():
             found = _Adjoint.apply(t, xs, kept, p, w_xs, *options, ctx.compiling)
         else:
             found = _adjoint(t, xs, kept, p, w_xs, *options)
         g_t, g_x0, g_p = found
-        g_t = g_t.flatten(1).sum(1) if g_t.dim() > 1 else g_t
+        g_t = g_t.sum(list(range(1, g_t.dim()))) if g_t.dim() > 1 else g_t
         return g_t, g_x0, g_p, None, None, None, None
 
     @staticmethod
@@ -461,7 +463,9 @@ class _Solve(torch.autograd.Function):
         t, x0, p = ctx.saved_tensors
         d_t, d_x0, d_p = (_or_zeros(*pair) for pair in ((d_t, t), (d_x0, x0), (d_p, p)))
         options = (ctx.dt, ctx.clip)
-        tangent = _Tangent.apply(t, x0, p, d_t, d_x0, d_p, *options)
+        given = (t, x0, p, d_t, d_x0, d_p, *options)
+        mapped = any(map(_mapped, given))
+        tangent = _over_batches(_Tangent, *given)[0] if mapped else _Tangent.apply(*given)
         return tangent, None
 
     @staticmethod
@@ -660,6 +664,23 @@ def _same_for_all(dim, what):
         raise ValueError(f"vmap over {what} is not possible: they are the same for a whole call")
 
 
+def _mapped(value):
+    """Whether the vmap within torch.autograd (vectorize=True, is_grads_batched=True) maps over a value."""
+    return isinstance(value, Tensor) and torch._C._functorch.is_legacy_batchedtensor(value)
+
+
+def _over_batches(function, *values):
+    """Apply a Function to what that vmap maps over: it knows no Function, but torch.func's knows ours."""
+    level = torch._C._vmapmode_increment_nesting() - 1
+    torch._C._vmapmode_decrement_nesting()
+    dims = tuple(0 if _mapped(value) else None for value in values)
+    values = [v if dim is None else torch._remove_batch_dim(v, level, 1, 0) for v, dim in zip(values, dims)]
+    found = torch.vmap(function.apply, in_dims=dims)(*values)
+    if isinstance(found, Tensor):  # a tangent, which must lie in memory as the states do
+        found = (found.movedim(-1, 2).contiguous().movedim(2, -1),)
+    return [torch._add_batch_dim(v, 0, level) for v in found]
+
+
 def _or_zeros(tangent, value):
     return torch.zeros_like(value) if tangent is None else tangent
 
@@ -713,6 +734,7 @@ class Failure:
 
     def __init__(self, batch, state, time, at_start, cause):
         self.batch, self.state, self.time, self.at_start, self.cause = batch, state, time, at_start, cause
+        self.of_slope = False
 
     def __str__(self):
         reason, advice = self._words()
@@ -721,12 +743,16 @@ class Failure:
     def _words(self):
         """What happened, and what to do where no parameter is the cause."""
         where = f" of trajectory {self.batch}" if self.batch else ""
+        if self.of_slope:
+            reason = f"the derivative of state {self.state}{where} is not finite at the start"
+            advice = "look for a division by zero or the like in its equation"
+            return f"{reason}, t = {self.time:.6g}", advice
         if self.at_start:
             return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}", ""
         reason = f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}"
         advice = (
             "try a smaller dt, a tolerance instead (--method tsit5 --rtol 1e-6), "
-            "a stiff method such as rodas5p, other parameters or the clip option"
+            "a stiff method such as rodas5p, other parameters or, in a fit, the clip option"
         )
         return reason, advice
 
@@ -760,6 +786,11 @@ class Status:
         xs = self._xs[(slice(None), *batch)]
         bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
         state, time = _first_bad(xs[bad]), float(self._t[bad])
+        steep = self._retake.steep(self._t[0], xs[0], batch) if bad > 0 and not cause else None
+        if steep is not None:
+            found = Failure(batch, STATES[steep], float(self._t[0]), True, cause)
+            found.of_slope = True
+            return found
         if bad > 0:
             found = self._retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch)
             state, time = found or (state, time)
@@ -782,6 +813,11 @@ class Retake:
         values = zip(PARAMS, p.tolist())
         wrong = [f"its parameter {name} is {value}" for name, value in values if not math.isfinite(value)]
         return wrong[0] if wrong else ""
+
+    def steep(self, t, x, batch):
+        """The first state whose derivative at a time is not finite, else None."""
+        dx = rhs(t, x, self._of(batch))
+        return None if bool(torch.isfinite(dx).all()) else _first_bad(dx)
 
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""
@@ -821,6 +857,42 @@ def _unbound(net, names):
     return held[names[0]][0](_columns(*(held[name].original for name in names)))
 
 
+def _real(value, like, name):
+    """Numbers as a tensor of the dtype and on the device of `like`; tensors in lists keep their gradients.
+
+    Raises ValueError for what holds no real numbers.
+    """
+    if isinstance(value, Tensor) and value.dtype == like.dtype and value.device == like.device:
+        return value
+    if isinstance(value, Tensor) and not value.is_complex():
+        return value.to(like.device, like.dtype)
+    kind = getattr(value, "dtype", None)
+    if "complex" in str(kind):
+        parts = "take .real, or write real and imaginary parts as states or parameters of their own"
+        raise ValueError(f"{name} must be real, not {kind}: {parts}")
+    items = [_real(item, like, name) for item in value] if _holds_tensors(value) else None
+    if getattr(kind, "kind", "?") in "biuf" and not _readable(value):
+        value = value.tolist()
+    try:
+        if items is not None:
+            return torch.stack(items)
+        return torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        told = repr(value) if len(repr(value)) < 60 else f"this {type(value).__name__}"
+        wanted = "a tensor, an array or lists of real numbers, with rows of one length"
+        raise ValueError(f"{name} must be {wanted}, not {told}") from None
+
+
+def _holds_tensors(value):
+    """Whether a list, or a list in it, has tensors in it."""
+    return isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) or _holds_tensors(v) for v in value)
+
+
+def _readable(array):
+    """Whether torch reads an array as it is: not one that runs backwards, or of foreign byte order."""
+    return min(getattr(array, "strides", ()), default=0) >= 0 and getattr(array.dtype, "isnative", True)
+
+
 class Model(nn.Module):
     """competition: x = Model()(t) gives the states (T, *batch, 2) at the times t (T,).
 
@@ -854,6 +926,8 @@ class Model(nn.Module):
         device: torch.device | str | None = None,
     ):
         super().__init__()
+        if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ValueError(f"dtype must be torch.float64, torch.float32 or the like, not {dtype!r}")
         if dt is None or not dt > 0:
             raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
         if clip is not None and not clip > 0:
@@ -899,14 +973,14 @@ class Model(nn.Module):
         Raises ValueError for arguments that do not fit.
         """
         p = self._vector(params)
-        t = torch.as_tensor(t, dtype=p.dtype, device=p.device)
+        t = _real(t, p, "t")
         if t.dim() != 1:
             raise ValueError(f"t must be a vector of times, not of shape {tuple(t.shape)}")
         if len(t) == 0:
             raise ValueError("t holds no time")
         if x0 is None:
             x0 = initial(t[0], p)
-        x0 = torch.as_tensor(x0, dtype=p.dtype, device=p.device)
+        x0 = _real(x0, p, "x0")
         if x0.dim() == 0 or x0.shape[-1] != 2:
             raise ValueError(f"x0 must be (*batch, 2), a column for each of STATES, not {tuple(x0.shape)}")
         batch = _common_shape(x0.shape[:-1], p.shape[:-1])
@@ -950,7 +1024,10 @@ class Model(nn.Module):
     ) -> Tensor:
         """The observables (T, *batch, 1) of the states x (T, *batch, 2) at the times t (T,)."""
         p = self._vector(params)
-        t = torch.as_tensor(t, dtype=p.dtype, device=p.device)
+        t, x = _real(t, p, "t"), _real(x, p, "x")
+        if t.dim() != 1 or x.dim() < 2 or (len(x), x.shape[-1]) != (len(t), 2):
+            shapes = f"{tuple(t.shape)} and {tuple(x.shape)}"
+            raise ValueError(f"observe needs times t (T,) and states x (T, *batch, 2), not {shapes}")
         return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p)
 
     @property
@@ -963,7 +1040,12 @@ class Model(nn.Module):
         return self._vector(params)
 
     def _vector(self, params):
-        if not params:
+        if params is None:
+            return self._natural()
+        if not hasattr(params, "items"):
+            kind = type(params).__name__
+            raise ValueError(f"params must be values by name, like dict(k=0.5), not a {kind}")
+        if not len(params):
             return self._natural()
         unknown = [name for name in params if name not in PARAMS]
         if unknown:
@@ -973,7 +1055,7 @@ class Model(nn.Module):
         own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
         like = own[PARAMS[0]] if own else self.r1
         for name, value in params.items():
-            own[name] = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+            own[name] = _real(value, like, name)
         return _columns(*(own[name] for name in PARAMS))
 
     def _natural(self):

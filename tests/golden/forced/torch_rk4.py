@@ -603,12 +603,14 @@ class _Solve(torch.autograd.Function):
     def backward(ctx, w_xs, _):
         t, xs, kept, p, *series = ctx.saved_tensors
         options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0])
-        if ctx.compiling or torch.is_grad_enabled() or _transformed():
+        if not ctx.compiling and _mapped(w_xs):
+            found = _over_batches(_Adjoint, t, xs, kept, p, w_xs, *options, False, *series)
+        elif ctx.compiling or torch.is_grad_enabled() or _transformed():
             found = _Adjoint.apply(t, xs, kept, p, w_xs, *options, ctx.compiling, *series)
         else:
             found = _adjoint(t, xs, kept, p, series, w_xs, *options)
         g_t, g_x0, g_p, *g_series = found
-        g_t = g_t.flatten(1).sum(1) if g_t.dim() > 1 else g_t
+        g_t = g_t.sum(list(range(1, g_t.dim()))) if g_t.dim() > 1 else g_t
         return g_t, g_x0, g_p, None, None, None, None, *_interleaved(g_series)
 
     @staticmethod
@@ -617,7 +619,9 @@ class _Solve(torch.autograd.Function):
         d_t, d_x0, d_p = (_or_zeros(*pair) for pair in ((d_t, t), (d_x0, x0), (d_p, p)))
         d_series = [s if i % 2 == 0 else _or_zeros(d, s) for i, (d, s) in enumerate(zip(d_series, series))]
         options = (ctx.dt, ctx.clip)
-        tangent = _Tangent.apply(t, x0, p, d_t, d_x0, d_p, *options, *series, *d_series)
+        given = (t, x0, p, d_t, d_x0, d_p, *options, *series, *d_series)
+        mapped = any(map(_mapped, given))
+        tangent = _over_batches(_Tangent, *given)[0] if mapped else _Tangent.apply(*given)
         return tangent, None
 
     @staticmethod
@@ -714,10 +718,11 @@ class _Tangent(torch.autograd.Function):
         if in_dims[3] is not None:
             d_t = d_t.movedim(in_dims[3], 1)
             d_t = d_t.reshape(*d_t.shape[:2], *[1] * (batch - d_t.dim() + 2), *d_t.shape[2:])
-        half = len(series) // 2
+        dims, half = in_dims[8:], len(series) // 2
+        mapped = any(dim is not None for dim in dims)  # of tangents and their values: then both take the axis
         series = (
-            *_fold_series(series[:half], in_dims[8 : 8 + half], batch, size),
-            *_fold_series(series[half:], in_dims[8 + half :], batch, size),
+            *_fold_series(series[:half], dims[:half], batch, size, mapped),
+            *_fold_series(series[half:], dims[half:], batch, size, mapped),
         )
         return _Tangent.apply(t, x0, p, d_t, d_x0, d_p, dt, clip, *series), 1
 
@@ -833,6 +838,23 @@ def _same_for_all(dim, what):
         raise ValueError(f"vmap over {what} is not possible: they are the same for a whole call")
 
 
+def _mapped(value):
+    """Whether the vmap within torch.autograd (vectorize=True, is_grads_batched=True) maps over a value."""
+    return isinstance(value, Tensor) and torch._C._functorch.is_legacy_batchedtensor(value)
+
+
+def _over_batches(function, *values):
+    """Apply a Function to what that vmap maps over: it knows no Function, but torch.func's knows ours."""
+    level = torch._C._vmapmode_increment_nesting() - 1
+    torch._C._vmapmode_decrement_nesting()
+    dims = tuple(0 if _mapped(value) else None for value in values)
+    values = [v if dim is None else torch._remove_batch_dim(v, level, 1, 0) for v, dim in zip(values, dims)]
+    found = torch.vmap(function.apply, in_dims=dims)(*values)
+    if isinstance(found, Tensor):  # a tangent, which must lie in memory as the states do
+        found = (found.movedim(-1, 2).contiguous().movedim(2, -1),)
+    return [torch._add_batch_dim(v, 0, level) for v in found]
+
+
 def _or_zeros(tangent, value):
     return torch.zeros_like(value) if tangent is None else tangent
 
@@ -908,6 +930,7 @@ class Failure:
 
     def __init__(self, batch, state, time, at_start, cause):
         self.batch, self.state, self.time, self.at_start, self.cause = batch, state, time, at_start, cause
+        self.of_slope = False
 
     def __str__(self):
         reason, advice = self._words()
@@ -916,12 +939,16 @@ class Failure:
     def _words(self):
         """What happened, and what to do where no parameter or input is the cause."""
         where = f" of trajectory {self.batch}" if self.batch else ""
+        if self.of_slope:
+            reason = f"the derivative of state {self.state}{where} is not finite at the start"
+            advice = "look for a division by zero or the like in its equation"
+            return f"{reason}, t = {self.time:.6g}", advice
         if self.at_start:
             return f"state {self.state}{where} is not finite at the start, t = {self.time:.6g}", ""
         reason = f"state {self.state}{where} left the finite numbers in the step to t = {self.time:.6g}"
         advice = (
             "try a smaller dt, a tolerance instead (--method tsit5 --rtol 1e-6), "
-            "a stiff method such as rodas5p, other parameters or the clip option"
+            "a stiff method such as rodas5p, other parameters or, in a fit, the clip option"
         )
         return reason, advice
 
@@ -955,6 +982,11 @@ class Status:
         xs = self._xs[(slice(None), *batch)]
         bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
         state, time = _first_bad(xs[bad]), float(self._t[bad])
+        steep = self._retake.steep(self._t[0], xs[0], batch) if bad > 0 and not cause else None
+        if steep is not None:
+            found = Failure(batch, STATES[steep], float(self._t[0]), True, cause)
+            found.of_slope = True
+            return found
         if bad > 0:
             found = self._retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch)
             state, time = found or (state, time)
@@ -985,6 +1017,12 @@ class Retake:
         broken = [name for name, c in pieces if bool((c - c != 0).any())]
         wrong += [f"its input {name} is not finite throughout" for name in broken]
         return wrong[0] if wrong else ""
+
+    def steep(self, t, x, batch):
+        """The first state whose derivative at a time is not finite, else None."""
+        p, series = self._of(batch)
+        dx = rhs(t, x, p, Series(series)(t))
+        return None if bool(torch.isfinite(dx).all()) else _first_bad(dx)
 
     def locate(self, t, x, batch):
         """The state and the time of the first step to a number that is not finite, else None."""
@@ -1046,6 +1084,42 @@ class Between(nn.Module):
         return torch.logit((value - self.lower) / (self.upper - self.lower))
 
 
+def _real(value, like, name):
+    """Numbers as a tensor of the dtype and on the device of `like`; tensors in lists keep their gradients.
+
+    Raises ValueError for what holds no real numbers.
+    """
+    if isinstance(value, Tensor) and value.dtype == like.dtype and value.device == like.device:
+        return value
+    if isinstance(value, Tensor) and not value.is_complex():
+        return value.to(like.device, like.dtype)
+    kind = getattr(value, "dtype", None)
+    if "complex" in str(kind):
+        parts = "take .real, or write real and imaginary parts as states or parameters of their own"
+        raise ValueError(f"{name} must be real, not {kind}: {parts}")
+    items = [_real(item, like, name) for item in value] if _holds_tensors(value) else None
+    if getattr(kind, "kind", "?") in "biuf" and not _readable(value):
+        value = value.tolist()
+    try:
+        if items is not None:
+            return torch.stack(items)
+        return torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        told = repr(value) if len(repr(value)) < 60 else f"this {type(value).__name__}"
+        wanted = "a tensor, an array or lists of real numbers, with rows of one length"
+        raise ValueError(f"{name} must be {wanted}, not {told}") from None
+
+
+def _holds_tensors(value):
+    """Whether a list, or a list in it, has tensors in it."""
+    return isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) or _holds_tensors(v) for v in value)
+
+
+def _readable(array):
+    """Whether torch reads an array as it is: not one that runs backwards, or of foreign byte order."""
+    return min(getattr(array, "strides", ()), default=0) >= 0 and getattr(array.dtype, "isnative", True)
+
+
 class Model(nn.Module):
     """forced: x = Model()(t) gives the states (T, *batch, 2) at the times t (T,).
 
@@ -1077,6 +1151,8 @@ class Model(nn.Module):
         device: torch.device | str | None = None,
     ):
         super().__init__()
+        if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ValueError(f"dtype must be torch.float64, torch.float32 or the like, not {dtype!r}")
         if dt is None or not dt > 0:
             raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
         if clip is not None and not clip > 0:
@@ -1119,7 +1195,7 @@ class Model(nn.Module):
         Raises ValueError for arguments that do not fit.
         """
         p = self._vector(params)
-        t = torch.as_tensor(t, dtype=p.dtype, device=p.device)
+        t = _real(t, p, "t")
         if t.dim() != 1:
             raise ValueError(f"t must be a vector of times, not of shape {tuple(t.shape)}")
         if len(t) == 0:
@@ -1127,7 +1203,7 @@ class Model(nn.Module):
         series = self._series(inputs, p)
         if x0 is None:
             x0 = initial(t[0], p)
-        x0 = torch.as_tensor(x0, dtype=p.dtype, device=p.device)
+        x0 = _real(x0, p, "x0")
         if x0.dim() == 0 or x0.shape[-1] != 2:
             raise ValueError(f"x0 must be (*batch, 2), a column for each of STATES, not {tuple(x0.shape)}")
         batch = _common_shape(x0.shape[:-1], p.shape[:-1], *(c.shape[2:] for c in series[1::2]))
@@ -1172,7 +1248,10 @@ class Model(nn.Module):
     ) -> Tensor:
         """The observables (T, *batch, 2) of the states x (T, *batch, 2) at the times t (T,)."""
         p = self._vector(params)
-        t = torch.as_tensor(t, dtype=p.dtype, device=p.device)
+        t, x = _real(t, p, "t"), _real(x, p, "x")
+        if t.dim() != 1 or x.dim() < 2 or (len(x), x.shape[-1]) != (len(t), 2):
+            shapes = f"{tuple(t.shape)} and {tuple(x.shape)}"
+            raise ValueError(f"observe needs times t (T,) and states x (T, *batch, 2), not {shapes}")
         u = Series(self._series(inputs, p))
         values = torch.stack([u(time).expand(*x.shape[1:-1], 3) for time in t])
         return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p, values)
@@ -1187,7 +1266,12 @@ class Model(nn.Module):
         return self._vector(params)
 
     def _vector(self, params):
-        if not params:
+        if params is None:
+            return self._natural()
+        if not hasattr(params, "items"):
+            kind = type(params).__name__
+            raise ValueError(f"params must be values by name, like dict(k=0.5), not a {kind}")
+        if not len(params):
             return self._natural()
         unknown = [name for name in params if name not in PARAMS]
         if unknown:
@@ -1197,7 +1281,7 @@ class Model(nn.Module):
         own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
         like = own[PARAMS[0]] if own else self.k
         for name, value in params.items():
-            own[name] = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+            own[name] = _real(value, like, name)
         return _columns(*(own[name] for name in PARAMS))
 
     def _natural(self):
@@ -1206,6 +1290,8 @@ class Model(nn.Module):
         return _columns(*(getattr(self, name) for name in names))
 
     def _series(self, inputs, p):
+        if not (inputs is None or hasattr(inputs, "items")):
+            raise ValueError(f"inputs must be (times, values) by name, not a {type(inputs).__name__}")
         given = dict(inputs or {})
         missing = [name for name in INPUTS if name not in given]
         unknown = [name for name in given if name not in INPUTS]
@@ -1214,17 +1300,21 @@ class Model(nn.Module):
             wanted = ", ".join(f"{name!r}: (times, values)" for name in INPUTS)
             raise ValueError(f"{problem}; give inputs={{{wanted}}}")
         series = []
-        times, values = self._samples("u", *given["u"], p)
+        times, values = self._samples("u", given["u"], p)
         series += [times, _linear(times, values)]
-        times, values = self._samples("v", *given["v"], p)
+        times, values = self._samples("v", given["v"], p)
         series += [times, _cubic(times, values)]
-        times, values = self._samples("w", *given["w"], p)
+        times, values = self._samples("w", given["w"], p)
         series += [times, _hold(times, values)]
         return series
 
-    def _samples(self, name, times, values, p):
-        times = torch.as_tensor(times, dtype=p.dtype, device=p.device)
-        values = torch.as_tensor(values, dtype=p.dtype, device=p.device)
+    def _samples(self, name, samples, p):
+        try:
+            times, values = samples
+        except (TypeError, ValueError):
+            raise ValueError(f"input {name!r} needs a pair, (times, values), not {samples!r:.60}") from None
+        times = _real(times, p, f"the times of input {name!r}")
+        values = _real(values, p, f"input {name!r}")
         if times.requires_grad:
             raise ValueError(f"the times of input {name!r} are not differentiable; detach them")
         if times.dim() != 1 or len(times) == 0 or values.dim() == 0 or len(values) != len(times):
