@@ -250,7 +250,7 @@ def test_steps_that_blow_up(engine):
     )
     assert fix == (
         "try a smaller dt, a tolerance instead (rtol=1e-6, or --rtol 1e-6), a stiff method such as rodas5p, "
-        "other parameters or the clip option"
+        "other parameters or, in a fit, the clip option"
     )
     (failure,) = net.status.failures
     assert 15 < failure.time < 30

@@ -188,7 +188,7 @@ def test_status_of_trajectories_that_leave_the_finite_numbers(adjoint):
     assert str(first) == (
         f"state x of trajectory (0, 1) left the finite numbers in the step to t = {first.time:.6g}; "
         "try a smaller dt, a tolerance instead (--method tsit5 --rtol 1e-6), a stiff method such as rodas5p, "
-        "other parameters or the clip option"
+        "other parameters or, in a fit, the clip option"
     )
     assert str(second) == "state y of trajectory (1, 1) is not finite at the start, t = 0"
     assert str(status) == f"2 of 4 trajectories failed: {first}; {second}"
