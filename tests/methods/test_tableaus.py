@@ -110,6 +110,7 @@ def test_an_unknown_method_is_named_with_those_known():
 
 
 def test_the_page_of_methods_is_in_sync():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m odec.methods.page > docs/methods.md"
+    text = page()
+    assert PAGE.read_text(encoding="utf-8") == text, "run: python -m odec.methods.page > docs/methods.md"
     for name in METHODS:
-        assert f"| `{name}` |" in page()
+        assert f"| `{name}` |" in text
