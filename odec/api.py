@@ -234,21 +234,15 @@ def simulate(
         chosen, extra = output_times(system, t0=t0, t1=t1, step=step), 0
     else:
         chosen, extra = from_start(system, time_list(times), t0)
+    steps = {"dt": dt, "rtol": rtol, "atol": atol, "min_step": min_step, "max_step": max_step}
+    steps |= {"max_steps": max_steps, "dense_output": dense_output}
     adaptive = rtol is not None or atol is not None
     module = load(system, choose_method(system, method, adaptive=adaptive), engine)
     result = run_module(
         system,
         module,
         chosen,
-        steps={
-            "dt": dt,
-            "rtol": rtol,
-            "atol": atol,
-            "min_step": min_step,
-            "max_step": max_step,
-            "max_steps": max_steps,
-            "dense_output": dense_output,
-        },
+        steps=steps,
         params=params or {},
         init=init or {},
         inputs=inputs or {},
