@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from odec.diagnostics import Span
 
 Shape = tuple[int, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,26 @@ def symbols(expr: Expr) -> Iterator[Symbol]:
             yield node
         elif isinstance(node, Op):
             stack.extend(reversed(node.args))
+
+
+def fold(expr: Expr, leaf: Callable[[Number | Symbol], T], combine: Callable[[Op, tuple[T, ...]], T]) -> T:
+    """The value of an expression from the leaves up, arguments from left to right; depth costs no stack."""
+    if not isinstance(expr, Op):
+        return leaf(expr)
+    frames: list[tuple[Op, list[T]]] = [(expr, [])]
+    while True:
+        node, done = frames[-1]
+        for arg in node.args[len(done) :]:
+            if isinstance(arg, Op):
+                frames.append((arg, []))
+                break
+            done.append(leaf(arg))
+        else:
+            frames.pop()
+            value = combine(node, tuple(done))
+            if not frames:
+                return value
+            frames[-1][1].append(value)
 
 
 def substitute(expr: Expr, env: Mapping[str, Expr]) -> Expr:

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from decimal import Decimal, InvalidOperation, localcontext
 
-from odec.passes.walk import fold
-from odec.tree import Expr, Number, Op, Symbol, number
+from odec.tree import Expr, Number, Op, Symbol, fold, number
 
 LEAVES = ("number", "symbol")
 

@@ -21,8 +21,8 @@ from dataclasses import replace
 
 from odec.passes.graph import Graph
 from odec.passes.lower import Definition, Names, needed
-from odec.passes.walk import contains, count_operations, fold, keep, reaches
-from odec.tree import Expr, Number, Op, Symbol, number, symbols
+from odec.passes.walk import contains, count_operations, keep, reaches
+from odec.tree import Expr, Number, Op, Symbol, fold, number, symbols
 
 Conjunction = frozenset[tuple[int, bool]]
 Condition = frozenset[Conjunction]

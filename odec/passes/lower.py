@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from odec.diagnostics import Diagnostic, ModelError, Span
-from odec.passes.walk import fold, keep, topological
+from odec.passes.walk import keep, topological
 from odec.system import Equation, Function, System, derivative_name
-from odec.tree import Expr, Op, Symbol, substitute, symbols
+from odec.tree import Expr, Op, Symbol, fold, substitute, symbols
 
 MAX_NODES = 200_000
 MAX_DEPTH = 200

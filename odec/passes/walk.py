@@ -1,34 +1,13 @@
-"""Walking expressions without recursion: folds, operation counts, stable topological order."""
+"""Walking expressions without recursion: operation counts, stable topological order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from odec.tree import Expr, Number, Op, Symbol
+from odec.tree import Expr, Op
 
-T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
-
-
-def fold(expr: Expr, leaf: Callable[[Number | Symbol], T], combine: Callable[[Op, tuple[T, ...]], T]) -> T:
-    """The value of an expression from the leaves up, arguments from left to right; depth costs no stack."""
-    if not isinstance(expr, Op):
-        return leaf(expr)
-    frames: list[tuple[Op, list[T]]] = [(expr, [])]
-    while True:
-        node, done = frames[-1]
-        for arg in node.args[len(done) :]:
-            if isinstance(arg, Op):
-                frames.append((arg, []))
-                break
-            done.append(leaf(arg))
-        else:
-            frames.pop()
-            value = combine(node, tuple(done))
-            if not frames:
-                return value
-            frames[-1][1].append(value)
 
 
 def keep(node: Op, args: tuple[Expr, ...]) -> Expr:

@@ -1,0 +1,152 @@
+"""Where the formulas of a model switch: conditions, and functions that jump or bend at a point.
+
+A condition of `if`, heaviside, sign, floor, ceil and mod jump; abs, min, max, clip and relu bend. What
+decides is followed through intermediates and the model's functions to the time, states, inputs and parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from odec.diagnostics import Span
+from odec.lang.graph import order
+from odec.lang.structure import dependencies
+from odec.system import System, derivative_name
+from odec.tree import OPERATIONS, Expr, Number, Op, Symbol, fold
+
+_STEPS = frozenset({"heaviside", "sign", "floor", "ceil"})
+_BENDS = frozenset({"abs", "min", "max", "clip", "relu"})
+
+_Names = frozenset[str]
+_NOTHING: _Names = frozenset()
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A place in a formula whose value jumps (or only its slope) where something crosses a threshold.
+
+    names: what decides, as names of the time, states, inputs and parameters.
+    """
+
+    span: Span | None
+    names: frozenset[str]
+    jumps: bool
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Of an expression: the names it depends on, those that a derivative sees, and its switches."""
+
+    names: _Names = _NOTHING
+    smooth: _Names = _NOTHING
+    switches: frozenset[Switch] = frozenset()
+
+
+def switches(system: System) -> tuple[Switch, ...]:
+    """What switches in the equations, in source order; conditions of constants alone do not."""
+    found = _definitions(system)
+    each = (_of(equation.expr, found).switches for equation in system.equations)
+    return _in_order(frozenset().union(*each))
+
+
+def switches_in_time(system: System) -> tuple[Switch, ...]:
+    """Those that are decided without a state: by the time or inputs, beside parameters."""
+    states, moving = _states(system), {system.time, *(item.name for item in system.inputs)}
+    return tuple(s for s in switches(system) if s.names & moving and not s.names & states)
+
+
+def switches_in_states(system: System) -> tuple[Switch, ...]:
+    """Those whose instant depends on the solution."""
+    states = _states(system)
+    return tuple(s for s in switches(system) if s.names & states)
+
+
+def params_only_in_conditions(system: System) -> dict[str, tuple[Switch, ...]]:
+    """Parameters that no derivative sees, though a value depends on them; with what they decide.
+
+    By the equations, initial values and observables together. In source order.
+    """
+    found = _definitions(system)
+    parts = (system.equations, system.initials, system.observables)
+    whole = _together(_of(part.expr, found) for definitions in parts for part in definitions)
+    hidden = [p.name for p in system.params if p.name in whole.names - whole.smooth]
+    return {name: _in_order(s for s in whole.switches if name in s.names) for name in hidden}
+
+
+def _states(system: System) -> set[str]:
+    return {derivative_name(e.state, k) for e in system.equations for k in range(e.order)}
+
+
+def _in_order(found: Iterable[Switch]) -> tuple[Switch, ...]:
+    return tuple(sorted(found, key=lambda s: (s.span.start if s.span else -1, s.jumps, sorted(s.names))))
+
+
+def _together(parts: Iterable[_Found]) -> _Found:
+    each = list(parts)
+    return _Found(
+        _NOTHING.union(*(p.names for p in each)),
+        _NOTHING.union(*(p.smooth for p in each)),
+        frozenset().union(*(p.switches for p in each)),
+    )
+
+
+@dataclass(frozen=True)
+class _Definitions:
+    """What is known of each name, the functions' arguments and bodies, and what calls were found to be."""
+
+    known: dict[str, _Found]
+    functions: dict[str, tuple[tuple[str, ...], Expr]]
+    calls: dict[tuple[str, tuple[_Found, ...]], _Found]
+
+
+def _definitions(system: System) -> _Definitions:
+    functions = {f.name: (f.args, f.body) for f in system.functions}
+    known = {const.name: _Found() for const in system.consts}
+    exprs = {item.name: item.expr for item in system.intermediates}
+    found = _Definitions(known, functions, {})
+    for name in order(dependencies(system)):
+        if name in exprs:
+            known[name] = _of(exprs[name], found)
+    return found
+
+
+def _of(expr: Expr, definitions: _Definitions) -> _Found:
+    """What an expression depends on and where it switches."""
+
+    def leaf(node: Number | Symbol) -> _Found:
+        if isinstance(node, Number):
+            return _Found()
+        own = frozenset({node.name})
+        return definitions.known.get(node.name) or _Found(own, own)
+
+    def combine(node: Op, args: tuple[_Found, ...]) -> _Found:
+        if node.op.startswith("call:"):
+            return _call(node.op.removeprefix("call:"), args, definitions)
+        return _combined(node, args)
+
+    return fold(expr, leaf, combine)
+
+
+def _call(name: str, args: tuple[_Found, ...], definitions: _Definitions) -> _Found:
+    found = definitions.calls.get((name, args))
+    if found is None:
+        names, body = definitions.functions[name]
+        given = replace(definitions, known=definitions.known | dict(zip(names, args, strict=True)))
+        found = definitions.calls[name, args] = _of(body, given)
+    return found
+
+
+def _combined(node: Op, args: tuple[_Found, ...]) -> _Found:
+    whole = _together(args)
+    kind = OPERATIONS[node.op].kind
+    smooth, own = whole.smooth, _NOTHING
+    jumps = kind == "compare" or node.op in _STEPS
+    if jumps:
+        smooth, own = _NOTHING, whole.names
+    elif node.op in _BENDS or node.op == "mod":
+        own, jumps = whole.names, node.op == "mod"
+    elif kind == "select":
+        smooth = args[1].smooth | args[2].smooth
+    here = frozenset({Switch(node.span, own, jumps)} if own else ())
+    return _Found(whole.names, smooth, whole.switches | here)
