@@ -1,7 +1,7 @@
 """Where the formulas of a model switch: conditions, and functions that jump or bend at a point.
 
 A condition of `if`, heaviside, sign, floor, ceil and mod jump; abs, min, max, clip and relu bend. What
-decides is followed through intermediates and the model's functions to the time, states, inputs and parameters.
+decides is followed through intermediates and functions to the time, states, inputs and parameters.
 """
 
 from __future__ import annotations
