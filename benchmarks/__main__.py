@@ -29,7 +29,7 @@ SIDE_BY_SIDE = (
     "transcendental",
     "ring_oscillator",
 )
-OTHERS = ("w5_precision", "work_precision", "gradient", "compile_time")
+OTHERS = ("w5_precision", "work_precision", "gradient", "compile_time", "startup")
 ON_GPU = ("gpu_ensemble", "gpu_adaptive")
 LONGEST = 1200
 """Seconds after which a workload is stopped, and taken again without the contender at work then."""

@@ -41,9 +41,13 @@ def main(folder: Path = RESULTS) -> str:
     for name, kept in found:
         for title, own, peer in _compared(kept):
             lines.append(_row(f"[{kept['title'].partition(':')[0]}]({name}.md), {title}", own, peer))
-    rest = [f"[{name}]({name}.md)" for name in ("compile_time",) if (folder / f"{name}.md").exists()]
+    rest = {
+        "compile_time": "Seconds to compile a model, against its size",
+        "startup": "How soon odec answers",
+    }
     parts = ["# The results in short", TEXT, "\n".join(lines), _runs(found)]
-    parts += [f"Seconds to compile a model, against its size: {', '.join(rest)}."] if rest else []
+    there = [(name, what) for name, what in rest.items() if (folder / f"{name}.md").exists()]
+    parts += [f"{what}: [{name}]({name}.md)." for name, what in there]
     text = "\n\n".join(parts) + "\n"
     (folder / "README.md").write_text(text)
     return text

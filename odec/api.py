@@ -177,8 +177,8 @@ def choose_engine(engine: str, method: str) -> str:
 
     Raises ArgumentError for an unknown engine.
     """
+    from odec.backends import ENGINES
     from odec.methods import MAP, get
-    from odec.render import ENGINES
 
     able = ENGINES if method == MAP else get(method).engines
     if engine == "auto":

@@ -8,14 +8,13 @@ from typing import cast
 
 import jinja2
 
+from odec.backends import ENGINES
 from odec.backends import native as native_backend
 from odec.backends import torch as torch_backend
 from odec.backends.job import Job
 from odec.errors import ArgumentError
 from odec.methods import MAP, METHODS, Auto, Method, Tableau, get
 from odec.passes.program import Programs
-
-ENGINES = ("torch", "native")
 
 
 @functools.cache

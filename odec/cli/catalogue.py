@@ -143,7 +143,7 @@ def _transforms() -> str:
 
 
 def _engines() -> str:
-    from odec.render import ENGINES
+    from odec.backends import ENGINES
 
     words = {
         "torch": "plain tensor code on any device; the reference",

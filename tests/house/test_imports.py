@@ -190,3 +190,26 @@ def test_compiling_needs_no_torch_and_no_sympy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert not set(done.stdout.split()) & {"torch", "sympy", "matplotlib"}
+
+
+TRACED = """
+import importlib.util, sys, torch, odec
+text = "param k = 0.5 in (0, inf)\\ninit x = 2\\ndx/dt = -k*x\\nrun t = 0 .. 1 step 0.5\\n"
+modules = [odec.load(text, method=method, engine="torch") for method in ("euler", "heun2")]
+net, t = modules[0].Model(), torch.tensor([0.0, 1.0])
+net(t).sum().backward()
+odec.simulate(text, engine="torch")
+odec.fit(text, {"t": [0.0, 1.0, 2.0], "x": [2.0, 1.0, 0.5]}, engine="torch")
+assert importlib.util.find_spec("torch._dynamo")
+assert not {"torch._dynamo", "sympy"} & set(sys.modules)
+import torch._dynamo
+modules.append(odec.load(text, method="rk4", engine="torch"))
+allowed = torch._dynamo.trace_rules.lookup_callable
+assert {allowed(m._apply_solve).__name__ for m in modules} == {"TorchInGraphFunctionVariable"}
+assert not any(type(finder).__module__ == m.__name__ for m in modules for finder in sys.meta_path)
+"""
+
+
+def test_the_tracer_is_told_when_it_comes_and_not_before() -> None:
+    """torch._dynamo and SymPy take longer to import than all the rest; each module waits for them alone."""
+    subprocess.run([sys.executable, "-W", "error::FutureWarning", "-c", TRACED], check=True, cwd=ROOT)
