@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Real
 from types import ModuleType
@@ -25,7 +25,8 @@ MAX_OUTPUTS = 10_000_000
 class Simulation:
     """A run's numbers. times: (T,); states: (T, *batch, n); observables: (T, *batch, n_obs).
 
-    status: what the generated module says of the call, per trajectory.
+    status: what the generated module says of the call, per trajectory. inputs: for each input the times (K,)
+    and values (K,) or (K, *batch) that it was given.
     """
 
     time_name: str
@@ -35,6 +36,7 @@ class Simulation:
     states: np.ndarray
     observables: np.ndarray
     status: Any
+    inputs: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column by the name of the time, a state or an observable. Raises KeyError."""
@@ -181,6 +183,10 @@ def run_module(
         x.numpy(),
         y.numpy(),
         net.status,
+        {
+            name: (real_numbers(pair[0], name), real_numbers(pair[1], name))
+            for name, pair in (inputs if system.inputs else {}).items()
+        },
     )
 
 

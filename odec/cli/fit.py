@@ -15,7 +15,6 @@ from odec.cli.support import (
     OK,
     STANDARD,
     assignments,
-    check_picture,
     check_target,
     examples,
     finite,
@@ -25,12 +24,14 @@ from odec.cli.support import (
     say_warning,
     step_values,
     tolerances,
+    view_of,
     write_stdout,
 )
 from odec.cli.types import (
     FILE,
     MODEL,
     STEPS,
+    VIEW,
     adjoint_options,
     dtype_option,
     engine_option,
@@ -38,11 +39,13 @@ from odec.cli.types import (
     method_option,
     set_option,
     step_options,
+    view_options,
 )
 from odec.errors import ArgumentError, warned_once
 
 if TYPE_CHECKING:
     from odec.fit import FitResult
+    from odec.plot import View
 
 
 @click.command(
@@ -60,7 +63,7 @@ if TYPE_CHECKING:
 @click.argument("data", type=FILE)
 @click.option("-o", "--out", type=FILE, metavar="DIR|FILE", default=".", show_default=True,
               help="Directory for fit.json and fit.ode, or NAME.json to name both.")  # fmt: skip
-@click.option("--plot", type=FILE, metavar="FILE", help="Draw data and curves to FILE.png, .svg or .pdf.")
+@view_options
 @click.option("--optimizer", type=click.Choice(["lbfgs", "adam", "gauss-newton"]), help="Default: lbfgs.")
 @click.option("--lr", metavar="RATE", help="Learning rate of adam.")
 @click.option("--epochs", type=click.IntRange(min=0), metavar="N", help="The most steps of the optimizer.")
@@ -97,12 +100,11 @@ def fit(
 
     A blank is not measured; repeated times are replicates. Ctrl-C ends the fit and keeps the best so far.
     """
+    view = view_of(plot, **{name: given.pop(name) for name in VIEW})
     options = _options(given, settings)
     targets = _targets(out, model)
     for path in targets:
         check_target(path)
-    if plot is not None:
-        check_picture(plot)
 
     from odec import api
 
@@ -117,7 +119,7 @@ def fit(
             progress=not quiet,
             command=shlex.join(["odec", *(ctx.obj or ())]),
         )
-    _write(result, *targets, plot)
+    _write(result, *targets, plot, view)
     return INTERRUPTED if result.interrupted else OK
 
 
@@ -132,14 +134,14 @@ def _options(given: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]
     return {**given, **step_values(**steps), "set": assignments(settings, "--set") or None}
 
 
-def _write(result: FitResult, report: str, fitted: str, plot: str | None) -> None:
+def _write(result: FitResult, report: str, fitted: str, plot: str | None, view: View | None) -> None:
     """The table on stdout, and the files."""
     write_stdout(result.table())
     result.save(report)
     say(f"wrote {report}")
     _write_model(result, fitted)
-    if plot is not None:
-        result.plot(plot)
+    if plot is not None and view is not None:
+        result.plot(plot, **vars(view))
         say(f"drew {plot}")
     if result.interrupted:
         say(f"interrupted; go on with --resume {report}")

@@ -13,7 +13,6 @@ from odec.cli.support import (
     OK,
     STANDARD,
     assignments,
-    check_picture,
     check_target,
     examples,
     finite,
@@ -22,17 +21,20 @@ from odec.cli.support import (
     say_diagnostics,
     say_warning,
     step_values,
+    view_of,
     write_result,
 )
 from odec.cli.types import (
     FILE,
     MODEL,
+    VIEW,
     dtype_option,
     engine_option,
     input_option,
     method_option,
     set_option,
     step_options,
+    view_options,
 )
 from odec.errors import ArgumentError, warned_once
 
@@ -52,11 +54,12 @@ if TYPE_CHECKING:
         "odec run competition.ode --method dopri5 --rtol 1e-8 --step 0.01 --dense  # outputs within steps",
         "odec run competition.ode --times 10,15,30",
         "odec run hodgkin_huxley.ode --input current=steps.csv",
+        "odec run robertson.ode --plot run.png --y-log --show 'y*'  # chosen curves, a logarithmic axis",
     ),
 )
 @click.argument("model", type=MODEL)
 @click.option("-o", "--output", type=FILE, metavar="FILE", default=STANDARD, help="CSV file; `-` is stdout.")
-@click.option("--plot", type=FILE, metavar="FILE", help="Draw the run to FILE.png, .svg or .pdf.")
+@view_options
 @click.option("--t0", metavar="TIME", help="Start. Default: the model's run line, else 0.")
 @click.option("--t1", metavar="TIME", help="End. Default: the model's run line.")
 @click.option("--step", metavar="H", help="Time between outputs. Default: the run line's, else 100 steps.")
@@ -83,7 +86,7 @@ def run(
     method: str | None,
     engine: str | None,
     dtype: str | None,
-    **steps: Any,
+    **given: Any,
 ) -> int:
     """Simulate a model: times, states and observables as CSV."""
     from odec import api
@@ -95,8 +98,7 @@ def run(
     if times is not None and any(value is not None for value in (t1, step)):
         raise click.UsageError("--times says all outputs: leave out --t1 and --step")
     check_target(output)
-    if plot is not None:
-        check_picture(plot)
+    view = view_of(plot, **{name: given.pop(name) for name in VIEW})
     system, warnings = api.read(read_model(model))
     say_diagnostics(warnings)
     params, init = _settings(system, settings)
@@ -107,7 +109,7 @@ def run(
             t0=start,
             t1=stop,
             step=spacing,
-            **step_values(**steps),
+            **step_values(**given),
             method=method,
             engine=engine or "auto",
             params=params,
@@ -119,7 +121,7 @@ def run(
     if plot is not None:
         from odec.plot import plot_run
 
-        plot_run(system, result, plot)
+        plot_run(system, result, plot, view)
         say(f"drew {plot}")
     write_result(output, _csv(result, observables))
     if output != STANDARD:

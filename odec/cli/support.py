@@ -9,12 +9,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from odec.diagnostics import Diagnostic, ModelError, Source, render_text
 from odec.errors import ArgumentError, DataError, SimulationError
+
+if TYPE_CHECKING:
+    from odec.plot import View
 
 OK, DIAGNOSTICS, USAGE, NUMERICAL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
 STANDARD = "-"
@@ -172,6 +175,23 @@ def check_picture(path: str) -> None:
     if os.path.splitext(path)[1].lower() not in (".png", ".svg", ".pdf"):
         raise click.UsageError(f"--plot draws .png, .svg or .pdf: {path!r} is none of them")
     check_target(path)
+
+
+def view_of(
+    plot: str | None, *, show: Iterable[str], x_log: bool | None, y_log: bool, grid: bool
+) -> View | None:
+    """How a picture is to be drawn, None where none is. Raises click.UsageError, OSError."""
+    names = tuple(name.strip() for item in show for name in item.split(",") if name.strip())
+    if plot is None:
+        given = {"--show": names, "--x-log": x_log, "--y-log": y_log, "--grid": grid}
+        for option, value in given.items():
+            if value:
+                raise click.UsageError(f"{option} is of a picture: give --plot FILE.png too")
+        return None
+    check_picture(plot)
+    from odec.plot import View
+
+    return View(names, x_log, y_log, grid)
 
 
 def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:

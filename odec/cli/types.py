@@ -47,6 +47,31 @@ def method_option(command: _Command) -> _Command:
     return click.option("--method", type=METHOD, metavar="NAME", help=text)(command)
 
 
+def view_options(command: _Command) -> _Command:
+    """--plot, --show, --x-log, --y-log and --grid."""
+    for option in (
+        click.option("--grid", is_flag=True, help="Draw a small panel for each curve."),
+        click.option("--y-log", is_flag=True, help="Draw values on logarithmic axes."),
+        click.option(
+            "--x-log/--no-x-log",
+            default=None,
+            help="Draw time on a logarithmic axis. Default: where the times span decades.",
+        ),
+        click.option(
+            "--show",
+            metavar="NAME,…",
+            multiple=True,
+            help="Draw these alone: names, or patterns like 'NO*'. May be repeated.",
+        ),
+        click.option("--plot", type=FILE, metavar="FILE", help="Draw a picture: FILE.png, .svg or .pdf."),
+    ):
+        command = option(command)
+    return command
+
+
+VIEW = ("show", "x_log", "y_log", "grid")
+"""What the options of `view_options` are called in a command's arguments, beside `plot`."""
+
 STEPS = ("dt", "rtol", "atol", "min_step", "max_step", "max_steps", "dense")
 """What the options of `step_options` are called in a command's arguments."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,37 +137,63 @@ class FitResult:
         """Write the model with the fitted values as defaults. Raises ArgumentError, OSError."""
         write_whole(path, self.ode_text())
 
-    def curves(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def curves(self, *, log: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The fitted trajectory: times (T,) and, by the name of each column measured, (T,).
 
-        The times are ends of the fit's own steps, so that the curve passes through what was fitted.
+        The times are ends of the fit's own steps, so that the curve passes through what was fitted; where
+        steps are free and log is true, they are evenly spaced on a logarithmic axis. Where the simulation
+        cannot be finished with that many times, they are those of the data.
         """
+        times = step_times(self.data.times, getattr(self.net, "dt", None), log=log)
+        found = self._simulated(times)
+        if not np.isfinite(found).all():
+            times = self.data.times
+            found = self._simulated(times)
+        names = [*self.columns.states, *self.columns.observables]
+        return times, {name: found[:, names.index(name)] for name in self.data.measured}
+
+    def _simulated(self, times: np.ndarray) -> np.ndarray:
         import torch
 
-        times = step_times(self.data.times, getattr(self.net, "dt", None))
+        t = torch.as_tensor(times.copy(), dtype=self.objective.dtype)
         with torch.no_grad():
-            found = self.objective.simulate(
-                self.values, torch.as_tensor(times, dtype=self.objective.dtype)
-            ).to(torch.float64)
-        names = [*self.columns.states, *self.columns.observables]
-        return times, {name: found[:, names.index(name)].numpy() for name in self.data.measured}
+            found: np.ndarray = self.objective.simulate(self.values, t).cpu().double().numpy()
+        return found
 
-    def plot(self, path: str | Path = "fit.png") -> None:
-        """Draw data and fitted curves into a PNG or SVG file. Raises ArgumentError, OSError."""
-        from odec.plot import plot_fit
+    def plot(
+        self,
+        path: str | Path = "fit.png",
+        *,
+        show: Sequence[str] = (),
+        x_log: bool | None = None,
+        y_log: bool = False,
+        grid: bool = False,
+    ) -> None:
+        """Draw data and fitted curves into a PNG, SVG or PDF file.
 
-        plot_fit(self, path)
+        show: names or patterns ("NO*") of what to draw. x_log, y_log: logarithmic axes; x_log None: where the
+        times measured span decades. grid: a small panel for each. Raises ArgumentError, OSError.
+        """
+        from odec.plot import View, plot_fit
+
+        plot_fit(self, path, View(show, x_log, y_log, grid))
 
 
-def step_times(times: np.ndarray, dt: float | None) -> np.ndarray:
-    """Times between the first and the last at which fixed steps of at most dt end, at most some hundred."""
+def step_times(times: np.ndarray, dt: float | None, *, log: bool = False) -> np.ndarray:
+    """Times between the first and the last at which fixed steps of at most dt end, at most some hundred.
+
+    Without dt they are evenly spaced, or on a logarithmic axis.
+    """
     parts = [times[:1]]
-    span = float(times[-1] - times[0])
-    for a, b in zip(times, times[1:], strict=False):
-        wanted = max(1, math.ceil(_CURVE_POINTS * abs(b - a) / abs(span)))
+    log = log and dt is None and bool((times > 0).any())
+    place = np.log(np.maximum(times, times[times > 0].min())) if log else times
+    span = float(place[-1] - place[0])
+    for k, (a, b) in enumerate(zip(times, times[1:], strict=False)):
+        wanted = max(1, math.ceil(_CURVE_POINTS * abs(place[k + 1] - place[k]) / abs(span)))
         steps = max(1, math.ceil(abs(b - a) / dt * (1 - 1e-10))) if dt else wanted
         every = math.ceil(steps / wanted)
-        parts.append(a + (b - a) * np.append(np.arange(every, steps, every), steps) / steps)
+        part = np.append(np.arange(every, steps, every), steps) / steps
+        parts.append(a * (b / a) ** part if log and a > 0 else a + (b - a) * part)
         parts[-1][-1] = b
     return np.concatenate(parts)
 

@@ -17,7 +17,9 @@ from PIL import Image
 import odec
 from odec.errors import ArgumentError
 from odec.fit.result import FitResult
-from odec.plot import Series, _apart, draw, panels, plot_fit, plot_run, title_of
+from odec.plot import Series, draw, plot_fit, plot_run, title_of
+from odec.plot.curves import panels
+from odec.plot.figure import _apart
 
 UNITS = """\
 # Units, and quantities of unlike size.
