@@ -136,6 +136,30 @@ def test_a_compiler_that_fails(lorenz, tmp_path):
     assert "the torch engine is used instead of the native one" in err
 
 
+@pytest.mark.parametrize("at", ["version", "build"])
+def test_a_compiler_that_hangs(lorenz, tmp_path, monkeypatch, at):
+    """It is stopped with its children, and named; engine="auto" goes on without it."""
+    fake, child = tmp_path / f"slow-{at}-cc", tmp_path / "child"
+    quick = '[ "$1" = --version ] && echo slow 1.0 && exit 0' if at == "build" else ""
+    fake.write_text(f"#!/bin/sh\n{quick}\nsleep 1000 & echo $! > {child}\nwait\n")
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("CC", str(fake))
+    monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("ODEC_COMPILE_TIMEOUT", "1.5")
+    t = torch.tensor([0.0, 0.1], dtype=torch.float64)
+    with pytest.warns(UserWarning, match=f"(?s)did not end within 1.5 s and was stopped: {fake}.*TIMEOUT"):
+        net = lorenz.Model(dt=0.01)
+        x = net(t)
+    assert net.engine == "torch" and torch.isfinite(x).all()
+    left = subprocess.run(["ps", "-o", "stat=", "-p", child.read_text()], capture_output=True, text=True)
+    assert left.stdout[:1] in ("", "Z"), "the compiler's own child is stopped too"
+    with pytest.raises(lorenz.EngineError, match="did not end within"):
+        lorenz.Model(dt=0.01, engine="native")(t)
+    monkeypatch.setenv("ODEC_COMPILE_TIMEOUT", "soon")
+    with pytest.raises(lorenz.EngineError, match="ODEC_COMPILE_TIMEOUT=soon is no number of seconds"):
+        lorenz.Model(dt=0.01, engine="native")(t)
+
+
 def test_a_compiler_without_openmp_or_vector_functions(lorenz, answer, tmp_path):
     fake = tmp_path / "plain-cc"
     fake.write_text('#!/bin/sh\ncase "$*" in *-fopenmp*) echo no openmp >&2; exit 1;; esac\nexec cc "$@"\n')

@@ -35,8 +35,8 @@ _MODULE_NAMES = frozenset(
     Series Above Below Between Exponential PowerOfTen
     native_solve_adaptive native_adjoint_adaptive native_tangent_adaptive
     Any Mapping annotations STATES PARAMS OBSERVABLES INPUTS
-    KERNEL_SOURCE COORDINATE_KINDS EngineError DeviceMemoryError FusedFit native_solve native_adjoint
-    native_tangent native_observe native_observe_adaptive loss_gradient loss_gradient_adaptive
+    KERNEL_SOURCE COORDINATE_KINDS EngineError CompilerTimeout DeviceMemoryError FusedFit native_solve
+    native_adjoint native_tangent native_observe native_observe_adaptive loss_gradient loss_gradient_adaptive
     sensitivities sensitivities_adaptive array atexit contextlib
     ctypes functools hashlib os pathlib platform shlex shutil subprocess sys tempfile warnings""".split()
 )
