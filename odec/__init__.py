@@ -5,18 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from odec.api import (
-        Simulation,
-        check,
-        compile,
-        fit,
-        load,
-        parse,
-        simulate,
-        system_from_equations,
-    )
+    from odec.api import check, compile, fit, load, parse, simulate, system_from_equations
     from odec.diagnostics import Diagnostic, ModelError, Source
-    from odec.errors import ArgumentError, SimulationError
+    from odec.errors import ArgumentError, DataError, SimulationError
+    from odec.fit.result import FitResult
+    from odec.results import Simulation
     from odec.system import System
 
 __version__ = "0.1.0"
@@ -24,14 +17,18 @@ __version__ = "0.1.0"
 _HOMES = {
     **dict.fromkeys(("Diagnostic", "ModelError", "Source"), "odec.diagnostics"),
     "System": "odec.api",
-    **dict.fromkeys(("ArgumentError", "SimulationError"), "odec.errors"),
-    **dict.fromkeys(("Simulation", "check", "compile", "fit", "load", "parse"), "odec.api"),
+    **dict.fromkeys(("ArgumentError", "DataError", "SimulationError"), "odec.errors"),
+    "FitResult": "odec.fit.result",
+    "Simulation": "odec.results",
+    **dict.fromkeys(("check", "compile", "load", "parse"), "odec.api"),
     **dict.fromkeys(("simulate", "system_from_equations"), "odec.api"),
 }
 
 __all__ = [
     "ArgumentError",
+    "DataError",
     "Diagnostic",
+    "FitResult",
     "ModelError",
     "Simulation",
     "SimulationError",
@@ -50,10 +47,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import odec` stays instant (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'odec' has no attribute {name!r}")
     import importlib
 
+    if name == "fit":  # the package, which can be called: so it stays, whichever part of it is imported
+        return importlib.import_module("odec.fit")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'odec' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -19,14 +19,17 @@ from odec.diagnostics import Diagnostic, ModelError, Source
 from odec.equations import system_from_equations
 from odec.errors import ArgumentError, did_you_mean
 from odec.files import cached, code_fingerprint
-from odec.simulation import Simulation, from_start, output_times, run_module, time_list
+from odec.fit import fit
+from odec.results import Simulation
+from odec.simulation import from_start, output_times, run_module, time_list
 from odec.system import System, register_builder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from odec.fit import FitResult
     from odec.passes.program import Programs
+
+__all__ = ["check", "compile", "fit", "load", "parse", "simulate", "system_from_equations"]
 
 ModelLike = System | Source | str | Path
 """A model: a path, its text (a `str` with a line break in it), a Source, or a System."""
@@ -255,10 +258,3 @@ def simulate(
         states=result.states[extra:],
         observables=result.observables[extra:],
     )
-
-
-def fit(model: ModelLike, data: Any, **options: Any) -> FitResult:
-    """Fit a model's parameters to data: a CSV path, a dict of arrays, or a DataFrame. See `odec.fit`."""
-    from odec.fit import fit
-
-    return fit(model, data, **options)

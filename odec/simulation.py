@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
+from odec.results import Simulation
 from odec.system import System, derivative_name
 
 if TYPE_CHECKING:
@@ -19,35 +19,6 @@ if TYPE_CHECKING:
     import torch
 
 MAX_OUTPUTS = 10_000_000
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """A run's numbers. times: (T,); states: (T, *batch, n); observables: (T, *batch, n_obs).
-
-    status: what the generated module says of the call, per trajectory. inputs: for each input the times (K,)
-    and values (K,) or (K, *batch) that it was given.
-    """
-
-    time_name: str
-    state_names: tuple[str, ...]
-    observable_names: tuple[str, ...]
-    times: np.ndarray
-    states: np.ndarray
-    observables: np.ndarray
-    status: Any
-    inputs: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """A column by the name of the time, a state or an observable. Raises KeyError."""
-        if name in self.state_names:
-            return self.states[..., self.state_names.index(name)]
-        if name in self.observable_names:
-            return self.observables[..., self.observable_names.index(name)]
-        if name == self.time_name:
-            return self.times
-        known = [self.time_name, *self.state_names, *self.observable_names]
-        raise KeyError(f"no column {name!r}{did_you_mean(name, known)}")
 
 
 def real_numbers(value: Any, name: str) -> np.ndarray:
@@ -187,6 +158,7 @@ def run_module(
             name: (real_numbers(pair[0], name), real_numbers(pair[1], name))
             for name, pair in (inputs if system.inputs else {}).items()
         },
+        system,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from odec.diagnostics import Source, Span
 from odec.tree import Expr
+from odec.words import as_html, listed
 
 
 def derivative_name(state: str, order: int) -> str:
@@ -65,6 +66,11 @@ class Param:
     unit: str | None
     doc: str
     span: Span
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it is held to less than all real numbers."""
+        return math.isfinite(self.interval.lower) or math.isfinite(self.interval.upper)
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,7 @@ class Run:
     span: Span
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class System:
     """A checked model. `kind` is "ode" or "map"; every tuple is in source order.
 
@@ -194,6 +200,20 @@ class System:
     observables: tuple[Observable, ...]
     run: Run | None = None
     state_units: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        kind = {"ode": "an ODE", "map": "a map"}[self.kind]
+        lines = [f"System {self.name} ({self.source.name}): {kind} in {self.time}"]
+        lines.append(f"  states: {listed(self.states)}")
+        bounded = [f"{p.name} = {p.value:g}" + f" in {p.interval}" * p.bounded for p in self.params]
+        parts = {"params": bounded, "consts": [f"{c.name} = {c.value:g}" for c in self.consts]}
+        parts |= {"inputs": [f"{item.name} {item.kind}" for item in self.inputs]}
+        parts |= {"observables": [item.name for item in self.observables]}
+        lines += [f"  {title}: {listed(items)}" for title, items in parts.items() if items]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self))
 
     @property
     def digest(self) -> str:

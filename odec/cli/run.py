@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +38,7 @@ from odec.cli.types import (
 from odec.errors import ArgumentError, warned_once
 
 if TYPE_CHECKING:
-    from odec.api import Simulation
+    from odec.results import Simulation
     from odec.system import System
 
 
@@ -123,7 +122,7 @@ def run(
 
         plot_run(system, result, plot, view)
         say(f"drew {plot}")
-    write_result(output, _csv(result, observables))
+    write_result(output, result.csv_text(observables=observables))
     if output != STANDARD:
         say(f"wrote {output}")
     return OK
@@ -190,20 +189,3 @@ def _series(path: str) -> tuple[list[float], list[float]]:
     if not times:
         raise ArgumentError(f"{path}: no times and values in it")
     return times, values
-
-
-def _csv(result: Simulation, observables: bool) -> str:
-    """The run as CSV: shortest decimals that read back as the same number."""
-    names = list(result.state_names)
-    columns = [result.states[:, i] for i in range(len(names))]
-    if observables:
-        for i, name in enumerate(result.observable_names):
-            if name not in names:
-                names.append(name)
-                columns.append(result.observables[:, i])
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([result.time_name, *names])
-    texts = [[str(value) for value in column] for column in (result.times, *columns)]
-    writer.writerows(zip(*texts, strict=True))
-    return out.getvalue()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -90,11 +91,11 @@ def __getattr__(name: str) -> Any:
 
 
 class _CallablePackage(ModuleType):
-    """This package, which is also the function `odec.fit`."""
+    """This package, which is also the function `odec.fit`, with its keywords."""
 
-    def __call__(self, model: Any, data: Any, **options: Any) -> FitResult:
-        return fit(model, data, **options)
+    __call__ = staticmethod(fit)
 
 
-_CallablePackage.__call__.__doc__ = fit.__doc__
+__doc__ = fit.__doc__ or ""  # what help(odec.fit) is asked for
+__signature__ = inspect.signature(fit)
 sys.modules[__name__].__class__ = _CallablePackage

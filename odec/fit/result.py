@@ -19,6 +19,7 @@ from odec.fit.ode_text import with_values
 from odec.fit.optimize import Trace
 from odec.fit.saved import FORMAT, state_document
 from odec.system import System
+from odec.words import as_html
 
 if TYPE_CHECKING:
     from odec.fit.loss import SumOfSquares
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _CURVE_POINTS = 400
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FitResult:
     """A finished or interrupted fit.
 
@@ -54,6 +55,12 @@ class FitResult:
     system: System | None
     objective: SumOfSquares
     trace: Trace
+
+    def __repr__(self) -> str:
+        return f"Fit of {self.name} to {self.data.name}\n\n{self.table()}".rstrip()
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self))
 
     @property
     def epochs(self) -> int:

@@ -12,8 +12,8 @@ from odec.plot.curves import Series, View, input_series, spans_decades
 from odec.plot.figure import draw, labelled
 
 if TYPE_CHECKING:
-    from odec.api import Simulation
     from odec.fit.result import FitResult
+    from odec.results import Simulation
     from odec.system import System
 
 __all__ = ["Series", "View", "draw", "plot_fit", "plot_run", "title_of"]
@@ -21,13 +21,14 @@ __all__ = ["Series", "View", "draw", "plot_fit", "plot_run", "title_of"]
 _TRAJECTORIES = 200
 
 
-def plot_run(system: System, run: Simulation, path: str | Path, view: View | None = None) -> None:
+def plot_run(system: System | None, run: Simulation, path: str | Path, view: View | None = None) -> None:
     """Draw the states and observables of a run, and the inputs below them.
 
+    system: for the title, the units and how inputs run between their times; None leaves these out.
     Raises ArgumentError for a suffix other than .png, .svg and .pdf and for a name that there is not,
     OSError where it cannot be written.
     """
-    units = _units(system)
+    units = _units(system) if system else {}
     columns = [(name, run.states[..., k], False) for k, name in enumerate(run.state_names)]
     columns += [
         (name, run.observables[..., k], True)
@@ -44,9 +45,11 @@ def plot_run(system: System, run: Simulation, path: str | Path, view: View | Non
         )
         for name, y, observed in columns
     ]
-    series += _inputs(system, dict(run.inputs), run.times)
-    time = labelled(run.time_name, system.time_unit or "")
-    draw(series, path, title=title_of(system), time=time, warning=_ended_early(run), view=view)
+    if system:
+        series += _inputs(system, dict(run.inputs), run.times)
+    time = labelled(run.time_name, (system.time_unit if system else None) or "")
+    title = title_of(system) if system else ""
+    draw(series, path, title=title, time=time, warning=_ended_early(run), view=view)
 
 
 def plot_fit(result: FitResult, path: str | Path, view: View | None = None) -> None:

@@ -27,6 +27,8 @@ ORDER = (
     "errors",
     "files",
     "equations",
+    "words",
+    "results",
     "simulation",
     "api",
     "fit",
@@ -38,8 +40,8 @@ ORDER = (
 """Each room may import those before it."""
 
 BESIDE_API = {"fit", "importers", "plot"}
-FOUNDATION = {"errors", "files"}
-FORWARDS = {("fit", "plot"), ("api", "fit")}
+FOUNDATION = {"errors", "files", "words"}
+FORWARDS = {("fit", "plot"), ("results", "plot"), ("api", "fit")}
 """Public functions that hand on to a later room, inside a function."""
 
 TENSOR_ROOMS = {"fit", "simulation"}

@@ -1,0 +1,139 @@
+"""What a run ends with: its numbers by name, as a table, in a file or as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odec.errors import did_you_mean
+from odec.files import write_whole
+from odec.system import System
+from odec.words import as_html, listed
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulation(Mapping[str, Any]):
+    """A run's numbers. times: (T,); states: (T, *batch, n); observables: (T, *batch, n_obs).
+
+    A mapping too: by the name of the time (T,), of a state or of an observable (T, *batch), in this order.
+    status: what the generated module says of the call, per trajectory. inputs: for each input the times (K,)
+    and values (K,) or (K, *batch) that it was given. system: the model, where its text is known.
+    """
+
+    time_name: str
+    state_names: tuple[str, ...]
+    observable_names: tuple[str, ...]
+    times: np.ndarray
+    states: np.ndarray
+    observables: np.ndarray
+    status: Any
+    inputs: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    system: System | None = None
+
+    __eq__ = object.__eq__  # as a mapping it would ask arrays whether they are true
+    __hash__ = object.__hash__
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column by the name of the time, a state or an observable. Raises KeyError."""
+        if name in self.state_names:
+            return self.states[..., self.state_names.index(name)]
+        if name in self.observable_names:
+            return self.observables[..., self.observable_names.index(name)]
+        if name == self.time_name:
+            return self.times
+        raise KeyError(f"no column {name!r}{did_you_mean(name, self)}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((self.time_name, *self.state_names, *self.observable_names)))
+
+    def __len__(self) -> int:
+        return len({self.time_name, *self.state_names, *self.observable_names})
+
+    def __contains__(self, name: object) -> bool:
+        return name == self.time_name or name in self.state_names or name in self.observable_names
+
+    def __repr__(self) -> str:
+        ends = f"{self.times[0]:g} .. {self.times[-1]:g}" if len(self.times) else "at no time"
+        title = f"Simulation of {self.system.name}" if self.system else "Simulation"
+        lines = [f"{title}: {self.time_name} = {ends} ({len(self.times)} times)"]
+        lines.append(f"  states {self.states.shape}: {listed(self.state_names)}")
+        if self.observable_names:
+            lines.append(f"  observables {self.observables.shape}: {listed(self.observable_names)}")
+        if self.inputs:
+            lines.append(f"  inputs: {listed(self.inputs)}")
+        return "\n".join([*lines, f"  {self.status}"] if self.status is not None else lines)
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self))
+
+    def _table(self, observables: bool) -> dict[str, np.ndarray]:
+        """Columns of one length: trajectory after trajectory, each numbered by its place along the batch."""
+        import numpy as np
+
+        batch = self.states.shape[1:-1]
+        table: dict[str, np.ndarray] = {}
+        if batch:
+            places = np.indices(batch).reshape(len(batch), -1)
+            names = ["batch"] if len(batch) == 1 else [f"batch_{k}" for k in range(len(batch))]
+            for name, place in zip(names, places, strict=True):
+                while name in self:
+                    name += "_"
+                table[name] = np.repeat(place, len(self.times))
+        size = int(np.prod(batch))
+        for name in self:
+            if name == self.time_name:
+                table[name] = np.tile(self.times, size)
+            elif name in self.state_names or observables:
+                table[name] = np.asarray(self[name]).reshape(len(self.times), size).T.ravel()
+        return table
+
+    def to_dataframe(self, *, observables: bool = True) -> pd.DataFrame:
+        """The run as a pandas DataFrame with a row for each time: the time, the states, the observables.
+
+        Of a batch the trajectories follow each other; the first column, `batch`, numbers them (`batch_0`,
+        `batch_1`, … along several axes). Raises ImportError where pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError("to_dataframe needs pandas: pip install pandas") from None
+        return pd.DataFrame(self._table(observables))
+
+    def csv_text(self, *, observables: bool = True) -> str:
+        """The run as CSV, with the columns of `to_dataframe`; decimals read back as the same number."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        table = self._table(observables)
+        writer.writerow(table)
+        writer.writerows(zip(*([str(value) for value in column] for column in table.values()), strict=True))
+        return out.getvalue()
+
+    def to_csv(self, path: str | Path, *, observables: bool = True) -> None:
+        """Write the run to a CSV file, with the columns of `to_dataframe`. Raises OSError."""
+        write_whole(path, self.csv_text(observables=observables))
+
+    def plot(
+        self,
+        path: str | Path = "run.png",
+        *,
+        show: Sequence[str] = (),
+        x_log: bool | None = None,
+        y_log: bool = False,
+        grid: bool = False,
+    ) -> None:
+        """Draw the run into a PNG, SVG or PDF file.
+
+        show: names or patterns ("NO*") of what to draw. x_log, y_log: logarithmic axes; x_log None: where the
+        times span decades. grid: a small panel for each. Raises ArgumentError, OSError.
+        """
+        from odec.plot import View, plot_run
+
+        plot_run(self.system, self, path, View(show, x_log, y_log, grid))
