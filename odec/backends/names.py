@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+_MOST = 4
+"""Underscores that are enough for any name: three for one that begins with two."""
 
-def spellings(names: Iterable[str], clashes: Callable[[str], bool]) -> dict[str, str]:
-    """A spelling for each name that clashes: the name with as many underscores as it takes.
 
-    Names that need none are left out. Spellings never meet another name of the model.
+def spellings(names: Iterable[str], clashes: Callable[[str, str], bool]) -> dict[str, str]:
+    """A spelling for each name that clashes: the name with so many underscores more.
+
+    clashes: whether a name must not be written in a spelling. Names that differ in underscores at their end
+    get the same number of them, so that no two meet. Names that need none are left out.
     """
-    names = list(names)
-    taken = set(names)
+    alike: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        alike.setdefault(name.rstrip("_"), []).append(name)
     renamed: dict[str, str] = {}
-    for name in names:
-        spelling = name
-        while clashes(spelling) or (spelling != name and spelling in taken):
-            spelling += "_"
-        if spelling != name:
-            taken.add(spelling)
-            renamed[name] = spelling
+    for group in alike.values():
+        more = next(k for k in range(_MOST + 1) if not any(clashes(name, name + "_" * k) for name in group))
+        renamed.update({name: name + "_" * more for name in group if more})
     return renamed

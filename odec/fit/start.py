@@ -109,12 +109,11 @@ def start_of(
 def attribute_of(net: nn.Module, name: str, params: Sequence[str]) -> str:
     """The attribute that holds a parameter: its name, with underscores where that means something else."""
     held = {*net._parameters, *getattr(net, "parametrizations", {})}
-    attribute = name
-    while attribute not in held or (attribute != name and attribute in params):
-        attribute += "_"
-        if len(attribute) > len(name) + 100:
-            raise ArgumentError(f"the module holds no parameter {name!r}; is it a Model that odec wrote?")
-    return attribute
+    alike = [other for other in params if other.rstrip("_") == name.rstrip("_")]  # these move together
+    for more in ("", "_", "__", "___", "____"):
+        if all(other + more in held for other in alike):
+            return name + more
+    raise ArgumentError(f"the module holds no parameter {name!r}; is it a Model that odec wrote?")
 
 
 def parametrization(net: nn.Module, attribute: str) -> Any:

@@ -2,72 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from odec.backends.layout import INDENT, WIDTH, Chain, Doc, Leaf, flat, lines
-from odec.backends.native.printer import LIBM, CPrinter, is_condition
+from odec.backends.native.names import c_spelling
+from odec.backends.native.printer import CPrinter, is_condition
 from odec.passes.program import Program, Programs
 from odec.tree import Expr, Number, symbols
-
-_C_WORDS = """
-    alignas alignof asm auto bool break case catch char class const constexpr const_cast continue
-    default delete do double dynamic_cast else enum explicit export extern false float for friend goto
-    if inline int int64 long mutable namespace new noexcept not nullptr operator or and xor private
-    protected public real register restrict return short signed sizeof static struct switch template
-    this throw true try typedef typeid typename typeof union unsigned using virtual void volatile
-    wchar_t while int64_t linux unix i386 NULL EOF
-"""
-_OUR_WORDS = """
-    TABLE INPUT_ROWS jac djac ft dft rate drate lu jacobian jacobian_vjp jacobian_jvp rate_of_change
-    rate_of_change_vjp rate_of_change_jvp linearise lu_factor lu_solve lu_solve_transposed reciprocal larger
-    time time_l time_w h_l _tl _tw x p u w l dt dx dp du dk gt gx gp gu h y R _w _l
-    FN CONSTANT EACH EVERY_LANE EACH_LANE UNROLL
-    LANES ROOM N_STATES N_PARAMS N_INPUTS N_OBSERVABLES STAGES ALIGNED KERNEL CLIP TIMES INFINITY_ NAN_
-    square cube select lesser greater modulo gamma_function digamma trigamma heaviside sigmoid softplus relu
-    sign pow atan2 sqrt fabs floor ceil tgamma min max abs threadIdx blockIdx blockDim gridDim warpSize Call
-    Series BLOCK BLOCK_OF BY_LANE FIT GPU LOSS MODEL_FN PARALLEL_LANES RESTRICT TANGENT SOLVE ADJOINT
-    TAPE_LANE TAPE_ROW WORKER VECTOR_LIBM LAST_STATE INNER_LANES REAL_BITS add_output add_row
-    adjoint_block advance damped_step find from_tape initial initial_jvp initial_vjp input_tangents
-    input_values item_of keep load loss_at natural normal_equations normal_equations_at observe
-    observe_block observe_vjp observe_vjp_block pull_inputs pull_rates rhs rhs_jvp rhs_vjp room_on_tape
-    rounded_product seed slope slope_vjp slope_jvp solve_block stage_times step step_after step_before
-    step_block step_jvp step_jvp_block step_vjp step_vjp_block store store_observed store_output
-    tangent_block to_tape total Place View Coordinate Problem Adam GaussNewton Lanes NONE ABOVE BELOW
-    BETWEEN EXPONENTIAL POWER_OF_TEN solve adjoint tangent loss fit_adam fit_gauss_newton middle
-    AT Back COEFFICIENT Control ENOUGH EPSILON EVALUATIONS Kept LANDED LANE_H LANE_TIME LANE_TIMES
-    MOST_KEPT NOTHING NOT_FINITE NOT_SOLVED Run STAGE_TIMES STARTED STEP_SIZE STEP_SIZES STEP_TOO_SMALL
-    TAKEN TERMS TIMES_H TIME_OF_LANES TINY TOO_MANY_STEPS TRIAL_ROWS Tape Trial Whole Work adjoint_group
-    begin come_to enter enter_backwards input_rates inputs_at integrate is_finite judge leave_interval
-    make_room mean_square move next_trajectory observe_at_stops of_item pass_stops propose push_tangents
-    put put_gradients put_output put_report rates_at record settle since slope_block span_of step_back
-    step_error step_error_block take take_pieces time_of trajectory_before worst_state ADAPTIVE
-    ALL_STAGES DEGREE DENSE Inside WHEN_DENSE gather_inside inside_step interpolant interpolant_block
-    next_inside observe_inside output_before outputs_done pull_times put_inside put_state put_tangents_inside
-    reach seed_output
-    TAPED WEIGHED _one cotangents end_early evaluate free_tape inputs_of_output place_parameters
-    pull_output_inputs put_values simulate tape_of weigh weigh_observables weigh_output
-    COUPLED FIRST EACH_STAGE N_COUPLED N_DAMP N_JACOBIAN N_LU SHIFT DAMP_SHIFT TINY_PIVOT JACOBIAN_ROW
-    JACOBIAN_COLUMN MOST_ITERATIONS NEAR_EPSILON ROOT_EPSILON RK_A RK_B RK_C RK_E RK_INVERSE RK_PULLED
-    RK_WITHIN RK_WITHIN_PULLED add_outer add_product jacobian_product jv combine correction damp_factor
-    damp_solve factorise solve_stage solve_stages stage_states auto_step_error auto_step_jvp auto_step_vjp
-    choose methods_of take_stiff
-    explicit_step_error explicit_step_error_block explicit_step_jvp explicit_step_jvp_block explicit_step_vjp
-    explicit_step_vjp_block explicit_interpolant explicit_interpolant_block auto_interpolant
-    FACTOR FACTORED SCALED slope_over_factor find_within
-"""
-_RESERVED = frozenset(_C_WORDS.split()) | frozenset(_OUR_WORDS.split()) | LIBM
-_MATH_H = """
-    acos acosh asin asinh atan atanh cbrt copysign cos cosh drem erf erfc exp exp10 exp2 expm1 fdim finite
-    fma fmax fmin fmod frexp gamma hypot ilogb isinf isnan j0 j1 jn ldexp lgamma llrint llround log log10
-    log1p log2 logb lrint lround modf nan nearbyint nextafter pow10 remainder remquo rint round scalb
-    scalbln scalbn signgam significand sin sincos sinh tan tanh trunc y0 y1 yn
-"""
-_FUNCTIONS = frozenset(name + kind for name in _MATH_H.split() for kind in ("", "f", "l"))
-"""What math.h declares: names of variables may hide these, those of constants, which are global, may not."""
 
 _ARGUMENT = {"t": "(real)time_l"}
 _RESULT = {"dx": "dx", "y": "y", "t": "gt", "x": "gx", "p": "gp", "u": "gu"}
@@ -82,39 +25,14 @@ class Function:
 
 
 def c_spellings(programs: Programs, more: Iterable[Program] = ()) -> dict[str, str]:
-    """Names written otherwise in C: its words, ours, letters outside ASCII; in `more` programs too."""
+    """The names that are written otherwise in C, in `more` programs too."""
     system = programs.system
     names = [*programs.states, *programs.params, *programs.consts, *programs.inputs, system.time]
     for program in (*_all(programs), *more):
         names += [assign.name for assign in program.body]
         names += [name for group in program.inputs.values() for name in group]
-    names = list(dict.fromkeys(names))
-    taken, renamed = set(names), {}
-    for name in names:
-        spelling = "".join(char if char.isascii() else _letter(char) for char in name)
-        functions = _FUNCTIONS if name in programs.consts else ()
-        while _clashes(spelling) or spelling in functions or (spelling != name and spelling in taken):
-            spelling += "_"
-        if spelling != name:
-            taken.add(spelling)
-            renamed[name] = spelling
-    return renamed
-
-
-def _clashes(name: str) -> bool:
-    return (
-        name in _RESERVED
-        or name.startswith("__")
-        or re.fullmatch(r"power_\d+|_[A-Z].*|(LU|DAMP)_[A-Z_]+", name) is not None
-    )
-
-
-def _letter(char: str) -> str:
-    """A Greek letter by its name, any other character by its number."""
-    words = unicodedata.name(char, "").split()
-    if words[:1] == ["GREEK"] and len(words) == 4:
-        return words[3].lower() if words[1] == "SMALL" else words[3].capitalize()
-    return f"u{ord(char):04x}"
+    spelt = {name: c_spelling(name, constant=name in programs.consts) for name in names}
+    return {name: spelling for name, spelling in spelt.items() if spelling != name}
 
 
 def _all(programs: Programs) -> Iterable[Program]:

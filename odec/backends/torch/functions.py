@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -56,7 +56,7 @@ _MODULE_ATTRIBUTES = frozenset(
 
 
 def torch_spellings(programs: Programs) -> dict[str, str]:
-    """Names written otherwise in a torch module: Python's words, torch, arguments, attributes."""
+    """Names written otherwise in a torch module: Python's words, torch, arguments."""
     system = programs.system
     own = {
         "x": set(programs.states),
@@ -64,24 +64,26 @@ def torch_spellings(programs: Programs) -> dict[str, str]:
         "u": set(programs.inputs),
         "t": {system.time},
     }
-    constants, params = set(programs.consts), own["p"]
+    constants = set(programs.consts)
 
-    def clashes(name: str) -> bool:
-        if keyword.iskeyword(name) or name in ("torch", "math", "nn") or _private(name):
+    def clashes(name: str, spelling: str) -> bool:
+        if keyword.iskeyword(spelling) or spelling in ("torch", "math", "nn") or _private(spelling):
             return True
-        if name in ARGUMENTS and name not in own.get(name, ()):
+        if spelling in ARGUMENTS and spelling not in (own.get(name, ()) if spelling == name else ()):
             return True
-        if name in constants and (name in _MODULE_NAMES or hasattr(builtins, name) or name in ARGUMENTS):
-            return True
-        return name in params and name in _MODULE_ATTRIBUTES
+        outside = spelling in _MODULE_NAMES or spelling in ARGUMENTS or hasattr(builtins, spelling)
+        return name in constants and outside
 
     return spellings(_all_names(programs), clashes)
 
 
-def attribute_of(param: str, spelling: str) -> str:
-    """A Model's attribute for a parameter: its name, but for Python's words and what nn.Module has itself."""
-    kept = keyword.iskeyword(param) or _private(param) or param in _MODULE_ATTRIBUTES
-    return spelling if kept else param
+def attributes(params: Sequence[str]) -> dict[str, str]:
+    """A Model's attribute for each parameter: its name, but for Python's words and what nn.Module has."""
+
+    def clashes(_: str, spelling: str) -> bool:
+        return keyword.iskeyword(spelling) or _private(spelling) or spelling in _MODULE_ATTRIBUTES
+
+    return {name: name for name in params} | spellings(params, clashes)
 
 
 def _private(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from odec.backends.job import Job, of_the_model
 from odec.backends.layout import WIDTH
 from odec.backends.torch.dense import dense_formulas
-from odec.backends.torch.functions import FunctionWriter, attribute_of, expressions
+from odec.backends.torch.functions import FunctionWriter, attributes, expressions
 from odec.backends.torch.steps import formulas
 from odec.methods import AUTO, MAP, METHODS, Method, Tableau
 from odec.methods.auto import Auto
@@ -28,10 +28,11 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
     system, writer = programs.system, FunctionWriter(programs)
     auto = method if isinstance(method, Auto) else None
     method = method.stiff if isinstance(method, Auto) else method
+    own = attributes(programs.params)
     context: dict[str, Any] = {
         **of_the_model(programs, version),
-        "params": [_param(param, writer) for param in system.params],
-        "alike": _alike(system.params, writer),
+        "params": [_param(param, own[param.name]) for param in system.params],
+        "alike": _alike(system.params, own),
         "inputs": list(system.inputs),
         "consts": _consts(programs, writer),
         **_functions(programs, writer),
@@ -154,11 +155,11 @@ def wrap(text: str, width: int = WIDTH) -> str:
     return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def _param(param: Param, writer: FunctionWriter) -> dict[str, Any]:
+def _param(param: Param, attribute: str) -> dict[str, Any]:
     interval = param.interval
     return {
         "name": param.name,
-        "attribute": attribute_of(param.name, writer.spell(param.name)),
+        "attribute": attribute,
         "value": literal(param.value),
         "interval": str(interval),
         "transform": param.transform,
@@ -168,13 +169,11 @@ def _param(param: Param, writer: FunctionWriter) -> dict[str, Any]:
     }
 
 
-def _alike(params: Sequence[Param], writer: FunctionWriter) -> list[list[str]]:
+def _alike(params: Sequence[Param], attribute: Mapping[str, str]) -> list[list[str]]:
     """The attributes of the parameters that the same bounds hold, where there are several of them."""
     groups: dict[str, list[str]] = {}
     for param in params:
-        groups.setdefault(_parametrization(param), []).append(
-            attribute_of(param.name, writer.spell(param.name))
-        )
+        groups.setdefault(_parametrization(param), []).append(attribute[param.name])
     return [names for held, names in groups.items() if held and len(names) > 1]
 
 

@@ -78,7 +78,7 @@ class TorchPrinter(Printer):
             return Call(f"{self.anchor}.new_tensor", (Leaf(f"{value}, dtype=torch.bool"),)), ATOM
         if expr.op in _PLAIN and hasattr(math, expr.op) and math.isfinite(value):
             return Call(f"math.{expr.op}", (self.doc(expr.args[0]),)), ATOM
-        text = repr(value) if math.isfinite(value) else f'float("{value}")'
+        text = repr(value) if math.isfinite(value) else f"math.{value}".replace("math.-", "-math.")
         return Leaf(text), UNARY if text.startswith("-") else ATOM
 
     def _power(self, expr: Op) -> Printed:

@@ -1,0 +1,105 @@
+"""How a model's names are written in C: one spelling each, which no header, macro or keyword meets."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from odec.backends.native.printer import LIBM
+
+_LANGUAGE = """
+    alignas alignof and and_eq asm atomic_cancel atomic_commit atomic_noexcept auto bitand bitor bool break
+    case catch char char8_t char16_t char32_t class compl concept const const_cast consteval constexpr
+    constinit continue contract_assert co_await co_return co_yield decltype default delete do double
+    dynamic_cast else enum explicit export extern false final float for fortran friend goto if import inline
+    int long module mutable namespace new noexcept not not_eq nullptr operator or or_eq override private
+    protected public reflexpr register reinterpret_cast requires restrict return short signed sizeof static
+    static_assert static_cast struct switch synchronized template this thread_local throw true try typedef
+    typeid typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq
+"""
+"""The words of C, C++ and CUDA; those that begin with an underscore no name can meet."""
+_MACROS = """
+    arm far hpux huge i386 linux m68k math_errhandling mips ms_abi near pascal pixel sgi sparc sun sysv_abi
+    unix vax vector vms fpclassify iscanonical iseqsig isfinite isgreater isgreaterequal isinf isless
+    islessequal islessgreater isnan isnormal issignaling issubnormal isunordered iszero signbit
+"""
+"""Macros in small letters, of math.h and of the compilers of some machine."""
+_OUR_WORDS = """
+    jac djac ft dft rate drate lu jacobian jacobian_vjp jacobian_jvp rate_of_change rate_of_change_vjp
+    rate_of_change_jvp linearise lu_factor lu_solve lu_solve_transposed reciprocal larger time time_l time_w
+    h_l x p u w l dt dx dp du dk gt gx gp gu h y R square cube select lesser greater modulo gamma_function
+    digamma trigamma heaviside sigmoid softplus relu sign pow atan2 sqrt fabs floor ceil tgamma min max abs
+    threadIdx blockIdx blockDim gridDim warpSize Call Series add_output add_row adjoint_block advance
+    damped_step find from_tape initial initial_jvp initial_vjp input_tangents input_values item_of keep load
+    loss_at natural normal_equations normal_equations_at observe observe_block observe_vjp observe_vjp_block
+    pull_inputs pull_rates rhs rhs_jvp rhs_vjp room_on_tape rounded_product seed slope slope_vjp slope_jvp
+    solve_block stage_times step step_after step_before step_block step_jvp step_jvp_block step_vjp
+    step_vjp_block store store_observed store_output tangent_block to_tape total Place View Coordinate
+    Problem Adam GaussNewton Lanes solve adjoint tangent loss fit_adam fit_gauss_newton middle Back Control
+    Kept Run Tape Trial Whole Work adjoint_group begin come_to enter enter_backwards input_rates inputs_at
+    integrate is_finite judge leave_interval make_room mean_square move next_trajectory observe_at_stops
+    of_item pass_stops propose push_tangents put put_gradients put_output put_report rates_at record settle
+    since slope_block span_of step_back step_error step_error_block take take_pieces time_of
+    trajectory_before worst_state Inside gather_inside inside_step interpolant interpolant_block next_inside
+    observe_inside output_before outputs_done pull_times put_inside put_state put_tangents_inside reach
+    seed_output cotangents end_early evaluate free_tape inputs_of_output place_parameters pull_output_inputs
+    put_values simulate tape_of weigh weigh_observables weigh_output add_outer add_product jacobian_product
+    jv combine correction damp_factor damp_solve factorise solve_stage solve_stages stage_states
+    auto_step_error auto_step_jvp auto_step_vjp choose methods_of take_stiff explicit_step_error
+    explicit_step_error_block explicit_step_jvp explicit_step_jvp_block explicit_step_vjp
+    explicit_step_vjp_block explicit_interpolant explicit_interpolant_block auto_interpolant
+    slope_over_factor find_within int64 int64_t lgamma real
+"""
+"""What the templates of a kernel define, where a name of a model would be in its way."""
+_TAKEN = frozenset(f"{_LANGUAGE} {_MACROS} {_OUR_WORDS}".split()) | LIBM
+
+_MATH = """
+    acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh drem erf erfc exp exp10 exp2 expm1 fabs
+    fdim finite floor fma fmax fmin fmod frexp gamma hypot ilogb isinf isnan j0 j1 jn ldexp lgamma llogb
+    llrint llround log log10 log1p log2 logb lrint lround modf nan nearbyint nextafter nextdown nexttoward
+    nextup pow pow10 remainder remquo rint round roundeven scalb scalbln scalbn signgam significand sin sincos
+    sinh sqrt tan tanh tgamma trunc y0 y1 yn
+    cospi cyl_bessel_i0 cyl_bessel_i1 erfcinv erfcx erfinv fdivide norm norm3d norm4d normcdf normcdfinv rcbrt
+    rhypot rnorm rnorm3d rnorm4d rsqrt sincospi sinpi tanpi
+"""
+_GLOBALS = """
+    abort abs assert atomicAdd atomicAnd atomicCAS atomicDec atomicExch atomicInc atomicMax atomicMin atomicOr
+    atomicSub atomicXor brev brkpt byte_perm clock clock64 cudaError_t cudaStream_t dim3 div_t double_t exit
+    ffs float_t free imax imin labs ldiv_t llabs llmax llmin lldiv_t malloc max memcpy memmove memset min
+    mul24 mul64hi mulhi nanosleep popc printf ptrdiff_t rand saturate size_t std surfaceReference
+    textureReference ullmax ullmin umax umin umul24 umulhi usad
+"""
+_DECLARED = frozenset(name + kind for name in _MATH.split() for kind in ("", "f", "l", "f32", "f64"))
+_DECLARED |= frozenset(_GLOBALS.split())
+"""Functions, types and variables that headers and CUDA declare: a name within a function may hide them."""
+
+
+def c_spelling(name: str, *, constant: bool = False) -> str:
+    """A name's spelling in C; a constant stands outside functions, beside what headers declare.
+
+    A name stays as it is where nothing else can have it. Words of C or the kernel get an underscore more;
+    what may be a macro is written behind `my_`, what is not ASCII behind `uni_`, its letters in words. No two
+    names share a spelling: one that ends or begins like those goes the same way itself.
+    """
+    if not name.isascii():
+        return "uni_" + "".join(map(_letter, name))
+    if re.fullmatch(r"_.*|(my|uni)_.*|power_\d+|(?![A-Z]\d*$)[A-Z\d_]+", name):
+        return f"my_{name}"
+    word = name.rstrip("_")
+    taken = word in _TAKEN or (constant or word != name) and _is_declared(word)
+    return f"{name}_" if taken else name
+
+
+def _is_declared(word: str) -> bool:
+    types = r"\w+_t|u?(char|short|int|long|longlong|float|double)\d+"
+    return word in _DECLARED or re.fullmatch(types, word) is not None
+
+
+def _letter(char: str) -> str:
+    """A character with its end in sight: a Greek letter by its name, others outside ASCII by their number."""
+    if char.isascii():
+        return "__" if char == "_" else char
+    words = unicodedata.name(char, "").split()
+    if words[:1] == ["GREEK"] and words[2:3] == ["LETTER"] and len(words) == 4:
+        return f"_{words[3].lower() if words[1] == 'SMALL' else words[3].capitalize()}_"
+    return f"_u{ord(char):04x}_"
