@@ -10,6 +10,7 @@ from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
 from odec.results import Simulation
 from odec.system import System, derivative_name
@@ -139,6 +140,9 @@ def run_module(
         t = torch.tensor(times, dtype=kind)
         with torch.no_grad():
             x0 = _initial_states(system, module, net, t, values, init) if init else None
+            shapes = [() if x0 is None else x0.shape[:-1], net.vector(values).shape[:-1]]
+            shapes += [real_numbers(pair[1], name).shape[1:] for name, pair in inputs.items()]
+            check_cost(net, times, numbers=_numbers(module, shapes))
             x = net(t, x0=x0, params=values, **given)
             _check_finite(net)
             y = net.observe(t, x, params=values, **given)
@@ -160,6 +164,17 @@ def run_module(
         },
         system,
     )
+
+
+def _numbers(module: ModuleType, shapes: Sequence[Sequence[int]]) -> float:
+    """How many numbers one output holds, from the batch shapes of all that is given."""
+    import numpy as np
+
+    try:
+        batch = np.broadcast_shapes(*map(tuple, shapes))
+    except ValueError:  # which the Model says in its own words
+        batch = ()
+    return float(math.prod(batch)) * (len(module.STATES) + len(module.OBSERVABLES))
 
 
 def check_params(system: System, params: Mapping[str, Any]) -> None:

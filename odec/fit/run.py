@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
+from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, warned_once
 from odec.fit.adam import Adam
 from odec.fit.data import Columns, Dataset, read_data
@@ -49,6 +50,7 @@ def fit(
     columns = subject.columns()
     measured = with_inputs(read_data(data, columns, t0=options.t0), inputs or {}, columns)
     remarks = choose_step(subject, measured)
+    check_cost(subject.net, measured.times.tolist(), numbers=len(subject.module.STATES), kept=True)
     free = free_parameters(subject.params, settings.fix)
     values = start_values(subject.net, subject.params, settings.set, subject.system)
     if saved is not None:

@@ -29,6 +29,7 @@ ORDER = (
     "equations",
     "words",
     "results",
+    "cost",
     "simulation",
     "api",
     "fit",
