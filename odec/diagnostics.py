@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -48,12 +49,25 @@ class Source:
         return self.text[starts[number - 1] : end].rstrip("\r")
 
 
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What a diagnostic guesses was meant: `text` in place of what the span holds."""
+
+    span: Span
+    text: str
+
+    def applied(self, text: str) -> str:
+        """The text of the model with this mended."""
+        return text[: self.span.start] + self.text + text[self.span.end :]
+
+
 @dataclass(frozen=True)
 class Diagnostic:
     """One message about a model.
 
     code: `E201`, `W601`, …; its first letter gives the severity. label: the words beside the caret.
     notes: further lines below, each a sentence (how to mend it, where the first definition stands).
+    fix: the guess as a change of the text, where there is one.
     """
 
     code: str
@@ -62,6 +76,7 @@ class Diagnostic:
     span: Span | None = None
     label: str = ""
     notes: tuple[str, ...] = field(default=())
+    fix: Fix | None = None
 
     @property
     def severity(self) -> str:
@@ -69,22 +84,22 @@ class Diagnostic:
 
     def as_dict(self) -> dict[str, object]:
         """The fields of `--format json`."""
-        line, column, end_line, end_column = None, None, None, None
-        if self.span is not None:
-            line, column = self.source.position(self.span.start)
-            end_line, end_column = self.source.position(self.span.end)
         return {
             "code": self.code,
             "severity": self.severity,
             "message": self.message,
             "file": self.source.name,
-            "line": line,
-            "column": column,
-            "end_line": end_line,
-            "end_column": end_column,
+            **self._place(self.span),
             "label": self.label,
             "notes": list(self.notes),
+            "fix": self.fix and {**self._place(self.fix.span), "text": self.fix.text},
         }
+
+    def _place(self, span: Span | None) -> dict[str, int | None]:
+        """A span as lines and columns, from 1; the end is the place behind it."""
+        start = (None, None) if span is None else self.source.position(span.start)
+        end = (None, None) if span is None else self.source.position(span.end)
+        return {"line": start[0], "column": start[1], "end_line": end[0], "end_column": end[1]}
 
 
 class ModelError(Exception):
@@ -139,13 +154,20 @@ def _excerpt(diagnostic: Diagnostic, row: int, column: int) -> tuple[str, str]:
     assert diagnostic.span is not None
     line = diagnostic.source.line(row)
     start = column - 1
-    width = max(1, min(diagnostic.span.end - diagnostic.span.start, len(line) - start))
+    length = max(1, min(diagnostic.span.end - diagnostic.span.start, len(line) - start))
     if len(line) > _MAX_EXCERPT:
         first = max(0, start - 40)
         line = ("…" if first else "") + line[first : first + 120] + "…"
         start = start - first + (1 if first else 0)
-        width = min(width, max(1, len(line) - start))
-    pad = "".join("\t" if char == "\t" else " " for char in line[:start])
-    caret = pad + "^" * width + (f" {diagnostic.label}" if diagnostic.label else "")
+        length = min(length, max(1, len(line) - start))
     printable = "".join(c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
-    return printable, caret
+    pad = "".join("\t" if char == "\t" else " " * _columns(char) for char in printable[:start])
+    carets = "^" * max(1, sum(map(_columns, printable[start : start + length])))
+    return printable, pad + carets + (f" {diagnostic.label}" if diagnostic.label else "")
+
+
+def _columns(char: str) -> int:
+    """How many columns of a terminal a character takes: none for an accent, two for a wide one."""
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -58,14 +58,24 @@ def new(name: str, force: bool) -> int:
     """Write a commented starter model, NAME.ode."""
     path = "-" if name == "-" else name if name.endswith(".ode") else f"{name}.ode"
     stem = "model" if path == "-" else os.path.basename(path)[: -len(".ode")]
-    if not re.fullmatch(r"\w[\w.-]*", stem):
-        raise ArgumentError(f"a model's name is made of letters, digits, - and _: {stem!r} is not")
+    if not re.fullmatch(r"\w[\w-]*", stem):
+        raise ArgumentError(
+            f"{stem!r} is no name of a model: letters, digits, - and _ make one{_plain(path)}"
+        )
     if path != "-" and os.path.lexists(path) and not force:
         raise ArgumentError(f"{path} is already there: overwrite it with --force")
     write_result(path, STARTER.format(name=stem, file="model.ode" if path == "-" else path))
     if path != "-":
         say(f"wrote {path}; next: odec run {path} --plot {stem}.png")
     return OK
+
+
+def _plain(path: str) -> str:
+    """`, as in odec new lv` for lv.csv: the path with a name that a model may have."""
+    folder, name = os.path.split(path.removesuffix(".ode"))
+    stem = re.sub(r"\.(csv|tsv|txt|dat|json|py|m|xml|xlsx)$", "", name)
+    stem = re.sub(r"[^\w-]+", "_", stem).strip("_-")
+    return f", as in odec new {os.path.join(folder, stem)}" if stem else ""
 
 
 @click.command(

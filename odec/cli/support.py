@@ -195,9 +195,9 @@ def view_of(
 
 
 def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:
-    """NAME=VALUE pairs as numbers. Raises click.UsageError."""
+    """NAME=VALUE pairs as numbers, several with commas between them. Raises click.UsageError."""
     values: dict[str, float] = {}
-    for pair in pairs:
+    for pair in (part for several in pairs for part in several.split(",") if part.strip()):
         name, equals, text = (part.strip() for part in pair.partition("="))
         if not equals or not name:
             raise click.UsageError(f"{option} takes NAME=VALUE, like {option} r1=0.1, not {pair!r}")

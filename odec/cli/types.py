@@ -130,8 +130,8 @@ def dtype_option(command: _Command) -> _Command:
 
 def set_option(command: _Command) -> _Command:
     """--set."""
-    text = "Set a parameter, or a state's initial value, in place of its default. May be repeated."
-    return click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help=text)(command)
+    text = "Set parameters, or initial values of states, in place of their defaults. May be repeated."
+    return click.option("--set", "settings", metavar="NAME=VALUE[,…]", multiple=True, help=text)(command)
 
 
 def input_option(command: _Command) -> _Command:

@@ -36,10 +36,7 @@ def parse(source: Source, *, methods: frozenset[str] | None = None) -> tuple[Sys
     problems = check_source(source)
     if problems:
         return None, problems
-    parsed = read_statements(source)
-    if parsed.diagnostics:
-        return None, parsed.diagnostics
-    return check(source, parsed.statements, parsed.doc, methods)
+    return check(source, read_statements(source), methods)
 
 
 def parse_expression(text: str | Source) -> Expr:

@@ -9,6 +9,7 @@ from odec.diagnostics import Diagnostic, Source, Span
 from odec.lang import syntax
 from odec.lang.functions import DISTRIBUTIONS, INPUT_KINDS
 from odec.lang.names import VALUES, Names
+from odec.lang.reader import Reading
 from odec.lang.report import Report, words
 from odec.lang.resolve import Context, Resolver
 from odec.lang.structure import check_structure
@@ -34,16 +35,19 @@ _MAX_ORDER = 9
 
 
 def check(
-    source: Source, statements: list[syntax.Statement], doc: str, methods: frozenset[str] | None
+    source: Source, reading: Reading, methods: frozenset[str] | None
 ) -> tuple[System | None, list[Diagnostic]]:
-    """The System of these statements, or None and what is wrong."""
+    """The System of the statements read, or None and what is wrong with them and what could not be read."""
     report = Report(source)
-    checker = _Checker(source, statements, methods, report)
-    draft = checker.draft(doc)
-    check_structure(draft, checker.names, statements, report)
+    report.extend([*reading.errors, *reading.warnings])
+    if report.full or any(d.code == "E116" for d in reading.errors):
+        return None, report.diagnostics()
+    checker = _Checker(source, reading, methods, report)
+    draft = checker.draft(reading.doc)
+    check_structure(draft, checker.names, reading, report)
     if report.failed:
         return None, report.diagnostics()
-    system = Values(draft, statements, checker.fixed, report).complete()
+    system = Values(draft, reading.statements, checker.fixed, report).complete()
     return (None if report.failed else system), report.diagnostics()
 
 
@@ -57,15 +61,15 @@ class _Checker:
     def __init__(
         self,
         source: Source,
-        statements: list[syntax.Statement],
+        reading: Reading,
         methods: frozenset[str] | None,
         report: Report,
     ):
         self.source = source
-        self.statements = statements
+        self.statements = reading.statements
         self.methods = methods
         self.report = report
-        self.names = Names(statements, report)
+        self.names = Names(reading.statements, report, reading.unread)
         self.resolver = Resolver(self.names.entries, self.names.time, report)
         self.fixed: dict[Span, Expr] = {}
 
@@ -177,20 +181,24 @@ class _Checker:
         return initials
 
     def _rule(self, rule: syntax.Rule) -> list[Equation]:
-        if rule.wrt is not None and rule.wrt.text != self.names.time:
-            message = f"the independent variable is '{self.names.time}', not '{rule.wrt.text}'"
-            note = f"`time {rule.wrt.text}` would name it so"
-            self.report.add("E318", message, rule.wrt.span, f"did you mean '{self.names.time}'?", note)
+        if rule.wrt is not None:
+            self._check_time(rule.wrt, f"`time {rule.wrt.text}` would name it so")
         if rule.order > _MAX_ORDER:
             self.report.add("E107", f"a derivative of order {rule.order}", rule.span, f"at most {_MAX_ORDER}")
             return []
         expr = self._value(rule.expr, "an equation")
         return [Equation(rule.state.text, rule.order, expr, rule.doc, rule.span)]
 
+    def _check_time(self, given: syntax.Name, *notes: str) -> None:
+        time = self.names.time
+        if given.text != time and time not in self.names.unread:
+            message = f"the independent variable is '{time}', not '{given.text}'"
+            self.report.suggest("E318", message, given.span, time, *notes)
+
     def _function(self, f: syntax.FunctionDefinition) -> list[Function]:
         seen: dict[str, Span] = {}
         for arg in f.args:
-            self.names.allowed(arg)
+            self.names.allowed_argument(arg)
             if arg.text in seen:
                 message = f"the function '{f.name.text}' has two arguments named '{arg.text}'"
                 self.report.add("E202", message, arg.span, "named again")
@@ -204,7 +212,9 @@ class _Checker:
         if kind not in INPUT_KINDS and statement.kind:
             message = f"unknown kind of input '{kind}'"
             guess = self.report.guess(kind, INPUT_KINDS)
-            self.report.add("E211", message, statement.kind.span, guess, f"an input is {words(INPUT_KINDS)}")
+            self.report.suggest(
+                "E211", message, statement.kind.span, guess, f"an input is {words(INPUT_KINDS)}"
+            )
         return [Input(n.text, kind, statement.unit, statement.doc, n.span) for n in statement.names]
 
     def _observation(self, o: syntax.Observation) -> list[Observable]:
@@ -222,7 +232,7 @@ class _Checker:
         if wanted is None:
             guess = self.report.guess(name.text, DISTRIBUTIONS)
             note = f"the noise may be {words(DISTRIBUTIONS)}"
-            self.report.add("E209", f"unknown distribution '{name.text}'", name.span, guess, note)
+            self.report.suggest("E209", f"unknown distribution '{name.text}'", name.span, guess, note)
         elif count != len(wanted):
             form = f"{name.text}({', '.join(wanted)})" if wanted else name.text
             takes = f"{len(wanted)} argument{'' if len(wanted) == 1 else 's'}" if wanted else "no arguments"
@@ -235,11 +245,9 @@ class _Checker:
         self._constant(statement.stop, "the end of the run")
         if statement.step is not None:
             self._constant(statement.step, "the step of the run")
-        if statement.time.text != self.names.time:
-            message = f"the independent variable is '{self.names.time}', not '{statement.time.text}'"
-            self.report.add("E318", message, statement.time.span, f"did you mean '{self.names.time}'?")
+        self._check_time(statement.time)
         if method is not None and self.methods is not None and method.text not in self.methods:
             guess = self.report.guess(method.text, sorted(self.methods))
             note = "`odec list methods` shows them all"
-            self.report.add("E207", f"unknown method '{method.text}'", method.span, guess, note)
+            self.report.suggest("E207", f"unknown method '{method.text}'", method.span, guess, note)
         return [Run(0.0, 0.0, None, method.text if method else None, statement.span)]

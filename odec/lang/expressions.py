@@ -8,11 +8,12 @@ precedence, POPL 1973.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
-from odec.diagnostics import Diagnostic, Source, Span
-from odec.lang.lexer import WORDS, Token
-from odec.lang.report import Problem
-from odec.lang.syntax import Name
+from odec.diagnostics import Diagnostic, Fix, Source, Span
+from odec.lang.cursor import Cursor
+from odec.lang.lexer import Token
+from odec.lang.report import Problem, meant
 from odec.tree import Expr, Number, Op, Symbol
 
 MAX_NESTING = 100
@@ -34,134 +35,15 @@ _POWER = {
 }
 _GATHERED = {"or": "or", "and": "and", "|": "or", "&": "and", "*": "mul"}
 _NOT, _UNARY = 30, 70
-_INSTEAD = {
-    "−": "-",
-    "–": "-",
-    "—": "-",
-    "×": "*",
-    "·": "*",
-    "⋅": "*",
-    "∙": "*",
-    "÷": "/",
-    "∕": "/",
-    "²": "**2",
-    "³": "**3",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "∞": "inf",
-    "′": "'",
-    "’": "'",
-    "″": "''",
-    '"': "''",
-    "{": "(",
-    "}": ")",
-    "!": "not",
-}
-_HINTS = {
-    ";": "write one statement a line, with nothing at its end",
-    "%": "a comment starts with '#'; the remainder of a division is mod(a, b)",
-    "?": "a conditional is written `if c then a else b`",
-}
 
 
-class Parser:
-    """The tokens of one logical line and a place in them; every mistake raises Problem."""
+class Parser(Cursor):
+    """Expressions from the tokens of one logical line."""
 
     def __init__(self, source: Source, tokens: list[Token]):
-        self.source = source
-        self.tokens = tokens
-        self.index = 0
-        self.token = tokens[0]
+        super().__init__(source, tokens)
         self._nesting = 0
-
-    def fail(self, code: str, message: str, span: Span, label: str = "", *notes: str) -> Problem:
-        return Problem(Diagnostic(code, message, self.source, span, label, notes))
-
-    def advance(self) -> Token:
-        """Step over the current token and return it; the last one (`end`) stays."""
-        token = self.token
-        if token.kind != "end":
-            self.index += 1
-            self.token = self.tokens[self.index]
-        return token
-
-    def peek(self, ahead: int = 1) -> Token:
-        return self.tokens[min(self.index + ahead, len(self.tokens) - 1)]
-
-    @property
-    def previous(self) -> Token:
-        return self.tokens[max(self.index - 1, 0)]
-
-    def accept(self, kind: str) -> bool:
-        if self.token.kind == kind:
-            self.advance()
-            return True
-        return False
-
-    def expect(self, kind: str, wanted: str) -> Token:
-        if self.token.kind != kind:
-            raise self.unexpected(wanted)
-        return self.advance()
-
-    def name(self, wanted: str) -> Name:
-        token = self.token
-        if token.kind in WORDS:
-            message = f"'{token.text}' is an operator of the language"
-            raise self.fail("E206", message, token.span, "choose another name")
-        self.expect("name", wanted)
-        return Name(token.text, token.span)
-
-    def unexpected(self, wanted: str) -> Problem:
-        """What is wrong with the current token, where `wanted` should stand."""
-        token, before = self.token, self.previous
-        text, span = token.text, token.span
-        if token.kind == "bad":
-            return self._bad_character()
-        if token.kind in ("name", "number", "(") and before.kind in ("name", "number", ")", "'"):
-            return self._missing_operator(before, token, wanted)
-        if token.kind == "=":
-            note = "a definition is `NAME = EXPR`, one a line; a test for equality is `==`"
-            return self.fail("E106", "'=' inside an expression", span, "did you mean '=='?", note)
-        if token.kind in ("&&", "||"):
-            word = "and" if token.kind == "&&" else "or"
-            return self.fail("E101", f"'{text}' is not an operator", span, f"did you mean '{word}'?")
-        if token.kind in (")", "]") and not self._open_brackets():
-            return self.fail("E103", f"'{text}' closes no bracket", span, f"expected {wanted}")
-        if token.kind == "@":
-            return self.fail("E320", "the matrix product '@' is not supported yet", span, "arrays come later")
-        if token.kind == "[":
-            return self.fail("E320", "arrays are not supported yet", span, "an index or an array")
-        found = "the line ends here" if token.kind == "end" else f"found '{text}'"
-        return self.fail("E104", f"expected {wanted}", span, found)
-
-    def _open_brackets(self) -> int:
-        """How many brackets are open before the current token."""
-        before = [token.kind for token in self.tokens[: self.index]]
-        return before.count("(") + before.count("[") - before.count(")") - before.count("]")
-
-    def _bad_character(self) -> Problem:
-        text, span = self.token.text[:1], Span(self.token.start, self.token.start + 1)
-        shown = f"'{text}'" if text.isprintable() else f"U+{ord(text):04X}"
-        label = f"did you mean '{_INSTEAD[text]}'?" if text in _INSTEAD else ""
-        notes = (_HINTS[text],) if text in _HINTS else ()
-        return self.fail("E101", f"unexpected character {shown}", span, label, *notes)
-
-    def _missing_operator(self, before: Token, token: Token, wanted: str) -> Problem:
-        between = Span(before.start, token.end)
-        touching = before.end == token.start
-        if before.kind == token.kind == "number" and touching:
-            text = self.source.text[before.start : token.end]
-            return self.fail("E102", f"'{text}' is not a number", between)
-        if before.kind == "number" and touching and self.source.text[before.start : token.end][:2] == "0x":
-            return self.fail("E102", "numbers are decimal: 16 or 1.6e1", between)
-        message = f"an operator is missing between '{before.text}' and '{token.text}'"
-        product = f"{before.text}*{token.text}"
-        label = f"did you mean '{product}'?" if token.kind != "(" else "missing '*'?"
-        note = "" if wanted == "an operator" else f"or {wanted} was expected here"
-        return self.fail("E105", message, between, label, *([note] if note else []))
-
-    # Expressions.
+        self._by_signs: dict[int, tuple[Expr, Token]] = {}
 
     def full_expression(self) -> Expr:
         """An expression, checked for its depth."""
@@ -210,10 +92,14 @@ class Parser:
     def _gather(self, first: Expr, kind: str, power: int) -> Op:
         """A run of one associative operator as one operation."""
         items = [first]
+        sign = self.token
         while self.token.kind == kind:
             self.advance()
             items.append(self.expression(power))
-        return Op(_GATHERED[kind], tuple(items), _span(first).to(_span(items[-1])))
+        gathered = Op(_GATHERED[kind], tuple(items), _span(first).to(_span(items[-1])))
+        if kind in ("&", "|"):
+            self._by_signs[id(gathered)] = (gathered, sign)
+        return gathered
 
     def _comparison(self, first: Expr) -> Op:
         """a < b, or a < b < c as (a < b) and (b < c)."""
@@ -222,11 +108,23 @@ class Parser:
         while self.token.kind in _COMPARE:
             op = _COMPARE[self.advance().kind]
             right = self.expression(40)
+            self._no_bare_sign(left, right)
             parts.append(self._binary(op, left, right))
             left = right
         if len(parts) == 1:
             return parts[0]  # type: ignore[return-value]
         return Op("and", tuple(parts), _span(first).to(_span(left)))
+
+    def _no_bare_sign(self, *sides: Expr) -> None:
+        """`0 < x & x < 1`: in SymPy's spelling `&` binds more tightly than `<`."""
+        for side in sides:
+            if id(side) in self._by_signs:
+                sign = self._by_signs[id(side)][1]
+                word = "and" if sign.kind == "&" else "or"
+                message = f"'{sign.text}' binds more tightly than a comparison"
+                note = f"or put the comparisons in brackets: `(a < b) {sign.text} (c < d)`"
+                fix = Fix(sign.span, self._spaced(word, sign.span))
+                raise self.fail("E310", message, sign.span, meant(word), note, fix=fix)
 
     def _nested(self, minimum: int) -> Expr:
         """An expression one level deeper."""
@@ -289,26 +187,20 @@ class Parser:
         if following == "[":
             self.advance()
             index = self._nested(0)
-            if self.token.kind in (",", ":"):
+            if self.token.kind in (",", ":", ".."):
                 raise self.unexpected_array(Span(token.start, self.token.end))
             self.expect("]", "']'")
             return Op("index:" + token.text, (index,), Span(token.start, self.previous.end))
         return Symbol(token.text, Span(token.start, token.end))
 
-    def unexpected_array(self, span: Span) -> Problem:
-        return self.fail("E320", "arrays are not supported yet", span, "an array")
-
     def _arguments(self) -> tuple[Expr, ...]:
-        """Up to the closing bracket of a call, which is consumed."""
+        """Up to the closing bracket of a call, which is consumed; a comma may stand before it."""
         args: list[Expr] = []
-        if self.accept(")"):
-            return ()
-        while True:
+        while not self.accept(")"):
             args.append(self._nested(0))
-            if self.accept(")"):
-                return tuple(args)
-            if not self.accept(","):
+            if self.token.kind != ")" and not self.accept(","):
                 raise self.unexpected("',' or ')'")
+        return tuple(args)
 
     def _brackets(self) -> Expr:
         opening = self.advance()
@@ -332,16 +224,66 @@ class Parser:
     def _conditional(self) -> Expr:
         """A chain of `else if` is read in a loop: it may be as long as trees are deep."""
         branches: list[tuple[Token, Expr, Expr]] = []
+        brackets = False
         while self.token.kind == "if":
-            start = self.advance()
+            start, opening = self.advance(), self.index
             condition = self._nested(0)
-            self.expect("then", "'then'")
-            branches.append((start, condition, self._nested(0)))
+            if self.token.kind != "then":
+                raise self._conditional_as_call(start, opening) or self.unexpected("'then'")
+            self.advance()
+            brackets, yes = self._in_brackets()
+            branches.append((start, condition, yes))
             self.expect("else", "'else': a conditional has a value in both cases")
+        opening = self.index
         result = self._nested(0)
+        if brackets:
+            self._warn_of_operator(opening, result)
         for start, condition, yes in reversed(branches):
             result = Op("select", (condition, yes, result), start.span.to(_span(result)))
         return result
+
+    def _in_brackets(self) -> tuple[bool, Expr]:
+        """A value, and whether it is one pair of brackets."""
+        opening = self.index
+        value = self._nested(0)
+        return self._pair(opening)[0] == self.index - 1, value
+
+    def _pair(self, opening: int) -> tuple[int, list[int]]:
+        """The index of the bracket that closes the one at an index (-1: there is none), and its commas."""
+        depth, commas = 0, list[int]()
+        for index in range(opening, self.index):
+            kind = self.tokens[index].kind
+            depth += (kind in ("(", "[")) - (kind in (")", "]"))
+            if depth == 0:
+                return (index if kind == ")" else -1), commas
+            if depth == 1 and kind == ",":
+                commas.append(index)
+        return -1, commas
+
+    def _warn_of_operator(self, opening: int, result: Expr) -> None:
+        """`if (c) then (a) else (b) + d`: XPP applies `+ d` to both branches, we to the last."""
+        closing, _ = self._pair(opening)
+        if 0 <= closing < self.index - 1:
+            operator = self.tokens[closing + 1]
+            message = f"'{operator.text}' behind the brackets of an `else`"
+            note = "XPP reads it for both branches: then write `(if … then … else …) " + operator.text + " …`"
+            span = _span(result)
+            fix = Fix(span, f"({self.typed(span)})")
+            label = "it is taken for the last branch alone: put that in brackets"
+            self.warnings.append(Diagnostic("W608", message, self.source, operator.span, label, (note,), fix))
+
+    def _conditional_as_call(self, start: Token, opening: int) -> Problem | None:
+        """if(c, a, b), as spreadsheets have it."""
+        closing, commas = self._pair(opening)
+        if closing < 0 or len(commas) != 2:
+            return None
+        bounds = [opening, *commas, closing]
+        parts = (Span(self.tokens[a].end, self.tokens[b].start) for a, b in pairwise(bounds))
+        text = "if {} then {} else {}".format(*(self.typed(part).strip() for part in parts))
+        span = Span(start.start, self.tokens[closing].end)
+        whole = self.tokens[closing + 1].kind == "end"
+        message = "a conditional is written `if c then a else b`"
+        return self.guess("E104", message, span, text if whole else f"({text})")
 
 
 def _digits(text: str) -> str:

@@ -25,8 +25,8 @@ def format_source(source: Source) -> str:
     if problems:
         raise ModelError(problems)
     reading = read_statements(source)
-    if reading.diagnostics:
-        raise ModelError(reading.diagnostics)
+    if reading.errors:
+        raise ModelError(reading.errors)
     own = _own_names(reading.statements)
     out: list[str] = []
     for line, statement in reading.lines:

@@ -49,4 +49,32 @@ DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The noise of an observable: each distribution with its arguments; the location is the observable."""
 
+MEANT = {
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "fabs": "abs",
+    "flr": "floor",
+    "power": "pow",
+    "sgn": "sign",
+    "signum": "sign",
+    "tg": "tan",
+}
+"""Functions of other languages, and what they are called here."""
+
+CONDITIONALS = frozenset(
+    {"ifelse", "if_else", "ifthenelse", "IfElse", "where", "cond", "iif", "IIf", "IF", "If"}
+)
+"""What other languages call `if c then a else b`, with three arguments."""
+
+LATER = {
+    **dict.fromkeys(("ran", "rand", "randn", "random", "normal", "uniform"), ("E325", "random numbers")),
+    **dict.fromkeys(("delay", "del_shft", "delayed"), ("E323", "delays")),
+    **dict.fromkeys(("integral", "integrate", "int"), ("E325", "integrals")),
+}
+"""Functions of other languages that are not supported yet, with the code that says so."""
+
 INPUT_KINDS = ("hold", "linear", "cubic")

@@ -27,20 +27,43 @@ class Token(NamedTuple):
 WORDS = frozenset({"if", "then", "else", "and", "or", "not"})
 """Operators spelled as words: the only words besides the reserved names that no model can define."""
 
+_POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹ⁿⁱ"
+_SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
+_TYPOGRAPHY = {
+    "−": "-",
+    **dict.fromkeys("·\u0387⋅∙×∗", "*"),
+    **dict.fromkeys("∕÷", "/"),
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "∞": "inf",
+    "′": "'",
+    "″": "''",
+    "‴": "'''",
+}
+"""Signs as papers set them, and what they are read as."""
+
+_SIGNS = "".join(_TYPOGRAPHY)
 _PATTERN = re.compile(
-    r"""(?P<space>(?:[^\S\n]|\ufeff|\\[^\S\n]*\n)+)
-    |(?P<name>[^\W\d]\w*)
+    rf"""(?P<space>(?:[^\S\n]|\ufeff|\\[^\S\n]*\n)+)
+    |(?P<power>[⁺⁻]?[{_POWERS}]+)
+    |(?P<name>[^\W\d](?:[^\W{_POWERS}]|[^\x00-\x7f\s{_POWERS}⁺⁻{_SIGNS}])*)
     |(?P<number>(?:[0-9]+(?:\.(?!\.)[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     |(?P<newline>\n)
     |(?P<comment>\#[^\n]*)
     |(?P<op>\*\*|\.\.|==|!=|<=|>=|->|&&|\|\||[-+*/^=<>()\[\],:~'&|@])
+    |(?P<typographic>[{_SIGNS}])
     |(?P<bad>.)""",
     re.VERBOSE,
 )
+_OPERAND = frozenset({"name", "number", ")", "]", "'"})
 
 
 def tokenize(text: str) -> list[Token]:
-    """All tokens but spaces, with an `end` token last; a character that has no meaning becomes `bad`."""
+    """All tokens but spaces, with an `end` token last; a character that has no meaning becomes `bad`.
+
+    What papers write for an operator (`·`, `−`, `x²`, `k₁`) becomes the tokens that it means.
+    """
     tokens: list[Token] = []
     append = tokens.append
     position, length, match = 0, len(text), _PATTERN.match
@@ -57,22 +80,59 @@ def tokenize(text: str) -> list[Token]:
             if word in WORDS:
                 kind = word
             elif not word.isascii():
-                word, position, kind = _unicode_name(word, start)
+                tokens.extend(_unicode_names(word, start))
+                continue
+        elif kind == "typographic":
+            tokens.extend(_typographic(word, start))
+            continue
+        elif kind == "power":
+            tokens.extend(_power(word, start, bool(tokens) and tokens[-1].kind in _OPERAND))
+            continue
         append(Token(str(kind), word, start, position))
     append(Token("end", "", length, length))
     return tokens
 
 
-def _unicode_name(word: str, start: int) -> tuple[str, int, str]:
-    """The identifier that `word` starts with, in NFKC form (so that both signs for mu agree).
+def _typographic(sign: str, start: int) -> list[Token]:
+    meant = _TYPOGRAPHY[sign]
+    if meant == "inf":
+        return [Token("name", meant, start, start + 1)]
+    return [Token(part, part, start, start + 1) for part in (meant if "'" in meant else (meant,))]
 
-    Digits such as ² are no part of one; where the word starts with such, it is `bad` up to the next letter.
+
+def _power(word: str, start: int, behind_operand: bool) -> list[Token]:
+    """Superscripts: `²` is `**2`, `⁻¹` is `**-1`, `ⁿ` is `**n`."""
+    plain = unicodedata.normalize("NFKC", word).replace("−", "-")
+    exponent = plain.lstrip("+-")
+    if not behind_operand or not (exponent.isdecimal() or exponent.isalpha()):
+        return [Token("bad", word, start, start + len(word))]
+    tokens = [Token("**", "**", start, start + len(word))]
+    if plain[0] == "-":
+        tokens.append(Token("-", "-", start, start + 1))
+    kind = "number" if exponent.isdecimal() else "name"
+    return [*tokens, Token(kind, exponent, start + len(plain) - len(exponent), start + len(word))]
+
+
+def _unicode_names(word: str, start: int) -> Iterator[Token]:
+    """The identifiers of a word, in NFKC form (so that both signs for mu agree, é is é and k₁ is k1).
+
+    What is no part of one, such as ½, is `bad` up to the next letter.
     """
-    if not word[0].isidentifier():
-        length = next((n for n, char in enumerate(word) if char.isidentifier()), len(word))
-        return word[:length], start + length, "bad"
-    length = next((n for n, char in enumerate(word) if not ("a" + char).isidentifier()), len(word))
-    return unicodedata.normalize("NFKC", word[:length]), start + length, "name"
+    at = 0
+    while at < len(word):
+        is_name = word[at].isidentifier()
+        end = at + 1
+        while end < len(word) and (_goes_on(word[end]) if is_name else not word[end].isidentifier()):
+            end += 1
+        text = word[at:end]
+        name = unicodedata.normalize("NFKC", text)
+        kind = (name if name in WORDS else "name") if is_name else "bad"
+        yield Token(kind, name if is_name else text, start + at, start + end)
+        at = end
+
+
+def _goes_on(char: str) -> bool:
+    return char in _SUBSCRIPTS or ("a" + char).isidentifier()
 
 
 @dataclass

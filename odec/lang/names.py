@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from odec.diagnostics import Span
+from odec.lang.dots import disguised
 from odec.lang.report import Report, article
 from odec.lang.syntax import (
     Consts,
@@ -28,6 +29,9 @@ VALUES = frozenset(
 )
 """Kinds of names that stand for a number in a formula."""
 
+UNREAD = "unread"
+"""The kind of a name that no statement defines, but perhaps a line that could not be read."""
+
 _MEASURED = frozenset({"state", "derivative", "intermediate", "input"})
 
 
@@ -43,10 +47,15 @@ class Entry:
 
 
 class Names:
-    """Every name of the model with its entry, in source order."""
+    """Every name of the model with its entry, in source order.
 
-    def __init__(self, statements: Iterable[Statement], report: Report):
+    unread: names that lines which could not be read may define, or `dX = …` is meant to; what would follow
+    from that is not reported.
+    """
+
+    def __init__(self, statements: Iterable[Statement], report: Report, unread: Iterable[str] = ()):
         self.entries: dict[str, Entry] = {}
+        self.unread = frozenset(unread)
         self.time = "t"
         self._report = report
         statements = list(statements)
@@ -55,6 +64,10 @@ class Names:
             self._declare(statement)
         self._declare_measured([s for s in statements if isinstance(s, Observation)])
         self._declare_derivatives()
+        started = {i.name.text for s in statements if isinstance(s, Inits) for i in s.items}
+        self.unread |= started & {state for state, _ in disguised(statements, report.source, self.time)}
+        for name in self.unread - self.entries.keys():
+            self.entries[name] = Entry(name, UNREAD, None)
 
     def _declare_time(self, statements: list[Time]) -> None:
         span: Span | None = None
@@ -121,6 +134,10 @@ class Names:
         if "observable" in (kind, first.kind):
             notes.append("an observable has a name of its own, or is the quantity itself: `obs X = X`")
         self._report.add("E202", message, name.span, "defined again", *notes)
+
+    def allowed_argument(self, name: Name) -> bool:
+        """Report a reserved name; an argument may hide the time."""
+        return name.text == self.time or self.allowed(name)
 
     def allowed(self, name: Name) -> bool:
         """Report a reserved name."""

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from odec.diagnostics import Diagnostic, Source
-from odec.lang.expressions import Parser
-from odec.lang.lexer import Line, logical_lines, tokenize
+from odec.diagnostics import Diagnostic, Fix, Source, Span
+from odec.lang.cursor import Cursor
+from odec.lang.foreign import other_language
+from odec.lang.lexer import Line, Token, logical_lines, tokenize
 from odec.lang.report import Problem, Report
+from odec.lang.rewrites import rewritten
 from odec.lang.statements import parse_statement
 from odec.lang.syntax import Statement
+
+_MAX_REPAIRS = 4
 
 
 @dataclass
 class Reading:
-    """Statements in source order; `lines` has every logical line with its statement (None: a comment)."""
+    """Statements in source order; `lines` has every logical line with its statement (None: a comment).
+
+    errors: what could not be read. warnings: what was, but may be meant otherwise. unread: names that the
+    lines which could not be read may define.
+    """
 
     statements: list[Statement] = field(default_factory=list)
     lines: list[tuple[Line, Statement | None]] = field(default_factory=list)
     doc: str = ""
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    errors: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
 
 
 def read_statements(source: Source) -> Reading:
@@ -27,34 +38,83 @@ def read_statements(source: Source) -> Reading:
     reading, report = Reading(), Report(source)
     header: list[str] = []
     in_header = True
+    unread: list[Line] = []
     for line in logical_lines(tokenize(source.text)):
         is_comment = len(line.tokens) == 1
         in_header = in_header and is_comment and not (header and line.blanks)
         if in_header:
             header.append(line.doc)
-        statement = None if is_comment else _read(source, line, report)
-        if statement is not None:
-            reading.statements.append(statement)
+        statement = None
+        if not is_comment:
+            try:
+                statement, warnings = _read(source, line)
+                reading.statements.append(statement)
+                reading.warnings += warnings
+            except Problem as problem:
+                report.extend([_best_guess(source, line, problem.diagnostic)])
+                unread.append(line)
         reading.lines.append((line, statement))
         if report.full:
             break
     reading.doc = "\n".join(header).strip()
-    reading.diagnostics = report.diagnostics()
+    foreign = other_language(source, [line.tokens[0].start for line in unread])
+    reading.errors = [foreign] if foreign else report.diagnostics()
+    reading.unread = {name for line in unread for name in _maybe_defined(line.tokens)}
     return reading
 
 
-def _read(source: Source, line: Line, report: Report) -> Statement | None:
-    bad = [token for token in line.tokens if token.kind == "bad"]
-    if bad:
-        for token in bad[:3]:
-            report.extend([Parser(source, [token, line.tokens[-1]]).unexpected("").diagnostic])
-        return None
+def _read(source: Source, line: Line) -> tuple[Statement, list[Diagnostic]]:
+    """The statement of a line, with warnings; raises Problem."""
+    bad = next((i for i, token in enumerate(line.tokens) if token.kind == "bad"), None)
+    if bad is not None:
+        cursor = Cursor(source, line.tokens)
+        cursor.index, cursor.token = bad, line.tokens[bad]
+        raise cursor.unexpected("")
     if line.unclosed is not None:
         text = line.unclosed.text
-        report.add("E103", f"'{text}' is never closed", line.unclosed.span, "opened here")
-        return None
+        raise Problem(
+            Diagnostic("E103", f"'{text}' is never closed", source, line.unclosed.span, "opened here")
+        )
+    return parse_statement(source, line)
+
+
+def _best_guess(source: Source, line: Line, diagnostic: Diagnostic) -> Diagnostic:
+    """The first reading of a wrong line whose fix can be read; without such, what is wrong with no guess."""
+    for candidate in (*rewritten(Cursor(source, line.tokens)), diagnostic):
+        if candidate.fix is None or _is_read_further(source, line, candidate, _MAX_REPAIRS):
+            return candidate
+    label = "" if diagnostic.label.startswith("did you mean") else diagnostic.label
+    return Diagnostic(diagnostic.code, diagnostic.message, source, diagnostic.span, label, diagnostic.notes)
+
+
+def _is_read_further(source: Source, line: Line, diagnostic: Diagnostic, repairs: int) -> bool:
+    """Whether the line, once its fix is applied, is read beyond that place."""
+    fix = diagnostic.fix
+    if fix is None or not repairs:
+        return False
+    start, end = line.tokens[0].start, max(line.tokens[-1].start, fix.span.end)
+    inside = Fix(Span(fix.span.start - start, fix.span.end - start), fix.text)
+    text = inside.applied(source.text[start:end])
+    mended = Source(source.name, text)
+    lines = [found for found in logical_lines(tokenize(text)) if len(found.tokens) > 1]
     try:
-        return parse_statement(source, line)
+        for found in lines:
+            _read(mended, found)
     except Problem as problem:
-        report.extend([problem.diagnostic])
-        return None
+        following = problem.diagnostic
+        changed = inside.span.start + len(fix.text)
+        if following.span is not None and following.span.start > changed:
+            return True
+        return _is_read_further(mended, found, following, repairs - 1)
+    return True
+
+
+def _maybe_defined(tokens: list[Token]) -> Iterator[str]:
+    """The names that a line which could not be read may give a meaning to: those before an equals sign."""
+    signs = [i for i, token in enumerate(tokens) if token.kind == "=" or token.text in ("<", ":")]
+    last_sign = signs[0] if signs else len(tokens)
+    for i, token in enumerate(tokens):
+        if token.kind == "name" and (i < last_sign or tokens[i + 1].kind == "="):
+            yield token.text
+            if token.text.startswith("d"):
+                yield token.text[1:].lstrip("0123456789")

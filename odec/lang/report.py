@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from odec.diagnostics import Diagnostic, Source, Span
+from odec.diagnostics import Diagnostic, Fix, Source, Span
 
 MAX_ERRORS = 100
 _MAX_COMPARISONS = 20_000
@@ -27,9 +27,21 @@ class Report:
         self._found: dict[tuple[str, Span | None, str], Diagnostic] = {}
         self._comparisons = 0
 
-    def add(self, code: str, message: str, span: Span | None, label: str = "", *notes: str) -> None:
-        diagnostic = Diagnostic(code, message, self.source, span, label, notes)
-        self._found.setdefault((code, span, message), diagnostic)
+    def add(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        label: str = "",
+        *notes: str,
+        fix: Fix | None = None,
+    ) -> None:
+        self.extend([Diagnostic(code, message, self.source, span, label, notes, fix)])
+
+    def suggest(self, code: str, message: str, span: Span | None, text: str | None, *notes: str) -> None:
+        """The same with a guess at what was meant in place of the span, where there is one."""
+        fix = Fix(span, text) if text and span is not None else None
+        self.add(code, message, span, meant(text) if text else "", *notes, fix=fix)
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         for d in diagnostics:
@@ -48,21 +60,30 @@ class Report:
         ordered = sorted(self._found.values(), key=lambda d: (d.span.start if d.span else -1, d.code))
         return ordered[:MAX_ERRORS]
 
-    def guess(self, name: str, candidates: Iterable[str]) -> str:
-        """`did you mean 'x'?`, or nothing; comparing ends where there are very many names."""
+    def guess(self, name: str, candidates: Iterable[str]) -> str | None:
+        """The candidate that was meant, if any is; comparing ends where there are very many names."""
         names = list(candidates)
         self._comparisons += len(names)
-        found = closest(name, names) if self._comparisons <= _MAX_COMPARISONS else None
-        return f"did you mean '{found}'?" if found else ""
+        return closest(name, names) if self._comparisons <= _MAX_COMPARISONS else None
+
+
+def meant(text: str) -> str:
+    """The label of a guess."""
+    return f"did you mean '{text}'?"
 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate most like the name: the same but for case, else the nearest of difflib."""
+    """The candidate most like the name: the same but for case, else the nearest of difflib.
+
+    Of names as short as two or three characters the first has to agree; a single one is like no other.
+    """
     names = list(dict.fromkeys(candidates))
     folded = name.casefold()
     for candidate in names:
         if candidate.casefold() == folded and candidate != name:
             return candidate
+    if len(name) <= 3:
+        names = [c for c in names if len(name) > 1 and c[:1].casefold() == folded[:1]]
     cutoff = 0.5 if len(name) <= 3 else 0.6
     near = difflib.get_close_matches(name, (c for c in names if abs(len(c) - len(name)) <= 4), 1, cutoff)
     return near[0] if near else None

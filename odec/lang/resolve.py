@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from odec.diagnostics import Span
-from odec.lang.functions import BOOLEAN, FUNCTIONS, SPECIAL, TAKES_BOOLEANS
-from odec.lang.names import VALUES, Entry
-from odec.lang.report import Report, article
+from odec.diagnostics import Fix, Span
+from odec.lang.functions import BOOLEAN, CONDITIONALS, FUNCTIONS, LATER, MEANT, SPECIAL, TAKES_BOOLEANS
+from odec.lang.lookalikes import Lookalikes
+from odec.lang.names import UNREAD, VALUES, Entry
+from odec.lang.report import Report, article, meant
 from odec.system import derivative_name
 from odec.tree import OPERATIONS, Expr, Number, Op, Symbol
 
@@ -103,7 +104,7 @@ class Resolver:
         self.report.add("E210", f"'{name}' is {article(kind)}, not a value", span, label)
 
     def _entry(self, entry: Entry, symbol: Symbol, context: Context) -> Expr:
-        if entry.kind in context.kinds:
+        if entry.kind in context.kinds or entry.kind == UNREAD:
             return symbol
         if entry.kind == "function":
             self._no_value(entry.name, symbol.span, "function")
@@ -132,6 +133,8 @@ class Resolver:
         if entry is None:
             name_span = None if span is None else Span(span.start, span.start + len(state))
             self._symbol(Symbol(state, name_span), context)
+        elif entry.kind == UNREAD:
+            pass
         elif entry.kind != "state":
             message = f"'{state}' is {article(entry.kind)}: it has no derivative"
             self.report.add("E313", message, span, "only states have derivatives")
@@ -145,16 +148,19 @@ class Resolver:
     def report_unknown(self) -> None:
         """One message per unknown name, with the lines of its other places."""
         candidates = [e.name for e in self.entries.values() if e.kind in VALUES] + ["pi"]
+        twins = Lookalikes(candidates)
         for name, spans in self._unknown.items():
-            hint = self._hint(name)
-            label = "" if hint else self.report.guess(name, candidates)
+            twin = twins.of(name)
+            hint = self._hint(name) if twin is None else twin.note
+            guess = None if hint else self.report.guess(name, candidates)
             first, *others = (self.report.source.position(span.start)[0] for span in spans)
             lines = [str(line) for line in dict.fromkeys(others) if line != first]
             notes = [hint] if hint else []
             if lines:
                 more = "" if len(lines) <= 8 else " and others"
                 notes.append(f"also on line{'s' if len(lines) > 1 else ''} {', '.join(lines[:8])}{more}")
-            self.report.add("E201", f"unknown name '{name}'", spans[0], label, *notes)
+            guess = guess if twin is None else twin.name
+            self.report.suggest("E201", f"unknown name '{name}'", spans[0], guess, *notes)
 
     def _hint(self, name: str) -> str:
         if name in ("E", "e"):
@@ -175,6 +181,8 @@ class Resolver:
         entry = self.entries.get(name)
         if name in context.args:
             return self._not_a_function(name, "argument", args, call, name_span)
+        if entry is not None and entry.kind == UNREAD:
+            return Op(f"call:{name}", args, call.span)
         if entry is not None and entry.kind != "function":
             return self._not_a_function(name, entry.kind, args, call, name_span)
         for arg in args:
@@ -190,10 +198,27 @@ class Resolver:
         if op is not None:
             return self._builtin(name, op, args, call.span)
         if not self.open_world:
-            known = [e.name for e in self.entries.values() if e.kind == "function"]
-            guess = self.report.guess(name, [*known, *FUNCTIONS, *SPECIAL])
-            self.report.add("E203", f"unknown function '{name}'", name_span, guess)
+            self._unknown_function(name, name_span, call)
         return Op(f"call:{name}", args, call.span)
+
+    def _unknown_function(self, name: str, name_span: Span | None, call: Op) -> None:
+        message = f"unknown function '{name}'"
+        known = [e.name for e in self.entries.values() if e.kind == "function"]
+        twin = Lookalikes([*known, *FUNCTIONS]).of(name)
+        if name in LATER:
+            code, what = LATER[name]
+            self.report.add(code, f"{what} (`{name}(…)`) are not supported yet", call.span)
+        elif name in CONDITIONALS and len(call.args) == 3:
+            text = "(if {} then {} else {})".format(*map(self._typed, call.args))
+            self.report.suggest("E203", message, call.span, text)
+        elif twin is not None:
+            self.report.suggest("E203", message, name_span, twin.name, twin.note)
+        else:
+            guess = MEANT.get(name) or self.report.guess(name, [*known, *FUNCTIONS, *SPECIAL])
+            self.report.suggest("E203", message, name_span, guess)
+
+    def _typed(self, expr: Expr) -> str:
+        return "" if expr.span is None else self.report.source.text[expr.span.start : expr.span.end]
 
     def _builtin(self, name: str, op: str, args: tuple[Expr, ...], span: Span | None) -> Expr:
         least, most = OPERATIONS[op].arity
@@ -222,19 +247,28 @@ class Resolver:
         if kind == "state" and len(args) == 1 and self._is_time(args[0]):
             note = f"write '{name}': it always means the value at the present time"
             message = f"'{name}' is a state, not a function"
-            self.report.add("E204", message, call.span, f"write '{name}'", note)
+            fix = None if call.span is None else Fix(call.span, name)
+            self.report.add("E204", message, call.span, f"write '{name}'", note, fix=fix)
+        elif kind == "state" and len(args) == 1 and isinstance(args[0], Number) and not args[0].value:
+            note = f"give it a name, `param {name}0 = …` and `init {name} = {name}0`, and use {name}0"
+            message = f"the initial value of '{name}' has no name in formulas"
+            self.report.add("E204", message, call.span, "", note)
         elif kind == "state" and len(args) == 1 and self._has_time(args[0]):
             message = f"delays (`{name}({self.time} - …)`) are not supported yet"
             self.report.add("E323", message, call.span, "a delay")
         else:
-            label = f"did you mean '{name}*{self._arguments_text(name, call.span)}'?"
-            self.report.add("E204", f"'{name}' is {article(kind)}, not a function", name_span, label)
+            brackets = self._brackets_of(call.span)
+            text = "(…)" if brackets is None else self.report.source.text[brackets.start : brackets.end]
+            text = text if len(text) <= 30 and "\n" not in text else "(…)"
+            fix = None if brackets is None else Fix(Span(brackets.start, brackets.start), "*")
+            message = f"'{name}' is {article(kind)}, not a function"
+            self.report.add("E204", message, name_span, meant(f"{name}*{text}"), fix=fix)
         return Symbol(name, name_span)
 
-    def _arguments_text(self, name: str, span: Span | None) -> str:
-        """The brackets of a call as typed."""
-        text = "" if span is None else self.report.source.text[span.start + len(name) : span.end].strip()
-        return text if text.startswith("(") and len(text) <= 30 and "\n" not in text else "(…)"
+    def _brackets_of(self, span: Span | None) -> Span | None:
+        """Where the brackets of a call stand."""
+        start = -1 if span is None else self.report.source.text.find("(", span.start, span.end)
+        return None if span is None or start < 0 else Span(start, span.end)
 
     def _is_time(self, expr: Expr) -> bool:
         return isinstance(expr, Symbol) and expr.name == self.time

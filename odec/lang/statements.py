@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from odec.diagnostics import Source, Span
+from odec.diagnostics import Diagnostic, Fix, Source, Span
 from odec.lang.expressions import Parser
+from odec.lang.guesses import leftover, no_statement, unknown_word
 from odec.lang.lexer import WORDS, Line, Token
-from odec.lang.report import Problem, closest
 from odec.lang.syntax import (
     Binding,
     Bounds,
@@ -35,10 +36,14 @@ _EVENTS = frozenset({"when", "at", "every"})
 _PARTS = {"param": ("in", "via"), "run": ("step", "method"), "input": ("hold", "linear", "cubic")}
 """Words that may follow in a statement."""
 
+_GOES_ON = re.compile(r"[^\S\n]*(?P<remark>#[^\n]*)?\n[^\S\n]+(?!\d)\w+\s*=(?!=)")
+"""A comma at the end of a line, and an indented definition on the next."""
 
-def parse_statement(source: Source, line: Line) -> Statement:
-    """The statement of a line; raises Problem."""
-    return _StatementParser(source, line).statement()
+
+def parse_statement(source: Source, line: Line) -> tuple[Statement, list[Diagnostic]]:
+    """The statement of a line, and warnings about how it was read; raises Problem."""
+    parser = _StatementParser(source, line)
+    return parser.statement(), parser.warnings
 
 
 class _StatementParser(Parser):
@@ -50,7 +55,7 @@ class _StatementParser(Parser):
     def statement(self) -> Statement:
         first, second = self.token, self.peek()
         if first.kind != "name":
-            raise self._no_statement()
+            raise no_statement(self)
         self._refuse_events(first, second)
         if second.kind == "name" or (second.kind in WORDS and first.text in (*KEYWORDS, *ALIASES)):
             statement = self._keyword_statement(first)
@@ -63,24 +68,8 @@ class _StatementParser(Parser):
         else:
             statement = self._definition()
         if self.token.kind != "end":
-            raise self._leftover(first.text)
+            raise leftover(self, _PARTS.get(ALIASES.get(first.text, first.text), ()))
         return statement
-
-    # What is no statement, or not yet.
-
-    def _no_statement(self) -> Problem:
-        token = self.token
-        if token.kind == "bad":
-            return self.unexpected("a statement")
-        if token.kind in WORDS:
-            message = f"'{token.text}' is an operator of the language"
-            return self.fail("E206", message, token.span, "choose another name")
-        notes = ["a statement is `param NAME = …`, `init NAME = …`, `dNAME/dt = …`, `NAME = …` and the like"]
-        if token.kind == "@":
-            notes = ["XPP's options are not read; the run is set by `run t = 0 .. 100 step 0.1 method rk4`"]
-        elif token.kind == "/" and self.peek().kind == "/":
-            notes = ["a comment starts with '#'"]
-        return self.fail("E107", f"a statement cannot start with '{token.text}'", token.span, "", *notes)
 
     def _refuse_events(self, first: Token, second: Token) -> None:
         if first.text not in _EVENTS or second.kind not in ("name", "number", "(", "-", "not"):
@@ -96,30 +85,7 @@ class _StatementParser(Parser):
         if word in KEYWORDS:
             self.advance()
             return KEYWORDS[word](self)
-        guess = closest(first.text, [*KEYWORDS, *ALIASES])
-        label = f"did you mean '{guess}'?" if guess else ""
-        known = ", ".join(KEYWORDS)
-        notes = (f"a line starts with {known}, or is `NAME = EXPR` or an equation",)
-        raise self.fail("E114", f"no statement starts with '{first.text}'", first.span, label, *notes)
-
-    def _leftover(self, first: str) -> Problem:
-        token = self.token
-        parts = _PARTS.get(ALIASES.get(first, first), ())
-        guess = closest(token.text, parts) if token.kind == "name" else None
-        if guess:
-            return self.fail("E107", f"unexpected '{token.text}'", token.span, f"did you mean '{guess}'?")
-        if "in" in parts and token.kind in ("(", "["):
-            note = "an interval is written `in (0, inf)`"
-            return self.fail("E107", f"unexpected '{token.text}'", token.span, "did you mean 'in (…)'?", note)
-        if token.kind == "name" and token.text == "for":
-            return self.fail("E320", "arrays (`for … in …`) are not supported yet", token.span, "an array")
-        if token.kind == ":":
-            note = "units stand with param, const, init, input, obs and time; a state's unit with its init"
-            return self.fail("E107", "a unit has no place here", token.span, "", note)
-        if token.kind in (",", "..", "~", "->"):
-            message = f"unexpected '{token.text}'"
-            return self.fail("E107", message, token.span, "the statement should end here")
-        return self.unexpected("an operator")
+        raise unknown_word(self, [*KEYWORDS], ALIASES)
 
     def _no_array(self, name: Name) -> None:
         if self.token.kind == "[":
@@ -151,17 +117,26 @@ class _StatementParser(Parser):
     def _bindings(self, what: str, spaced: bool) -> tuple[Binding, ...]:
         """NAME = EXPR, …; XPP lets spaces part them too."""
         items = [self._binding(what)]
-        while self.token.kind == "," or (spaced and self._another()):
-            self.accept(",")
+        while self._goes_on() or (spaced and self._another()):
             items.append(self._binding(what))
         return tuple(items)
+
+    def _goes_on(self) -> bool:
+        """Whether a list goes on behind a comma: one may stand at its end."""
+        if not self.accept(","):
+            return False
+        if self.token.kind == "end" and (found := _GOES_ON.match(self.source.text, self.token.start)):
+            comma = self.previous.span
+            label = "a list goes on where its line ends in a backslash"
+            fix = None if found["remark"] else Fix(comma, ", \\")
+            raise self.fail("E104", "the list ends with its line", comma, label, fix=fix)
+        return self.token.kind != "end"
 
     def _another(self) -> bool:
         return self.token.kind == "name" and self.peek().kind == "="
 
     def _binding(self, what: str) -> Binding:
-        name = self.name(f"the name of a {what}")
-        self._no_array(name)
+        name = self._plain_name(f"the name of a {what}")
         order = 0
         while what == "state" and self.accept("'"):
             order += 1
@@ -173,14 +148,13 @@ class _StatementParser(Parser):
             note += ": a default, which can be set at run time" if what == "parameter" else ""
             message = f"the {what} '{name.text}' has no value"
             raise self.fail("E317", message, name.span, "needs a value", note)
-        self.expect("=", "'='")
+        self._equals("'='")
         return Binding(name, self.full_expression(), order)
 
     def _inputs(self) -> Inputs:
-        names = [self.name("the name of an input")]
-        while self.accept(","):
-            names.append(self.name("the name of an input"))
-        self._no_array(names[-1])
+        names = [self._plain_name("the name of an input")]
+        while self._goes_on():
+            names.append(self._plain_name("the name of an input"))
         kind = self.name("hold, linear or cubic") if self.token.kind == "name" else None
         if self.token.kind == "=":
             note = 'an input\'s values are given at run time: `net(t, inputs={"NAME": (times, values)})`'
@@ -188,9 +162,8 @@ class _StatementParser(Parser):
         return Inputs(tuple(names), kind, self._unit(), self.doc, self.whole)
 
     def _observation(self) -> Observation:
-        name = self.name("the name of an observable")
-        self._no_array(name)
-        self.expect("=", "'='")
+        name = self._plain_name("the name of an observable")
+        self._equals("'='")
         expr = self.full_expression()
         noise = self._noise() if self.accept("~") else None
         return Observation(name, expr, noise, self._unit(), self.doc, self.whole)
@@ -220,6 +193,30 @@ class _StatementParser(Parser):
         return RunLine(time, start, stop, step, method, self.doc, self.whole)
 
     # Parts of statements.
+
+    def _plain_name(self, wanted: str) -> Name:
+        """A name without an index and without brackets: `init x(0) = 1` and `obs y(t) = …` are none."""
+        name = self.name(wanted)
+        self._no_array(name)
+        if self.token.kind == "(" and self.peek(2).kind == ")":
+            brackets = Span(self.token.start, self.peek(2).end)
+            written = self.typed(Span(name.span.start, brackets.end))
+            note = f"`{name.text}(0) = …` alone, without a word before it, is read as `init {name.text} = …`"
+            notes = (note,) if self.peek().kind == "number" else ()
+            message, fix = f"'{written}' is no name", Fix(brackets, "")
+            label = f"did you mean '{name.text}'?"
+            raise self.fail("E107", message, name.span.to(brackets), label, *notes, fix=fix)
+        return name
+
+    def _equals(self, wanted: str) -> None:
+        """`=`, which other languages write `<-`, `:=` or `==`."""
+        first, second = self.token, self.peek()
+        sign = Span(first.start, second.end)
+        if first.kind in (":", "<") and first.end == second.start and self.typed(sign) in (":=", "<-"):
+            raise self.guess("E107", f"'{self.typed(sign)}' gives no name its value", sign, "=")
+        if first.kind == "==":
+            raise self.guess("E107", "'==' compares; a name gets its value by '='", first.span, "=")
+        self.expect("=", wanted)
 
     def _word(self, word: str) -> bool:
         if self.token.kind == "name" and self.token.text == word:
@@ -262,11 +259,12 @@ class _StatementParser(Parser):
 
     def _definition(self) -> Definition:
         name = self.name("a name")
-        if self.token.kind in (":", "~", ","):
-            raise self._leftover("")
+        if self.token.kind in (":", "~", ",") and self.peek().kind != "=":
+            raise leftover(self, ())
         if self.token.kind == "end" and name.text == "done":
-            raise self.fail("E107", "XPP's `done` is not needed", name.span, "leave this out")
-        self.expect("=", "'=' after the name")
+            fix = Fix(name.span, "")
+            raise self.fail("E107", "XPP's `done` is not needed", name.span, "leave this out", fix=fix)
+        self._equals("'=' after the name")
         return Definition(name, self.full_expression(), self.doc, self.whole)
 
     def _derivative(self) -> Rule:
@@ -279,7 +277,7 @@ class _StatementParser(Parser):
         else:
             name, order, wrt = self._quotient()
         self._no_array(name)
-        self.expect("=", "'=' after the derivative")
+        self._equals("'=' after the derivative")
         return Rule("ode", name, order, wrt, self.full_expression(), self.doc, self.whole)
 
     def _quotient(self) -> tuple[Name, int, Name]:
@@ -300,7 +298,7 @@ class _StatementParser(Parser):
         if count and time.endswith(count):
             time = time[: -len(count)]
         elif count:
-            raise self.fail("E107", message, span, f"did you mean '{over}{count}'?", note)
+            raise self.guess("E107", message, span, over + count, note)
         if not state or not time or len(count) > 3 or count == "0":
             raise self.fail("E107", message, span, "", note)
         name = Name(state, Span(top.span.start + 1 + digits, top.span.end))
@@ -312,12 +310,10 @@ class _StatementParser(Parser):
         opening = self.advance()
         args = self._arguments()
         brackets = Span(opening.start, self.previous.end)
-        if self.token.kind != "=":
-            if self.token.kind == "end":
-                label = "give it a name: `NAME = …`"
-                raise self.fail("E107", "an expression is not a statement", self.whole, label)
-            raise self.unexpected("'='")
-        self.advance()
+        if self.token.kind == "end":
+            label = "give it a name: `NAME = …`"
+            raise self.fail("E107", "an expression is not a statement", self.whole, label)
+        self._equals("'='")
         if len(args) == 1 and isinstance(args[0], Number) and args[0].value == 0:
             binding = Binding(name, self.full_expression())
             return Inits((binding,), self._unit(), self.doc, self.whole)
@@ -340,14 +336,14 @@ class _StatementParser(Parser):
         span = Span(name.span.start, closing.end)
         is_array = self.peek().kind == "'" or any(t.text == "for" for t in self.tokens)
         if wrt is None and isinstance(index, Symbol) and not is_array:
-            label = f"did you mean '{name.text}[{index.name}+1]'?"
+            text = f"{name.text}[{index.name}+1]"
             note = "a map says what comes next: `x[t+1] = …` (arrays are not supported yet)"
-            raise self.fail("E107", "the left side of a map is its next value", span, label, note)
+            raise self.guess("E107", "the left side of a map is its next value", span, text, note)
         if wrt is None or self.token.kind == "'":
             note = f"a map is `{name.text}[t+1] = …`, its initial value `init {name.text} = …`"
             index_span = Span(opening.start, span.end)
             raise self.fail("E320", "arrays are not supported yet", index_span, "an index", note)
-        self.expect("=", "'='")
+        self._equals("'='")
         return Rule("map", name, 1, wrt, self.full_expression(), self.doc, self.whole)
 
 

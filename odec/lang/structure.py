@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from odec.diagnostics import Span
+from odec.diagnostics import Fix, Span
 from odec.lang import syntax
+from odec.lang.dots import disguised
 from odec.lang.graph import cycles, reachable
-from odec.lang.names import Names
+from odec.lang.lookalikes import Lookalikes
+from odec.lang.names import UNREAD, Names
+from odec.lang.reader import Reading
 from odec.lang.report import Report, article
 from odec.lang.resolve import calls
 from odec.system import System, derivative_name
@@ -14,19 +17,21 @@ from odec.tree import Expr, symbols
 _PRIME = "'"
 
 
-def check_structure(system: System, names: Names, statements: list[syntax.Statement], report: Report) -> None:
+def check_structure(system: System, names: Names, reading: Reading, report: Report) -> None:
     """Report what is missing, circular, mixed or unused."""
+    statements = reading.statements
     rules = [s for s in statements if isinstance(s, syntax.Rule)]
-    if not rules:
-        note = "a model has an equation for each state: `dX/dt = …`, or `X[t+1] = …`"
-        report.add("E306", "the model has no equations", None, "", note)
+    if not rules and not reading.errors:
+        _report_no_equations(system, statements, names, report)
     _check_kinds(rules, report)
-    _check_initials(system, rules, statements, names, report)
+    _check_initials(rules, statements, names, report)
     graph = dependencies(system)
     if not _check_cycles(system, graph, report):
         _check_initial_cycles(system, graph, report)
     if not report.failed:
         _check_unused(system, names, statements, graph, report)
+        _check_arguments(system, statements, report)
+        _check_twins(names, report)
 
 
 def references(expr: Expr) -> list[str]:
@@ -61,14 +66,27 @@ def _check_kinds(rules: list[syntax.Rule], report: Report) -> None:
             return
 
 
+def _report_no_equations(
+    system: System, statements: list[syntax.Statement], names: Names, report: Report
+) -> None:
+    note = f"a model has an equation for each state: `dX/d{names.time} = …`, or `X[{names.time}+1] = …`"
+    used = {name for intermediate in system.intermediates for name in references(intermediate.expr)}
+    found = disguised(statements, report.source, names.time)
+    fix = next((fix for state, fix in found if state in used and state not in names.entries), None)
+    if fix is None:
+        report.add("E306", "the model has no equations", None, "", note)
+    else:
+        report.suggest("E306", "the model has no equations", fix.span, fix.text, note)
+
+
 def _check_initials(
-    system: System,
     rules: list[syntax.Rule],
     statements: list[syntax.Statement],
     names: Names,
     report: Report,
 ) -> None:
     orders = {rule.state.text: rule.order for rule in rules}
+    equations = dict(disguised(statements, report.source, names.time))
     given: dict[tuple[str, int], syntax.Name] = {}
     for statement in statements:
         for item in statement.items if isinstance(statement, syntax.Inits) else ():
@@ -78,25 +96,43 @@ def _check_initials(
                 message = f"'{item.name.text}{_PRIME * item.order}' has two initial values"
                 report.add("E202", message, item.name.span, "given again", f"line {line} gives the first")
             given.setdefault(key, item.name)
-            _check_initial_name(item, orders, names, report)
+            if key[0] in equations and key[0] not in orders:
+                _report_disguised(item.name, equations[key[0]], report)
+            else:
+                _check_initial_name(item, orders, names, report)
     for rule in rules:
         state = rule.state.text
         for order in range(min(rule.order, 9)):
-            if (state, order) not in given:
-                written = state + _PRIME * order
-                what = f"the state '{state}'" if order == 0 else f"the derivative {written}"
-                label = f"needs `init {written} = …`"
-                report.add("E301", f"{what} has no initial value", rule.state.span, label)
+            if (state, order) not in given and state not in names.unread:
+                _report_no_initial(rule, order, report)
+
+
+def _report_no_initial(rule: syntax.Rule, order: int, report: Report) -> None:
+    written = rule.state.text + _PRIME * order
+    what = f"the state '{written}'" if order == 0 else f"the derivative {written}"
+    label = f"needs `init {written} = …`"
+    fix = Fix(Span(rule.span.start, rule.span.start), f"init {written} = 0\n")
+    note = f"a state that starts at zero says so: `init {written} = 0`"
+    report.add("E301", f"{what} has no initial value", rule.state.span, label, note, fix=fix)
+
+
+def _report_disguised(name: syntax.Name, fix: Fix, report: Report) -> None:
+    line = report.source.position(name.span.start)[0]
+    message = f"'{name.text}' has an initial value and no equation"
+    note = f"line {line} gives the initial value"
+    report.suggest("E302", message, fix.span, fix.text, note)
 
 
 def _check_initial_name(item: syntax.Binding, orders: dict[str, int], names: Names, report: Report) -> None:
     name, order = item.name.text, item.order
+    entry = names.entries.get(name)
+    if name not in orders and entry is not None and entry.kind == UNREAD:
+        return
     if name not in orders:
-        entry = names.entries.get(name)
         is_what = f"is {article(entry.kind)}, not a state" if entry else "is not a state"
         guess = report.guess(name, orders)
         note = f"a state has an equation: `d{name}/d{names.time} = …`"
-        report.add("E302", f"'{name}' {is_what}", item.name.span, guess, note)
+        report.suggest("E302", f"'{name}' {is_what}", item.name.span, guess, note)
     elif order >= orders[name]:
         note = f"the equation of '{name}' is of order {orders[name]}"
         message = f"{name}{_PRIME * order} takes no initial value"
@@ -195,3 +231,30 @@ def _check_unused(
             code = "W601" if entry.kind == "parameter" else "W602"
             message = f"the {entry.kind} '{entry.name}' is never used"
             report.add(code, message, entry.span, "no equation, init or obs depends on it")
+
+
+def _check_arguments(system: System, statements: list[syntax.Statement], report: Report) -> None:
+    """Arguments that a function's body does not use; a leading _ says that this is meant."""
+    bodies = {function.name: references(function.body) for function in system.functions}
+    for f in statements:
+        if not isinstance(f, syntax.FunctionDefinition):
+            continue
+        used = bodies[f.name.text]
+        own = [name for name in used if name not in {arg.text for arg in f.args}]
+        for arg in f.args:
+            if arg.text not in used and not arg.text.startswith("_"):
+                message = f"the argument '{arg.text}' of the function '{f.name.text}' is never used"
+                guess = report.guess(arg.text, own)
+                notes = (f"'{guess}' in the formula is the model's own",) if guess else ()
+                report.suggest("W602", message, arg.span, guess, *notes)
+
+
+def _check_twins(names: Names, report: Report) -> None:
+    """Names that nobody can tell apart."""
+    entries = [entry for entry in names.entries.values() if entry.span is not None]
+    twins = Lookalikes(entry.name for entry in entries)
+    for entry in entries:
+        twin = twins.of(entry.name)
+        if twin is not None:
+            message = f"two names look the same: '{entry.name}' and '{twin.name}'"
+            report.add("W609", message, entry.span, "the second of them", twin.note)

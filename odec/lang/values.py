@@ -148,7 +148,7 @@ class Values:
         if name not in TRANSFORMS:
             guess = self._report.guess(name, TRANSFORMS)
             note = f"a transform is {words(TRANSFORMS)}"
-            self._report.add("E208", f"unknown transform '{name}'", transform.span, guess, note)
+            self._report.suggest("E208", f"unknown transform '{name}'", transform.span, guess, note)
             return False
         finite = math.isfinite(interval.lower) + math.isfinite(interval.upper)
         wrong = ""

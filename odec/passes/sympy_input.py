@@ -52,7 +52,6 @@ def _converters() -> dict[str, Callable[[Any], Expr]]:
         "erfc": lambda e: _negative_added(number(1), Op("erf", (_convert(e.args[0]),))),
         "BooleanTrue": lambda e: Op("true", ()),
         "BooleanFalse": lambda e: Op("false", ()),
-        "Exp1": lambda e: Op("exp", (number(1),)),
     }
     plain = {name: name for name in _SAME} | _RENAMED | _RELATIONS | _LOGIC
     table |= {name: _operation(op) for name, op in plain.items()}
@@ -68,6 +67,11 @@ def _convert(expr: sympy.Basic) -> Expr:
     converter = _converters().get(type(expr).__name__)
     if converter is not None:
         return converter(expr)
+    if type(expr).__name__ == "Exp1":
+        raise ArgumentError(
+            "E is Euler's number to SymPy: a quantity of that name is Symbol('E'), as in "
+            "sympify(text, locals={'E': Symbol('E')}); the number is exp(1, evaluate=False)"
+        )
     if getattr(expr, "is_NumberSymbol", False) or getattr(expr, "is_Float", False):
         return _signed(float(expr), repr(abs(float(expr))))
     if _is_undefined_function(expr):

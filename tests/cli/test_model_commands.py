@@ -243,6 +243,17 @@ def test_new_writes_a_model_that_is_clean_and_runs(odec: Run, folder: Path) -> N
     assert odec("new", "..").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("lv.csv", "odec new lv"), ("my model", "odec new my_model"), ("a.b.ode", "odec new a_b")],
+)
+def test_new_offers_a_plain_name_for_an_odd_one(odec: Run, folder: Path, name: str, instead: str) -> None:
+    before = set(folder.iterdir())
+    result = odec("new", name)
+    assert (result.exit_code, result.stderr.rstrip().endswith(instead)) == (2, True), result.stderr
+    assert set(folder.iterdir()) == before
+
+
 def test_explain(odec: Run) -> None:
     assert odec("explain", "e201").stdout == odec("explain", "error[E201]").stdout
     assert "Unknown name" in odec("explain", "E201").stdout

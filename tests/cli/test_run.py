@@ -47,9 +47,7 @@ def test_backwards_and_single_times(odec: Run) -> None:
 
 
 def test_set_parameters_and_initial_values(odec: Run) -> None:
-    found = rows(
-        odec("run", "decay.ode", "--times", "0,1", "--dt", "0.01", "--set", "k=1e-300", "--set", "x=3").stdout
-    )
+    found = rows(odec("run", "decay.ode", "--times", "0,1", "--dt", "0.01", "--set", "k=1e-300, x=3").stdout)
     assert [row["x"] for row in found] == [3, 3]
     assert found[0]["y"] == 6, "an init that uses another follows it"
     assert rows(odec("run", "decay.ode", "--set", "x0=1").stdout)[0]["x"] == 1
@@ -112,6 +110,7 @@ def test_map(odec: Run) -> None:
         (["--set", "kk=1"], "no parameter or state 'kk': did you mean 'k'?"),
         (["--set", "half=1"], "'half' is computed from the others"),
         (["--set", "k"], "NAME=VALUE"),
+        (["--set", "k=1,x"], "NAME=VALUE"),
         (["--set", "k=fast"], "'fast' is not a finite number"),
         (["--set", "k=nan"], "not a finite number"),
         (["--set", "k=-1"], "k = -1 lies outside its interval (0, inf)"),

@@ -55,7 +55,8 @@ VALUED = [
     sp.sec(x) + sp.csc(x) + sp.sech(x) + sp.csch(x) + sp.coth(x) + sp.acot(x),
     sp.Piecewise((x, (x > 1) & (y < 1)), (y, sp.Or(sp.Ne(x, y), x < 0)), (n, True)),
     sp.Piecewise((1, sp.Not(x > y)), (2, True)),
-    sp.pi * x + sp.E + sp.GoldenRatio,
+    sp.pi * x + sp.exp(1, evaluate=False) + sp.GoldenRatio,
+    sp.E**x + sp.exp(-2 * y),
     (x + y) ** n / (x**-n + y ** sp.Rational(-3, 2)),
     2 ** (-x) - sp.Rational(7, 3) * y ** sp.Rational(2, 3),
     -(x + y) * (x - y) / n,
@@ -84,6 +85,8 @@ def test_relations_and_booleans():
     [
         (sp.I * x, "not a real number"),
         (sp.oo, "not a real number"),
+        (sp.sympify("-a*E"), r"Euler's number .* Symbol\('E'\)"),
+        (sp.Symbol("E") * sp.sympify("E/2"), "Euler's number"),
         (sp.zeta(x + 1), "has no counterpart in a model"),
         (sp.Piecewise((x, x > 1)), "no value when no condition holds"),
         (FUNCTION("hill")(x), "hill takes 3 arguments, not 1"),

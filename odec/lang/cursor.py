@@ -1,0 +1,236 @@
+"""A place in the tokens of a statement, and what is wrong where something else should stand."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from odec.diagnostics import Diagnostic, Fix, Source, Span
+from odec.lang.functions import FUNCTIONS
+from odec.lang.lexer import WORDS, Token
+from odec.lang.report import Problem, meant
+from odec.lang.syntax import Name
+
+_INSTEAD = {
+    **dict.fromkeys("–—‒‐‑", "-"),
+    **dict.fromkeys("’‘`´", "'"),
+    "→": "->",
+    "…": "..",
+    "∂": "d",
+}
+_HINTS = {
+    ";": "write one statement a line, with nothing at its end",
+    "%": "a comment starts with '#'; the remainder of a division is mod(a, b)",
+    "?": "a conditional is written `if c then a else b`",
+    "√": "a square root is sqrt(x)",
+}
+_ELSE_IF = frozenset({"elif", "elseif", "elsif"})
+_NO_FACTORS = frozenset({"mod", "div", "rem", "xor", "is", "to", "by", "of", "where", "when", "with"})
+"""Words that stand between two values in other languages; a `*` is not what is missing beside them."""
+
+_NO_NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|[0-9.]+(?:[dD][+-]?[0-9]+|(?:_[0-9]+)+|[eE]))(?!\w)")
+
+
+class Cursor:
+    """The tokens of one logical line and a place in them; every mistake raises Problem.
+
+    warnings: what was read, but may be read otherwise by a person.
+    """
+
+    def __init__(self, source: Source, tokens: list[Token]):
+        self.source = source
+        self.tokens = tokens
+        self.index = 0
+        self.token = tokens[0]
+        self.warnings: list[Diagnostic] = []
+
+    def fail(
+        self, code: str, message: str, span: Span, label: str = "", *notes: str, fix: Fix | None = None
+    ) -> Problem:
+        return Problem(Diagnostic(code, message, self.source, span, label, notes, fix))
+
+    def guess(
+        self, code: str, message: str, span: Span, text: str, *notes: str, at: Span | None = None
+    ) -> Problem:
+        """`did you mean 'TEXT'?`: text in place of the span, or of the span `at`."""
+        return self.fail(code, message, span, meant(text), *notes, fix=Fix(at or span, text))
+
+    def advance(self) -> Token:
+        """Step over the current token and return it; the last one (`end`) stays."""
+        token = self.token
+        if token.kind != "end":
+            self.index += 1
+            self.token = self.tokens[self.index]
+        return token
+
+    def peek(self, ahead: int = 1) -> Token:
+        return self.tokens[min(self.index + ahead, len(self.tokens) - 1)]
+
+    @property
+    def previous(self) -> Token:
+        return self.tokens[max(self.index - 1, 0)]
+
+    def accept(self, kind: str) -> bool:
+        if self.token.kind == kind:
+            self.advance()
+            return True
+        return False
+
+    def expect(self, kind: str, wanted: str) -> Token:
+        if self.token.kind != kind:
+            raise self.unexpected(wanted)
+        return self.advance()
+
+    def name(self, wanted: str) -> Name:
+        token = self.token
+        if token.kind in WORDS:
+            message = f"'{token.text}' is an operator of the language"
+            raise self.fail("E206", message, token.span, "choose another name")
+        self.expect("name", wanted)
+        return Name(token.text, token.span)
+
+    def typed(self, span: Span) -> str:
+        return self.source.text[span.start : span.end]
+
+    # What is wrong.
+
+    def unexpected(self, wanted: str) -> Problem:
+        """What is wrong with the current token, where `wanted` should stand."""
+        token, before = self.token, self.previous
+        text, span = token.text, token.span
+        if token.kind == "bad":
+            return self._bad_character()
+        if token.kind == "name" and text in _ELSE_IF:
+            return self.guess("E104", f"'{text}' is not a word of the language", span, "else if")
+        if token.kind == "name" and text == "for":
+            return self.fail("E320", "arrays (`for … in …`) are not supported yet", span, "an array")
+        if token.kind in ("name", "number", "(") and before.kind in ("name", "number", ")", "'"):
+            return self._missing_operator(before, token, wanted)
+        if token.kind == "=":
+            return self._equals_sign()
+        if token.kind in ("&&", "||"):
+            word = "and" if token.kind == "&&" else "or"
+            fix = Fix(span, self._spaced(word, span))
+            return self.fail("E101", f"'{text}' is not an operator", span, meant(word), fix=fix)
+        if token.kind in (")", "]") and not self._open_brackets():
+            return self.fail("E103", f"'{text}' closes no bracket", span, f"expected {wanted}")
+        if token.kind == "@":
+            return self.fail("E320", "the matrix product '@' is not supported yet", span, "arrays come later")
+        if token.kind == "[":
+            return self.fail("E320", "arrays are not supported yet", span, "an index or an array")
+        if (comma := self.decimal_comma()) is not None:
+            return comma
+        found = "the line ends here" if token.kind == "end" else f"found '{text}'"
+        notes = ("a conditional is written `if c then a else b`",) if token.kind == "if" else ()
+        return self.fail("E104", f"expected {wanted}", span, found, *notes)
+
+    def unexpected_array(self, span: Span) -> Problem:
+        return self.fail("E320", "arrays are not supported yet", span, "an array")
+
+    def _open_brackets(self) -> int:
+        """How many brackets are open before the current token."""
+        before = [token.kind for token in self.tokens[: self.index]]
+        return before.count("(") + before.count("[") - before.count(")") - before.count("]")
+
+    def _spaced(self, word: str, span: Span) -> str:
+        """A word in place of a sign: with spaces where it would touch something."""
+        before, behind = (
+            self.source.text[span.start - 1 : span.start],
+            self.source.text[span.end : span.end + 1],
+        )
+        return " " * (not before.isspace()) + word + " " * (not behind.isspace())
+
+    def _equals_sign(self) -> Problem:
+        span, behind = self.token.span, self.peek()
+        if behind.kind in ("<", ">") and behind.start == span.end:
+            sign = Span(span.start, behind.end)
+            return self.guess("E101", f"'{self.typed(sign)}' is not an operator", sign, f"{behind.kind}=")
+        note = "a definition is `NAME = EXPR`, one a line; a test for equality is `==`"
+        return self.guess("E106", "'=' inside an expression", span, "==", note)
+
+    def decimal_comma(self) -> Problem | None:
+        """1,5 where a 1.5 is meant."""
+        at = self.index - (self.token.kind == "number")
+        if not 0 < at < len(self.tokens) - 1:
+            return None
+        before, comma, behind = self.tokens[at - 1 : at + 2]
+        touching = before.end == comma.start and comma.end == behind.start
+        if not (comma.kind == "," and before.kind == behind.kind == "number" and touching):
+            return None
+        if not (before.text + behind.text).isdecimal():
+            return None
+        span = Span(before.start, behind.end)
+        return self.guess("E102", "a decimal comma", span, f"{before.text}.{behind.text}")
+
+    def _bad_character(self) -> Problem:
+        char, span = self.token.text[:1], Span(self.token.start, self.token.start + 1)
+        last = self.peek().kind == "end"
+        if not char.isprintable():
+            message = f"unexpected character U+{ord(char):04X}"
+            return self.fail("E101", message, span, "leave this out", fix=Fix(span, ""))
+        message = f"unexpected character '{char}'"
+        if char == "{":
+            return self._braces(message, span)
+        if char == "!" and self.previous.kind not in ("name", "number", ")"):
+            return self.fail("E101", message, span, meant("not"), fix=Fix(span, "not "))
+        if char == ";" and last:
+            return self.fail("E101", message, span, "leave this out", _HINTS[char], fix=Fix(span, ""))
+        plain = unicodedata.normalize("NFKC", char)
+        instead = _INSTEAD.get(char) or (plain if plain != char and plain in "+-*/=<>()[],:^|&~" else "")
+        if instead:
+            return self.guess("E101", message, span, instead)
+        return self.fail("E101", message, span, "", *((_HINTS[char],) if char in _HINTS else ()))
+
+    def _braces(self, message: str, span: Span) -> Problem:
+        if self.previous.text == "int":
+            span = Span(self.previous.start, span.end)
+            return self.fail(
+                "E325", "integral equations (`int{…}`) are not supported yet", span, "an integral"
+            )
+        close = next((t for t in self.tokens[self.index :] if t.text == "}"), None)
+        if close is None or self.index == 0:
+            return self.fail("E101", message, span)
+        inside = self.source.text[span.end : close.start]
+        return self.fail(
+            "E101", message, span, meant("("), fix=Fix(Span(span.start, close.end), f"({inside})")
+        )
+
+    def _missing_operator(self, before: Token, token: Token, wanted: str) -> Problem:
+        between = Span(before.start, token.end)
+        if before.kind == "number" and before.end == token.start and token.kind != "(":
+            problem = self._malformed_number(before, token)
+            if problem is not None:
+                return problem
+        left, right = self.typed(before.span), self.typed(token.span)
+        message = f"an operator is missing between '{left}' and '{right}'"
+        notes = () if wanted == "an operator" else (f"or {wanted} was expected here",)
+        is_call = self.peek().kind in ("(", "[", "'")
+        if before.kind == "name" and before.text in FUNCTIONS and token.kind != "(" and not is_call:
+            message = f"the argument of '{before.text}' stands in brackets"
+            return self.guess("E105", message, between, f"{before.text}({right})")
+        if token.kind == "number" or {before.text, token.text} & _NO_FACTORS:
+            return self.fail("E105", message, between, "", *notes)
+        fix = Fix(Span(before.end, token.start), "*")
+        label = meant(f"{left}*{right}") if token.kind != "(" else "missing '*'?"
+        return self.fail("E105", message, between, label, *notes, fix=fix)
+
+    def _malformed_number(self, before: Token, token: Token) -> Problem | None:
+        """1.2.3, 0x10, 1d-3, 1_000, 1e: digits with something at their end."""
+        text = self.source.text
+        found = _NO_NUMBER.match(text, before.start)
+        if found is None:
+            span = Span(before.start, token.end)
+            if token.kind != "number":
+                return None
+            return self.fail("E102", f"'{self.typed(span)}' is not a number", span)
+        span, typed = Span(found.start(), found.end()), found.group()
+        message = f"'{typed}' is not a number"
+        if typed[:2] in ("0x", "0X"):
+            value = str(int(typed, 16)) if len(typed) <= 14 else ""
+            message = "numbers are decimal: 16 or 1.6e1"
+            return self.guess("E102", message, span, value) if value else self.fail("E102", message, span)
+        if "_" in typed:
+            return self.guess("E102", message, span, typed.replace("_", ""))
+        if typed[-1] in "eE":
+            return self.fail("E102", message, span, "an exponent is missing")
+        return self.guess("E102", message, span, re.sub("[dD]", "e", typed))

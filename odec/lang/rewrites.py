@@ -1,0 +1,109 @@
+"""Statements as papers and other languages write them, and how they are written here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from odec.diagnostics import Diagnostic, Fix, Span
+from odec.lang.cursor import Cursor
+from odec.lang.guesses import not_yet
+from odec.lang.report import Problem, meant
+
+Rule = Callable[[Cursor], Problem | None]
+
+_NAME = r"(?!\d)\w+"
+_OF_TIME = rf"(?:\s*[(\[]\s*{_NAME}\s*[)\]])?"
+_STATE = rf"(?P<x>{_NAME}){_OF_TIME}"
+_BY = rf"/\s*(?:d|∂)\s*(?P<t>{_NAME})"
+_DERIVATIVES = [
+    re.compile(pattern)
+    for pattern in (
+        rf"[d∂]\s*{_BY}\s*[(\[]\s*{_STATE}\s*[)\]]",
+        rf"[d∂]\s*{_BY}\s+{_STATE}",
+        rf"[d∂]\s*[(\[]\s*{_STATE}\s*[)\]]\s*{_BY}",
+        rf"[d∂]\s*(?P<x>{_NAME})\s*[(\[]\s*{_NAME}\s*[)\]]\s*/\s*d\s*[(\[]?\s*(?P<t>{_NAME})\s*[)\]]?",
+        rf"[d∂]\s*{_STATE}\s*/\s*[d∂]\s*[(\[]\s*(?P<t>{_NAME})\s*[)\]]",
+        rf"∂\s*{_STATE}\s*{_BY}",
+        rf"(?:diff|Diff|Derivative|D)\s*[(\[]\s*{_STATE}\s*,\s*(?P<t>{_NAME})\s*[)\]]",
+        rf"(?:der|ddt|dot|D)\s*[(\[]\s*{_STATE}\s*[)\]](?P<t>)",
+        rf"(?P<x>{_NAME})\s*['′]\s*[(\[]\s*(?P<t>{_NAME})\s*[)\]]",
+    )
+]
+_SECOND = re.compile(
+    rf"d\s*(?:\^\s*2|\*\*\s*2|²|2)\s*(?P<x>{_NAME}){_OF_TIME}\s*/\s*d\s*(?P<t>(?:(?!\d)\w)+?)\s*(?:\^\s*2|\*\*\s*2|²|2)"
+)
+_INITIAL = re.compile(rf"(?P<x>{_NAME}\s*['′]+)\s*\(\s*(?P<t>0(?:\.0*)?)\s*\)")
+_EQUALS = re.compile(r"\s*(?::=|<-|==|=|~)(?!=)")
+
+
+def rewritten(cursor: Cursor) -> list[Diagnostic]:
+    """What the statement may have been meant to be, the likeliest first."""
+    found = (rule(cursor) for rule in (_first_sign, not_yet, _reaction, _initial_derivative, _derivative))
+    return [problem.diagnostic for problem in found if problem is not None]
+
+
+def _first_sign(cursor: Cursor) -> Problem | None:
+    """A line that begins with a sign: a comment, a remark or an option of another language."""
+    first = cursor.tokens[0]
+    start, text = first.start, cursor.typed(Span(first.start, first.start + 2))
+    message = f"a statement cannot start with '{text[:1]}'"
+    sign = Span(start, start + 1)
+    if text[:1] == "!":
+        rest = cursor.typed(Span(start + 1, cursor.tokens[-1].start)).strip()
+        label = meant(rest) if len(rest) <= 40 else "leave this out"
+        return cursor.fail("E107", message, sign, label, fix=Fix(sign, ""))
+    if text[:1] == "%" and cursor.peek().kind == "[":
+        return cursor.fail("E320", "arrays (`%[…]`) are not supported yet", sign, "an array")
+    if text[:1] == '"' and any(token.text == "{" for token in cursor.tokens):
+        message, note = "remarks that set values are not supported yet", "a plain remark starts with '#'"
+        return cursor.fail("E325", message, sign, "", note, fix=Fix(sign, "#"))
+    if text[:1] in ("%", '"') or text in ("//", "/*", "--"):
+        span = Span(start, start + len(text)) if text[:1] in "/-" else sign
+        return cursor.fail("E107", message, span, "a comment starts with '#'", fix=Fix(span, "#"))
+    if text[:1] == "@":
+        note = "XPP's options are not read; the run is set by `run t = 0 .. 100 step 0.1 method rk4`"
+        return cursor.fail("E107", message, sign, "", note)
+    return cursor.fail("E107", message, sign) if text[:1] in "$?{}" else None
+
+
+def _reaction(cursor: Cursor) -> Problem | None:
+    """A + B -> C : k*A*B"""
+    kinds = [token.kind for token in cursor.tokens]
+    if "->" not in kinds or "=" in kinds or cursor.tokens[0].text == "net":
+        return None
+    at = kinds.index("->")
+    arrow, sides = cursor.tokens[at].span, ([*kinds[:at]], cursor.tokens[at + 1 : at + 3])
+    note = "write what it does to each state: `dA/dt = -(RATE)`, `dB/dt = RATE`"
+    if sides[0] == ["name"] and [t.kind for t in sides[1]] == ["name", ":"] and kinds[at + 3] != "end":
+        rate = cursor.typed(Span(cursor.tokens[at + 3].start, cursor.tokens[-1].start))
+        left, right = cursor.tokens[0].text, sides[1][0].text
+        note = f"write what it does to each state: `d{left}/dt = -({rate})`, `d{right}/dt = {rate}`"
+    return cursor.fail("E325", "reactions (`A -> B : RATE`) are not supported yet", arrow, "", note)
+
+
+def _initial_derivative(cursor: Cursor) -> Problem | None:
+    """x'(0) = 1"""
+    found = _INITIAL.match(cursor.source.text, cursor.tokens[0].start)
+    if found is None or not _EQUALS.match(cursor.source.text, found.end()):
+        return None
+    span = Span(found.start(), found.end())
+    text = "init " + re.sub(r"\s", "", found["x"]).replace("′", "'")
+    return cursor.guess("E107", f"'{found.group()}' is an initial value", span, text)
+
+
+def _derivative(cursor: Cursor) -> Problem | None:
+    """d(x)/dt, d/dt(x), dx(t)/dt, der(x), d²x/dt²"""
+    start, note = cursor.tokens[0].start, "a derivative is `dX/dt`, `d2X/dt2` or `X'`, `X''`"
+    for pattern in (*_DERIVATIVES, _SECOND):
+        found = pattern.match(cursor.source.text, start)
+        if found is None or not _EQUALS.match(cursor.source.text, found.end()):
+            continue
+        if pattern is _SECOND:
+            text = f"d2{found['x']}/d{found['t']}2"
+        else:
+            text = f"d{found['x']}/d{found['t']}" if found["t"] else f"{found['x']}'"
+        span = Span(start, start + len(found.group().rstrip()))
+        if text != cursor.typed(span):
+            return cursor.guess("E107", f"'{cursor.typed(span)}' is not a derivative", span, text, note)
+    return None
