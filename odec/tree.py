@@ -132,6 +132,15 @@ def _hill(x: float, k: float, n: float) -> float:
     return _div(_pow(x, n), _pow(k, n) + _pow(x, n))
 
 
+def _finite(x: float) -> float:
+    return 0.0 if math.isinf(x) else x
+
+
+def _lgamma(x: float) -> float:
+    """log |Γ(x)|, infinite at its poles 0, -1, -2, …"""
+    return math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)
+
+
 def digamma(x: float) -> float:
     """ψ(x) by recurrence and its asymptotic series. Abramowitz & Stegun 6.3.5, 6.3.7, 6.3.18."""
     if x <= 0:
@@ -191,8 +200,10 @@ def _table() -> dict[str, Operation]:
         ("clip", (3, 3), "function", lambda x, low, high: min(max(x, low), high)),
         ("hill", (3, 3), "function", _hill),
         ("cot", one, "function", lambda x: _div(1.0, math.tan(x))),
+        ("lgamma", one, "function", _lgamma),
         ("digamma", one, "function", digamma),
         ("trigamma", one, "function", trigamma),
+        ("finite", one, "function", _finite),
         ("floor", one, "function", lambda x: float(math.floor(x)) if math.isfinite(x) else x),
         ("ceil", one, "function", lambda x: float(math.ceil(x)) if math.isfinite(x) else x),
     ]
@@ -205,7 +216,7 @@ def _table() -> dict[str, Operation]:
 OPERATIONS: Mapping[str, Operation] = _table()
 """Every operation by name. What is listed here must have a derivative rule and be known to each printer."""
 
-INTERNAL = frozenset({"add", "mul", "div", "pow", "neg", "select", "true", "false", "digamma", "trigamma"})
+INTERNAL = frozenset("add mul div pow neg select true false digamma trigamma finite".split())
 """Operations that a user does not call by this name."""
 
 

@@ -14,6 +14,8 @@ _SYMPY = {
     "ln": "log",
     "ceiling": "ceil",
     "Mod": "mod",
+    "loggamma": "lgamma",
+    "gammaln": "lgamma",
     "pow": "pow",
     "Eq": "eq",
     "Ne": "ne",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from odec.passes.graph import Graph
+from odec.passes.overflow import affordable, settled
+from odec.passes.powers import log_powers
 from odec.passes.rules import DERIVATIVE_FREE, RULES, Linear
 
 
@@ -48,8 +50,7 @@ def reverse(graph: Graph, outputs: Sequence[tuple[int, int]], leaves: Sequence[i
         if cotangent == graph.zero:
             continue
         cotangents.add(cotangent)
-        for k, apply in reversed(_rule(graph, i)):
-            arg = graph.args[i][k]
+        for arg, apply in reversed(_slopes(graph, i)):
             if arg in active:
                 arrived.setdefault(arg, []).append(apply(cotangent))
     return [graph.gather(arrived.get(leaf, [])[::-1], cotangents) for leaf in leaves]
@@ -74,20 +75,31 @@ def _forward(
     nodes = ancestors(graph, outputs)
     active = varying(graph, nodes, seeds)
     partials: dict[int, dict[int, int]] = dict(seeds)
+    through = set(graph.large) - set(outputs) if graph.large and affordable(graph, nodes) else set()
     for i in nodes:
-        if i in active and i not in seeds:
-            partials[i] = _node_partials(graph, i, partials)
+        if i in active and i not in seeds and i not in through:
+            partials[i] = _node_partials(graph, i, partials, active, bool(through))
     return [partials.get(y, {}) for y in outputs]
 
 
-def _node_partials(graph: Graph, i: int, partials: Mapping[int, dict[int, int]]) -> dict[int, int]:
-    if graph.ops[i] == "select":
+def _node_partials(
+    graph: Graph, i: int, partials: Mapping[int, dict[int, int]], active: set[int], through: bool
+) -> dict[int, int]:
+    slopes = _slopes(graph, i)
+    if through and any(arg in graph.large for arg, _ in slopes):
+        found = settled(graph, i, lambda j: _slopes(graph, j), active)
+        slopes = [(arg, _multiplied(graph, slope)) for arg, slope in found]
+    elif graph.ops[i] == "select":
         return _select_partials(graph, i, partials)
     terms: dict[int, list[int]] = {}
-    for k, apply in _rule(graph, i):
-        for direction, tangent in partials.get(graph.args[i][k], {}).items():
+    for arg, apply in slopes:
+        for direction, tangent in partials.get(arg, {}).items():
             terms.setdefault(direction, []).append(_masked(graph, apply, tangent))
     return {direction: graph.add(*found) for direction, found in terms.items()}
+
+
+def _multiplied(graph: Graph, slope: int) -> Linear:
+    return lambda v: graph.mul(v, slope)
 
 
 def _select_partials(graph: Graph, i: int, partials: Mapping[int, dict[int, int]]) -> dict[int, int]:
@@ -111,5 +123,11 @@ def _masked(graph: Graph, apply: Linear, tangent: int) -> int:
     return value
 
 
-def _rule(graph: Graph, i: int) -> list[tuple[int, Linear]]:
-    return RULES[graph.ops[i]](graph, i, graph.args[i])
+def _slopes(graph: Graph, i: int) -> list[tuple[int, Linear]]:
+    """The nodes that the node is a function of, arguments for the most part, each with its linear map."""
+    if graph.ops[i] == "exp":
+        found = log_powers(graph, i)
+        if found:
+            return found
+    args = graph.args[i]
+    return [(args[k], apply) for k, apply in RULES[graph.ops[i]](graph, i, args)]

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from odec.passes.accumulate import forward, jacobian, reverse
+from odec.passes.accumulate import ancestors, forward, jacobian, reverse
 from odec.passes.emit import UserName, emit
 from odec.passes.graph import LEAVES, Graph
 from odec.passes.guards import guard, write_guards
 from odec.passes.lower import Definition, Lowered, Names, lower, needed
+from odec.passes.overflow import large
 from odec.passes.products import share_products
 from odec.passes.program import Assign, Program, Programs, Sparse
 from odec.system import System
@@ -234,7 +235,9 @@ class _Function:
         labels = [
             e.name if isinstance(e, Symbol) else row for e, row in zip(self.outputs, self.rows, strict=True)
         ]
-        return [graph.include(e, env) for e in self.outputs], labels
+        nodes = [graph.include(e, env) for e in self.outputs]
+        graph.large = large(graph, ancestors(graph, nodes))
+        return nodes, labels
 
     def _emit(
         self,

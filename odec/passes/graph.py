@@ -20,7 +20,7 @@ class Graph:
     """Nodes by id: `ops[i]` with arguments `args[i]`, or a leaf `leaf[i]`.
 
     `named` holds the nodes that carry a name of the user's; no rewriting looks through those.
-    nonzero: names of parameters that cannot be zero. consts: the values of constants.
+    nonzero: names of parameters that cannot be zero. consts: the values of constants. large: see overflow.py.
     """
 
     def __init__(self, nonzero: frozenset[str] = frozenset(), consts: dict[str, float] | None = None):
@@ -30,6 +30,7 @@ class Graph:
         self.named: dict[int, str] = {}
         self.nonzero = nonzero
         self.consts = consts or {}
+        self.large: set[int] = set()
         self._ids: dict[object, int] = {}
         self.zero = self.number(0)
         self.one = self.number(1)
@@ -145,6 +146,22 @@ class Graph:
         product = self.one if not factors else factors[0] if len(factors) == 1 else self.node("mul", *factors)
         return self.neg(product) if negative else product
 
+    def times(self, v: int, *factors: int) -> int:
+        """v times the factors of a slope, large ones last: over what divides v, and 0 where infinite."""
+        product = self.mul(v, *(f for f in factors if f not in self.large))
+        for factor in factors:
+            if factor in self.large and product != self.zero:
+                finite = self._finite(factor)
+                ratio = self._over_large(product, finite)
+                product = self.mul(product, finite) if ratio is None else ratio
+        return product
+
+    def like(self, i: int, slope: int) -> int:
+        """The slope, large where the node is."""
+        if i in self.large and self.leaf[slope] is None:
+            self.large.add(slope)
+        return slope
+
     def div(self, a: int, b: int) -> int:
         sign_a, a = self._unsigned(a)
         sign_b, b = self._unsigned(b)
@@ -240,6 +257,28 @@ class Graph:
             args[k] = self._without(args[k], factor)
             rest = self.mul(*args) if self.ops[core] == "mul" else self.div(*args)
         return self.neg(rest) if negative else rest
+
+    def _finite(self, i: int) -> int:
+        return i if self.ops[i] == "finite" else self.like(i, self.node("finite", i))
+
+    def _over_large(self, i: int, factor: int, depth: int = 8) -> int | None:
+        """i times a factor, written with factor/b where i is something over a large b; else None."""
+        negative, i = self._unsigned(i)
+        ratio = None
+        args = self.args[i]
+        if self.ops[i] == "div":
+            if args[1] in self.large:
+                ratio = self.mul(args[0], self.div(factor, args[1]))
+            elif depth > 0:
+                above = self._over_large(args[0], factor, depth - 1)
+                ratio = None if above is None else self.div(above, args[1])
+        elif self.ops[i] == "mul" and depth > 0:
+            for k, arg in enumerate(args):
+                part = self._over_large(arg, factor, depth - 1)
+                if part is not None:
+                    ratio = self.mul(*args[:k], part, *args[k + 1 :])
+                    break
+        return self.neg(ratio) if negative and ratio is not None else ratio
 
     def _is_negative_number(self, i: int) -> bool:
         return self.ops[i] == "neg" and self.is_number(self.args[i][0])

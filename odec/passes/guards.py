@@ -55,6 +55,7 @@ SAFE: Mapping[str, tuple[tuple[int, float], ...]] = {
     "acosh": ((0, 2),),
     "atanh": ((0, 0),),
     "gamma": ((0, 1),),
+    "lgamma": ((0, 1),),
 }
 """Operands that can make an operation or its slope infinite or NaN, and values that do not."""
 

@@ -21,6 +21,7 @@ _FUNCTIONS = {
     "acos": r"\arccos",
     "atan": r"\arctan",
     "gamma": r"\Gamma",
+    "lgamma": r"\ln\Gamma",
     "digamma": r"\psi",
     "trigamma": r"\psi_1",
     "sigmoid": r"\sigma",

@@ -29,7 +29,7 @@ def _scaled(slope: Callable[[Graph, int, int], int]) -> Rule:
     """The rule of a unary function from its slope(graph, x, y)."""
 
     def rule(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
-        return [(0, lambda v: g.mul(v, slope(g, args[0], y)))]
+        return [(0, lambda v: g.times(v, slope(g, args[0], y)))]
 
     return rule
 
@@ -39,7 +39,7 @@ def _divided(denominator: Callable[[Graph, int, int], int], negative: bool = Fal
 
     def rule(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
         def apply(v: int) -> int:
-            quotient = g.div(v, denominator(g, args[0], y))
+            quotient = g.div(v, g.like(args[0], denominator(g, args[0], y)))
             return g.neg(quotient) if negative else quotient
 
         return [(0, apply)]
@@ -60,7 +60,7 @@ def _neg(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
 
 
 def _times(g: Graph, *factors: int) -> Linear:
-    return lambda v: g.mul(v, *factors)
+    return lambda v: g.times(v, *factors)
 
 
 def _mul(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
@@ -70,14 +70,20 @@ def _mul(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
     # Products of all but one in linear time: what stands before times what stands after.
     before, after = [g.one], [g.one]
     for k in range(count - 1):
-        before.append(g.mul(before[-1], args[k]))
-        after.append(g.mul(args[count - 1 - k], after[-1]))
+        before.append(_running(g, before[-1], args[k]))
+        after.append(_running(g, args[count - 1 - k], after[-1]))
     return [(k, _times(g, before[k], after[count - 1 - k])) for k in range(count)]
+
+
+def _running(g: Graph, a: int, b: int) -> int:
+    """The product, large where a factor is."""
+    product = g.mul(a, b)
+    return g.like(a, g.like(b, product))
 
 
 def _div(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
     b = args[1]
-    return [(0, lambda v: g.div(v, b)), (1, lambda v: g.neg(g.div(g.mul(v, y), b)))]
+    return [(0, lambda v: g.div(v, b)), (1, lambda v: g.neg(g.div(g.times(v, y), b)))]
 
 
 def _pow(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
@@ -87,12 +93,19 @@ def _pow(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
         if g.value(n) == 0:
             return g.zero
         less = g.add(n, g.neg(g.one))
-        slope = g.mul(v, n, g.pow(x, less))
-        return slope if g.is_nonzero(n) else g.select(g.node("ne", n, g.zero), slope, g.zero)
+        constant = g.value(n)
+        if x in g.large and constant is not None and constant < 0:
+            return g.div(g.mul(v, n, y), x)
+        if g.is_nonzero(n):
+            return g.times(v, n, g.like(y, g.pow(x, less)))
+        # 0**n is 1 at n = 0 alone: there n*x**(n - 1) would be 0 times infinity.
+        apart = g.node("or", g.node("ne", n, g.zero), g.node("ne", x, g.zero))
+        power = g.pow(g.select(apart, x, g.one), less)
+        return g.times(v, g.select(apart, n, g.zero), g.like(y, power))
 
     def exponent(v: int) -> int:
         safe = x if g.is_nonzero(x) else g.select(g.node("ne", x, g.zero), x, g.one)
-        return g.mul(v, y, g.node("log", safe))
+        return g.times(v, y, g.node("log", safe))
 
     return [(0, base), (1, exponent)]
 
@@ -175,6 +188,7 @@ RULES: Mapping[str, Rule] = {
     "select": _select,
     "guard": _guard,
     "guard_not": _guard,
+    "finite": lambda g, y, args: [(0, lambda v: v)],
     "min": _extreme("lt", "le"),
     "max": _extreme("gt", "ge"),
     "mod": _mod,
@@ -182,7 +196,7 @@ RULES: Mapping[str, Rule] = {
     "relu": _relu,
     "abs": _scaled(_abs),
     "exp": _scaled(lambda g, x, y: y),
-    "expm1": _scaled(lambda g, x, y: g.node("exp", x)),
+    "expm1": _scaled(lambda g, x, y: g.like(y, g.node("exp", x))),
     "log": _divided(lambda g, x, y: x),
     "log1p": _divided(lambda g, x, y: g.add(g.one, x)),
     "log10": _log_base(10),
@@ -195,8 +209,8 @@ RULES: Mapping[str, Rule] = {
     "asin": _divided(lambda g, x, y: g.node("sqrt", g.sub(g.one, _square(g, x)))),
     "acos": _divided(lambda g, x, y: g.node("sqrt", g.sub(g.one, _square(g, x))), negative=True),
     "atan": _divided(lambda g, x, y: g.add(g.one, _square(g, x))),
-    "sinh": _scaled(lambda g, x, y: g.node("cosh", x)),
-    "cosh": _scaled(lambda g, x, y: g.node("sinh", x)),
+    "sinh": _scaled(lambda g, x, y: g.like(y, g.node("cosh", x))),
+    "cosh": _scaled(lambda g, x, y: g.like(y, g.node("sinh", x))),
     "tanh": _scaled(lambda g, x, y: g.sub(g.one, _square(g, y))),
     "asinh": _divided(lambda g, x, y: g.node("sqrt", g.add(g.one, _square(g, x)))),
     "acosh": _divided(lambda g, x, y: g.node("sqrt", g.sub(_square(g, x), g.one))),
@@ -204,6 +218,7 @@ RULES: Mapping[str, Rule] = {
     "sigmoid": _scaled(lambda g, x, y: g.mul(y, g.sub(g.one, y))),
     "softplus": _scaled(lambda g, x, y: g.node("sigmoid", x)),
     "erf": _scaled(_erf_slope),
-    "gamma": _scaled(lambda g, x, y: g.mul(y, g.node("digamma", x))),
+    "gamma": lambda g, y, args: [(0, _times(g, y, g.node("digamma", args[0])))],
+    "lgamma": _scaled(lambda g, x, y: g.node("digamma", x)),
     "digamma": _scaled(lambda g, x, y: g.node("trigamma", x)),
 }

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import sympy
 
 _SAME = "sin cos tan cot asin acos atan atan2 sinh cosh tanh asinh acosh atanh exp log erf gamma sign".split()
-_RENAMED = {"Abs": "abs", "Max": "max", "Min": "min", "ceiling": "ceil", "floor": "floor", "Mod": "mod"}
+_RENAMED = {"Abs": "abs", "Max": "max", "Min": "min", "Mod": "mod"}
+_RENAMED |= {"ceiling": "ceil", "floor": "floor", "loggamma": "lgamma"}
 _RELATIONS = {
     "StrictLessThan": "lt",
     "LessThan": "le",

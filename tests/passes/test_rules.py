@@ -39,6 +39,7 @@ UNARY = {
     "softplus": (sp.log(1 + sp.exp(X)), (-4, 4)),
     "erf": (sp.erf(X), (-2, 2)),
     "gamma": (sp.gamma(X), (0.3, 4)),
+    "lgamma": (sp.loggamma(X), (0.3, 4)),
     "abs": (sp.Abs(X), (-3, 3)),
     "sign": (sp.Integer(0) * X, (0.1, 3)),
     "floor": (sp.Integer(0) * X, (0.1, 0.9)),
@@ -114,7 +115,7 @@ def test_every_operation_has_a_rule_and_a_case():
     untested = (
         set(OPERATIONS) - set(CASES) - {o for o, v in OPERATIONS.items() if v.kind in ("compare", "logic")}
     )
-    assert untested == {"digamma", "trigamma"}
+    assert untested == {"digamma", "trigamma", "finite"}
 
 
 def gradient(tree, **values):

@@ -51,7 +51,7 @@ VALUED = [
     sp.sin(x) * sp.cos(y) * sp.tan(x) * sp.cot(y),
     sp.sinh(x) + sp.cosh(x) + sp.tanh(x) + sp.asinh(x) + sp.atan(x),
     sp.asin(1 / (1 + x)) + sp.acos(1 / (1 + x)) + sp.acosh(1 + x) + sp.atanh(1 / (1 + x)),
-    sp.erf(x) + sp.gamma(x) + sp.log(x, 2) + sp.erfc(y),
+    sp.erf(x) + sp.gamma(x) + sp.loggamma(y) + sp.log(x, 2) + sp.erfc(y),
     sp.sec(x) + sp.csc(x) + sp.sech(x) + sp.csch(x) + sp.coth(x) + sp.acot(x),
     sp.Piecewise((x, (x > 1) & (y < 1)), (y, sp.Or(sp.Ne(x, y), x < 0)), (n, True)),
     sp.Piecewise((1, sp.Not(x > y)), (2, True)),

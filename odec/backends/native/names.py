@@ -28,7 +28,8 @@ _OUR_WORDS = """
     jac djac ft dft rate drate lu jacobian jacobian_vjp jacobian_jvp rate_of_change rate_of_change_vjp
     rate_of_change_jvp linearise lu_factor lu_solve lu_solve_transposed reciprocal larger time time_l time_w
     h_l x p u w l dt dx dp du dk gt gx gp gu h y R square cube select lesser greater modulo gamma_function
-    digamma trigamma heaviside sigmoid softplus relu sign pow atan2 sqrt fabs floor ceil tgamma min max abs
+    digamma trigamma log_gamma finite_part heaviside sigmoid softplus relu sign pow atan2 sqrt fabs floor
+    ceil tgamma min max abs
     threadIdx blockIdx blockDim gridDim warpSize Call Series add_output add_row adjoint_block advance
     damped_step find from_tape initial initial_jvp initial_vjp input_tangents input_values item_of keep load
     loss_at natural normal_equations normal_equations_at observe observe_block observe_vjp observe_vjp_block

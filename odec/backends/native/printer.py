@@ -166,6 +166,12 @@ class CPrinter(Printer):
     def _cot(self, arg: Expr) -> Printed:
         return self._product(Op("div", (number(1), Op("tan", (arg,))))), PRODUCT
 
+    def _lgamma(self, arg: Expr) -> Printed:
+        return self._helper("log_gamma", arg)
+
+    def _finite(self, arg: Expr) -> Printed:
+        return self._helper("finite_part", arg)
+
     def _gamma(self, arg: Expr) -> Printed:
         return self._helper("gamma_function", arg)
 

@@ -14,7 +14,7 @@ _BIT_OR, _BIT_AND = 5, 6
 
 _PLAIN = frozenset(
     "exp expm1 log log1p log10 log2 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
-    "erf abs sign floor ceil sigmoid relu digamma".split()
+    "erf abs sign floor ceil sigmoid relu lgamma digamma".split()
 )
 """Operations that torch has under the same name, of one tensor."""
 
@@ -66,6 +66,9 @@ class TorchPrinter(Printer):
 
     def _trigamma(self, arg: Expr) -> Printed:
         return Call("torch.polygamma", (Leaf("1"), self.doc(arg))), ATOM
+
+    def _finite(self, arg: Expr) -> Printed:
+        return Call("torch.nan_to_num", (self.doc(arg), *map(Leaf, ("math.nan", "0.0", "0.0")))), ATOM
 
     def tensor(self, expr: Expr) -> Doc:
         """The expression's document, a literal made a tensor of the anchor's dtype and device."""

@@ -1,0 +1,126 @@
+"""Powers written as exponentials: the derivative of exp(c*log(u) + s), which is u**c*exp(s), where u is 0.
+
+The value there is 0 for c > 0, though log(u) is infinite and 1/u too. By u the derivative is c*y/u, and at 0
+its limit c*0**(c - 1)*exp(s); by c it is y*log(u), and 0 at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from odec.passes.graph import Graph
+
+Linear = Callable[[int], int]
+
+
+@dataclass(frozen=True)
+class _Term:
+    """A term of a sum, maybe subtracted; where u may be 0 it is above/below*log(u), or minus that if odd."""
+
+    node: int
+    negative: bool
+    odd: bool = False
+    u: int | None = None
+    above: tuple[int, ...] = ()
+    below: tuple[int, ...] = ()
+
+
+def log_powers(graph: Graph, y: int) -> list[tuple[int, Linear]]:
+    """The slopes of y = exp(…) by each u, what its c is made of, and the other terms; none without a u."""
+    terms = _terms(graph, graph.args[y][0])
+    found: list[tuple[int, Linear]] = []
+    if all(term.u is None for term in terms):
+        return found
+    for term in terms:
+        if term.u is None:
+            found.append((term.node, _signed(graph, term.negative, lambda v: graph.times(v, y))))
+            continue
+        for part in (*term.above, *term.below):
+            found.append((part, _by_part(graph, y, term, part)))
+        found.append((term.u, _by_base(graph, y, term, [t for t in terms if t is not term])))
+    return found
+
+
+def _terms(graph: Graph, total: int) -> list[_Term]:
+    """The terms of a sum of sums."""
+    found: list[_Term] = []
+    stack = [(total, False)]
+    while stack:
+        i, negative = stack.pop()
+        if graph.ops[i] == "neg":
+            stack.append((graph.args[i][0], not negative))
+        elif graph.ops[i] == "add":
+            stack.extend((arg, negative) for arg in reversed(graph.args[i]))
+        else:
+            found.append(_factored(graph, i, negative))
+    return found
+
+
+def _factored(graph: Graph, i: int, negative: bool) -> _Term:
+    above: list[int] = []
+    below: list[int] = []
+    odd, base = False, None
+    stack = [i]
+    while stack:
+        j = stack.pop()
+        args = graph.args[j]
+        if graph.ops[j] == "log" and base is None and not _never_zero(graph, args[0]):
+            base = args[0]
+        elif graph.ops[j] == "neg":
+            odd = not odd
+            stack.append(args[0])
+        elif graph.ops[j] == "mul":
+            stack.extend(reversed(args))
+        elif graph.ops[j] == "div":
+            below.append(args[1])
+            stack.append(args[0])
+        else:
+            above.append(j)
+    return _Term(i, negative) if base is None else _Term(i, negative, odd, base, tuple(above), tuple(below))
+
+
+def _never_zero(graph: Graph, i: int) -> bool:
+    if graph.ops[i] in ("mul", "div", "neg"):
+        return all(_never_zero(graph, arg) for arg in graph.args[i])
+    return graph.is_nonzero(i) or graph.ops[i] in ("guard", "guard_not", "exp")
+
+
+def _signed(graph: Graph, negative: bool, apply: Linear) -> Linear:
+    return (lambda v: graph.neg(apply(v))) if negative else apply
+
+
+def _by_part(graph: Graph, y: int, term: _Term, part: int) -> Linear:
+    """By a factor or divisor of c."""
+
+    def apply(v: int) -> int:
+        assert term.u is not None
+        others = list(term.above)
+        if part in others:
+            others.remove(part)
+        safe = graph.select(graph.node("ne", term.u, graph.zero), term.u, graph.one)
+        slope = graph.times(v, y, *others, graph.node("log", safe))
+        for divisor in term.below:
+            slope = graph.div(slope, divisor)
+        return slope if part in term.above else graph.neg(graph.div(slope, part))
+
+    return _signed(graph, term.negative != term.odd, apply)
+
+
+def _by_base(graph: Graph, y: int, term: _Term, others: list[_Term]) -> Linear:
+    assert term.u is not None
+    u = term.u
+    size = graph.mul(*term.above)
+    for divisor in term.below:
+        size = graph.div(size, divisor)
+    c = graph.neg(size) if term.negative != term.odd else size
+    rest = graph.add(*(graph.neg(t.node) if t.negative else t.node for t in others))
+
+    def apply(v: int) -> int:
+        apart = graph.node("ne", u, graph.zero)
+        slope = graph.div(graph.times(v, c, y), graph.select(apart, u, graph.one))
+        power = graph.pow(graph.select(apart, graph.one, u), graph.sub(c, graph.one))
+        factor = graph.node("exp", graph.select(apart, graph.zero, rest))
+        return graph.select(apart, slope, graph.mul(v, c, power, factor))
+
+    return apply
