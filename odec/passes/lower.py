@@ -1,8 +1,8 @@
-"""Lowering: functions inlined, equations of first order, everything a model defines as named expressions.
+"""Lowering: functions inlined, constant conditions decided, everything a model defines as named expressions.
 
-What a model defines falls in two worlds. While it runs, a state's name means its current value, and the
-intermediates, observables and derivatives are defined over it. Where it starts, a state's name means its
-initial value, which is itself defined by an `init`.
+Equations become of first order. What a model defines falls in two worlds. While it runs, a state's name means
+its current value, and the intermediates, observables and derivatives are defined over it. Where it starts, a
+state's name means its initial value, which is itself defined by an `init`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from odec.diagnostics import Diagnostic, ModelError, Span
+from odec.passes.conditions import decide
 from odec.passes.walk import keep, topological
 from odec.system import Equation, Function, System, derivative_name
 from odec.tree import Expr, Op, Symbol, fold, substitute, symbols
@@ -138,10 +139,14 @@ def _add_observables(
 
 
 class _Inliner:
-    """Replaces calls of a model's functions by their bodies, with a limit on what comes out."""
+    """Replaces calls of a model's functions by their bodies, with a limit on what comes out.
+
+    Then decides the conditions that are constant.
+    """
 
     def __init__(self, system: System):
         self._system = system
+        self._consts = {c.name: c.value for c in system.consts}
         self._functions: dict[str, Function] = {}
         self._bodies: dict[str, tuple[Expr, int, int]] = {}
         by_name = {f.name: f for f in system.functions}
@@ -151,7 +156,7 @@ class _Inliner:
             self._bodies[name] = self._measure(function.body, function.span)
 
     def __call__(self, expr: Expr, span: Span) -> Expr:
-        return self._measure(expr, span)[0] if self._functions else expr
+        return decide(self._measure(expr, span)[0] if self._functions else expr, self._consts)
 
     def _measure(self, expr: Expr, span: Span) -> tuple[Expr, int, int]:
         """The expression without calls, its nodes and its depth."""

@@ -191,3 +191,32 @@ def test_derivation_leaves_the_expressions_of_the_user_alone():
     formula = Op("mul", (Op("neg", (Symbol("x"),)), Symbol("x")))
     programs = derive(system({"x": formula}))
     assert programs.rhs.body[0].expr is formula
+
+
+def test_constant_conditions_are_decided():
+    """By numbers, constants and what a function is given; the rest of a condition stays."""
+    x, mode, n = syms("x mode n")
+    dead = op("select", op("and", 2 * mode > 3, n + 1 > 1), 1 / expr("x"), op("log", x))
+    partly = op("select", op("and", mode > 0, x > 1, op("not", n < mode)), x, 2 * x)
+    never = op("select", op("or", mode < 0, op("not", x < x), n < 0), 3, 4)
+    chosen = op("call:f", mode)
+    functions = {"f": (("a",), op("select", op("eq", "a", 1), "x", "a"))}
+    model = system(
+        {"x": dead, "y": partly, "z": never, "v": chosen}, consts={"mode": 1, "n": 2}, functions=functions
+    )
+    programs = derive(model)
+    assert listing(programs.rhs).splitlines()[:4] == [
+        "dx_dt = log(x)",
+        "dy_dt = select((x > 1), x, (2*x))",
+        "dz_dt = select(not((x < x)), 3, 4)",
+        "dv_dt = x",
+    ]
+    assert "select(" not in text(programs.rhs_vjp.body[0].expr)
+
+
+def test_nothing_is_decided_by_what_can_vary():
+    x, k = syms("x k")
+    model = system(
+        {"x": op("select", k > 0, 1, 2), "y": op("select", op("lt", "t", 3), x, 1)}, params={"k": 1}
+    )
+    assert listing(derive(model).rhs).count("select") == 2
