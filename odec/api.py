@@ -221,6 +221,7 @@ def simulate(
     init: Mapping[str, Any] | None = None,
     inputs: Mapping[str, tuple[Any, Any]] | None = None,
     dtype: str = "float64",
+    partial: bool = False,
 ) -> Simulation:
     """Simulate a model with numbers in and numbers out.
 
@@ -229,8 +230,8 @@ def simulate(
     inputs: (times, values) by name. dt: longest step of the method; or rtol and atol (a number, or one per
     state): steps that keep the local error within atol + rtol·|x|, from min_step to max_step long and at most
     max_steps of them. dense_output: whether times may lie within such steps (the method's own interpolant),
-    not only at their ends.
-    Raises ModelError, ArgumentError, and SimulationError where a trajectory leaves the finite numbers.
+    not only at their ends. partial: of a trajectory that fails, return what comes before, with NaN behind it.
+    Raises ModelError, ArgumentError, and SimulationError where a trajectory cannot be finished.
     """
     system = parse(model)
     if times is None:
@@ -251,6 +252,7 @@ def simulate(
         inputs=inputs or {},
         dtype=dtype,
         engine=engine,
+        partial=partial,
     )
     return dataclasses.replace(
         result,

@@ -115,10 +115,12 @@ def run_module(
     inputs: Mapping[str, tuple[Any, Any]],
     dtype: str,
     engine: str = "auto",
+    partial: bool = False,
 ) -> Simulation:
     """Run a model's compiled module; steps: its Model's keywords for them (dt, rtol, …), None for defaults.
 
-    Raises ArgumentError and SimulationError.
+    partial: whether trajectories may fail; behind their failure they are NaN. Raises ArgumentError, and
+    SimulationError where one fails that may not.
     """
     import torch
 
@@ -144,7 +146,10 @@ def run_module(
             shapes += [real_numbers(pair[1], name).shape[1:] for name, pair in inputs.items()]
             check_cost(net, times, numbers=_numbers(module, shapes))
             x = net(t, x0=x0, params=values, **given)
-            _check_finite(net)
+            if not (partial or bool(net.status.ok.all())):
+                raise SimulationError(str(net.status))
+            lost = (~torch.isfinite(x)).any(-1, keepdim=True).cumsum(0) > 0
+            x = torch.where(lost, math.nan, x)
             y = net.observe(t, x, params=values, **given)
     except (ValueError, getattr(module, "EngineError", ValueError)) as error:
         raise ArgumentError(str(error)) from error
@@ -286,9 +291,3 @@ def _initial_states(
         env[definition.name] = np.array(found).reshape(shape)
     columns = np.broadcast_arrays(*(np.asarray(env[name], dtype=np.float64) for name in module.STATES))
     return torch.from_numpy(np.stack(columns, -1)).to(t.dtype)
-
-
-def _check_finite(net: Any) -> None:
-    status = net.status
-    if not bool(status.ok.all()):
-        raise SimulationError(str(status))

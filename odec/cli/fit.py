@@ -37,6 +37,7 @@ from odec.cli.types import (
     engine_option,
     input_option,
     method_option,
+    quiet_option,
     set_option,
     step_options,
     view_options,
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
 @click.option("--clip", metavar="BOUND", help="Bound on |dx/dt|, against overflow far from the optimum.")
 @click.option("--seed", type=int, metavar="N", help="Seed of what is random.")
 @click.option("--resume", type=FILE, metavar="FIT.JSON", help="Go on from a saved fit.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@quiet_option
 @method_option
 @engine_option
 @dtype_option
@@ -116,7 +117,7 @@ def fit(
             data,
             **options,
             inputs=read_inputs(inputs) or None,
-            progress=not quiet,
+            progress=False if quiet else None,
             command=shlex.join(["odec", *(ctx.obj or ())]),
         )
     _write(result, *targets, plot, view)

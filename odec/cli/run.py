@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from odec.cli.support import (
+    NUMERICAL,
     OK,
     STANDARD,
+    as_typed,
     assignments,
     check_target,
+    error_line,
     examples,
     finite,
+    progress,
     read_model,
     say,
     say_diagnostics,
@@ -31,11 +36,12 @@ from odec.cli.types import (
     engine_option,
     input_option,
     method_option,
+    quiet_option,
     set_option,
     step_options,
     view_options,
 )
-from odec.errors import ArgumentError, warned_once
+from odec.errors import ArgumentError, SimulationError, warned_once
 
 if TYPE_CHECKING:
     from odec.results import Simulation
@@ -66,6 +72,9 @@ if TYPE_CHECKING:
 @step_options
 @set_option
 @input_option
+@click.option("--partial", is_flag=True,
+              help="Where the run fails, keep what comes before; the exit code stays 3.")  # fmt: skip
+@quiet_option
 @click.option("--observables/--no-observables", default=True, show_default=True,
               help="Columns for the observables beside the states.")  # fmt: skip
 @method_option
@@ -81,6 +90,8 @@ def run(
     times: str | None,
     settings: tuple[str, ...],
     inputs: tuple[str, ...],
+    partial: bool,
+    quiet: bool,
     observables: bool,
     method: str | None,
     engine: str | None,
@@ -101,7 +112,7 @@ def run(
     system, warnings = api.read(read_model(model))
     say_diagnostics(warnings)
     params, init = _settings(system, settings)
-    with warned_once(say_warning) as told:
+    with progress(quiet), warned_once(say_warning) as told:
         result = api.simulate(
             system,
             None if times is None else _times(times),
@@ -115,17 +126,38 @@ def run(
             init=init,
             inputs=read_inputs(inputs),
             dtype=dtype or "float64",
+            partial=partial,
         )
-    _remark(result, told)
+    whole = result.status is None or bool(result.status.ok.all())
+    kept = result if whole else _before_failure(result)
+    if not quiet:
+        _remark(kept, told)
     if plot is not None:
         from odec.plot import plot_run
 
         plot_run(system, result, plot, view)
         say(f"drew {plot}")
-    write_result(output, result.csv_text(observables=observables))
+    write_result(output, kept.csv_text(observables=observables))
     if output != STANDARD:
         say(f"wrote {output}")
-    return OK
+    return OK if whole else NUMERICAL
+
+
+def _before_failure(result: Simulation) -> Simulation:
+    """What a run has before its failure, which is told. Raises SimulationError where that is nothing."""
+    import numpy as np
+
+    count = int(np.argmin(np.append(np.isfinite(result.states).all(-1), False)))
+    if count == 0:
+        raise SimulationError(str(result.status))
+    error_line(as_typed(str(result.status)))
+    say(f"note: kept is what comes before it, up to {result.time_name} = {result.times[count - 1]:g}")
+    return replace(
+        result,
+        times=result.times[:count],
+        states=result.states[:count],
+        observables=result.observables[:count],
+    )
 
 
 def _remark(result: Simulation, told: list[str]) -> None:

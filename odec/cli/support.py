@@ -15,6 +15,7 @@ import click
 
 from odec.diagnostics import Diagnostic, ModelError, Source, render_text
 from odec.errors import ArgumentError, DataError, SimulationError
+from odec.progress import Line, Phase, lifted
 
 if TYPE_CHECKING:
     from odec.plot import View
@@ -77,7 +78,8 @@ def colored(stream: IO[str]) -> bool:
 
 def say(text: str) -> None:
     """A line for the person, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    with lifted():
+        print(text, file=sys.stderr, flush=True)
 
 
 _AS_TYPED = (
@@ -97,6 +99,11 @@ def as_typed(message: str) -> str:
     for pattern, option in _AS_TYPED:
         said = re.sub(pattern, option, said)
     return said + newline + shown
+
+
+def progress(quiet: bool) -> contextlib.AbstractContextManager[object]:
+    """A line on a terminal that says what is being done, and since when."""
+    return contextlib.nullcontext() if quiet else Line(Phase())
 
 
 def say_warning(message: str) -> None:

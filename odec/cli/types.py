@@ -128,6 +128,12 @@ def dtype_option(command: _Command) -> _Command:
     return click.option("--dtype", type=kinds, help="Working precision. Default: float64.")(command)
 
 
+def quiet_option(command: _Command) -> _Command:
+    """--quiet."""
+    text = "No progress on stderr, and no remarks on how the run went."
+    return click.option("--quiet", "-q", is_flag=True, help=text)(command)
+
+
 def set_option(command: _Command) -> _Command:
     """--set."""
     text = "Set parameters, or initial values of states, in place of their defaults. May be repeated."

@@ -70,11 +70,13 @@ def fit(
     SimulationError where the model cannot be simulated at its start values.
     """
     options = locals()
+    from odec.fit.progress import shown
     from odec.fit.run import Options
     from odec.fit.run import fit as run
 
     asked = Options.of(options)
-    return run(model, data, asked, inputs=inputs, resume=resume, progress=progress, command=command)
+    with shown(progress) as told:
+        return run(model, data, asked, inputs=inputs, resume=resume, progress=told, command=command)
 
 
 def __getattr__(name: str) -> Any:

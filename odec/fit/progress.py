@@ -2,71 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import shutil
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import IO
 
-_WIDTH = 24
-_INTERVAL = 0.1
+from odec.progress import Line, Phase, elapsed
+
+_WIDTH, _AFTER = 24, 1.0
 
 
 class Progress:
-    """Shows epoch, loss and time to go on a stream; `close` ends the bar's line."""
+    """What a stream is told of a fit's epochs, loss and time to go.
 
-    def __init__(
-        self,
-        epochs: int,
-        stream: IO[str] | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        first: int = 0,
-    ):
-        self.epochs = epochs
-        self.stream = stream or sys.stderr
-        self.live = self.stream.isatty()
-        self.clock = clock
-        self.first = first
-        self.started = self.shown = clock()
+    On a terminal a bar from a second on, which goes when the fit ends; before the first epoch, what is being
+    done. Elsewhere a line per tenth of the epochs.
+    """
+
+    def __init__(self, stream: IO[str]):
+        self.stream, self.live = stream, stream.isatty()
+        self.phase = Phase()
+        self.clock = self.phase.clock
+        self.epochs, self.first, self.tenth, self.started = 0, 0, 0, 0.0
+        self.at: tuple[int, float] | None = None
+
+    def begin(self, epochs: int, first: int) -> None:
+        """Say that the optimizer starts at one epoch and ends at another."""
+        self.epochs, self.first, self.started = epochs, first, self.clock()
         self.tenth = 10 * first // max(epochs, 1)
-        self.drawn = False
 
     def __call__(self, epoch: int, loss: float) -> None:
-        now = self.clock()
-        if self.live:
-            if now - self.shown >= _INTERVAL or not self.drawn or epoch == self.epochs:
-                self.shown, self.drawn = now, True
-                self._write(
-                    "\r" + self._bar(epoch, loss, now)[: shutil.get_terminal_size().columns - 1] + "\033[K"
-                )
-        elif 10 * epoch // self.epochs > self.tenth:
+        self.at = epoch, loss
+        if not self.live and 10 * epoch // self.epochs > self.tenth:
             self.tenth = 10 * epoch // self.epochs
-            self._write(f"epoch {epoch}/{self.epochs}  loss {loss:.6g}\n")
+            self.stream.write(f"epoch {epoch}/{self.epochs}  loss {loss:.6g}\n")
+            self.stream.flush()
 
-    def close(self) -> None:
-        """End the bar's line."""
-        if self.drawn:
-            self._write("\n")
-
-    def _bar(self, epoch: int, loss: float, now: float) -> str:
+    def told(self) -> str:
+        """What the live line says."""
+        if self.at is None:
+            return self.phase()
+        epoch, loss = self.at
         part = min(epoch / max(self.epochs, 1), 1.0)
         filled = round(_WIDTH * part)
         bar = "█" * filled + "·" * (_WIDTH - filled)
-        done = epoch - self.first
+        now, done = self.clock(), epoch - self.first
         left = (now - self.started) / done * (self.epochs - epoch) if done else math.nan
-        return f"{bar} {epoch}/{self.epochs}  loss {loss:.6g}  {_clock(left)} left"
-
-    def _write(self, text: str) -> None:
-        encoding = getattr(self.stream, "encoding", None) or "utf-8"
-        self.stream.write(text.encode(encoding, "replace").decode(encoding))
-        self.stream.flush()
+        since = elapsed(now - self.phase.started)
+        return f"{bar} {epoch}/{self.epochs}  loss {loss:.6g}  {since}, at most {elapsed(left)} more"
 
 
-def _clock(seconds: float) -> str:
-    if not math.isfinite(seconds):
-        return "?"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+@contextlib.contextmanager
+def shown(progress: bool | IO[str] | None) -> Iterator[Progress | None]:
+    """The progress that is asked for: on a stream, on stderr, or for None where stderr is a terminal."""
+    stream = sys.stderr if progress is None or isinstance(progress, bool) else progress
+    if progress is False or (progress is None and not stream.isatty()):
+        yield None
+        return
+    told = Progress(stream)
+    with Line(told.told, stream, after=_AFTER):
+        yield told

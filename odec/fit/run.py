@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ def fit(
     *,
     inputs: Mapping[str, tuple[Any, Any]] | None = None,
     resume: str | Path | None = None,
-    progress: bool | IO[str] | None = None,
+    progress: Progress | None = None,
     command: str | None = None,
 ) -> FitResult:
     """Fit a model to data; see `odec.fit`."""
@@ -126,19 +125,15 @@ def _run(
     optimizer: Optimizer,
     trace: Trace,
     settings: Settings,
-    progress: bool | IO[str] | None,
+    progress: Progress | None,
 ) -> Trace:
     epochs = optimizer.epochs if settings.epochs is None else settings.epochs
     if trace.state.epoch >= epochs or trace.state.converged:
         return trace
-    stream = sys.stderr if progress is None or isinstance(progress, bool) else progress
-    if progress is False or (progress is None and not stream.isatty()):
+    if progress is None:
         return minimize(objective, optimizer, trace, epochs=epochs)
-    shown = Progress(epochs, stream, first=trace.state.epoch)
-    try:
-        return minimize(objective, optimizer, trace, epochs=epochs, progress=shown)
-    finally:
-        shown.close()
+    progress.begin(epochs, trace.state.epoch)
+    return minimize(objective, optimizer, trace, epochs=epochs, progress=progress)
 
 
 def _result(

@@ -146,7 +146,8 @@ def _distinct(series: Sequence[Series]) -> list[Series]:
 def panels(series: Sequence[Series], view: View | None = None) -> list[list[Series]]:
     """Series that share an axis: those of one unit; without units, those of like magnitude. Inputs come last.
 
-    On a logarithmic axis unlike magnitudes share one; in a grid each series has its own.
+    On a logarithmic axis unlike magnitudes share one, but not what has negative values; in a grid each series
+    has its own.
     """
     view = view or View()
     if view.grid:
@@ -154,16 +155,17 @@ def panels(series: Sequence[Series], view: View | None = None) -> list[list[Seri
     return [
         group
         for part in ([s for s in series if not s.drives], [s for s in series if s.drives])
-        for group in _groups(part, apart=not view.y_log)
+        for group in _groups(part, log=view.y_log)
     ]
 
 
-def _groups(series: Sequence[Series], *, apart: bool) -> list[list[Series]]:
+def _groups(series: Sequence[Series], *, log: bool) -> list[list[Series]]:
     groups: dict[tuple[str, int], list[Series]] = {}
     bare = sorted(s.size for s in series if not s.unit and s.size > 0)
-    breaks = [(a * b) ** 0.5 for a, b in zip(bare, bare[1:], strict=False) if b > _MAGNITUDE * a and apart]
+    breaks = [(a * b) ** 0.5 for a, b in zip(bare, bare[1:], strict=False) if b > _MAGNITUDE * a]
     for s in series:
         level = 0 if s.unit else sum(s.size > limit for limit in breaks)
+        level = int(not log_heights([s])) if log else level
         groups.setdefault((s.unit, level), []).append(s)
     return list(groups.values())
 

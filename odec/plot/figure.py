@@ -13,8 +13,8 @@ import numpy as np
 
 from odec.errors import ArgumentError
 from odec.files import replacing
+from odec.plot.axes import TimeAxis, log_scale
 from odec.plot.curves import Series, View, chosen, log_heights, panels
-from odec.plot.log_axes import TimeAxis, log_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,7 +163,6 @@ def _panel(axis: Axes, group: Sequence[Series], view: View) -> None:
             axis.plot(
                 *s.points, "o", color=s.color, markersize=7, markeredgecolor="white", markeredgewidth=1.0
             )
-    axis.margins(x=0.01)
     if view.y_log and not group[0].drives:
         if log_heights(group):
             log_scale(axis, "y")

@@ -10,8 +10,8 @@ from cli_support import Run
 
 import odec as package
 from odec.errors import ArgumentError
+from odec.plot.axes import TimeAxis, _power
 from odec.plot.curves import Series, View, chosen, input_series, log_heights, panels, spans_decades
-from odec.plot.log_axes import TimeAxis, _power
 
 DRIVEN = """\
 input a hold
@@ -83,7 +83,7 @@ def test_where_an_axis_of_time_is_logarithmic_by_itself() -> None:
     assert (axis.first, axis.last) == (1, pytest.approx(1e4))
     (placed,) = axis.placed([decades])
     assert placed.t[0] == axis.zero == pytest.approx(10**-0.32)
-    assert TimeAxis.of([decades], View(x_log=False)).first is None
+    assert not TimeAxis.of([decades], View(x_log=False)).log
     with pytest.raises(ArgumentError, match="positive times"):
         TimeAxis.of([Series("x", "", np.array([-1.0, 1.0]), np.ones((2, 1)))], View(x_log=True))
 
@@ -92,6 +92,7 @@ def test_logarithmic_values() -> None:
     small, large, negative = wave("a", level=2.0), wave("b", level=900.0), wave("c")
     assert len(panels([small, large])) == 2
     assert len(panels([small, large], View(y_log=True))) == 1
+    assert len(panels([small, negative, large], View(y_log=True))) == 2
     assert len(panels([small, large], View(grid=True))) == 2
     assert log_heights([small, large])
     assert not log_heights([small, negative])

@@ -155,6 +155,40 @@ def test_a_failed_simulation(odec: Run, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["decay.ode"]
 
 
+def test_the_part_before_a_failure(odec: Run, folder: Path) -> None:
+    """It is kept where it is asked for, and neither the file, the picture nor the exit code looks whole."""
+    given = ["run", "-", "--engine", "torch", "--partial", "-o", "run.csv", "--plot", "run.svg"]
+    result = odec(*given, stdin=EXPLODES)
+    assert result.exit_code == 3
+    assert "error: 1 of 1 trajectories failed: state x left the finite numbers" in result.stderr
+    found = rows((folder / "run.csv").read_text())
+    assert 0.9 < found[-1]["t"] < 1.1 and all(math.isfinite(row["x"]) for row in found)
+    last = found[-1]["t"]
+    assert f"note: kept is what comes before it, up to t = {last:g}" in result.stderr
+    drawn = (folder / "run.svg").read_text()
+    assert f"<!-- ended early, after t = {last:g} -->" in drawn
+    assert "<!-- 3.0 -->" in drawn, "the axis goes to the end that was asked for"
+    at_once = "dx/dt = -x\ninit x = 1/0.0*0\nrun t = 0 .. 1\n".replace("1/0.0*0", "log(-k)") + "param k = 1\n"
+    result = odec(*given, stdin=at_once)
+    assert (result.exit_code, "not finite at the start" in result.stderr) == (3, True)
+    used_up = ["--method", "tsit5", "--rtol", "1e-9", "--max-steps", "20"]
+    result = odec(*given[:-4], *used_up, stdin="dx/dt = -x\ninit x = 1\nrun t = 0 .. 3 step 1\n")
+    assert result.exit_code == 3 and "max_steps are used up" in result.stderr.replace(
+        "--max-steps", "max_steps"
+    )
+    assert 1 <= len(rows(result.stdout)) < 4
+
+
+def test_a_batch_of_which_some_fail() -> None:
+    run = package.simulate(EXPLODES, init={"x": [0.1, 1.0]}, engine="torch", partial=True)
+    assert math.isfinite(run["x"][-1, 0])
+    lost = [math.isnan(value) for value in run["x"][:, 1]]
+    assert lost == sorted(lost) and not lost[0] and lost[-1], "NaN from the failure on"
+    assert run.status.ok.tolist() == [True, False]
+    with pytest.raises(package.errors.SimulationError, match="1 of 2 trajectories failed"):
+        package.simulate(EXPLODES, init={"x": [0.1, 1.0]}, engine="torch")
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_goes_away(unbuffered: str, folder: Path) -> None:
     """`odec run … | head -1` ends without a traceback."""

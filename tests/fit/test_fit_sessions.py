@@ -93,12 +93,3 @@ def test_a_line_per_tenth_where_there_is_no_terminal() -> None:
     lines = stream.text.splitlines()
     assert [line.split()[1] for line in lines] == [f"{4 * k}/40" for k in range(1, 11)]
     assert all(re.fullmatch(r"epoch \d+/40  loss [\d.e+-]+", line) for line in lines)
-
-
-def test_a_bar_on_a_terminal() -> None:
-    stream = Stream(terminal=True)
-    odec.fit(DECAY, decay_data(), optimizer="adam", epochs=40, progress=stream)
-    assert stream.text.endswith("\n")
-    assert stream.text.count("\n") == 1
-    last = stream.text.rstrip("\n").split("\r")[-1].removesuffix("\033[K")
-    assert re.fullmatch(r"█+ 40/40  loss [\d.e+-]+  0:00 left", last)

@@ -30,6 +30,7 @@ ORDER = (
     "words",
     "results",
     "cost",
+    "progress",
     "simulation",
     "api",
     "fit",

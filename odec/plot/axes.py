@@ -1,4 +1,4 @@
-"""Logarithmic axes, with a place for what happens at time 0."""
+"""Axes: of time, and logarithmic ones, with a place for what happens at time 0."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from odec.plot.curves import Series, View, spans_decades
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_GAP = 0.08
+_MARGIN, _GAP = 0.01, 0.08
 """How far time 0 lies to the left of the first positive time, as a part of the axis."""
 
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """The axis of time: linear, or logarithmic from `first` to `last`, with time 0 drawn at `zero`."""
+    """The axis of time from `first` to `last`; where it is logarithmic, time 0 is drawn at `zero`."""
 
-    first: float | None = None
-    last: float | None = None
+    first: float
+    last: float
+    log: bool = False
     zero: float | None = None
 
     @staticmethod
@@ -33,17 +34,17 @@ class TimeAxis:
         times = np.concatenate([s.t for s in curves] + [s.points[0] for s in curves if s.points])
         wanted = spans_decades(curves[0].points[0] if curves[0].points else curves[0].t)
         if not (wanted if view.x_log is None else view.x_log):
-            return TimeAxis()
+            return TimeAxis(float(times.min()), float(times.max()))
         positive = times[times > 0]
         if not len(positive) or times.min() < 0:
             raise ArgumentError("a logarithmic axis of time (x_log) needs positive times")
         first, last = float(positive.min()), float(positive.max())
         zero = first * (last / first) ** -_GAP if last > first else first / 2
-        return TimeAxis(first, last, zero if (times == 0).any() else None)
+        return TimeAxis(first, last, True, zero if (times == 0).any() else None)
 
     def placed(self, series: Sequence[Series]) -> list[Series]:
         """The series with what is at time 0 drawn at its place."""
-        if self.first is None:
+        if not self.log:
             return list(series)
         return [
             replace(
@@ -56,12 +57,15 @@ class TimeAxis:
         return np.where(t <= 0, self.zero or np.nan, t)
 
     def set(self, axes: Sequence[Axes]) -> None:
-        """Scale the axis that panels share, and mark time 0."""
-        if self.first is None or self.last is None:
+        """Scale the axis that panels share, which spans all times whatever was drawn, and mark time 0."""
+        if not self.log:
+            pad = _MARGIN * (self.last - self.first)
+            if pad:
+                axes[0].set_xlim(self.first - pad, self.last + pad)
             return
         log_scale(axes[0], "x")
         left, right = self.zero or self.first, self.last
-        edge = (right / left) ** 0.01 if right > left else 2.0
+        edge = (right / left) ** _MARGIN if right > left else 2.0
         axes[0].set_xlim(left / edge, right * edge)
         if self.zero is None:
             return
