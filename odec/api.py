@@ -46,8 +46,8 @@ def as_source(model: Source | str | Path) -> Source:
     """
     if isinstance(model, Source):
         return model
-    if isinstance(model, str) and "\n" in model:
-        return Source("model.ode", model)
+    if isinstance(model, str) and ("\n" in model or "\r" in model):
+        return lang.text_source("model.ode", model)
     return lang.read_source(model)
 
 
@@ -149,7 +149,7 @@ def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> M
     chosen = choose_method(system, method)
     kind = choose_engine(engine, chosen)
     facts = (odec.__version__, code_fingerprint(), system.source.name, system.source.text, chosen, kind)
-    key = sha256("\0".join(facts).encode()).hexdigest()
+    key = sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
     name = f"odec_model_{key[:20]}"
     if name in sys.modules:
         return sys.modules[name]

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from odec.text import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -131,21 +133,22 @@ def _render_one(diagnostic: Diagnostic, color: bool) -> str:
 
     severity = diagnostic.severity
     head = paint(f"{severity}[{diagnostic.code}]", severity)
-    message = f"{_BOLD}{diagnostic.message}{_RESET}" if color else diagnostic.message
+    message, name = printable(diagnostic.message), printable(diagnostic.source.name).replace("\n", " ")
+    message = f"{_BOLD}{message}{_RESET}" if color else message
     lines = [f"{head}: {message}"]
     margin = "  "
     if diagnostic.span is None:
-        lines.append(f"{margin}{paint('-->', 'frame')} {diagnostic.source.name}")
+        lines.append(f"{margin}{paint('-->', 'frame')} {name}")
     else:
         row, column = diagnostic.source.position(diagnostic.span.start)
         number = str(row)
         margin = " " * (len(number) + 1)
-        lines.append(f"{margin[:-1]}{paint('-->', 'frame')} {diagnostic.source.name}:{row}:{column}")
+        lines.append(f"{margin[:-1]}{paint('-->', 'frame')} {name}:{row}:{column}")
         excerpt, caret = _excerpt(diagnostic, row, column)
         bar = paint("|", "frame")
         lines += [f"{margin}{bar}", f"{paint(number, 'frame')} {bar} {excerpt}".rstrip()]
         lines.append(f"{margin}{bar} {paint(caret, severity)}")
-    lines += [f"{margin}{paint('=', 'frame')} {note}" for note in diagnostic.notes]
+    lines += [f"{margin}{paint('=', 'frame')} {printable(note)}" for note in diagnostic.notes]
     return "\n".join(lines) + "\n"
 
 
@@ -160,10 +163,10 @@ def _excerpt(diagnostic: Diagnostic, row: int, column: int) -> tuple[str, str]:
         line = ("…" if first else "") + line[first : first + 120] + "…"
         start = start - first + (1 if first else 0)
         length = min(length, max(1, len(line) - start))
-    printable = "".join(c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
-    pad = "".join("\t" if char == "\t" else " " * _columns(char) for char in printable[:start])
-    carets = "^" * max(1, sum(map(_columns, printable[start : start + length])))
-    return printable, pad + carets + (f" {diagnostic.label}" if diagnostic.label else "")
+    line = printable(line)
+    pad = "".join("\t" if char == "\t" else " " * _columns(char) for char in line[:start])
+    carets = "^" * max(1, sum(map(_columns, line[start : start + length])))
+    return line, pad + carets + (f" {diagnostic.label}" if diagnostic.label else "")
 
 
 def _columns(char: str) -> int:

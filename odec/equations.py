@@ -69,7 +69,7 @@ def _equation_pairs(equations: Equations) -> list[tuple[Any, Any]]:
     if isinstance(equations, Mapping):
         return list(equations.items())
     if isinstance(equations, str):
-        equations = [line for line in equations.splitlines() if line.strip()]
+        equations = [line for line in _lines(equations) if line.strip()]
     pairs = []
     for equation in equations:
         if isinstance(equation, str):
@@ -141,7 +141,7 @@ def _derivative(expr: Any, clock: str) -> tuple[str, int]:
 def _text(value: Any, clock: str) -> str:
     """A right-hand side as text."""
     if isinstance(value, str):
-        return " ".join(value.split("\n"))
+        return _joined(value)
     if isinstance(value, bool):
         raise ArgumentError(f"a formula is a number, a string or a SymPy expression, not {value!r}")
     if isinstance(value, Integral):
@@ -159,6 +159,21 @@ def _text(value: Any, clock: str) -> str:
 
         return lang.expression_text(from_sympy(_plain(value, clock)))
     raise ArgumentError(f"a formula is a number, a string or a SymPy expression, not {value!r}")
+
+
+def _lines(text: str) -> list[str]:
+    return re.split(r"\r\n|[\r\n]", text)
+
+
+def _joined(text: str) -> str:
+    """A text of several lines as one, with their remarks behind it."""
+    first, *more = _lines(text)
+    if not more:
+        return first
+    parts = [line.partition("#") for line in (first, *more)]
+    formula = " ".join(before.strip() for before, _, _ in parts)
+    remark = " ".join(after.strip("# ") for _, _, after in parts).strip()
+    return f"{formula}  # {remark}" if remark else formula
 
 
 def _plain(expr: Any, clock: str) -> Any:
@@ -189,12 +204,13 @@ def _param(value: Any, clock: str) -> str:
 
 def _input_lines(inputs: Mapping[Any, str] | Sequence[Any]) -> list[str]:
     kinds = inputs if isinstance(inputs, Mapping) else dict.fromkeys(inputs, "")
-    return [f"input {_name(key, 'an input')} {kind}".rstrip() for key, kind in kinds.items()]
+    return [f"input {_name(key, 'an input')} {_joined(kind)}".rstrip() for key, kind in kinds.items()]
 
 
 def _run(run: str | Sequence[float], clock: str) -> str:
     if isinstance(run, str):
-        return run if run.lstrip().startswith("run") else f"run {run}"
+        line = _joined(run).strip()
+        return line if line.startswith("run") else f"run {line}"
     if len(run) not in (2, 3):
         raise ArgumentError(f"run is (start, stop) or (start, stop, step), not {run!r}")
     start, stop, *step = (_text(value, clock) for value in run)

@@ -46,7 +46,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
     """Write a file as one atomic act; text is UTF-8 with plain newlines. Raises OSError, with its name."""
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     with replacing(path) as temporary:
         try:
             temporary.write_bytes(data)

@@ -15,6 +15,7 @@ from odec.backends.job import Job
 from odec.errors import ArgumentError
 from odec.methods import MAP, METHODS, Auto, Method, Tableau, get
 from odec.passes.program import Programs
+from odec.text import c_comment, python_comment, python_docstring, python_string
 
 
 @functools.cache
@@ -22,7 +23,7 @@ def environment() -> jinja2.Environment:
     """Templates from the installed package, else from the checkout; an unknown name is an error."""
     package = Path(__file__).parent
     folders = [package / "_templates", package.parent / "templates"]
-    return jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder for folder in folders if folder.is_dir()]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -30,6 +31,13 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    found.filters.update(
+        python_comment=python_comment,
+        docstring=python_docstring,
+        python_string=python_string,
+        c_comment=c_comment,
+    )
+    return found
 
 
 def render(job: Job) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from odec.text import python_comment
+
 WIDTH = 110
 INDENT = "    "
 
@@ -111,6 +113,7 @@ def returned(doc: Doc, indent: str = INDENT) -> list[str]:
 
 def _statement(lead: str, doc: Doc, comment: str, indent: str) -> list[str]:
     whole = indent + lead + flat(doc)
+    comment = python_comment(comment)
     remark = f"  # {comment}" if comment else ""
     if len(whole) + len(remark) <= WIDTH:
         return [whole + remark]

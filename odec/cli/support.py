@@ -133,7 +133,7 @@ def write_stdout(text: str) -> None:
         return
     try:
         sys.stdout.flush()
-        rest = memoryview(text.encode())
+        rest = memoryview(text.encode("utf-8", "backslashreplace"))
         while rest:  # an unbuffered stdout (PYTHONUNBUFFERED) may take less than all
             rest = rest[stream.write(rest) :]
         stream.flush()

@@ -12,7 +12,7 @@ from odec.lang.printer import expression_text
 from odec.lang.reader import read_statements
 from odec.lang.report import Problem, Report
 from odec.lang.resolve import Context, Resolver
-from odec.lang.source import check_source, decode, read_source
+from odec.lang.source import check_source, decode, read_source, text_source
 from odec.system import System
 from odec.tree import Expr
 
@@ -25,6 +25,7 @@ __all__ = [
     "parse",
     "parse_expression",
     "read_source",
+    "text_source",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from pathlib import Path
 
 from odec.diagnostics import Diagnostic, ModelError, Source, Span
@@ -43,15 +44,20 @@ def decode(name: str, data: bytes) -> Source:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelError([_not_utf8(name, data, error)]) from None
-    source = Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
+    source = text_source(name, text)
     problems = check_source(source)
     if problems:
         raise ModelError(problems)
     return source
 
 
+def text_source(name: str, text: str) -> Source:
+    """The source of a text whose line ends are made `\\n`."""
+    return Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
 def check_source(source: Source) -> list[Diagnostic]:
-    """What keeps a text from being looked at all: its size, an overlong line, a NUL."""
+    """What keeps a text from being looked at all: its size, an overlong line, a NUL, half a character."""
     if len(source.text) > MAX_FILE_BYTES:
         return [_too_large(source)]
     offset = source.text.find("\0")
@@ -59,6 +65,11 @@ def check_source(source: Source) -> list[Diagnostic]:
         note = "a model is plain text: is this a binary file?"
         at = Span(offset, offset + 1)
         return [Diagnostic("E110", "the file holds a NUL byte", source, at, "", (note,))]
+    half = re.search("[\ud800-\udfff]", source.text)
+    if half:
+        at = Span(half.start(), half.end())
+        note = "a surrogate without its other half, which no file can hold: was the text decoded wrongly?"
+        return [Diagnostic("E110", "the text holds half of a character", source, at, "", (note,))]
     start = 0
     while start < len(source.text):
         end = source.text.find("\n", start)

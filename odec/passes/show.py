@@ -9,6 +9,7 @@ from odec.passes.latex import latex
 from odec.passes.lower import lower, needed
 from odec.passes.program import Programs, Sparse
 from odec.system import Equation, Observable, System, derivative_name
+from odec.text import printable
 from odec.tree import Expr, Op, Symbol, substitute, symbols
 
 __all__ = ["equations_text", "graph_text", "jacobian_text", "latex", "params_table", "sparsity_text"]
@@ -40,7 +41,7 @@ def equations_text(system: System) -> str:
     if system.inputs:
         inputs = [(u.name, f"{u.kind}{_unit(u.unit)}", u.doc) for u in system.inputs]
         lines += ["", "inputs", *_aligned(inputs, " ")]
-    return "\n".join(lines) + "\n"
+    return printable("\n".join(lines) + "\n")
 
 
 def params_table(system: System) -> str:
@@ -52,7 +53,7 @@ def params_table(system: System) -> str:
         (p.name, expression_text(p.default), str(p.interval), p.transform, p.unit or "", p.doc)
         for p in system.params
     ]
-    return _table([head, *rows])
+    return printable(_table([head, *rows]))
 
 
 def graph_text(system: System) -> str:

@@ -62,7 +62,7 @@ def _converters() -> dict[str, Callable[[Any], Expr]]:
 
 def _convert(expr: sympy.Basic) -> Expr:
     if expr.is_Symbol:
-        return Symbol(expr.name)
+        return Symbol(_checked(expr.name))
     if expr.is_Rational:
         return _rational(int(expr.p), int(expr.q))
     converter = _converters().get(type(expr).__name__)
@@ -80,6 +80,13 @@ def _convert(expr: sympy.Basic) -> Expr:
     if expr.is_number and expr.is_real is False:
         raise ArgumentError(f"{expr} is not a real number")
     raise ArgumentError(f"{_short(expr)} has no counterpart in a model ({type(expr).__name__})")
+
+
+def _checked(name: str) -> str:
+    """A name, where it is one. Raises ArgumentError for a symbol of another spelling."""
+    if not name.rstrip("'").isidentifier():
+        raise ArgumentError(f"a symbol needs a plain name (letters, digits, _), not {name!r}")
+    return name
 
 
 def _is_undefined_function(expr: sympy.Basic) -> bool:
@@ -211,7 +218,7 @@ def _heaviside(expr: sympy.Heaviside) -> Expr:
 
 
 def _call(expr: sympy.Basic) -> Expr:
-    name = expr.func.__name__
+    name = _checked(expr.func.__name__)
     args = tuple(map(_convert, expr.args))
     known = OPERATIONS.get(name) if name not in INTERNAL else None
     if known is not None and known.kind == "function":

@@ -15,6 +15,7 @@ from odec.errors import ArgumentError
 from odec.files import replacing
 from odec.plot.axes import TimeAxis, log_scale
 from odec.plot.curves import Series, View, chosen, log_heights, panels
+from odec.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,7 +141,7 @@ def _grid(series: Sequence[Series], view: View, time_axis: TimeAxis, time: str) 
 
 def _head(figure: Figure, title: str, notes: Sequence[str], warning: str, *, keyed: bool) -> None:
     """The title, what is to be known of the picture, and what points and curves are."""
-    figure.suptitle(title, x=0.015, ha="left", fontsize=13, fontweight="bold", color="#222222")
+    figure.suptitle(printable(title), x=0.015, ha="left", fontsize=13, fontweight="bold", color="#222222")
     first = figure.axes[0]
     text, color = "\n".join(filter(None, (warning, *notes))), _WARNING if warning else "#666666"
     if text and first.get_title(loc="left"):  # panels with titles of their own
@@ -280,7 +281,7 @@ def _colored(series: Sequence[Series], view: View) -> list[Series]:
 
 def labelled(name: str, unit: str) -> str:
     """A name with its unit behind it."""
-    return f"{name} ({_typeset(unit)})" if unit else name
+    return printable(f"{name} ({_typeset(unit)})" if unit else name)
 
 
 def _typeset(unit: str) -> str:

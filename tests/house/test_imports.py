@@ -27,6 +27,7 @@ ORDER = (
     "errors",
     "files",
     "equations",
+    "text",
     "words",
     "results",
     "cost",
@@ -42,7 +43,7 @@ ORDER = (
 """Each room may import those before it."""
 
 BESIDE_API = {"fit", "importers", "plot"}
-FOUNDATION = {"errors", "files", "words"}
+FOUNDATION = {"errors", "files", "text", "words"}
 FORWARDS = {("fit", "plot"), ("results", "plot"), ("api", "fit")}
 """Public functions that hand on to a later room, inside a function."""
 

@@ -10,6 +10,7 @@ from odec.backends.layout import INDENT, WIDTH, Chain, Doc, Leaf, flat, lines
 from odec.backends.native.names import c_spelling
 from odec.backends.native.printer import CPrinter, is_condition
 from odec.passes.program import Program, Programs
+from odec.text import c_comment
 from odec.tree import Expr, Number, symbols
 
 _ARGUMENT = {"t": "(real)time_l"}
@@ -102,6 +103,7 @@ def _expressions(program: Program) -> Iterable[Expr]:
 def statement(lead: str, doc: Doc, comment: str = "", indent: str = INDENT * 2) -> list[str]:
     """`lead doc;` as lines, the comment beside it where it fits, else above."""
     whole = f"{indent}{lead}{flat(doc)};"
+    comment = c_comment(comment)
     remark = f"  // {comment}" if comment else ""
     if len(whole) + len(remark) <= WIDTH:
         return [whole + remark]

@@ -53,7 +53,6 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "sided": bool(programs.inputs) and (own["rates"] or _beyond(tableau)),
         "renamed": dict(sorted(writer.names.items())),
         "powers": powers,
-        "one_line": one_line,
         "tidy": tidy,
         "lanes": _lanes(len(programs.states), own, adaptive),
         "shortest": 32 if inner_lanes and _ALIKE.issuperset(libm) else 64,
@@ -200,8 +199,11 @@ def tidy(source: str) -> str:
 
 
 def _broken(line: str) -> list[str]:
-    if line.startswith("#") or line.endswith("\\"):
+    if len(line) <= WIDTH or line.startswith("#") or line.endswith("\\"):
         return [line]
+    code, slashes, remark = line.partition("//")
+    if slashes and code.strip():  # a remark goes above as a whole: broken with the code, it would be code
+        return [*_broken(_indent(line) + slashes + remark), *_broken(code.rstrip())]
     parts = []
     while len(line) > WIDTH and (break_at := _break_of(line)):
         lead, place = break_at
@@ -212,7 +214,7 @@ def _broken(line: str) -> list[str]:
 
 def _break_of(line: str) -> tuple[str, int] | None:
     """What the rest of a long line begins with, and where it does, if there is such a place."""
-    indent = line[: len(line) - len(line.lstrip())]
+    indent = _indent(line)
     if line.lstrip().startswith("//"):
         lead = f"{indent}// "
         places = [k for k in (line.rfind(" ", 0, WIDTH) + 1,) if k > len(lead)]
@@ -225,10 +227,8 @@ def _break_of(line: str) -> tuple[str, int] | None:
     return (lead, places[-1]) if places else None
 
 
-def one_line(text: str) -> str:
-    """A user's remark made safe for a C comment inside a Python string."""
-    words = " ".join(text.split())
-    return words.replace("\\", "/").replace('"""', "'''").replace("??", "?")
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
@@ -238,6 +238,6 @@ def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
         if math.isinf(const.value):
             value = "INFINITY_" if const.value > 0 else "-INFINITY_"
         place = writer.place(const.span)
-        remark = f"{place}: {one_line(const.doc)}" if const.doc else place
+        remark = f"{place}: {const.doc}" if const.doc else place
         rows.append({"name": writer.spell(const.name), "value": value, "remark": remark})
     return rows

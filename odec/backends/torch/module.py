@@ -20,6 +20,7 @@ from odec.methods.auto import Auto
 from odec.methods.stability import real_interval
 from odec.passes.program import Programs
 from odec.system import Param
+from odec.text import python_string
 from odec.tree import symbols
 
 
@@ -56,7 +57,6 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "literal_tuple": literal_tuple,
         "wrap": wrap,
         "literal": literal,
-        "comment": comment,
         **_step_context(method, programs, writer),
     }
     return Job("torch/module.py.jinja", context)
@@ -136,18 +136,13 @@ def literal(value: float) -> str:
     return repr(float(value)) if math.isfinite(value) else f'float("{value}")'
 
 
-def comment(text: str) -> str:
-    """A user's remark made safe for a docstring or a comment line."""
-    return text.replace("\\", "\\\\").replace('"""', "'''").strip()
-
-
 def literal_tuple(names: list[str]) -> str:
     """A tuple of strings as Python text; one a line where it does not fit."""
-    inside = ", ".join(f'"{name}"' for name in names)
+    inside = ", ".join(map(python_string, names))
     line = f"({inside},)" if len(names) == 1 else f"({inside})"
     if len(line) <= WIDTH - len("OBSERVABLES = "):
         return line
-    return "(\n" + "".join(f'    "{name}",\n' for name in names) + ")"
+    return "(\n" + "".join(f"    {python_string(name)},\n" for name in names) + ")"
 
 
 def wrap(text: str, width: int = WIDTH) -> str:
