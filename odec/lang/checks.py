@@ -191,7 +191,7 @@ class _Checker:
 
     def _check_time(self, given: syntax.Name, *notes: str) -> None:
         time = self.names.time
-        if given.text != time and time not in self.names.unread:
+        if given.text != time and given.text not in self.names.unread:
             message = f"the independent variable is '{time}', not '{given.text}'"
             self.report.suggest("E318", message, given.span, time, *notes)
 

@@ -104,6 +104,8 @@ class Cursor:
             return self.guess("E104", f"'{text}' is not a word of the language", span, "else if")
         if token.kind == "name" and text == "for":
             return self.fail("E320", "arrays (`for … in …`) are not supported yet", span, "an array")
+        if token.kind == "name" and text in ("to", "until") and wanted.startswith("'..'"):
+            return self.guess("E107", f"unexpected '{text}'", span, "..")
         if token.kind in ("name", "number", "(") and before.kind in ("name", "number", ")", "'"):
             return self._missing_operator(before, token, wanted)
         if token.kind == "=":
@@ -112,6 +114,8 @@ class Cursor:
             word = "and" if token.kind == "&&" else "or"
             fix = Fix(span, self._spaced(word, span))
             return self.fail("E101", f"'{text}' is not an operator", span, meant(word), fix=fix)
+        if token.kind in (")", "]") and wanted in ("')'", "']'"):
+            return self.guess("E103", f"'{text}' closes a bracket of another kind", span, wanted[1])
         if token.kind in (")", "]") and not self._open_brackets():
             return self.fail("E103", f"'{text}' closes no bracket", span, f"expected {wanted}")
         if token.kind == "@":

@@ -19,6 +19,10 @@ _MEANT = {
     "input": "inputs forcing",
     "run": "simulate simulation",
 }
+_NEEDLESS = frozenset("let def var double float real auto local".split())
+"""Words that declare in other languages; here a definition starts with its name."""
+
+_PARTS = {"by": "step", "using": "method", "solver": "method", "with": "method"}
 _WORDS = {short: word for word, shorts in _MEANT.items() for short in shorts.split()}
 
 _SAMPLES = "a time series is an `input NAME`; its samples are given at run time"
@@ -81,16 +85,24 @@ def unknown_word(cursor: Cursor, keywords: Sequence[str], aliases: Iterable[str]
     guess = _WORDS.get(folded) or closest(first.text, [*keywords, *aliases])
     message = f"no statement starts with '{first.text}'"
     note = f"a line starts with {', '.join(keywords)}, or is `NAME = EXPR` or an equation"
+    if guess is None and folded in _NEEDLESS:
+        fix = Fix(Span(first.start, cursor.peek().start), "")
+        return cursor.fail("E114", message, first.span, "leave this out", note, fix=fix)
     if guess is None:
         return cursor.fail("E114", message, first.span, "", note)
     return cursor.guess("E114", message, first.span, guess, note)
+
+
+def _guess_of_part(word: str, parts: Sequence[str]) -> str | None:
+    meant = _PARTS.get(word)
+    return meant if meant in parts else closest(word, parts)
 
 
 def leftover(cursor: Cursor, parts: Sequence[str]) -> Problem:
     """Something behind a statement that is whole; `parts` are the words that might go on with it."""
     token = cursor.token
     message = f"unexpected '{token.text}'"
-    guess = closest(token.text, parts) if token.kind == "name" else None
+    guess = _guess_of_part(token.text, parts) if token.kind == "name" else None
     if guess:
         return cursor.guess("E107", message, token.span, guess)
     if "in" in parts and token.kind in ("(", "["):
@@ -102,6 +114,8 @@ def leftover(cursor: Cursor, parts: Sequence[str]) -> Problem:
         return cursor.fail("E107", "a unit has no place here", token.span, "", note)
     if token.kind == "," and (comma := cursor.decimal_comma()) is not None:
         return comma
+    if token.kind == "," and cursor.peek().text in parts:
+        return cursor.fail("E107", message, token.span, "leave this out", fix=Fix(token.span, ""))
     if token.kind in (",", "..", "~", "->"):
         return cursor.fail("E107", message, token.span, "the statement should end here")
     return cursor.unexpected("an operator")

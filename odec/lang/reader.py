@@ -93,6 +93,8 @@ def _is_read_further(source: Source, line: Line, diagnostic: Diagnostic, repairs
     if fix is None or not repairs:
         return False
     start, end = line.tokens[0].start, max(line.tokens[-1].start, fix.span.end)
+    end = source.text.find("\n", source.text.find("\n", end) + 1)  # a fix may join a line to the next one
+    end = len(source.text) if end < 0 else end
     inside = Fix(Span(fix.span.start - start, fix.span.end - start), fix.text)
     text = inside.applied(source.text[start:end])
     mended = Source(source.name, text)
@@ -102,8 +104,9 @@ def _is_read_further(source: Source, line: Line, diagnostic: Diagnostic, repairs
             _read(mended, found)
     except Problem as problem:
         following = problem.diagnostic
-        changed = inside.span.start + len(fix.text)
-        if following.span is not None and following.span.start > changed:
+        is_insertion = not source.text[fix.span.start : fix.span.end].strip()
+        changed = inside.span.start + len(fix.text) + is_insertion
+        if following.span is not None and following.span.start >= changed:
             return True
         return _is_read_further(mended, found, following, repairs - 1)
     return True

@@ -34,6 +34,8 @@ _SECOND = re.compile(
     rf"d\s*(?:\^\s*2|\*\*\s*2|²|2)\s*(?P<x>{_NAME}){_OF_TIME}\s*/\s*d\s*(?P<t>(?:(?!\d)\w)+?)\s*(?:\^\s*2|\*\*\s*2|²|2)"
 )
 _INITIAL = re.compile(rf"(?P<x>{_NAME}\s*['′]+)\s*\(\s*(?P<t>0(?:\.0*)?)\s*\)")
+_ARROW = re.compile(r"[\w\s+*$∅]*(?P<arrow><-+>|<=+>|-+>|=+>|→|⇒|⇌|↔)")
+_CONVERSION = re.compile(rf"(?P<left>{_NAME})\s*(?:-+>|=+>|→)\s*(?P<right>{_NAME})\s*[:;,]\s*(?P<rate>.+)")
 _EQUALS = re.compile(r"\s*(?::=|<-|==|=|~)(?!=)")
 
 
@@ -69,16 +71,16 @@ def _first_sign(cursor: Cursor) -> Problem | None:
 
 def _reaction(cursor: Cursor) -> Problem | None:
     """A + B -> C : k*A*B"""
-    kinds = [token.kind for token in cursor.tokens]
-    if "->" not in kinds or "=" in kinds or cursor.tokens[0].text == "net":
+    start, end = cursor.tokens[0].start, cursor.tokens[-1].start
+    found = _ARROW.match(cursor.source.text, start, end)
+    if found is None or cursor.tokens[0].text == "net":
         return None
-    at = kinds.index("->")
-    arrow, sides = cursor.tokens[at].span, ([*kinds[:at]], cursor.tokens[at + 1 : at + 3])
-    note = "write what it does to each state: `dA/dt = -(RATE)`, `dB/dt = RATE`"
-    if sides[0] == ["name"] and [t.kind for t in sides[1]] == ["name", ":"] and kinds[at + 3] != "end":
-        rate = cursor.typed(Span(cursor.tokens[at + 3].start, cursor.tokens[-1].start))
-        left, right = cursor.tokens[0].text, sides[1][0].text
-        note = f"write what it does to each state: `d{left}/dt = -({rate})`, `d{right}/dt = {rate}`"
+    arrow = Span(found.start("arrow"), found.end("arrow"))
+    left, right, rate = "A", "B", "RATE"
+    simple = _CONVERSION.fullmatch(cursor.source.text, start, end)
+    if simple is not None:
+        left, right, rate = simple["left"], simple["right"], simple["rate"].strip()
+    note = f"write what it does to each state: `d{left}/dt = -({rate})`, `d{right}/dt = {rate}`"
     return cursor.fail("E325", "reactions (`A -> B : RATE`) are not supported yet", arrow, "", note)
 
 

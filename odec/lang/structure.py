@@ -21,7 +21,7 @@ def check_structure(system: System, names: Names, reading: Reading, report: Repo
     """Report what is missing, circular, mixed or unused."""
     statements = reading.statements
     rules = [s for s in statements if isinstance(s, syntax.Rule)]
-    if not rules and not reading.errors:
+    if not rules and not reading.errors and not names.unread:
         _report_no_equations(system, statements, names, report)
     _check_kinds(rules, report)
     _check_initials(rules, statements, names, report)

@@ -26,6 +26,8 @@ NAMES = [
     "x",
     "gamma",
     "µ",
+    "e\u0301",
+    "k₂",
     "in",
     "run",
 ]
@@ -67,20 +69,25 @@ def formulas(draw: st.DrawFn, names: list[str], depth: int = 3) -> str:
     """A formula over the names, with spaces, aliases and line breaks wherever they may be."""
     s = draw(st.sampled_from(["", " ", "  "]))
     kind = draw(
-        st.sampled_from(["leaf"] * 2 + ["infix"] * 3 + ["call", "sign", "if", "piecewise", "bracket"])
+        st.sampled_from(
+            ["leaf"] * 2 + ["infix"] * 3 + ["call", "sign", "if", "piecewise", "bracket", "power"]
+        )
     )
     if depth == 0 or kind == "leaf":
         return draw(st.sampled_from([*names, "1", "0.5", ".25", "2e-3", "pi", "t"]))
     inner = formulas(names, depth - 1)
     left, right = draw(inner), draw(inner)
     if kind == "infix":
-        sign = draw(st.sampled_from(["+", "-", "*", "**", "^"]))
+        sign = draw(st.sampled_from(["+", "-", "*", "**", "^", "−", "·"]))
         return f"({names[0]}+{left}){s}{sign}{s}{right}" if sign in "**^" else f"{left}{s}{sign}{s}{right}"
     if kind == "call":
         name = draw(st.sampled_from(["cos", "Abs", "tanh", "heav", "sin"]))
-        return f"{name}({s}{left}{s})"
+        comma = draw(st.sampled_from(["", "", ","]))
+        return f"{name}({s}{left}{s}{comma})"
     if kind == "sign":
         return f"-{s}({left})"
+    if kind == "power":
+        return f"({left}+{names[1]}){s}{draw(st.sampled_from(['²', '⁻³', '¹⁰']))}"
     if kind == "bracket":
         comment = draw(st.sampled_from(["", "# inside", "#\n"]))
         return f"({s}{left} {comment}\n{s}+{right})"

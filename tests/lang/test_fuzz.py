@@ -16,7 +16,8 @@ PIECES = (
     "param const init input obs time run net when at every par number aux if then else and or not in via "
     "step method hold for pi inf t x y k f d dx dt dx/dt d2x/dt2 x' x'' x[t+1] x[t] f(a,b) x(t-1) "
     "Piecewise((1,x>0)) heav( ( ) [ ] = == != <= >= < > + - * / ** ^ , : ~ .. & | @ -> ' # \\ ; % "
-    "1 2.5 1e999 .5 1..2 9**9**9 0 µ ∞ \n"
+    '1 2.5 1e999 .5 1..2 9**9**9 0 µ ∞ ² ⁻¹ · − ₁ k₁ e\u0301 \u0301 速 а <- := { } ! " elif 1d-3 1_000 1,5 '
+    "sqrt wiener table global A->B: (0) d/dt(x) d(x)/dt x'(0) 0= if(x>0,1,2) (a)else(b)+ done let \n"
 ).split(" ") + ["\n", "\n", "\t", "\r", "\x0c", "\u2028", "\ufeff", " "]
 
 
