@@ -85,13 +85,13 @@ class Phase:
         return f"{self._phase()}  {elapsed(self.clock() - self.started)}"
 
     def _phase(self) -> str:
-        frame = sys._current_frames().get(self.thread)
+        frame, found = sys._current_frames().get(self.thread), ""
         while frame is not None:
-            found = _told_by(frame)
-            if found:
-                return found
-            frame = frame.f_back
-        return "reading"
+            told = _told_by(frame)
+            if told not in ("", "running"):
+                return told
+            found, frame = told or found, frame.f_back
+        return found or "starting"
 
 
 def _told_by(frame: FrameType) -> str:
@@ -100,11 +100,11 @@ def _told_by(frame: FrameType) -> str:
     if "STATES" in module and "rhs" in module:  # a generated module
         if name == "_run_compiler":
             return "compiling C"
-        if name in ("solve", "solve_adaptive"):
-            here = frame.f_locals
-            k, intervals = here.get("k", 0), here.get("intervals")
-            return f"running: t = {intervals[k][0]:g} of {_end(here['t']):g}" if intervals else "running"
-        return "running" if name == "forward" else ""
+        intervals = frame.f_locals.get("intervals") if name in ("solve", "solve_adaptive") else None
+        if intervals:
+            k, times = frame.f_locals.get("k", 0), frame.f_locals["t"]
+            return f"running: t = {intervals[k][0]:g} of {_end(times):g}"
+        return "running the gradient" if name == "backward" else "running"
     return "compiling" if module.get("__name__") == "odec.api" and name in ("load", "compile") else ""
 
 

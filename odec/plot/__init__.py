@@ -70,7 +70,8 @@ def plot_fit(result: FitResult, path: str | Path, view: View | None = None) -> N
         path,
         title=title_of(system) if system else result.name,
         note=f"sum of squares {result.loss:.5g} over {result.data.count} measurement{plural}",
-        warning=_broken(result.columns.time, times, np.stack(list(curves.values()), -1)),
+        warning=_broken(result.columns.time, times, np.stack(list(curves.values()), -1))
+        or ("interrupted: the best values so far" if result.interrupted else ""),
         time=labelled(result.columns.time, (system.time_unit if system else None) or ""),
         view=view,
     )

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -137,6 +138,23 @@ def test_an_ensemble_many_series_failures_and_a_single_time(tmp_path: Path) -> N
     for name in ("ensemble", "many", "broken", "single"):
         with Image.open(tmp_path / f"{name}.png") as image:
             assert image.width == 1280
+
+
+def test_a_fit_that_cannot_be_simulated_as_finely_as_it_is_drawn(tmp_path: Path) -> None:
+    """Its curve goes through the times of the data; one that ended early is titled as such."""
+    text = "param k = 1\ninit x = 1\ndx/dt = -k*x\nrun t = 0 .. 2\n"
+    data = {"t": np.array([0.0, 1.0, 2.0]), "x": np.array([1.0, 0.5, 0.2])}
+    steps = {"method": "tsit5", "rtol": 1e-6, "max_steps": 60, "engine": "torch"}
+    result = odec.fit(text, data, epochs=1, **steps)
+    assert result.curves()[0].tolist() == [0, 1, 2]
+    assert np.isfinite(result.curves()[1]["x"]).all()
+    plot_fit(result, tmp_path / "whole.svg")
+    assert "ended early" not in texts(tmp_path / "whole.svg")
+    result.values["k"] = -800.0
+    plot_fit(result, tmp_path / "part.svg")
+    assert "<!-- ended early, after t = 0 -->" in texts(tmp_path / "part.svg")
+    plot_fit(replace(result, interrupted=True, values={"k": 1.0}), tmp_path / "interrupted.svg")
+    assert "interrupted: the best values so far" in texts(tmp_path / "interrupted.svg")
 
 
 def test_other_suffixes_and_places_are_refused(tmp_path: Path, result: FitResult) -> None:
