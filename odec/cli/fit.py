@@ -32,6 +32,7 @@ from odec.cli.types import (
     MODEL,
     STEPS,
     VIEW,
+    Sectioned,
     adjoint_options,
     dtype_option,
     engine_option,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=Sectioned,
     short_help="Fit a model to data.",
     epilog=examples(
         "odec fit competition.ode data.csv                          # writes fit.json and fit.ode",

@@ -32,6 +32,7 @@ from odec.cli.types import (
     FILE,
     MODEL,
     VIEW,
+    Sectioned,
     dtype_option,
     engine_option,
     input_option,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=Sectioned,
     short_help="Simulate a model: CSV and a picture.",
     epilog=examples(
         "odec run competition.ode                             # CSV to stdout",

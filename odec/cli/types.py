@@ -41,6 +41,22 @@ FILE = _Path("file")
 METHOD = _Method()
 
 
+class Sectioned(click.Command):
+    """A command whose help lists options that belong together under a heading of their own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], **{title: [] for title, _ in _SECTIONS}}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            title = next((title for title, names in _SECTIONS if param.name in names), "Options")
+            if record is not None:
+                sections[title].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
 def method_option(command: _Command) -> _Command:
     """--method."""
     text = "The numerical method (see odec list methods). Default: the model's, else rk4 or tsit5."
@@ -72,8 +88,17 @@ def view_options(command: _Command) -> _Command:
 VIEW = ("show", "x_log", "y_log", "grid")
 """What the options of `view_options` are called in a command's arguments, beside `plot`."""
 
+_TIMES = ("t0", "t1", "step", "times", "method")
+_ADJOINT = ("adjoint", "adjoint_rtol", "adjoint_atol", "clip")
 STEPS = ("dt", "rtol", "atol", "min_step", "max_step", "max_steps", "dense")
 """What the options of `step_options` are called in a command's arguments."""
+
+
+_SECTIONS = (
+    ("Times and steps", {*_TIMES, *STEPS}),
+    ("Gradients", set(_ADJOINT)),
+    ("Picture", {"plot", *VIEW}),
+)
 
 
 def step_options(command: _Command) -> _Command:
