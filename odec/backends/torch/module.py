@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -50,7 +51,7 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "dense": None,
         "dense_order": (auto or method).dense_order if method else 0,
         "dense_methods": _dense_methods(),
-        "operator_name": f"{system.digest[:12]}_{(auto or method).name if method else MAP}",
+        "operator_name": _operator_name(system.digest, (auto or method).name if method else MAP, version),
         "native": False,
         "native_adaptive": False,
         "renamed": dict(sorted(writer.names.items())),
@@ -80,6 +81,11 @@ def _functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
         "uses_gamma": _uses(programs, "gamma"),
         "timed": _timed(programs),
     }
+
+
+def _operator_name(digest: str, method: str, version: str) -> str:
+    """With the version, so that no graph that torch.compile keeps on disk meets another odec's operator."""
+    return f"{re.sub('[^0-9A-Za-z]', '_', version)}_{digest[:12]}_{method}"
 
 
 def _auto_context(auto: Auto, inputs: bool) -> dict[str, Any]:
