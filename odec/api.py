@@ -22,6 +22,7 @@ from odec.files import cached, code_fingerprint
 from odec.fit import fit
 from odec.results import Simulation
 from odec.simulation import from_start, output_times, run_module, time_list
+from odec.steps import choose_method, method_for
 from odec.system import System, register_builder
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ __all__ = ["check", "compile", "fit", "load", "parse", "simulate", "system_from_
 
 ModelLike = System | Source | str | Path
 """A model: a path, its text (a `str` with a line break in it), a Source, or a System."""
-
-DEFAULT_METHOD, DEFAULT_ADAPTIVE_METHOD = "rk4", "tsit5"
 
 register_builder(system_from_equations)
 
@@ -67,7 +66,20 @@ def check(model: Source | str | Path) -> list[Diagnostic]:
         source = as_source(model)
     except ModelError as error:
         return list(error.diagnostics)
-    return lang.parse(source, methods=method_names())[1]
+    return diagnose(source)[1]
+
+
+def diagnose(model: ModelLike) -> tuple[System | None, list[Diagnostic]]:
+    """The checked model, None where it has errors, and every error and warning, those of its steps too."""
+    if isinstance(model, System):
+        return model, []
+    system, found = lang.parse(as_source(model), methods=method_names())
+    try:
+        if system is not None:
+            choose_method(system)
+    except ModelError as error:
+        return None, [*error.diagnostics, *found]
+    return system, found
 
 
 def read(model: ModelLike) -> tuple[System, list[Diagnostic]]:
@@ -90,37 +102,6 @@ def derive(model: ModelLike) -> Programs:
     from odec.passes import derive
 
     return derive(parse(model))
-
-
-def choose_method(system: System, method: str | None = None, *, adaptive: bool = False) -> str:
-    """The method to compile: the one named, else that of the model's `run` line, else rk4; a map's is "map".
-
-    adaptive: whether its steps are to follow a tolerance; tsit5 is then the default. Raises ArgumentError for
-    an unknown method, one that is given for a map, or one without an error estimate where steps are adaptive.
-    """
-    from odec.methods import AUTO, MAP, METHODS, canonical, names
-    from odec.methods.listing import NO_METHOD
-
-    if system.kind == "map":
-        if adaptive or method not in (None, MAP):
-            what = "a tolerance" if adaptive else f"method {method!r}"
-            raise ArgumentError(f"a map is stepped, not integrated: {what} does not apply to it")
-        return MAP
-    default = DEFAULT_ADAPTIVE_METHOD if adaptive else DEFAULT_METHOD
-    name = canonical(method or (system.run.method if system.run else None) or default)
-    if name == AUTO.name:
-        return name
-    if name in NO_METHOD:
-        raise ArgumentError(f"unknown method {name!r}: {NO_METHOD[name]}")
-    if name not in METHODS:
-        hint = did_you_mean(name, METHODS) or did_you_mean(name, names()) or f"; known: {', '.join(METHODS)}"
-        raise ArgumentError(f"unknown method {name!r}{hint}")
-    if adaptive and not METHODS[name].adaptive:
-        able = ", ".join([AUTO.name, *(other.name for other in METHODS.values() if other.adaptive)])
-        raise ArgumentError(
-            f"{name} has no error estimate, so it cannot keep a tolerance: give dt, or a method of {able}"
-        )
-    return name
 
 
 def compile(model: ModelLike, *, method: str | None = None, engine: str = "torch") -> str:
@@ -240,13 +221,13 @@ def simulate(
         chosen, extra = from_start(system, time_list(times), t0)
     steps = {"dt": dt, "rtol": rtol, "atol": atol, "min_step": min_step, "max_step": max_step}
     steps |= {"max_steps": max_steps, "dense_output": dense_output}
-    adaptive = rtol is not None or atol is not None
-    module = load(system, choose_method(system, method, adaptive=adaptive), engine)
+    module = load(system, method_for(system, method, steps), engine)
     result = run_module(
         system,
         module,
         chosen,
         steps=steps,
+        spacing=step,
         params=params or {},
         init=init or {},
         inputs=inputs or {},

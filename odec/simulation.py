@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
 from odec.results import Simulation
+from odec.steps import step_options
 from odec.system import System, derivative_name
 
 if TYPE_CHECKING:
@@ -116,11 +115,13 @@ def run_module(
     dtype: str,
     engine: str = "auto",
     partial: bool = False,
+    spacing: float | None = None,
 ) -> Simulation:
     """Run a model's compiled module; steps: its Model's keywords for them (dt, rtol, …), None for defaults.
 
-    partial: whether trajectories may fail; behind their failure they are NaN. Raises ArgumentError, and
-    SimulationError where one fails that may not.
+    partial: whether trajectories may fail; behind their failure they are NaN. spacing: the time between
+    outputs that was asked for, None where the `run` line says it. Raises ArgumentError, and SimulationError
+    where one fails that may not.
     """
     import torch
 
@@ -132,7 +133,7 @@ def run_module(
     check_params(system, params)
     check_inputs(system, inputs)
     kind = getattr(torch, dtype)
-    options = {"engine": engine, **step_options(system, module, times, steps)}
+    options = {"engine": engine, **step_options(system, module, times, steps, spacing)}
     try:
         net = module.Model(adjoint="none", dtype=kind, **options)
         given = {"inputs": dict(inputs)} if system.inputs else {}
@@ -230,28 +231,6 @@ def _unknown_name(system: System, name: str) -> str:
     known = [*(param.name for param in system.params), *system.states]
     hint = did_you_mean(name, known) or f"; the model has {', '.join(known[:12])}" + ", …" * (len(known) > 12)
     return f"the model has no parameter or state {name!r}{hint}"
-
-
-def step_options(
-    system: System, module: ModuleType, times: Sequence[float], steps: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A Model's keywords for its steps: those given, else dt, a thousandth of the span, where one is needed.
-
-    Raises ArgumentError for those that a map, or a method without an error estimate, cannot keep.
-    """
-    given = {name: value for name, value in steps.items() if value is not None}
-    if system.kind == "map":
-        given.pop("dt", None)
-    known = inspect.signature(module.Model).parameters
-    for name in given:
-        if name not in known:
-            raise ArgumentError(f"{name} does not apply: the method has no error estimate to choose steps by")
-    dt = given.get("dt", 1.0)
-    if not (isinstance(dt, Real) and 0 < float(dt) < math.inf):
-        raise ArgumentError(f"dt, the longest step, must be a positive number, not {dt!r}")
-    if not given and "dt" in known and "rtol" not in known and known["dt"].default is None:
-        given["dt"] = (max(times) - min(times)) / 1000 or 1.0
-    return given
 
 
 def _initial_states(

@@ -166,13 +166,25 @@ class Observable:
 
 @dataclass(frozen=True)
 class Run:
-    """The default run: from start to stop; step and method where given."""
+    """The default run, from start to stop, and what else the line says, None (or ()) where it is silent.
+
+    step: the time between outputs. dt: the longest fixed step. rtol, atol: the tolerance of steps that follow
+    the error; atol has one number, or one for each first-order state.
+    """
 
     start: float
     stop: float
     step: float | None
     method: str | None
-    span: Span
+    dt: float | None = None
+    rtol: float | None = None
+    atol: tuple[float, ...] = ()
+    span: Span = Span(0, 0)
+
+    @property
+    def toleranced(self) -> bool:
+        """Whether the line asks for a tolerance."""
+        return self.rtol is not None or bool(self.atol)
 
 
 @dataclass(frozen=True, repr=False)

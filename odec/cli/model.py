@@ -67,7 +67,7 @@ def _diagnose(path: str) -> tuple[System | None, list[Diagnostic]]:
     from odec import api
 
     try:
-        return api.read(read_model(path))
+        return api.diagnose(read_model(path))
     except ModelError as error:
         return None, list(error.diagnostics)
 

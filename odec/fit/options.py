@@ -64,11 +64,6 @@ class Options:
         return cls(**found)
 
     @property
-    def adaptive(self) -> bool:
-        """Whether a tolerance is given, which the steps of the method are to follow."""
-        return self.rtol is not None or self.atol is not None
-
-    @property
     def given(self) -> dict[str, Any]:
         """The options that are not None, ready for JSON."""
         pairs = {name: value for name, value in asdict(self).items() if value is not None}

@@ -17,6 +17,7 @@ from odec import api
 from odec.errors import ArgumentError, check_mapping, did_you_mean
 from odec.fit.data import Columns, Dataset
 from odec.fit.options import Options
+from odec.passes.scale import fixed_step
 from odec.simulation import real_numbers
 from odec.system import System
 
@@ -80,9 +81,9 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
         net, stepless = _make(model, options, dtype)
         return Subject(net, model, None, model.__name__, _file_digest(model), stepless)
     system = api.parse(model)
-    method = api.choose_method(system, options.method, adaptive=options.adaptive)
-    module = api.load(system, method, options.engine or "auto")
-    net, stepless = _make(module, options, dtype)
+    steps = {name: getattr(options, name) for name in _STEPS}
+    module = api.load(system, api.method_for(system, options.method, steps), options.engine or "auto")
+    net, stepless = _make(module, options, dtype, system)
     return Subject(net, module, system, system.source.name, system.digest, stepless)
 
 
@@ -112,14 +113,18 @@ def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: C
 
 
 def choose_step(subject: Subject, data: Dataset) -> tuple[str, ...]:
-    """Where nothing says how long a step may be, a thousandth of the time measured; a remark that says so."""
+    """Where nothing says how long a fixed step may be, what suits the times measured; with a remark."""
     if not subject.stepless:
         return ()
-    subject.net.dt = abs(float(data.times[-1] - data.times[0])) / 1000 or 1.0
-    return (f"no step is given (a `run` line, or --dt): at most {subject.net.dt:g} was taken",)
+    run = subject.system.run if subject.system else None
+    span = abs(float(data.times[-1] - data.times[0]))
+    subject.net.dt = fixed_step(span, run.step if run else None)
+    return (
+        f"no dt is given (in the `run` line, or by --dt): steps of at most {subject.net.dt:g} were taken",
+    )
 
 
-def _make(module: ModuleType, options: Options, dtype: str) -> tuple[Any, bool]:
+def _make(module: ModuleType, options: Options, dtype: str, system: System | None = None) -> tuple[Any, bool]:
     """The Model, and whether its step must still be chosen."""
     known = inspect.signature(module.Model).parameters
     of_model = {name: getattr(options, name) for name in (*_STEPS, "clip", "engine", *_ADJOINT)}
@@ -128,8 +133,10 @@ def _make(module: ModuleType, options: Options, dtype: str) -> tuple[Any, bool]:
     if unable:
         lacks = "continuous adjoint" if "rtol" in known else "error estimate to choose steps by"
         raise ArgumentError(f"{unable[0]} does not apply: the method has no {lacks}")
-    needs_dt = "dt" in known and "rtol" not in known and known["dt"].default is None
-    stepless = needs_dt and options.dt is None
+    fixed = "dt" in known and "rtol" not in known and options.dt is None
+    stepless = fixed and (
+        known["dt"].default is None if system is None else not (system.run and system.run.dt)
+    )
     if stepless:
         keywords["dt"] = 1.0
     try:

@@ -241,13 +241,11 @@ class _Checker:
 
     def _run(self, statement: syntax.RunLine) -> list[Run]:
         method = statement.method
-        self._constant(statement.start, "the start of the run")
-        self._constant(statement.stop, "the end of the run")
-        if statement.step is not None:
-            self._constant(statement.step, "the step of the run")
+        for number, what in statement.numbers:
+            self._constant(number, what)
         self._check_time(statement.time)
         if method is not None and self.methods is not None and method.text not in self.methods:
             guess = self.report.guess(method.text, sorted(self.methods))
             note = "`odec list methods` shows them all"
             self.report.suggest("E207", f"unknown method '{method.text}'", method.span, guess, note)
-        return [Run(0.0, 0.0, None, method.text if method else None, statement.span)]
+        return [Run(0.0, 0.0, None, method.text if method else None, span=statement.span)]

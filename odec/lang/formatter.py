@@ -62,8 +62,8 @@ def _operand_starts(statement: Statement) -> set[int]:
     match statement:
         case syntax.Params(bounds=syntax.Bounds(span=span)):
             return {span.start}
-        case syntax.RunLine(step=step) if step is not None and step.span is not None:
-            return {step.span.start}
+        case syntax.RunLine(numbers=numbers):
+            return {number.span.start for number, _ in numbers if number.span is not None}
         case _:
             return set()
 

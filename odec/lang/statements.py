@@ -33,7 +33,11 @@ ALIASES = {"par": "param", "number": "const", "aux": "obs"}
 """XPP's words for ours."""
 
 _EVENTS = frozenset({"when", "at", "every"})
-_PARTS = {"param": ("in", "via"), "run": ("step", "method"), "input": ("hold", "linear", "cubic")}
+_PARTS = {
+    "param": ("in", "via"),
+    "run": ("step", "method", "dt", "rtol", "atol"),
+    "input": ("hold", "linear", "cubic"),
+}
 """Words that may follow in a statement."""
 
 _GOES_ON = re.compile(r"[^\S\n]*(?P<remark>#[^\n]*)?\n[^\S\n]+(?!\d)\w+\s*=(?!=)")
@@ -182,15 +186,20 @@ class _StatementParser(Parser):
         start = self.full_expression()
         self.expect("..", "'..' between the run's start and its end, as in `run t = 0 .. 100`")
         stop = self.full_expression()
-        step, method = None, None
+        method: Name | None = None
+        found: dict[str, tuple[Expr, ...]] = {}
         while self.token.kind == "name":
-            if step is None and self._word("step"):
-                step = self.full_expression()
-            elif method is None and self._word("method"):
+            word = self.token.text
+            if word == "method" and method is None and self._word(word):
                 method = self.name("the name of a method")
+            elif word in ("step", "dt", "rtol", "atol") and word not in found and self._word(word):
+                found[word] = (self.full_expression(),)
+                while word == "atol" and self.accept(","):
+                    found[word] += (self.full_expression(),)
             else:
                 break
-        return RunLine(time, start, stop, step, method, self.doc, self.whole)
+        step, dt, rtol = (found[word][0] if word in found else None for word in ("step", "dt", "rtol"))
+        return RunLine(time, start, stop, step, method, dt, rtol, found.get("atol", ()), self.doc, self.whole)
 
     # Parts of statements.
 

@@ -221,8 +221,8 @@ def _check_unused(
         match statement:
             case syntax.Params(bounds=syntax.Bounds(lower=lower, upper=upper)):
                 roots += references(lower) + references(upper)
-            case syntax.RunLine(start=start, stop=stop, step=step):
-                roots += references(start) + references(stop) + (references(step) if step else [])
+            case syntax.RunLine(numbers=numbers):
+                roots += [name for number, _ in numbers for name in references(number)]
             case _:
                 pass
     used = reachable(graph, roots)

@@ -139,8 +139,24 @@ class RunLine:
     stop: Expr
     step: Expr | None
     method: Name | None
+    dt: Expr | None
+    rtol: Expr | None
+    atol: tuple[Expr, ...]
     doc: str
     span: Span
+
+    @property
+    def numbers(self) -> tuple[tuple[Expr, str], ...]:
+        """Every number of the line, all constant, and what it is."""
+        told: list[tuple[Expr | None, str]] = [
+            (self.start, "the start of the run"),
+            (self.stop, "the end of the run"),
+            (self.step, "the step of the run"),
+            (self.dt, "the longest step dt"),
+            (self.rtol, "the relative tolerance rtol"),
+            *((expr, "the absolute tolerance atol") for expr in self.atol),
+        ]
+        return tuple((expr, what) for expr, what in told if expr is not None)
 
 
 Statement = (

@@ -12,7 +12,7 @@ from odec.lang.constants import ConstantCheck, Evaluator, NotConstant
 from odec.lang.graph import order
 from odec.lang.report import Report, words
 from odec.lang.structure import references
-from odec.system import TRANSFORMS, Const, Interval, Param, Run, System
+from odec.system import TRANSFORMS, Const, Interval, Param, Run, System, derivative_name
 from odec.tree import Expr, Op
 
 
@@ -169,25 +169,54 @@ class Values:
         return True
 
     def _run(self, statement: syntax.RunLine, run: Run) -> Run:
-        start = self._constant(self._at(statement.start), "the start of the run")
-        stop = self._constant(self._at(statement.stop), "the end of the run")
+        value = {expr.span: self._constant(self._at(expr), what) for expr, what in statement.numbers}
+        start, stop = value[statement.start.span], value[statement.stop.span]
         if start == stop:
             message = "the run ends where it starts"
             self._report.add("E312", message, statement.stop.span, f"both are {start:g}")
-        step = None
-        if statement.step is not None:
-            step = self._constant(self._at(statement.step), "the step of the run")
-            if step <= 0:
-                note = "a run backwards in time is `run t = 10 .. 0 step 0.1`"
-                message = "the step of a run is positive"
-                self._report.add("E312", message, statement.step.span, f"it is {step:g}", note)
+        for expr, what in statement.numbers[2:]:
+            if value[expr.span] <= 0:
+                backwards = "a run backwards in time is `run t = 10 .. 0 step 0.1`"
+                notes = (backwards,) if expr is statement.step else ()
+                self._report.add(
+                    "E312", f"{what} is positive", expr.span, f"it is {value[expr.span]:g}", *notes
+                )
+        step, dt, rtol = (
+            None if expr is None else value[expr.span]
+            for expr in (statement.step, statement.dt, statement.rtol)
+        )
+        atol = tuple(value[expr.span] for expr in statement.atol)
         if self._draft.kind == "map":
             self._map_run(statement, start, stop, step)
-        return Run(start, stop, step, run.method, run.span)
+        else:
+            self._tolerances(statement)
+        return Run(start, stop, step, run.method, dt, rtol, atol, span=run.span)
+
+    def _tolerances(self, statement: syntax.RunLine) -> None:
+        """Fixed steps or a tolerance, and one absolute tolerance or one for each first-order state."""
+        toleranced = [*([statement.rtol] if statement.rtol else []), *statement.atol]
+        if statement.dt is not None and toleranced:
+            message = "dt asks for fixed steps, rtol and atol for steps that follow the error"
+            notes = (
+                "fixed steps: leave out rtol and atol, as in `method rk4 dt 0.1`",
+                "a tolerance: leave out dt, as in `rtol 1e-8 atol 1e-10`",
+                "`step` is the time between outputs, with either",
+            )
+            self._report.add("E319", message, statement.dt.span, "leave out this, or the tolerance", *notes)
+        states = [derivative_name(e.state, k) for e in self._draft.equations for k in range(e.order)]
+        if len(statement.atol) not in (0, 1, len(states)):
+            message = f"{len(statement.atol)} absolute tolerances for {len(states)} states"
+            note = f"one for all, or one for each of {', '.join(states)}"
+            self._report.add("E312", message, statement.atol[0].span, "", note)
 
     def _map_run(self, statement: syntax.RunLine, start: float, stop: float, step: float | None) -> None:
         if statement.method is not None:
             self._report.add("E312", "a map needs no method", statement.method.span, "leave this out")
+        for expr in (statement.dt, statement.rtol, *statement.atol):
+            if expr is not None:
+                message = "a map is stepped, not integrated: dt, rtol and atol do not apply"
+                self._report.add("E312", message, expr.span, "leave this out")
+                break
         if step is not None and step != 1 and statement.step is not None:
             self._report.add("E312", "the step of a map is 1", statement.step.span, f"it is {step:g}")
         if stop < start or stop - start != math.floor(stop - start):

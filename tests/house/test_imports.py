@@ -32,6 +32,7 @@ ORDER = (
     "results",
     "cost",
     "progress",
+    "steps",
     "simulation",
     "api",
     "fit",

@@ -20,7 +20,8 @@ from odec.methods import AUTO, MAP, METHODS, Method, Tableau
 from odec.methods.auto import Auto
 from odec.methods.stability import real_interval
 from odec.passes.program import Programs
-from odec.system import Param
+from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
+from odec.system import Param, System
 from odec.text import python_string
 from odec.tree import symbols
 
@@ -42,9 +43,7 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "adaptive": bool(method and method.adaptive),
         "continuous": bool(method and method.family != "multistep"),
         "real_interval": real_interval(method) if isinstance(method, Tableau) else math.inf,
-        "default_dt": _default_dt(programs, method),
-        "default_rtol": "1e-6",
-        "default_atol": "1e-9",
+        **_default_steps(system, method),
         "max_steps": "100_000",
         "two_errors": isinstance(method, Tableau) and bool(method.error3),
         "auto": _auto_context(auto, bool(system.inputs)) if auto else None,
@@ -56,6 +55,7 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "native_adaptive": False,
         "renamed": dict(sorted(writer.names.items())),
         "literal_tuple": literal_tuple,
+        "number_tuple": number_tuple,
         "wrap": wrap,
         "literal": literal,
         **_step_context(method, programs, writer),
@@ -151,6 +151,16 @@ def literal_tuple(names: list[str]) -> str:
     return "(\n" + "".join(f"    {python_string(name)},\n" for name in names) + ")"
 
 
+def number_tuple(numbers: list[str]) -> str:
+    """A tuple of numbers as Python text; one that is alike throughout as a product."""
+    if len(numbers) > 2 and len(set(numbers)) == 1:
+        return f"({numbers[0]},) * {len(numbers)}"
+    line = f"({', '.join(numbers)}{',' if len(numbers) == 1 else ''})"
+    if len(line) <= WIDTH - len("ATOL = "):
+        return line
+    return "(\n" + "".join(f"    {number},\n" for number in numbers) + ")"
+
+
 def wrap(text: str, width: int = WIDTH) -> str:
     """A paragraph broken at the line width."""
     return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
@@ -231,9 +241,21 @@ def _dense_methods() -> list[str]:
     return textwrap.wrap(", ".join(names), 80)
 
 
-def _default_dt(programs: Programs, method: Method | None) -> str | None:
-    """The run line's step; without one, none for an adaptive method, else a thousandth of the run's span."""
-    run = programs.system.run
-    if method is None or run is None or (run.step is None and method.adaptive):
-        return None
-    return literal(run.step if run.step is not None else abs(run.stop - run.start) / 1000)
+def _default_steps(system: System, method: Method | None) -> dict[str, Any]:
+    """The steps where nothing is asked for: those of the run line, else by tolerance where that is possible.
+
+    Fixed steps without `dt` are the time between outputs, or a thousandth of the span where that is less.
+    """
+    run = system.run
+    if method is None:
+        return {"default_dt": None}
+    dt = run.dt if run else None
+    if run and dt is None and not method.adaptive:
+        dt = fixed_step(abs(run.stop - run.start), run.step)
+    steps: dict[str, Any] = {"default_dt": None if dt is None else literal(dt)}
+    if method.adaptive:
+        cap = longest_step(system)
+        steps["default_rtol"] = literal(run.rtol) if run and run.rtol is not None else "1e-06"
+        steps["default_atol"] = [literal(value) for value in absolute_tolerances(system)]
+        steps["longest"] = None if cap is None else literal(cap)
+    return steps

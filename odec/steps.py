@@ -1,0 +1,129 @@
+"""Which method a run takes, and which steps: what is asked for, the model's run line, and the defaults."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from types import ModuleType
+from typing import Any
+
+from odec.diagnostics import Diagnostic, ModelError
+from odec.errors import ArgumentError, did_you_mean
+from odec.passes.scale import fixed_step
+from odec.system import System
+
+EITHER = "dt asks for fixed steps, rtol and atol for steps that follow the error: give one or the other"
+
+
+def method_for(system: System, method: str | None, steps: Mapping[str, Any]) -> str:
+    """`choose_method` where steps has the keywords of a run: dt, rtol and atol, None where not given."""
+    adaptive = steps.get("rtol") is not None or steps.get("atol") is not None
+    return choose_method(system, method, adaptive=adaptive, fixed=steps.get("dt") is not None)
+
+
+def choose_method(
+    system: System, method: str | None = None, *, adaptive: bool = False, fixed: bool = False
+) -> str:
+    """The method to compile: the one named, else that of the model's `run` line, else auto; a map's is "map".
+
+    adaptive, fixed: whether a tolerance, or dt, is asked for in place of what the `run` line says. Raises
+    ArgumentError for an unknown method, one that is given for a map, dt beside a tolerance or without a
+    method, and a tolerance for a method without an error estimate; ModelError where the `run` line asks so.
+    """
+    from odec.methods import AUTO, MAP, METHODS, canonical
+
+    if system.kind == "map":
+        if adaptive or method not in (None, MAP):
+            what = "a tolerance" if adaptive else f"method {method!r}"
+            raise ArgumentError(f"a map is stepped, not integrated: {what} does not apply to it")
+        return MAP
+    if adaptive and fixed:
+        raise ArgumentError(EITHER)
+    named = method or (system.run.method if system.run else None)
+    if named is None:
+        _check_unnamed(system, adaptive, fixed)
+        return AUTO.name
+    name = canonical(named)
+    if name == AUTO.name:
+        return name
+    _check_known(name)
+    if not METHODS[name].adaptive:
+        _check_fixed(system, name, adaptive, own=method is None and not fixed)
+    return name
+
+
+def _check_known(name: str) -> None:
+    from odec.methods import METHODS, names
+    from odec.methods.listing import NO_METHOD
+
+    if name in NO_METHOD:
+        raise ArgumentError(f"unknown method {name!r}: {NO_METHOD[name]}")
+    if name not in METHODS:
+        hint = did_you_mean(name, METHODS) or did_you_mean(name, names()) or f"; known: {', '.join(METHODS)}"
+        raise ArgumentError(f"unknown method {name!r}{hint}")
+
+
+def _check_unnamed(system: System, adaptive: bool, fixed: bool) -> None:
+    """Raises ArgumentError, or ModelError, where dt is given to no method."""
+    run = system.run
+    if fixed:
+        raise ArgumentError(
+            "dt asks for fixed steps of a method: name one (method='rk4', or --method rk4), "
+            "or leave dt out, and steps follow a tolerance"
+        )
+    if run is not None and run.dt is not None and not adaptive:
+        notes = (
+            f"fixed steps: name the method, as in `method rk4 dt {run.dt:g}`",
+            "a tolerance: leave out dt; `step` is the time between outputs",
+        )
+        raise _refused(system, "dt asks for fixed steps of a method, and none is named", notes)
+
+
+def _check_fixed(system: System, name: str, adaptive: bool, own: bool) -> None:
+    """Raises ArgumentError or ModelError where a method without an error estimate is to keep a tolerance."""
+    from odec.methods import AUTO, METHODS
+
+    lacks = f"{name} has no error estimate, so it cannot keep a tolerance"
+    able = ", ".join([AUTO.name, *(other.name for other in METHODS.values() if other.adaptive)])
+    if adaptive:
+        raise ArgumentError(f"{lacks}: give dt, or a method of {able}")
+    if own and system.run is not None and system.run.toleranced:
+        raise _refused(
+            system, lacks, (f"write `dt 0.1` in place of the tolerance, or take a method of {able}",)
+        )
+
+
+def _refused(system: System, message: str, notes: tuple[str, ...]) -> ModelError:
+    assert system.run is not None
+    return ModelError([Diagnostic("E319", message, system.source, system.run.span, "", notes)])
+
+
+def step_options(
+    system: System,
+    module: ModuleType,
+    times: Sequence[float],
+    steps: Mapping[str, Any],
+    spacing: float | None = None,
+) -> dict[str, Any]:
+    """A Model's keywords for its steps: those given, and what follows from the run where they are silent.
+
+    spacing: the time between outputs where one is asked for, else that of the `run` line. Raises
+    ArgumentError for those that a map, or a method without an error estimate, cannot keep.
+    """
+    given = {name: value for name, value in steps.items() if value is not None}
+    if system.kind == "map":
+        given.pop("dt", None)
+    known = inspect.signature(module.Model).parameters
+    for name in given:
+        if name not in known:
+            raise ArgumentError(f"{name} does not apply: the method has no error estimate to choose steps by")
+    dt = given.get("dt", 1.0)
+    if not (isinstance(dt, Real) and 0 < float(dt) < math.inf):
+        raise ArgumentError(f"dt, the longest step, must be a positive number, not {dt!r}")
+    span, run = max(times) - min(times), system.run
+    if "dt" in known and "rtol" not in known and "dt" not in given:
+        step = spacing if spacing is not None else run.step if run else None
+        given["dt"] = run.dt if run and run.dt is not None else fixed_step(span, step)
+    return given
