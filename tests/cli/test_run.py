@@ -15,7 +15,7 @@ from cli_support import DECAY, EXAMPLES, Run
 
 import odec as package
 
-EXPLODES = "dx/dt = x**2\ninit x = 1\nrun t = 0 .. 3 step 0.01 method rk4\n"
+EXPLODES = "dx/dt = x**2\ninit x = 1\nrun t = 0 .. 3 method rk4 dt 0.01\n"
 
 
 def rows(text: str) -> list[dict[str, float]]:
@@ -81,7 +81,7 @@ def test_output_and_picture(odec: Run, folder: Path) -> None:
 
 
 def test_inputs(odec: Run, folder: Path) -> None:
-    text = "input u hold\ninit x = 0\ndx/dt = u\nrun t = 0 .. 2 step 1 method euler\n"
+    text = "input u hold\ninit x = 0\ndx/dt = u\nrun t = 0 .. 2 method euler step 1 dt 1\n"
     (folder / "u.csv").write_text("t,u\n0,1\n1,3\n")
     found = rows(odec("run", "-", "--input", "u=u.csv", stdin=text).stdout)
     assert [row["x"] for row in found] == [0, 1, 4]

@@ -29,7 +29,7 @@ dx2/dt = r2*x2*(1 - iN2*x2) - a2*x1*x2
 
 obs total = x1 + x2
 
-run t = 0 .. 42 step 1 method euler
+run t = 0 .. 42 step 1 method euler dt 1
 """
 COMPETITION_DATA = {
     "t": [10, 15, 30, 36, 40, 42],
@@ -59,7 +59,7 @@ init hare = hare0
 init lynx = lynx0
 dhare/dt = alpha*hare - beta*hare*lynx
 dlynx/dt = delta*hare*lynx - gamma*lynx
-run t = 0 .. 20 step 0.25 method rk4_38
+run t = 0 .. 20 method rk4_38 dt 0.25
 """
 HARE = (
     "30.0 47.2 70.2 77.4 36.3 20.6 18.1 21.4 22.0 25.4 27.1 40.3 57.0 76.6 52.3 19.5 11.2 7.6 14.6 16.2 24.7"
@@ -89,7 +89,7 @@ init I = 1
 dS/dt = -beta*S*I/N
 dI/dt = beta*S*I/N - gamma*I
 obs in_bed = I
-run t = 0 .. 14 step 0.1 method rk4
+run t = 0 .. 14 method rk4 dt 0.1
 """
 INFLUENZA_DATA = {
     "t": np.arange(1.0, 15.0),
@@ -103,7 +103,7 @@ param k = 0.5 in (0, inf)  # rate
 init x = 2
 dx/dt = -k*x
 obs y = 3*x
-run t = 0 .. 4 step 0.5 method rk4
+run t = 0 .. 4 step 0.5 method rk4 dt 0.5
 """
 """Small and quick: x = 2 exp(-k t)."""
 

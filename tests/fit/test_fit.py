@@ -173,7 +173,7 @@ def test_options_that_do_not_fit(options: dict, error: type[Exception], message:
 
 
 def test_a_start_that_cannot_be_simulated() -> None:
-    text = "param k = 60\ninit x = 1\ndx/dt = x**2*k\nrun t = 0 .. 4 step 0.5 method euler\n"
+    text = "param k = 60\ninit x = 1\ndx/dt = x**2*k\nrun t = 0 .. 4 method euler dt 0.5\n"
     with pytest.raises(
         SimulationError, match="from the start values fails: .*state x left the finite numbers"
     ):
@@ -182,24 +182,29 @@ def test_a_start_that_cannot_be_simulated() -> None:
 
 def test_a_model_without_a_run_line() -> None:
     text = "param k = 0.5 in (0, inf)\ninit x = 2\ndx/dt = -k*x\n"
-    result = odec.fit(text, {"t": [1, 1.02, 1.04], "x": 2 * np.exp([0, -0.02, -0.04])})
+    data = {"t": [1, 1.02, 1.04], "x": 2 * np.exp([0, -0.02, -0.04])}
+    result = odec.fit(text, data)
+    assert result.values["k"] == pytest.approx(1, rel=1e-6) and result.notes == ()
+    result = odec.fit(text, data, method="rk4")
     assert result.values["k"] == pytest.approx(1, rel=1e-6)
-    assert result.notes == ("no step is given (a `run` line, or --dt): at most 4e-05 was taken",)
+    assert result.notes == ("no dt is given (in the `run` line, or --dt): steps of at most 4e-05 were taken",)
     assert odec.fit(text, {"t": [1, 2], "x": [2, 1]}, dt=0.25).notes == ()
 
 
 def test_what_is_noted() -> None:
     text = "param k = 0 in [0, inf)\nparam idle = 1\ninit x = 1\ndx/dt = -k*x + 0*idle\nrun t = 0 .. 4\n"
-    result = odec.fit(text, {"t": [1, 2], "x": [0.8, 0.7]}, dt=0.5)
+    result = odec.fit(text, {"t": [1, 2], "x": [0.8, 0.7]}, method="rk4", dt=0.5)
     assert result.values["idle"] == 1
     assert result.notes == (
         "k starts on its bound 0, where it cannot move; taken as 0.001",
         "idle has no effect on what was measured; it stays at its start",
     )
     assert result.values["k"] > 0.1
-    grows = odec.fit(text, {"t": [1, 2], "x": [1.1, 1.2]}, fix=["idle"], set={"k": 1}, dt=0.5)
+    grows = odec.fit(text, {"t": [1, 2], "x": [1.1, 1.2]}, fix=["idle"], set={"k": 1}, method="rk4", dt=0.5)
     assert any(note == "k has run onto its bound 0" for note in grows.notes), grows.notes
-    free = odec.fit(text, {"t": [1, 2], "x": [1.1, 1.2]}, fix=["idle"], transforms="none", dt=0.5)
+    free = odec.fit(
+        text, {"t": [1, 2], "x": [1.1, 1.2]}, fix=["idle"], transforms="none", method="rk4", dt=0.5
+    )
     assert free.values["k"] < 0
     assert any("k has left its bounds [0, inf)" in note for note in free.notes)
     with pytest.raises(
@@ -261,7 +266,7 @@ run t = 0 .. 2 step 0.1
 
 def test_fit_ode_of_a_model_from_python() -> None:
     system = odec.System.from_equations(equations={"x": "-k*x"}, params={"k": 0.5}, init={"x": 2})
-    result = odec.fit(system, decay_data(), dt=0.5)
+    result = odec.fit(system, decay_data(), method="rk4", dt=0.5)
     assert odec.parse(result.ode_text()).params[0].value == result.values["k"] == pytest.approx(1, rel=1e-9)
 
 

@@ -24,7 +24,7 @@ init z = 0.5
 dx/dt = sigma*(y - x)
 dy/dt = x*(rho - z) - y
 dz/dt = x*y - beta*z
-run t = 0 .. 1 step 0.01
+run t = 0 .. 1 dt 0.01
 """
 
 TIMED = """
@@ -41,7 +41,7 @@ dx/dt = -a*x + u*z*y/(1 + x**4) + erf(x) + mod(t, 1)
 dy/dt = v - y*exp(-c*t) + tanh(x*y) - gamma(b)*sigmoid(x) + max(x, y, 0.2) - x**2.5 + hill(b, 2, 3)*q
 obs total = x*y*t + u
 obs logged = log(x**2 + b)
-run t = 0 .. 1 step 0.01
+run t = 0 .. 1 dt 0.01
 """
 
 GATED = """
@@ -54,7 +54,7 @@ init m = 0.3
 dV/dt = I - g*m**3*(V - 1) - (if V > 0 then k*V else sqrt(1 - V) - 1)
 dm/dt = vtrap(V + 0.5, 2)*(1 - m) - k*m
 obs open = m > 0.5 and V < 1
-run t = 0 .. 2 step 0.05
+run t = 0 .. 2 dt 0.05
 """.replace("obs open = m > 0.5 and V < 1\n", "obs open = if m > 0.5 and not V >= 1 then m else V**2\n")
 
 FACTORS = """
@@ -69,7 +69,7 @@ dy/dt = (a - y*sin(t))/tau/2
 speed = 2*x*b
 dz/dt = speed
 obs fast = speed**2
-run t = 0 .. 1 step 0.01
+run t = 0 .. 1 dt 0.01
 """
 
 RICKER = """

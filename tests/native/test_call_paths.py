@@ -17,7 +17,7 @@ init y = c
 dx/dt = r*x*(1 - x/K) - d*x*y
 dy/dt = s*y*(1 - y/L) - c*d*x*y
 obs total = x + y
-run t = 0 .. 2 step 0.05
+run t = 0 .. 2 dt 0.05
 """
 OPTIONS = [{"dt": 0.05}, {"rtol": 1e-6, "atol": 1e-8}]
 

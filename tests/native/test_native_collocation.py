@@ -20,7 +20,7 @@ init x = 1
 init y = 0.5
 dx/dt = a*y - x*cos(t)
 dy/dt = -x*y**2 + 1/(1 + t)
-run t = 0 .. 1 step 0.1
+run t = 0 .. 1 dt 0.1
 """
 
 VAN_DER_POL = """
@@ -174,14 +174,14 @@ def test_single_precision(method):
 
 def test_a_right_hand_side_without_states_is_a_quadrature():
     """The Jacobian has no entries at all; three nodes of Gauss are exact to order 6."""
-    module = load("param a = 2\ninit x = 1\ndx/dt = a*cos(t)\nrun t = 0 .. 1 step 0.01\n", "gauss_legendre6")
+    module = load("param a = 2\ninit x = 1\ndx/dt = a*cos(t)\nrun t = 0 .. 1 dt 0.01\n", "gauss_legendre6")
     x = module.Model(engine="native", dt=0.1)(torch.tensor([0.0, 1.0], dtype=D))
     assert float(x[-1, 0].detach()) == pytest.approx(1 + 2 * 0.8414709848078965, abs=1e-11)
 
 
 def test_what_cannot_be_solved_is_told_of_its_trajectory_alone():
     """x' = x²: a step past the pole has no real solution, and Newton's method does not settle."""
-    module = load("param a = 1\ninit x = 1\ndx/dt = a*x**2\nrun t = 0 .. 1 step 0.5\n", "radau_iia5")
+    module = load("param a = 1\ninit x = 1\ndx/dt = a*x**2\nrun t = 0 .. 1 dt 0.5\n", "radau_iia5")
     a, t = torch.tensor([0.1, 50.0, 0.2], dtype=D), torch.tensor([0.0, 2.0], dtype=D)
     for options in (
         {"engine": "native"},

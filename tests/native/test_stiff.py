@@ -19,7 +19,7 @@ init z = 0.3
 dx/dt = -c*(x - cos(t)) + u*z*y/(1 + x**4)
 dy/dt = v - y*exp(-b*t) + tanh(x*y) - x**2.5
 dz/dt = cos(t*x)*u - c*z*v
-run t = 0 .. 1 step 0.01
+run t = 0 .. 1 dt 0.01
 """
 
 RATES = (0.35, 26.6, 1.23e4, 8.6e-4, 8.2e-4, 1.5e4, 1.3e-4, 2.4e4, 1.65e4, 9e3, 0.022, 1.2e4, 1.88)
@@ -39,7 +39,7 @@ def pollution():
     lines += [f"init y{i} = {START.get(i, 0)}" for i in range(1, 21)]
     lines += [f"r{i} = k{i}*{product}" for i, product in enumerate(REACTIONS.split(), 1)]
     lines += [f"dy{i}/dt = {balance}" for i, balance in enumerate(BALANCE.split(), 1)]
-    return "\n".join([*lines, "run t = 0 .. 1 step 0.01\n"])
+    return "\n".join([*lines, "run t = 0 .. 1 dt 0.01\n"])
 
 
 def load_looped(text, method):
@@ -131,7 +131,7 @@ def test_twenty_species_written_out_and_in_loops(method):
 @pytest.mark.parametrize("method", ["rosenbrock23", "sdirk2"])
 def test_a_right_hand_side_without_states_is_a_quadrature(method):
     """The Jacobian has no entries at all."""
-    module = load("param a = 2\ninit x = 1\ndx/dt = a*cos(t)\nrun t = 0 .. 1 step 0.01\n", method)
+    module = load("param a = 2\ninit x = 1\ndx/dt = a*cos(t)\nrun t = 0 .. 1 dt 0.01\n", method)
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
     x = module.Model(engine="native", dt=0.01)(t)
     assert float(x[-1, 0].detach()) == pytest.approx(1 + 2 * 0.8414709848, abs=1e-4)
@@ -152,7 +152,7 @@ def test_a_singular_matrix_is_told(method):
     """x' = x/(h γ): the diagonal of the matrix is zero, but for rounding."""
     gamma = float(odec.methods.get(method).gamma)
     module = load(
-        "param a = 1\ninit x = 1\ninit y = 1\ndx/dt = a*x\ndy/dt = -y\nrun t = 0 .. 1 step 0.5\n", method
+        "param a = 1\ninit x = 1\ninit y = 1\ndx/dt = a*x\ndy/dt = -y\nrun t = 0 .. 1 dt 0.5\n", method
     )
     t = torch.tensor([0.0, 0.5], dtype=torch.float64)
     net = module.Model(engine="native", dt=0.5)

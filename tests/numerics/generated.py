@@ -24,7 +24,7 @@ init predator = 5
 dprey/dt = a*prey - b*prey*predator
 dpredator/dt = d*prey*predator - c*predator
 obs total = prey + predator
-run t = 0 .. 10 step 0.1
+run t = 0 .. 10 dt 0.1
 """
 
 RICH = """
@@ -41,7 +41,7 @@ forcing = sin(c*t)*e
 dx/dt = -a*x + y*b + forcing
 dy/dt = d*y + g*tanh(x*y) - f*x + exp(-t/4)
 obs z = x*y + a
-run t = 0 .. 2 step 0.2
+run t = 0 .. 2 dt 0.2
 """
 
 FORCED = """
@@ -58,7 +58,7 @@ dx/dt = -k*x + u*sin(t) + v*lambda
 dy/dt = x - y*b + w*x + t
 obs z = x*u + y
 obs s = v
-run t = 0 .. 5 step 0.1
+run t = 0 .. 5 dt 0.1
 """
 
 RICKER = """
@@ -109,7 +109,7 @@ dw/dt = -w*__class__ + u*training
 du/dt = -u*None
 obs Tensor = S + I + E
 obs h = x*p*w*u
-run t = 0 .. 2 step 0.1
+run t = 0 .. 2 dt 0.1
 """
 
 
@@ -128,7 +128,7 @@ init z = 1
 dy/dt = gamma(z) + held + straight + smooth
 dz/dt = 1
 obs q = t
-run t = 0 .. 1 step 0.5
+run t = 0 .. 1 dt 0.5
 """
 """Every kind of input and transform, so that the module holds all its parts."""
 

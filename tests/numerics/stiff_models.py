@@ -17,7 +17,7 @@ init x = 10
 init y = 5
 dx/dt = a*x - b*x*y
 dy/dt = d*x*y - c*y
-run t = 0 .. 1 step 0.1
+run t = 0 .. 1 dt 0.1
 """
 
 ROBERTSON = """
@@ -54,7 +54,7 @@ init x = 1
 init y = 0.5
 dx/dt = -k*(x - u) + g*y
 dy/dt = g*v*x - y + w*cos(t)
-run t = 0 .. 4 step 0.1
+run t = 0 .. 4 dt 0.1
 """
 """Linear in its states, with one of each kind of input."""
 
@@ -66,7 +66,7 @@ init x = 1
 init y = 0.5
 dx/dt = -k*x**2*v + u*y*sin(t)
 dy/dt = x*u**2 - y*exp(-v*y)
-run t = 0 .. 4 step 0.1
+run t = 0 .. 4 dt 0.1
 """
 """Its Jacobian depends on the time, the states, the inputs and the parameters."""
 

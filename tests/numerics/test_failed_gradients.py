@@ -13,7 +13,7 @@ init x = 1
 init y = 1
 dx/dt = a*x**2
 dy/dt = u - b*y
-run t = 0 .. 2 step 0.1
+run t = 0 .. 2 dt 0.1
 """
 T = torch.tensor([0.0, 0.1, 1.0, 2.0], dtype=D)
 FAILS = torch.tensor([False, True, False])  # x = 3 has its pole at t = 1/3

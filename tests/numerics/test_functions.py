@@ -239,7 +239,7 @@ GUARDED = {
 @pytest.mark.parametrize("case", GUARDED)
 def test_the_side_not_taken_poisons_no_gradient(case):
     formula, point, slope = GUARDED[case]
-    module = load(model(formula, ["y"]) + "run t = 0 .. 1 step 0.5\n", "euler")
+    module = load(model(formula, ["y"]) + "run t = 0 .. 1 dt 0.5\n", "euler")
     p = torch.zeros(0, dtype=D)
     x = torch.tensor([[point], [point]], dtype=D, requires_grad=True)
     value = module.rhs(0.0, x, p)

@@ -17,10 +17,10 @@ dx/dt = h + l + c
 obs held = h
 obs straight = l
 obs smooth = c
-run t = 0 .. 5 step 0.1
+run t = 0 .. 5 dt 0.1
 """
 
-HELD = "input u hold\ninit x = 1\ndx/dt = -u*x\nrun t = 0 .. 2 step 0.1\n"
+HELD = "input u hold\ninit x = 1\ndx/dt = -u*x\nrun t = 0 .. 2 dt 0.1\n"
 
 TIMES = np.array([-1.0, 0.3, 0.9, 2.5, 2.6, 4.0])
 VALUES = np.array([0.5, 2.0, -1.0, 0.7, 0.4, 3.0])

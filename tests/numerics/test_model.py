@@ -17,7 +17,7 @@ init x = 1
 init y = 1
 dx/dt = k*x**2
 dy/dt = -y
-run t = 0 .. 4 step 0.01
+run t = 0 .. 4 dt 0.01
 """
 
 
@@ -159,7 +159,7 @@ def test_batches_that_do_not_fit():
 
 
 def test_a_parameter_s_misspelling_is_guessed():
-    text = "param growth = 1\ninit x = 1\ndx/dt = growth*x\nrun t = 0 .. 1 step 0.1\n"
+    text = "param growth = 1\ninit x = 1\ndx/dt = growth*x\nrun t = 0 .. 1 dt 0.1\n"
     with pytest.raises(ValueError, match="unknown parameter 'grwoth'; did you mean 'growth'"):
         load(text).Model()(T, params={"grwoth": 1.0})
 
@@ -211,7 +211,7 @@ def test_gradients_of_the_others_are_untouched_by_a_failure():
 
 
 def test_status_of_one_trajectory_and_of_inputs():
-    module = load("input u linear\ninit x = 1\ndx/dt = u*x**2\nrun t = 0 .. 4 step 0.01\n")
+    module = load("input u linear\ninit x = 1\ndx/dt = u*x**2\nrun t = 0 .. 4 dt 0.01\n")
     net = module.Model()
     net(torch.tensor([0.0, 3.0], dtype=D), inputs={"u": ([0.0, 3.0], torch.tensor([[1.0, 0.1], [1.0, 0.1]]))})
     assert net.status.ok.tolist() == [False, True]
@@ -308,7 +308,7 @@ DEGENERATE = {
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_right_hand_sides_without_states(case):
     text, solution = DEGENERATE[case]
-    module = load(text + "run t = 0 .. 1 step 0.25\n")
+    module = load(text + "run t = 0 .. 1 dt 0.25\n")
     inputs = {"inputs": {"u": ([0.0, 1.0], [1.0, 1.0])}} if module.INPUTS else {}
     for adjoint in ("discrete", "continuous", "autograd"):
         net = module.Model(adjoint=adjoint)

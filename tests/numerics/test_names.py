@@ -34,11 +34,11 @@ def fields(names, kind):
             + "".join(f"init {name} = 0.01\n" for name in names)
             + f"dx/dt = -x*sin(t)/10 + ({total})*1e-3\n"
             + "".join(f"{name}' = -{name}*x\n" for name in names)
-            + "run t = 0 .. 1 step 0.5\n"
+            + "run t = 0 .. 1 dt 0.5\n"
         )
     declared = "".join(f"{kind} {name} = 0.5{' in (0, 1)' if kind == 'param' else ''}\n" for name in names)
     formula = f"dx/dt = x*sin(t)/10 + gamma(2 + x)*({total})*1e-4\n"
-    return declared + "init x = 1\n" + formula + "run t = 0 .. 1 step 0.5\n"
+    return declared + "init x = 1\n" + formula + "run t = 0 .. 1 dt 0.5\n"
 
 
 @pytest.mark.parametrize("kind", ["param", "const", "states"])
@@ -77,7 +77,7 @@ def test_the_independent_variable_may_be_called_anything(name):
     module = load(text + f"run {name} = 0 .. 1 step 0.25\n")
     net = module.Model()
     plainly = load(
-        "param q = 2\ninit y = t + 1\ny' = -q*y + sin(t)\nobs o = t*y\nrun t = 0 .. 1 step 0.25\n"
+        "param q = 2\ninit y = t + 1\ny' = -q*y + sin(t)\nobs o = t*y\nrun t = 0 .. 1 dt 0.25\n"
     ).Model()
     assert torch.equal(net(T), plainly(T))
     assert torch.equal(net.observe(T, net(T)), plainly.observe(T, plainly(T)))

@@ -21,7 +21,7 @@ param free = 2 in (0, inf) via none
 param closed = 0.25 in [0, 1]
 init x = plain
 dx/dt = -positive*x + above*below + between*logarithm - decades*free*closed
-run t = 0 .. 1 step 0.1
+run t = 0 .. 1 dt 0.1
 """
 
 TRANSFORMS = {
@@ -116,7 +116,7 @@ def test_steps_of_an_optimizer_stay_inside_the_bounds():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_default_on_a_closed_bound(declaration, value, dtype):
     """It is simulated exactly, and stays there: its gradient through the transform is zero, never NaN."""
-    net = load(f"param {declaration}\ninit x = 1\ndx/dt = -k*x\nrun t = 0 .. 1 step 0.1\n").Model(dtype=dtype)
+    net = load(f"param {declaration}\ninit x = 1\ndx/dt = -k*x\nrun t = 0 .. 1 dt 0.1\n").Model(dtype=dtype)
     assert net.k.item() == value
     optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
     net(torch.tensor([0.0, 1.0], dtype=dtype)).sum().backward()

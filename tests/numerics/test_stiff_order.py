@@ -21,7 +21,7 @@ init z = 0.2
 dx/dt = a*x - x*y
 dy/dt = x*y - y*z**2
 dz/dt = sin(x) - z
-run t = 0 .. 1 step 0.1
+run t = 0 .. 1 dt 0.1
 """
 
 TIMED = """
@@ -30,7 +30,7 @@ init x = 1
 init y = 0.5
 dx/dt = a*y - x*cos(t)
 dy/dt = -x*y**2 + 1/(1 + t)
-run t = 0 .. 1 step 0.1
+run t = 0 .. 1 dt 0.1
 """
 
 
@@ -51,7 +51,7 @@ init x = 1
 init y = 0.5
 dx/dt = -x*y + u
 dy/dt = x*u - y
-run t = 0 .. 1 step 0.1
+run t = 0 .. 1 dt 0.1
 """
 
 PROBLEMS = {

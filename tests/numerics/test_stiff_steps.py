@@ -23,14 +23,14 @@ init x = 1
 init y = 0
 dx/dt = a*t
 dy/dt = cos(t)
-run t = 0 .. 2 step 0.25
+run t = 0 .. 2 dt 0.25
 """
 
 GROWTH = """
 param a = 1
 init x = 1
 dx/dt = a*x
-run t = 0 .. 2 step 1
+run t = 0 .. 2 dt 1
 """
 
 LINEAR = """
@@ -39,20 +39,20 @@ init x = 1
 init y = 0.5
 dx/dt = -a*x + y*t
 dy/dt = x - y + sin(t)
-run t = 0 .. 2 step 0.25
+run t = 0 .. 2 dt 0.25
 """
 
 JUMP = """
 init x = 0.2
 dx/dt = floor(x) + 1
-run t = 0 .. 2 step 0.25
+run t = 0 .. 2 dt 0.25
 """
 
 EXPLOSION = """
 param a = 1
 init x = 1
 dx/dt = a*x**2
-run t = 0 .. 2 step 0.1
+run t = 0 .. 2 dt 0.1
 """
 
 
