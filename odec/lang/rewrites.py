@@ -64,7 +64,8 @@ def _first_sign(cursor: Cursor) -> Problem | None:
         span = Span(start, start + len(text)) if text[:1] in "/-" else sign
         return cursor.fail("E107", message, span, "a comment starts with '#'", fix=Fix(span, "#"))
     if text[:1] == "@":
-        note = "XPP's options are not read; the run is set by `run t = 0 .. 100 step 0.1 method rk4`"
+        fixed = "with `method rk4 dt 0.1` behind it for fixed steps"
+        note = f"XPP's options are not read; the run is set by `run t = 0 .. 100 step 0.1`, {fixed}"
         return cursor.fail("E107", message, sign, "", note)
     return cursor.fail("E107", message, sign) if text[:1] in "$?{}" else None
 
