@@ -74,7 +74,7 @@ def test_any_name_may_be_anything(kind):
 @pytest.mark.parametrize("name", ["time", "x", "p", "u", "w", "torch", "k", "lambda", "_", "dt", "s"])
 def test_the_independent_variable_may_be_called_anything(name):
     text = f"time {name}\nparam q = 2\ninit t = {name} + 1\nt' = -q*t + sin({name})\nobs o = {name}*t\n"
-    module = load(text + f"run {name} = 0 .. 1 step 0.25\n")
+    module = load(text + f"run {name} = 0 .. 1 dt 0.25\n")
     net = module.Model()
     plainly = load(
         "param q = 2\ninit y = t + 1\ny' = -q*y + sin(t)\nobs o = t*y\nrun t = 0 .. 1 dt 0.25\n"
