@@ -100,16 +100,14 @@ def _told_by(frame: FrameType) -> str:
     if "STATES" in module and "rhs" in module:  # a generated module
         if name == "_run_compiler":
             return "compiling C"
-        intervals = frame.f_locals.get("intervals") if name in ("solve", "solve_adaptive") else None
-        if intervals:
-            k, times = frame.f_locals.get("k", 0), frame.f_locals["t"]
-            return f"running: t = {intervals[k][0]:g} of {_end(times):g}"
+        here = frame.f_locals if name in ("solve", "solve_adaptive") else {}
+        if here.get("intervals"):
+            first, last = here["intervals"][here.get("k", 0)], here["intervals"][-1]
+            # An interval is its start and its end, or its start, the size of its steps and their number.
+            end = last[1] if len(last) == 2 else last[0] + last[1] * last[2]
+            return f"running: t = {first[0]:g} of {end:g}"
         return "running the gradient" if name == "backward" else "running"
     return "compiling" if module.get("__name__") == "odec.api" and name in ("load", "compile") else ""
-
-
-def _end(times: object) -> float:
-    return float(times[-1])  # type: ignore[index]
 
 
 def elapsed(seconds: float) -> str:
