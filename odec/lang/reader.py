@@ -83,7 +83,7 @@ def _best_guess(source: Source, line: Line, diagnostic: Diagnostic) -> Diagnosti
     for candidate in (*rewritten(Cursor(source, line.tokens)), diagnostic):
         if candidate.fix is None or _is_read_further(source, line, candidate, _MAX_REPAIRS):
             return candidate
-    label = "" if diagnostic.label.startswith("did you mean") else diagnostic.label
+    label = "" if diagnostic.label.endswith("?") else diagnostic.label
     return Diagnostic(diagnostic.code, diagnostic.message, source, diagnostic.span, label, diagnostic.notes)
 
 

@@ -134,7 +134,8 @@ class _StatementParser(Parser):
             label = "a list goes on where its line ends in a backslash"
             fix = None if found["remark"] else Fix(comma, ", \\")
             raise self.fail("E104", "the list ends with its line", comma, label, fix=fix)
-        return self.token.kind != "end"
+        is_part = self.token.text in ("in", "via") and self.peek().kind != "="
+        return self.token.kind not in ("end", ":") and not is_part
 
     def _another(self) -> bool:
         return self.token.kind == "name" and self.peek().kind == "="

@@ -226,12 +226,13 @@ class Values:
     def _equalities(self) -> Iterable[Op]:
         """Comparisons for equality in which a state or the time stands."""
         changing = {self._draft.time, *self._draft.states}
+        bodies = {id(f.body): f.args for f in self._draft.functions}
         for expr in self._expressions():
-            stack = [expr]
+            stack, hidden = [expr], bodies.get(id(expr), ())
             while stack:
                 node = stack.pop()
                 if isinstance(node, Op):
-                    if node.op in ("eq", "ne") and changing.intersection(references(node)):
+                    if node.op in ("eq", "ne") and changing.difference(hidden).intersection(references(node)):
                         yield node
                     stack.extend(node.args)
 

@@ -103,6 +103,25 @@ def test_arguments_shadow_the_models_names() -> None:
     assert text_of(system.functions[0].body) == "x*k*m"
 
 
+def test_an_argument_hides_the_time_and_a_state() -> None:
+    system = system_of(
+        "f(t, x) = (if t == 2 and x == 1 then k else t)*x\nparam k = 3\ninit x = 2\nx' = f(2*t, 1)\n"
+    )
+    assert system.functions[0].args == ("t", "x")
+    assert codes_of("f(t) = t\nconst c = f(4)\ninit x = 1\nx' = -c*x\n") == []
+    assert codes_of("f(pi) = pi\ninit x = 1\nx' = f(x)\n") == ["E206"]
+
+
+def test_a_comma_may_end_a_list() -> None:
+    system = system_of(
+        "param a = 1, b = 2, in (0, inf)\ninput u, v,\ninit x = max(a, b,),\nx' = f(u, v,)\nf(c, d,) = c*d\n"
+    )
+    assert [p.name for p in system.params] == ["a", "b"]
+    assert [i.name for i in system.inputs] == ["u", "v"]
+    assert codes_of("param a = 1,\nb = 2\ninit x = a\nx' = b\n") == []
+    assert codes_of("param a = 1,\n  b = 2\ninit x = a\nx' = b\n") == ["E104"]
+
+
 @pytest.mark.parametrize("left", ["dx/dt", "x'", "d1x/dt1", "x '"])
 def test_first_order(left: str) -> None:
     equation = system_of(f"init x = 1\n{left} = -x\n").equations[0]
