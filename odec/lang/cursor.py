@@ -28,7 +28,7 @@ _ELSE_IF = frozenset({"elif", "elseif", "elsif"})
 _NO_FACTORS = frozenset({"mod", "div", "rem", "xor", "is", "to", "by", "of", "where", "when", "with"})
 """Words that stand between two values in other languages; a `*` is not what is missing beside them."""
 
-_NO_NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|[0-9.]+(?:[dD][+-]?[0-9]+|(?:_[0-9]+)+|[eE]))(?!\w)")
+_NO_NUMBER = r"(?:0[xX][0-9a-fA-F]+|[0-9.]+(?:[dD][+-]?[0-9]+|(?:_[0-9]+)+|[eE]))(?!\w)"
 
 
 class Cursor:
@@ -221,7 +221,7 @@ class Cursor:
     def _malformed_number(self, before: Token, token: Token) -> Problem | None:
         """1.2.3, 0x10, 1d-3, 1_000, 1e: digits with something at their end."""
         text = self.source.text
-        found = _NO_NUMBER.match(text, before.start)
+        found = re.compile(_NO_NUMBER).match(text, before.start)
         if found is None:
             span = Span(before.start, token.end)
             if token.kind != "number":

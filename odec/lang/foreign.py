@@ -14,12 +14,12 @@ class _Language:
     """A line of `tells` is the language's own: it starts with something that no statement here does."""
 
     name: str
-    tells: re.Pattern[str]
+    tells: str
     remedy: str
 
 
 def _language(name: str, remedy: str, *tells: str) -> _Language:
-    return _Language(name, re.compile(rf"[^\S\n]*(?:{'|'.join(tells)})"), remedy)
+    return _Language(name, rf"[^\S\n]*(?:{'|'.join(tells)})", remedy)
 
 
 _PORT = "write each equation as `dX/dt = …` with `init X = …`, each number as `param NAME = …`"
@@ -85,7 +85,7 @@ def other_language(source: Source, unread: Iterable[int]) -> Diagnostic | None:
     for start in unread:
         line_start = source.text.rfind("\n", 0, start) + 1
         for language in _LANGUAGES:
-            found = language.tells.match(source.text, line_start)
+            found = re.compile(language.tells).match(source.text, line_start)
             if found is not None:
                 end = len(found.group().rstrip())
                 span = Span(start, max(start + 1, line_start + end))

@@ -16,27 +16,28 @@ _NAME = r"(?!\d)\w+"
 _OF_TIME = rf"(?:\s*[(\[]\s*{_NAME}\s*[)\]])?"
 _STATE = rf"(?P<x>{_NAME}){_OF_TIME}"
 _BY = rf"/\s*(?:d|∂)\s*(?P<t>{_NAME})"
-_DERIVATIVES = [
-    re.compile(pattern)
-    for pattern in (
-        rf"[d∂]\s*{_BY}\s*[(\[]\s*{_STATE}\s*[)\]]",
-        rf"[d∂]\s*{_BY}\s+{_STATE}",
-        rf"[d∂]\s*[(\[]\s*{_STATE}\s*[)\]]\s*{_BY}",
-        rf"[d∂]\s*(?P<x>{_NAME})\s*[(\[]\s*{_NAME}\s*[)\]]\s*/\s*d\s*[(\[]?\s*(?P<t>{_NAME})\s*[)\]]?",
-        rf"[d∂]\s*{_STATE}\s*/\s*[d∂]\s*[(\[]\s*(?P<t>{_NAME})\s*[)\]]",
-        rf"∂\s*{_STATE}\s*{_BY}",
-        rf"(?:diff|Diff|Derivative|D)\s*[(\[]\s*{_STATE}\s*,\s*(?P<t>{_NAME})\s*[)\]]",
-        rf"(?:der|ddt|dot|D)\s*[(\[]\s*{_STATE}\s*[)\]](?P<t>)",
-        rf"(?P<x>{_NAME})\s*['′]\s*[(\[]\s*(?P<t>{_NAME})\s*[)\]]",
-    )
-]
-_SECOND = re.compile(
-    rf"d\s*(?:\^\s*2|\*\*\s*2|²|2)\s*(?P<x>{_NAME}){_OF_TIME}\s*/\s*d\s*(?P<t>(?:(?!\d)\w)+?)\s*(?:\^\s*2|\*\*\s*2|²|2)"
+_DERIVATIVES = (
+    rf"[d∂]\s*{_BY}\s*[(\[]\s*{_STATE}\s*[)\]]",
+    rf"[d∂]\s*{_BY}\s+{_STATE}",
+    rf"[d∂]\s*[(\[]\s*{_STATE}\s*[)\]]\s*{_BY}",
+    rf"[d∂]\s*(?P<x>{_NAME})\s*[(\[]\s*{_NAME}\s*[)\]]\s*/\s*d\s*[(\[]?\s*(?P<t>{_NAME})\s*[)\]]?",
+    rf"[d∂]\s*{_STATE}\s*/\s*[d∂]\s*[(\[]\s*(?P<t>{_NAME})\s*[)\]]",
+    rf"∂\s*{_STATE}\s*{_BY}",
+    rf"(?:diff|Diff|Derivative|D)\s*[(\[]\s*{_STATE}\s*,\s*(?P<t>{_NAME})\s*[)\]]",
+    rf"(?:der|ddt|dot|D)\s*[(\[]\s*{_STATE}\s*[)\]](?P<t>)",
+    rf"(?P<x>{_NAME})\s*['′]\s*[(\[]\s*(?P<t>{_NAME})\s*[)\]]",
 )
-_INITIAL = re.compile(rf"(?P<x>{_NAME}\s*['′]+)\s*\(\s*(?P<t>0(?:\.0*)?)\s*\)")
-_ARROW = re.compile(r"[\w\s+*$∅]*(?P<arrow><-+>|<=+>|-+>|=+>|→|⇒|⇌|↔)")
-_CONVERSION = re.compile(rf"(?P<left>{_NAME})\s*(?:-+>|=+>|→)\s*(?P<right>{_NAME})\s*[:;,]\s*(?P<rate>.+)")
-_EQUALS = re.compile(r"\s*(?::=|<-|==|=|~)(?!=)")
+_TWO = r"\s*(?:\^\s*2|\*\*\s*2|²|2)"
+_SECOND = rf"d{_TWO}\s*(?P<x>{_NAME}){_OF_TIME}\s*/\s*d\s*(?P<t>(?:(?!\d)\w)+?){_TWO}"
+_INITIAL = rf"(?P<x>{_NAME}\s*['′]+)\s*\(\s*(?P<t>0(?:\.0*)?)\s*\)"
+_ARROW = r"[\w\s+*$∅]*(?P<arrow><-+>|<=+>|-+>|=+>|→|⇒|⇌|↔)"
+_CONVERSION = rf"(?P<left>{_NAME})\s*(?:-+>|=+>|→)\s*(?P<right>{_NAME})\s*[:;,]\s*(?P<rate>.+)"
+_EQUALS = r"\s*(?::=|<-|==|=|~)(?!=)"
+
+
+def _match(pattern: str, cursor: Cursor, at: int) -> re.Match[str] | None:
+    """A match within the statement; patterns are compiled when the first mistake asks for them."""
+    return re.compile(pattern).match(cursor.source.text, at, cursor.tokens[-1].start)
 
 
 def rewritten(cursor: Cursor) -> list[Diagnostic]:
@@ -72,13 +73,13 @@ def _first_sign(cursor: Cursor) -> Problem | None:
 
 def _reaction(cursor: Cursor) -> Problem | None:
     """A + B -> C : k*A*B"""
-    start, end = cursor.tokens[0].start, cursor.tokens[-1].start
-    found = _ARROW.match(cursor.source.text, start, end)
+    start = cursor.tokens[0].start
+    found = _match(_ARROW, cursor, start)
     if found is None or cursor.tokens[0].text == "net":
         return None
     arrow = Span(found.start("arrow"), found.end("arrow"))
     left, right, rate = "A", "B", "RATE"
-    simple = _CONVERSION.fullmatch(cursor.source.text, start, end)
+    simple = _match(_CONVERSION, cursor, start)
     if simple is not None:
         left, right, rate = simple["left"], simple["right"], simple["rate"].strip()
     note = f"write what it does to each state: `d{left}/dt = -({rate})`, `d{right}/dt = {rate}`"
@@ -87,8 +88,8 @@ def _reaction(cursor: Cursor) -> Problem | None:
 
 def _initial_derivative(cursor: Cursor) -> Problem | None:
     """x'(0) = 1"""
-    found = _INITIAL.match(cursor.source.text, cursor.tokens[0].start)
-    if found is None or not _EQUALS.match(cursor.source.text, found.end()):
+    found = _match(_INITIAL, cursor, cursor.tokens[0].start)
+    if found is None or not _match(_EQUALS, cursor, found.end()):
         return None
     span = Span(found.start(), found.end())
     text = "init " + re.sub(r"\s", "", found["x"]).replace("′", "'")
@@ -99,8 +100,8 @@ def _derivative(cursor: Cursor) -> Problem | None:
     """d(x)/dt, d/dt(x), dx(t)/dt, der(x), d²x/dt²"""
     start, note = cursor.tokens[0].start, "a derivative is `dX/dt`, `d2X/dt2` or `X'`, `X''`"
     for pattern in (*_DERIVATIVES, _SECOND):
-        found = pattern.match(cursor.source.text, start)
-        if found is None or not _EQUALS.match(cursor.source.text, found.end()):
+        found = _match(pattern, cursor, start)
+        if found is None or not _match(_EQUALS, cursor, found.end()):
             continue
         if pattern is _SECOND:
             text = f"d2{found['x']}/d{found['t']}2"

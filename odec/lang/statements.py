@@ -224,8 +224,9 @@ class _StatementParser(Parser):
         sign = Span(first.start, second.end)
         if first.kind in (":", "<") and first.end == second.start and self.typed(sign) in (":=", "<-"):
             raise self.guess("E107", f"'{self.typed(sign)}' gives no name its value", sign, "=")
-        if first.kind == "==":
-            raise self.guess("E107", "'==' compares; a name gets its value by '='", first.span, "=")
+        if first.kind in ("==", "~"):
+            message = f"'{first.text}' gives no name its value"
+            raise self.guess("E107", message, first.span, "=")
         self.expect("=", wanted)
 
     def _word(self, word: str) -> bool:
