@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odec.plot.curves import Series, View, input_series, spans_decades
+from odec.plot.curves import MOST_TRAJECTORIES, Series, View, input_series, spans_decades
 from odec.plot.figure import draw, labelled
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from odec.system import System
 
 __all__ = ["Series", "View", "draw", "plot_fit", "plot_run", "title_of"]
-
-_TRAJECTORIES = 200
 
 
 def plot_run(system: System | None, run: Simulation, path: str | Path, view: View | None = None) -> None:
@@ -40,7 +38,7 @@ def plot_run(system: System | None, run: Simulation, path: str | Path, view: Vie
             name,
             units.get(name, ""),
             run.times,
-            y.reshape(len(run.times), -1)[:, :_TRAJECTORIES],
+            y.reshape(len(run.times), -1)[:, :MOST_TRAJECTORIES],
             observed=observed,
         )
         for name, y, observed in columns

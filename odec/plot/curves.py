@@ -11,6 +11,7 @@ import numpy as np
 from odec.errors import ArgumentError, did_you_mean
 from odec.system import derivative_name
 
+MOST_TRAJECTORIES = 200
 _MAGNITUDE = 25.0
 _MOST, _MOST_PANELS = 10, 64
 _DECADES, _SQUEEZED = 1e3, 0.05
@@ -69,7 +70,7 @@ def input_series(
 
     samples: times (K,) and values (K,) or (K, *batch); the end values are held outside.
     """
-    knots, values = samples[0], samples[1].reshape(len(samples[0]), -1)
+    knots, values = samples[0], samples[1].reshape(len(samples[0]), -1)[:, :MOST_TRAJECTORIES]
     low, high = float(times.min()), float(times.max())
     inner = (knots > low) & (knots < high)
     grid = np.unique(np.concatenate((times, knots[inner])))
