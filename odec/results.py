@@ -124,7 +124,7 @@ class Simulation(Mapping[str, Any]):
         self,
         path: str | Path = "run.png",
         *,
-        show: Sequence[str] = (),
+        show: str | Sequence[str] = (),
         x_log: bool | None = None,
         y_log: bool = False,
         grid: bool = False,

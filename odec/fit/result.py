@@ -171,7 +171,7 @@ class FitResult:
         self,
         path: str | Path = "fit.png",
         *,
-        show: Sequence[str] = (),
+        show: str | Sequence[str] = (),
         x_log: bool | None = None,
         y_log: bool = False,
         grid: bool = False,

@@ -23,12 +23,12 @@ _PIECE = 16
 class View:
     """How a picture is drawn.
 
-    show: names, or patterns such as "NO*", of what is drawn; without them the states and observables, of more
-    than ten the observables, or the ten that vary most. x_log, y_log: logarithmic axes; x_log None: where the
-    times span decades. grid: a small panel for each curve.
+    show: names, or patterns such as "NO*", of what is drawn (a list, or text with commas); without them the
+    states and observables, of more than ten the observables, or the ten that vary most. x_log, y_log:
+    logarithmic axes; x_log None: where the times span decades. grid: a small panel for each curve.
     """
 
-    show: Sequence[str] = ()
+    show: str | Sequence[str] = ()
     x_log: bool | None = None
     y_log: bool = False
     grid: bool = False
@@ -104,7 +104,8 @@ def chosen(series: Sequence[Series], view: View) -> tuple[list[Series], str]:
     Raises ArgumentError for a name or a pattern that meets none.
     """
     if view.show:
-        return _named(series, view.show), ""
+        names = view.show.split(",") if isinstance(view.show, str) else view.show
+        return _named(series, [name.strip() for name in names]), ""
     curves = [s for s in series if not s.drives]
     drawn = _distinct(curves)
     most = _MOST_PANELS if view.grid else _MOST

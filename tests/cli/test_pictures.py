@@ -68,6 +68,7 @@ def test_more_than_ten_curves() -> None:
 def test_show_takes_names_and_patterns() -> None:
     series = [wave("NO"), wave("NO2"), wave("dth_dt"), wave("O3"), wave("total", observed=True)]
     assert names(chosen(series, View(show=("O3", "NO*")))[0]) == ["O3", "NO", "NO2"]
+    assert names(chosen(series, View(show="O3, NO*"))[0]) == ["O3", "NO", "NO2"]
     assert names(chosen(series, View(show=("th'",)))[0]) == ["dth_dt"]
     with pytest.raises(ArgumentError, match="nothing to draw is called 'totl': did you mean 'total'"):
         chosen(series, View(show=("totl",)))
