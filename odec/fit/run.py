@@ -54,7 +54,7 @@ def fit(
     values = start_values(subject.net, subject.params, settings.set, subject.system)
     if saved is not None:
         saved.check(subject.digest, measured.digest)
-        values = {**values, **saved.start}
+        values = saved.start(values)
     start = start_of(subject.net, values, free, transforms=settings.transforms, scaled=settings.scaled)
     fixed = {name: value for name, value in start.values.items() if name not in free}
     loss = SumOfSquares(subject.net, measured, columns, fixed)

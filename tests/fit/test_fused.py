@@ -205,7 +205,7 @@ def test_the_fused_loss_is_a_torch_function_of_the_coordinates() -> None:
 
 def test_the_fused_loss_says_what_does_not_fit() -> None:
     fused, _ = fused_and_plain()
-    with pytest.raises(ValueError, match=r"must be \(2,\) in float64"):
+    with pytest.raises(ValueError, match=r"must be \(2,\) in torch.float64"):
         fused.loss(torch.zeros(5, dtype=torch.float64))
     t, p, data, weight, *rest = fused.arguments
     narrow = type(fused)(t, p, [], data[:, :2], weight, dt=0.1, series=rest[-1])

@@ -70,3 +70,63 @@ def test_a_direct_call_without_times_is_told():
     none, x0, p = (torch.ones(shape, dtype=torch.float64) for shape in (0, 3, 3))
     with pytest.raises(ValueError, match="t holds no time"):
         module.native_solve_adaptive(none, x0, p, module.Model(**TOLERANCES).control, None)
+
+
+def test_no_array_of_another_shape_dtype_or_length_reaches_a_kernel():
+    module = load(TIMED, "bosh3")
+    net, given, t = module.Model(**TOLERANCES), arguments(module, (3,), batched_params=False), times(module)
+    x0, p, control = given["x0"], net.vector(given["params"]).detach(), net.control
+    series = net._series(given["inputs"], p)
+    w, (ku, cu, kv, cv) = torch.zeros(len(t), *x0.shape, dtype=torch.float64), series
+    data = torch.zeros(len(t), 4, dtype=torch.float64)
+    rows = [(name, "none", 0.0, 0.0, 0.0, 1.0) for name in module.PARAMS]
+    fused = module.FusedFit(t, p, rows, data, data, dt=0.1, series=[ku, cu, kv, cv[..., 0]])
+    adam = {**{name: [0.1, 0.2, 0.3] for name in ("theta", "gradient", "m", "v")}, "count": 0, "failures": 0}
+    adam |= {"loss": 1.0, "lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    still = (torch.zeros_like(t), torch.zeros_like(x0), torch.zeros_like(p))
+    wrong = [
+        (lambda: module.native_solve(t[None], x0, p, series, 0.1, None), r"t must be \(T,\)"),
+        (lambda: module.native_solve(t, x0, p, [ku, cu], 0.1, None), "series must hold"),
+        (
+            lambda: module.native_solve(t, x0, p, [ku, cu[:3], kv, cv], 0.1, None),
+            "the coefficients of u must be",
+        ),
+        (
+            lambda: module.native_solve(t, x0, p, [ku[:3], cu, kv, cv], 0.1, None),
+            "the coefficients of u must be",
+        ),
+        (lambda: module.native_solve(t, x0, p, [ku, cv, kv, cv], 0.1, None), "the coefficients of u must be"),
+        (
+            lambda: module.native_solve(t, x0, p, [ku, cu.float(), kv, cv], 0.1, None),
+            "in torch.float64 on cpu, not",
+        ),
+        (
+            lambda: module.native_solve_adaptive(t, x0, p, series, control[:-1], None),
+            "control is that of a Model",
+        ),
+        (lambda: module.native_adjoint(t, x0, p, series, w[:2], 0.1, None, False), "w_xs must be"),
+        (lambda: module.native_adjoint(t, x0, p, series, w.float(), 0.1, None, False), "w_xs must be"),
+        (
+            lambda: module.native_tangent(
+                t,
+                x0,
+                p,
+                series,
+                *still[:2],
+                still[2].float(),
+                [torch.zeros_like(s) for s in series],
+                0.1,
+                None,
+            ),
+            "d_p must be",
+        ),
+        (lambda: fused.loss(torch.zeros(2, dtype=torch.float64)), r"θ must be \(3,\)"),
+        (lambda: fused.loss_gradient(torch.zeros(3)), "in torch.float64"),
+        (lambda: fused.adam({**adam, "v": []}, 1), "v must be a list of 3 numbers"),
+        (lambda: fused.adam({**adam, "m": 1.0}, 1), "m must be a list of 3 numbers"),
+        (lambda: fused.gauss_newton({"theta": [1.0]}, 1), "theta must be a list of 3 numbers"),
+        (lambda: fused.gauss_newton({"theta": [1.0] * 3, "scale": [1.0]}, 1), "scale must be a list of 3"),
+    ]
+    for call, told in wrong:
+        with pytest.raises(ValueError, match=told):
+            call()

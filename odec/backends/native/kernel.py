@@ -40,6 +40,7 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "libm": sorted(libm | {"exp", "log"} if adaptive else libm),
         "params": list(programs.params),
         "inputs": list(programs.inputs),
+        "input_terms": tuple(_TERMS[entry.kind] for entry in programs.system.inputs),
         "terms": max((_TERMS[entry.kind] for entry in programs.system.inputs), default=0),
         "consts": _consts(programs, writer),
         **functions,

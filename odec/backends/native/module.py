@@ -20,6 +20,7 @@ def module_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "shortest": kernel.context["shortest"],
         "inner_lanes": kernel.context["inner_lanes"],
         "adaptive": kernel.context["adaptive"],
+        "input_terms": kernel.context["input_terms"],
         "native_dense": kernel.context["dense"] is not None,
         "native_adaptive": kernel.context["adaptive"],
         "operator_name": f"{job.context['operator_name']}_native",
