@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,7 @@ def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:
     values: dict[str, float] = {}
     for pair in (part for several in pairs for part in several.split(",") if part.strip()):
         name, equals, text = (part.strip() for part in pair.partition("="))
+        name = unicodedata.normalize("NFKC", name).replace("′", "'")  # as models spell it
         if not equals or not name:
             raise click.UsageError(f"{option} takes NAME=VALUE, like {option} r1=0.1, not {pair!r}")
         values[name] = finite(text, f"{option} {name}")

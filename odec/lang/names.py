@@ -65,7 +65,8 @@ class Names:
         self._declare_measured([s for s in statements if isinstance(s, Observation)])
         self._declare_derivatives()
         started = {i.name.text for s in statements if isinstance(s, Inits) for i in s.items}
-        self.unread |= started & {state for state, _ in disguised(statements, report.source, self.time)}
+        meant = {state for state, _ in disguised(statements, report.source, self.time)}
+        self.unread |= (started & meant) - self.entries.keys()
         for name in self.unread - self.entries.keys():
             self.entries[name] = Entry(name, UNREAD, None)
 

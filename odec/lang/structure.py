@@ -96,7 +96,7 @@ def _check_initials(
                 message = f"'{item.name.text}{_PRIME * item.order}' has two initial values"
                 report.add("E202", message, item.name.span, "given again", f"line {line} gives the first")
             given.setdefault(key, item.name)
-            if key[0] in equations and key[0] not in orders:
+            if key[0] in equations and key[0] in names.unread:
                 _report_disguised(item.name, equations[key[0]], report)
             else:
                 _check_initial_name(item, orders, names, report)

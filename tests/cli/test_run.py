@@ -14,6 +14,7 @@ import pytest
 from cli_support import DECAY, EXAMPLES, Run
 
 import odec as package
+from odec.cli.support import assignments
 
 EXPLODES = "dx/dt = x**2\ninit x = 1\nrun t = 0 .. 3 method rk4 dt 0.01\n"
 
@@ -52,6 +53,10 @@ def test_set_parameters_and_initial_values(odec: Run) -> None:
     assert found[0]["y"] == 6, "an init that uses another follows it"
     assert rows(odec("run", "decay.ode", "--set", "x0=1").stdout)[0]["x"] == 1
     assert rows(odec("run", "decay.ode", "--set", "y=1").stdout)[0] == {"t": 0, "x": 4, "y": 1, "half": 2}
+
+
+def test_settings_are_spelled_as_models_are() -> None:
+    assert assignments(["k₁=2,θ′=1", "e\u0301=3"], "--set") == {"k1": 2, "θ'": 1, "\u00e9": 3}
 
 
 def test_set_the_initial_value_of_a_derivative(odec: Run) -> None:

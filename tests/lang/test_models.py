@@ -112,6 +112,13 @@ def test_an_argument_hides_the_time_and_a_state() -> None:
     assert codes_of("f(pi) = pi\ninit x = 1\nx' = f(x)\n") == ["E206"]
 
 
+def test_an_intermediate_may_be_called_like_a_derivative() -> None:
+    text = "init x = 1\ndx = 2\nx'' = -dx*x\n"
+    assert codes_of(text) == ["E301"]
+    assert codes_of(text + "init x' = 0\n") == []
+    assert codes_of("param z = 1\ninit z = 2, x = 1\ndz = z\nx' = -dz*x\n") == ["E302"]
+
+
 def test_a_comma_may_end_a_list() -> None:
     system = system_of(
         "param a = 1, b = 2, in (0, inf)\ninput u, v,\ninit x = max(a, b,),\nx' = f(u, v,)\nf(c, d,) = c*d\n"
