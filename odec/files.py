@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import functools
 import hashlib
+import importlib.util
 import os
-import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
+
+from odec import cache
 
 
 @contextlib.contextmanager
@@ -54,56 +54,20 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
             raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
-def cache_directory() -> Path:
-    """Where compiled models are kept: ODEC_CACHE_DIR, else odec in XDG_CACHE_HOME, else ~/.cache/odec."""
-    chosen = os.environ.get("ODEC_CACHE_DIR")
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache") / "odec"
-
-
 def cached(name: str, make: Callable[[], str]) -> Path:
     """The cache's module of a name, made where it is not there yet, or was damaged since.
 
-    A file's name holds the digest of its content. Where the cache cannot be written, a warning says so and
-    the file is of this process alone.
+    A file's name holds the digest of its content. Where the cache cannot be written, or others could write
+    there, a warning says so and the file is of this process alone. Raises OSError.
     """
-    directory = cache_directory()
-    for path in sorted(directory.glob(f"{name}-*.py")):
-        with contextlib.suppress(OSError):
-            if path.stem == f"{name}-{_digest(path.read_bytes())}":
-                return path
-            path.unlink()
-    content = make().encode()
-    file = f"{name}-{_digest(content)}.py"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        write_whole(directory / file, content)
-        return directory / file
-    except OSError as error:
-        warnings.warn(
-            f"the cache {directory} cannot be written ({error.strerror}), so this process alone keeps the "
-            "compiled model; set ODEC_CACHE_DIR to a folder that can",
-            stacklevel=3,
-        )
-    write_whole(_private_directory() / file, content)
-    return _private_directory() / file
+    path = cache._entry(name, ".py") or cache._keep(name, ".py", make().encode())
+    bytecode = Path(importlib.util.cache_from_source(str(path)))
+    if os.path.lexists(bytecode) and cache._doubt(bytecode):
+        bytecode.unlink()
+    return path
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-@cache
-def _private_directory() -> Path:
-    """A fresh directory that only this user can write: its files are imported, so nobody else may put one."""
-    directory = Path(tempfile.mkdtemp(prefix="odec-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return directory
-
-
-@cache
+@functools.cache
 def code_fingerprint() -> str:
     """A digest of odec's own files (names, sizes, times), so that a changed odec finds no stale entry."""
     home = Path(__file__).parent

@@ -14,6 +14,7 @@ import pytest
 
 import odec
 from odec import files
+from odec.cache import _cache_folder
 from odec.simulation import output_times
 
 DECAY = "param k = 0.5 in (0, inf)\ninit x = 2\ndx/dt = -k*x\nobs double = 2*x\nrun t = 0 .. 1 step 0.25\n"
@@ -94,22 +95,25 @@ def test_load_finds_what_another_process_compiled(cache: Path) -> None:
 
 
 def test_cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert files.cache_directory() == tmp_path / "cache"
+    assert _cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("ODEC_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert files.cache_directory() == tmp_path / "xdg" / "odec"
+    assert _cache_folder() == tmp_path / "xdg" / "odec"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert files.cache_directory() == tmp_path / "home" / ".cache" / "odec"
+    assert _cache_folder() == tmp_path / "home" / ".cache" / "odec"
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file stands where the folder should be, which holds for root too."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path / "file"))
-    with pytest.warns(UserWarning, match="file cannot be written .* set ODEC_CACHE_DIR to a folder that can"):
+    with pytest.warns(
+        UserWarning, match="file cannot be written .* set ODEC_CACHE_DIR to a folder of your own"
+    ):
         path = files.cached("model", lambda: "a = 1\n")
     assert path.read_text() == "a = 1\n" and tmp_path not in path.parents
+    path.unlink()
 
 
 @pytest.mark.parametrize("damage", ["", "a = 1", "a = 2\n", "("])

@@ -27,6 +27,7 @@ ORDER = (
     "errors",
     "files",
     "equations",
+    "cache",
     "text",
     "words",
     "results",
@@ -44,7 +45,7 @@ ORDER = (
 """Each room may import those before it."""
 
 BESIDE_API = {"fit", "importers", "plot"}
-FOUNDATION = {"errors", "files", "text", "words"}
+FOUNDATION = {"cache", "errors", "files", "text", "words"}
 FORWARDS = {("fit", "plot"), ("results", "plot"), ("api", "fit")}
 """Public functions that hand on to a later room, inside a function."""
 

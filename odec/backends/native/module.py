@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from types import ModuleType
+
+from odec import cache
 from odec.backends.job import Job
 from odec.backends.native.kernel import kernel_job
 from odec.backends.torch.module import module_job as torch_job
@@ -16,6 +20,7 @@ def module_job(programs: Programs, tableau: Method | Auto | None, *, version: st
     own = {
         "native": True,
         "kernel": kernel,
+        "cache_functions": _functions_of(cache),
         "lanes": kernel.context["lanes"],
         "shortest": kernel.context["shortest"],
         "inner_lanes": kernel.context["inner_lanes"],
@@ -26,3 +31,9 @@ def module_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "operator_name": f"{job.context['operator_name']}_native",
     }
     return Job(job.template, {**job.context, **own})
+
+
+def _functions_of(module: ModuleType) -> str:
+    """A module's text from its first function on."""
+    text = inspect.getsource(module)
+    return text[text.index("\ndef ") + 1 :]

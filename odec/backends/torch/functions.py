@@ -38,7 +38,7 @@ _MODULE_NAMES = frozenset(
     KERNEL_SOURCE COORDINATE_KINDS EngineError CompilerTimeout DeviceMemoryError FusedFit native_solve
     native_adjoint native_tangent native_observe native_observe_adaptive loss_gradient loss_gradient_adaptive
     sensitivities sensitivities_adaptive array atexit contextlib
-    ctypes functools hashlib os pathlib platform shlex shutil subprocess sys tempfile warnings""".split()
+    ctypes functools hashlib os pathlib platform shlex shutil stat subprocess sys tempfile warnings""".split()
 )
 
 _MODULE_ATTRIBUTES = frozenset(
