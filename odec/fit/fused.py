@@ -36,6 +36,10 @@ def fused_problem(module: Any, objective: Objective) -> tuple[Any, float] | None
         return None
     if net.adjoint != "discrete" or net.vector().device.type != "cpu":
         return None
+    with torch.no_grad():
+        loss.simulate({})  # by the torch engine from here on, with a warning, where nothing compiles
+    if net.engine != "native":
+        return None
     data, weight, rest = loss.table(len(module.STATES) + len(module.OBSERVABLES))
     with torch.no_grad():
         p = net.vector({**loss.fixed}).detach()

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fit_models import DECAY, decay_data
 
 import odec
+from odec.errors import ArgumentError
 from odec.fit.adam import Adam
 from odec.fit.fused import FusedAdam
 from odec.fit.optimize import begin, minimize
@@ -211,3 +213,21 @@ def test_the_fused_loss_says_what_does_not_fit() -> None:
     narrow = type(fused)(t, p, [], data[:, :2], weight, dt=0.1, series=rest[-1])
     with pytest.raises(ValueError, match="a row for each of the 5 times and a column for each of the 3"):
         narrow.loss(torch.zeros(0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "gauss-newton"])
+def test_a_fit_goes_on_without_a_compiler(
+    optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """engine="auto" takes the torch engine where the compiler fails, and says so; "native" does not."""
+    broken = tmp_path / "broken-cc"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho no room >&2\nexit 1\n')
+    broken.chmod(0o755)
+    monkeypatch.setenv("CC", str(broken))
+    monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path / "cache"))
+    options = {"optimizer": optimizer, "epochs": 2, "method": "heun2", "dt": 0.5}
+    with pytest.warns(UserWarning, match="the torch engine is used instead of the native one"):
+        result = odec.fit(DECAY, decay_data(), **options)
+    assert result.net.engine == "torch" and result.losses[-1] < result.losses[0]
+    with pytest.raises(ArgumentError, match="no room"):
+        odec.fit(DECAY, decay_data(), engine="native", **options)
