@@ -21,13 +21,14 @@ Term = tuple[int, int]
 class Pivot:
     """The elimination of variable `index`, whose diagonal entry is stored at `diagonal`.
 
-    right: places of its row among variables not yet eliminated; scale: places of its column there, each to be
-    divided by the pivot; update: (target, left, right), each target -= left*right thereafter.
+    taken: the products (left, above) of entries that have been subtracted from it; scale: places of its column
+    among variables not yet eliminated, each to be divided by the pivot; update: (target, left, right), each
+    target -= left*right thereafter.
     """
 
     index: int
     diagonal: int
-    right: tuple[int, ...]
+    taken: tuple[Term, ...]
     scale: tuple[int, ...]
     update: tuple[tuple[int, int, int], ...]
 
@@ -50,7 +51,7 @@ class Factorization:
 
     To solve W x = b: the rows of `lower` in turn, then those of `upper`, each divided by its pivot. To solve
     Wᵀ x = b: the rows of `upper_transposed`, each divided by its pivot, then those of `lower_transposed`.
-    A pivot that is tiny beside the shift and the rest of its row (`Pivot.right`) has lost its digits.
+    A pivot that is tiny beside the shift and what was subtracted from it (`Pivot.taken`) has lost its digits.
     """
 
     size: int
@@ -162,7 +163,7 @@ def _written_out(
             Pivot(
                 k,
                 at[k, k],
-                right=tuple(at[k, j] for j in right[k]),
+                taken=tuple((at[k, j], at[j, k]) for j in left[k] if (j, k) in at),
                 scale=tuple(at[i, k] for i in below[k]),
                 update=tuple((at[i, j], at[i, k], at[k, j]) for i in below[k] for j in right[k]),
             )

@@ -107,11 +107,10 @@ def _shift(lu: Factorization, stages: int, i: int, j: int, alone: str) -> str:
     return f"RK_INVERSE[{i // size}][{j // size}]" if stages > 1 else alone
 
 
-def _eliminated(pivot: Pivot, names: Sequence[str], scale: str) -> Iterable[str]:
-    for place in pivot.right:
-        scale = f"larger({scale}, fabs({names[place]}))"
+def _eliminated(pivot: Pivot, names: Sequence[str], shift: str) -> Iterable[str]:
+    taken = "".join(f" + fabs({names[left]}*{names[above]})" for left, above in pivot.taken)
     diagonal = names[pivot.diagonal]
-    yield f"{diagonal} = reciprocal({diagonal}, {scale});"
+    yield f"{diagonal} = reciprocal({diagonal}, {shift}{taken});"
     for place in pivot.scale:
         yield f"{names[place]} *= {diagonal};"
     for target, left, right in pivot.update:
@@ -145,7 +144,7 @@ def _tables(lu: Factorization, stages: int, prefix: str) -> tuple[Table, ...]:
         Table(f"{prefix}_SOURCE", 1, tuple(-1 if s is None else s for s in _jacobian(lu, stages))),
         Table(f"{prefix}_DIAGONAL", 1, tuple(pivot.diagonal for pivot in pivots)),
         *([Table(f"{prefix}_SHIFTED", 1, tuple(at[place] for place in shifted))] if stages > 1 else []),
-        *_ranges(f"{prefix}_RIGHT", 1, [pivot.right for pivot in pivots]),
+        *_ranges(f"{prefix}_TAKEN", 2, [_flat(pivot.taken) for pivot in pivots]),
         *_ranges(f"{prefix}_SCALE", 1, [pivot.scale for pivot in pivots]),
         *_ranges(f"{prefix}_UPDATE", 3, [_flat(pivot.update) for pivot in pivots]),
     ]
