@@ -21,8 +21,8 @@ Term = tuple[int, int]
 class Pivot:
     """The elimination of variable `index`, whose diagonal entry is stored at `diagonal`.
 
-    taken: the products (left, above) of entries that have been subtracted from it; scale: places of its column
-    among variables not yet eliminated, each to be divided by the pivot; update: (target, left, right), each
+    taken: the products (left, above) of entries subtracted from it; scale: places of its column among
+    variables not yet eliminated, each to be divided by the pivot; update: (target, left, right), each
     target -= left*right thereafter.
     """
 

@@ -97,7 +97,7 @@ def formulas(method: Implicit, inputs: bool, linear: bool) -> StepFormulas:
     every = range(1, s + 1)
     update = shifted("x", [(b[i], f"k{i + 1}") for i in range(s)])
     return StepFormulas(
-        stages=tuple(_stage(method, i, ["u"] if inputs else [], linear) for i in range(s)),
+        stages=tuple(_stage(method, i, ["u"] if inputs else []) for i in range(s)),
         coupled=not method.diagonal,
         linear=linear,
         update=answer(update),
@@ -114,13 +114,12 @@ def formulas(method: Implicit, inputs: bool, linear: bool) -> StepFormulas:
     )
 
 
-def _stage(method: Implicit, i: int, u: list[str], linear: bool) -> Stage:
+def _stage(method: Implicit, i: int, u: list[str]) -> Stage:
     """The text of stage i (from 0); `u` is the input argument where there is one."""
     a, b, n, s = method.a, method.b, i + 1, method.stages
     coupled, own = not method.diagonal, a[i][i]
     before: Terms = [(a[i][j], f"k{j + 1}") for j in range(s)]
     y = f"y{n}" if any(a[i]) else "x"
-    start = "x" if linear else y
     time = doc(shifted("t", [(method.c[i], "")]))
     model = [Leaf(name) for name in ("p", *u)]
     size = doc(increment([(own, "")]))
@@ -142,10 +141,10 @@ def _stage(method: Implicit, i: int, u: list[str], linear: bool) -> Stage:
     cotangent = doc(shifted(f"o{n}", later) if method.dense else increment([(b[i], "w"), *later]))
     return Stage(
         time=flat(time),
-        solve="" if coupled else _solve_stage(method, i, time, model, linear),
+        solve="" if coupled else _solve_stage(method, i, time, model),
         state=assign(y, shifted("x", before)) if y != "x" else "",
-        slope=assign(f"f{n}", at("slope", start, *model, "clip")),
-        slope_jacobian=assign(f"j{n}", at("slope_jacobian", start, *model)),
+        slope=assign(f"f{n}", at("slope", y, *model, "clip")),
+        slope_jacobian=assign(f"j{n}", at("slope_jacobian", y, *model)),
         jacobian=assign(f"j{n}", here),
         cotangent="" if coupled else assign(f"w{n}", solved(turned, cotangent)),
         pull=assign(", ".join(pulled), at("slope_vjp", y, *model, "clip", f"w{n}")),
@@ -154,16 +153,16 @@ def _stage(method: Implicit, i: int, u: list[str], linear: bool) -> Stage:
     )
 
 
-def _solve_stage(method: Implicit, i: int, time: Doc, model: list[Leaf], linear: bool) -> str:
+def _solve_stage(method: Implicit, i: int, time: Doc, model: list[Leaf]) -> str:
     """k_i = f(t + c_i h, x + h Σ_{j≤i} a_ij k_j): an equation for k_i where a_ii is not zero."""
     a, n = method.a, i + 1
     base = doc(shifted("x", [(a[i][j], f"k{j + 1}") for j in range(i)]))
     if not a[i][i]:
         return assign(f"k{n}", Call("slope", (time, base, *model, Leaf("clip"))))
     first = not any(a[j][j] for j in range(i))
-    guess = [] if linear else [Leaf("torch.zeros_like(x)" if first else f"k{i}")]
+    guess = Leaf("torch.zeros_like(x)" if first else f"k{i}")
     size = doc(increment([(a[i][i], "")]))
-    return assign(f"k{n}", Call("_solve_stage", (time, base, size, *guess, *model)))
+    return assign(f"k{n}", Call("_solve_stage", (time, base, size, guess, *model)))
 
 
 def _error(method: Implicit, u: list[str]) -> str:
@@ -195,7 +194,7 @@ def _time_tangent(node: Fraction) -> Expr:
 
 
 def _linear(programs: Programs) -> bool:
-    """Whether the right-hand side is linear in the states, so that Newton's first iteration is exact.
+    """Whether the right-hand side is linear in the states, so that Newton's iterations are exact.
 
     It is where its Jacobian does not depend on them, and nothing but sums and products is done to them: a
     derivative does not see the jumps of a floor or a comparison.
