@@ -32,7 +32,8 @@ class Table:
 class Elimination:
     """What templates/native/lu.c.jinja needs: three bodies written out, or else the tables of its loops.
 
-    name: the prefix of its functions; shift: what a pivot is measured by; size: the number of rows as C.
+    name: the prefix of its functions; shift: the diagonal of S; size: the number of rows as C; checked: if
+    a pivot that is lost in rounding ends the step, as where no iteration mends what rounding takes.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Elimination:
     stages: int
     entries: int
     unrolled: bool
+    checked: bool
     factor: str
     solve: str
     solve_transposed: str
@@ -51,16 +53,16 @@ class Elimination:
         return self.name.upper()
 
 
-def c_elimination(lu: Factorization, stages: int = 1, name: str = "lu") -> Elimination:
+def c_elimination(lu: Factorization, stages: int = 1, name: str = "lu", checked: bool = False) -> Elimination:
     """The factorisation as C. stages: how many are solved together; name: the prefix of what is declared."""
     shift = "SHIFT" if name == "lu" else f"{name.upper()}_SHIFT"
     size = "N_STATES" if stages == 1 else "N_COUPLED"
-    head = (name, shift, size, stages, len(lu.places), lu.unrolled)
+    head = (name, shift, size, stages, len(lu.places), lu.unrolled, checked)
     if not lu.unrolled:
-        return Elimination(*head, "", "", "", _tables(lu, stages, name.upper()))
+        return Elimination(*head, "", "", "", _tables(lu, stages, name.upper(), checked))
     return Elimination(
         *head,
-        factor=_lines(_factor(lu, stages, shift)),
+        factor=_lines(_factor(lu, stages, shift, checked)),
         solve=_lines(_solve(lu, (lu.lower, False), (lu.upper, True))),
         solve_transposed=_lines(_solve(lu, (lu.upper_transposed, True), (lu.lower_transposed, False))),
         tables=(),
@@ -78,16 +80,16 @@ def _lines(statements: Iterable[str]) -> str:
     return "\n".join(_PAD + statement for statement in statements)
 
 
-def _factor(lu: Factorization, stages: int, measure: str) -> Iterable[str]:
+def _factor(lu: Factorization, stages: int, alone: str, checked: bool) -> Iterable[str]:
     names = [f"w{i + 1}_{j + 1}" for i, j in lu.places]
     for name, source, (i, j) in zip(names, _jacobian(lu, stages), lu.places, strict=True):
-        entry, shift = "" if source is None else f"jac[{source}]_l", _shift(lu, stages, i, j, measure)
+        entry, shift = "" if source is None else f"jac[{source}]_l", _shift(lu, stages, i, j, alone)
         if shift:
             yield f"real {name} = {shift}{f' - h_l*{entry}' if entry else ''};"
         else:
             yield f"real {name} = {f'-h_l*{entry}' if entry else 'R(0.0)'};"
     for pivot in lu.pivots:
-        yield from _eliminated(pivot, names, measure)
+        yield from _eliminated(pivot, names, alone if checked else "")
     for place, name in enumerate(names):
         yield f"lu[{place}]_l = {name};"
 
@@ -108,9 +110,10 @@ def _shift(lu: Factorization, stages: int, i: int, j: int, alone: str) -> str:
 
 
 def _eliminated(pivot: Pivot, names: Sequence[str], shift: str) -> Iterable[str]:
-    taken = "".join(f" + fabs({names[left]}*{names[above]})" for left, above in pivot.taken)
+    """One pivot's elimination; shift: of the diagonal, where pivots are checked."""
     diagonal = names[pivot.diagonal]
-    yield f"{diagonal} = reciprocal({diagonal}, {shift}{taken});"
+    taken = "".join(f" + fabs({names[left]}*{names[above]})" for left, above in pivot.taken)
+    yield f"{diagonal} = " + (f"reciprocal({diagonal}, {shift}{taken});" if shift else f"R(1.0)/{diagonal};")
     for place in pivot.scale:
         yield f"{names[place]} *= {diagonal};"
     for target, left, right in pivot.update:
@@ -134,7 +137,7 @@ def _solve(lu: Factorization, *sweeps: tuple[tuple[Row, ...], bool]) -> Iterable
         yield f"b[{i}]_l = x{i + 1};"
 
 
-def _tables(lu: Factorization, stages: int, prefix: str) -> tuple[Table, ...]:
+def _tables(lu: Factorization, stages: int, prefix: str, checked: bool) -> tuple[Table, ...]:
     pivots, size = lu.pivots, lu.size // stages
     at = {place: k for k, place in enumerate(lu.places)}
     shifted = [
@@ -144,7 +147,7 @@ def _tables(lu: Factorization, stages: int, prefix: str) -> tuple[Table, ...]:
         Table(f"{prefix}_SOURCE", 1, tuple(-1 if s is None else s for s in _jacobian(lu, stages))),
         Table(f"{prefix}_DIAGONAL", 1, tuple(pivot.diagonal for pivot in pivots)),
         *([Table(f"{prefix}_SHIFTED", 1, tuple(at[place] for place in shifted))] if stages > 1 else []),
-        *_ranges(f"{prefix}_TAKEN", 2, [_flat(pivot.taken) for pivot in pivots]),
+        *(_ranges(f"{prefix}_TAKEN", 2, [_flat(pivot.taken) for pivot in pivots]) if checked else ()),
         *_ranges(f"{prefix}_SCALE", 1, [pivot.scale for pivot in pivots]),
         *_ranges(f"{prefix}_UPDATE", 3, [_flat(pivot.update) for pivot in pivots]),
     ]
