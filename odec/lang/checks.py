@@ -13,6 +13,7 @@ from odec.lang.reader import Reading
 from odec.lang.report import Report, words
 from odec.lang.resolve import Context, Resolver
 from odec.lang.structure import check_structure
+from odec.lang.switch_warnings import report_switches
 from odec.lang.values import Values
 from odec.system import (
     Const,
@@ -48,6 +49,8 @@ def check(
     if report.failed:
         return None, report.diagnostics()
     system = Values(draft, reading.statements, checker.fixed, report).complete()
+    if not report.failed:
+        report_switches(system, report)
     return (None if report.failed else system), report.diagnostics()
 
 

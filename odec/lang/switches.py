@@ -1,7 +1,8 @@
 """Where the formulas of a model switch: conditions, and functions that jump or bend at a point.
 
-A condition of `if`, heaviside, sign, floor, ceil and mod jump; abs, min, max, clip and relu bend. What
-decides is followed through intermediates and functions to the time, states, inputs and parameters.
+A condition of `if`, heaviside, sign, floor, ceil and mod jump; abs, min, max, clip and relu bend, as does a
+condition that guards a point. An equality, which is met at no step, does neither. What decides is followed
+through intermediates and functions to the time, states, inputs and parameters.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from odec.system import System, derivative_name
 from odec.tree import OPERATIONS, Expr, Number, Op, Symbol, fold
 
 _STEPS = frozenset({"heaviside", "sign", "floor", "ceil"})
+_NEAR = 0.01
 _BENDS = frozenset({"abs", "min", "max", "clip", "relu"})
 
 _Names = frozenset[str]
@@ -137,13 +139,20 @@ def _call(name: str, args: tuple[_Found, ...], definitions: _Definitions) -> _Fo
     return found
 
 
+def _guards(node: Op) -> bool:
+    """Whether a comparison such as abs(v) < 1e-4 keeps a formula from a point where it is not defined."""
+    near = any(isinstance(arg, Op) and arg.op == "abs" for arg in node.args)
+    return near and any(isinstance(arg, Number) and 0 <= arg.value <= _NEAR for arg in node.args)
+
+
 def _combined(node: Op, args: tuple[_Found, ...]) -> _Found:
     whole = _together(args)
     kind = OPERATIONS[node.op].kind
     smooth, own = whole.smooth, _NOTHING
     jumps = kind == "compare" or node.op in _STEPS
     if jumps:
-        smooth, own = _NOTHING, whole.names
+        smooth, jumps = _NOTHING, not _guards(node)
+        own = _NOTHING if node.op in ("eq", "ne") else whole.names
     elif node.op in _BENDS or node.op == "mod":
         own, jumps = whole.names, node.op == "mod"
     elif kind == "select":

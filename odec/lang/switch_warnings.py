@@ -1,0 +1,60 @@
+"""What a model's switches do to its numbers: told once, with what is exact and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from odec.lang.report import Report, words
+from odec.lang.switches import Switch, switches_in_states, switches_in_time
+from odec.system import System
+
+_IN_TIME = "values are right to the tolerance, unless two switches lie closer than the outputs do"
+_IN_STATES = "values are right to the tolerance; gradients leave out that the instant of the jump moves"
+
+
+def report_switches(system: System, report: Report) -> None:
+    """Warn of conditions on the time, and of jumps where a state crosses a threshold; a map has no steps."""
+    if system.kind == "map":
+        return
+    timed = switches_in_time(system)
+    if timed:
+        first = next((s for s in timed if s.jumps and _params(system, s)), timed[0])
+        notes = (_IN_TIME, *_of_gradient(system, first))
+        _add("W606", "the equations switch with the time", first, timed, system, report, notes)
+    jumps = [s for s in switches_in_states(system) if s.jumps]
+    if jumps:
+        message = "the equations jump where a state crosses a threshold"
+        _add("W607", message, jumps[0], jumps, system, report, (_IN_STATES,))
+
+
+def _add(
+    code: str,
+    message: str,
+    first: Switch,
+    found: Sequence[Switch],
+    system: System,
+    report: Report,
+    notes: tuple[str, ...],
+) -> None:
+    """One warning for all switches of a kind, at one of them."""
+    position = system.source.position
+    lines = {position(s.span.start)[0] for s in found if s.span}
+    lines -= {position(first.span.start)[0]} if first.span else set()
+    if lines:
+        several = "lines" if len(lines) > 1 else "line"
+        notes = (*notes, f"the same on {several} {words(map(str, sorted(lines)), 'and')}")
+    names = sorted(first.names, key=lambda name: (name != system.time, name))
+    report.add(code, message, first.span, f"decided by {words(names, 'and')}", *notes)
+
+
+def _params(system: System, switch: Switch) -> list[str]:
+    return [p.name for p in system.params if p.name in switch.names]
+
+
+def _of_gradient(system: System, switch: Switch) -> tuple[str, ...]:
+    """What the gradient by the parameters of a jump does not see."""
+    moving = _params(system, switch) if switch.jumps else []
+    if not moving:
+        return ()
+    by = words(moving, "and")
+    return (f"the gradient by {by} does not see the switch move: write a sigmoid in its place to fit it",)
