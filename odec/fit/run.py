@@ -26,6 +26,7 @@ from odec.fit.result import FitResult
 from odec.fit.saved import read_saved
 from odec.fit.start import Start, apply_values, free_parameters, start_of, start_values
 from odec.fit.subject import Subject, choose_step, subject_of, with_inputs
+from odec.lang.switch_warnings import unseen_parameters
 
 
 def fit(
@@ -180,8 +181,11 @@ def _remarks(subject: Subject, start: Start, fitted: Mapping[str, float], trace:
     if subject.net.adjoint == "continuous" and trace.state.finished and not trace.state.converged:
         finer = "smaller tolerances of its own" if getattr(subject.net, "control", ()) else "a smaller dt"
         notes.append(f"the continuous adjoint is approximate: {finer}, or the discrete one, may lead further")
+    unseen = unseen_parameters(subject.system) if subject.system else {}
     for k, name in enumerate(fitted):
-        if trace.state.epoch and trace.state.gradient[k] == 0 and trace.best.theta[k] == start.theta[k]:
+        if name in unseen:
+            notes.append(unseen[name])
+        elif trace.state.epoch and trace.state.gradient[k] == 0 and trace.best.theta[k] == start.theta[k]:
             notes.append(f"{name} has no effect on what was measured; it stays at its start")
     for param in subject.system.params if subject.system else ():
         if param.name not in fitted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from odec.lang.report import Report, words
-from odec.lang.switches import Switch, switches_in_states, switches_in_time
+from odec.lang.switches import Switch, params_only_in_conditions, switches_in_states, switches_in_time
 from odec.system import System
 
 _IN_TIME = "values are right to the tolerance, unless two switches lie closer than the outputs do"
@@ -25,6 +25,19 @@ def report_switches(system: System, report: Report) -> None:
     if jumps:
         message = "the equations jump where a state crosses a threshold"
         _add("W607", message, jumps[0], jumps, system, report, (_IN_STATES,))
+
+
+def unseen_parameters(system: System) -> dict[str, str]:
+    """Parameters that no gradient sees, as they stand in conditions alone; with a sentence on each."""
+    sentences = {}
+    for name, found in params_only_in_conditions(system).items():
+        lines = sorted({system.source.position(s.span.start)[0] for s in found if s.span})
+        where = f" on line{'s' if len(lines) > 1 else ''} {words(map(str, lines), 'and')}" if lines else ""
+        sentences[name] = (
+            f"{name} stands only in a condition{where}, which gradients do not see: it stays at its start; "
+            "write a sigmoid in place of the condition to fit it"
+        )
+    return sentences
 
 
 def _add(

@@ -308,3 +308,22 @@ for function in (odec.fit, fit):
     assert function({str(path)!r}, {{"t": [0, 1], "x": [2, 1]}}, epochs=1).loss == result.loss
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+LOCKDOWN = """
+param tl = 2.5 in (0, 5)
+param k = 1.1
+init x = 1
+x' = (if t < tl then k else -1)*x
+run t = 0 .. 5 method tsit5
+"""
+LOCKED = {"t": [1, 2, 3, 4, 5], "x": [2.718281828, 2.718281828, 1, 0.36787944, 0.135335283]}
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "gauss-newton"])
+def test_a_parameter_of_a_condition_alone_is_named_as_such(optimizer):
+    result = odec.fit(LOCKDOWN, LOCKED, optimizer=optimizer, progress=False)
+    notes = " ".join(result.notes)
+    assert "tl stands only in a condition on line 5, which gradients do not see" in notes
+    assert "sigmoid" in notes and "no effect" not in notes and "k stands" not in notes
+    assert result.values["tl"] == 2.5
