@@ -236,8 +236,10 @@ def evaluate(expr: Expr, env: Mapping[str, float]) -> float | bool:
         return expr.value
     if isinstance(expr, Symbol):
         return env[expr.name]
-    if expr.op == "select":
-        return evaluate(expr.args[1] if evaluate(expr.args[0], env) else expr.args[2], env)
+    while expr.op == "select":
+        expr = expr.args[1] if evaluate(expr.args[0], env) else expr.args[2]
+        if not isinstance(expr, Op):
+            return evaluate(expr, env)
     try:
         return OPERATIONS[expr.op].evaluate(*(evaluate(arg, env) for arg in expr.args))
     except OverflowError:
@@ -264,7 +266,8 @@ def fold(expr: Expr, leaf: Callable[[Number | Symbol], T], combine: Callable[[Op
     frames: list[tuple[Op, list[T]]] = [(expr, [])]
     while True:
         node, done = frames[-1]
-        for arg in node.args[len(done) :]:
+        while len(done) < len(node.args):
+            arg = node.args[len(done)]
             if isinstance(arg, Op):
                 frames.append((arg, []))
                 break
@@ -279,8 +282,9 @@ def fold(expr: Expr, leaf: Callable[[Number | Symbol], T], combine: Callable[[Op
 
 def substitute(expr: Expr, env: Mapping[str, Expr]) -> Expr:
     """The expression with symbols replaced."""
-    if isinstance(expr, Symbol):
-        return env.get(expr.name, expr)
-    if isinstance(expr, Op):
-        return Op(expr.op, tuple(substitute(arg, env) for arg in expr.args), expr.span, expr.shape)
-    return expr
+
+
+    def leaf(node: Number | Symbol) -> Expr:
+        return env.get(node.name, node) if isinstance(node, Symbol) else node
+
+    return fold(expr, leaf, lambda node, args: Op(node.op, args, node.span, node.shape))

@@ -7,16 +7,18 @@ state's name means its initial value, which is itself defined by an `init`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass, field, replace
 
 from odec.diagnostics import Diagnostic, ModelError, Span
 from odec.passes.conditions import decide
+from odec.passes.parts import cut
 from odec.passes.walk import keep, topological
 from odec.system import Equation, Function, System, derivative_name
 from odec.tree import Expr, Op, Symbol, fold, substitute, symbols
 
 MAX_NODES = 200_000
-MAX_DEPTH = 200
+MAX_DEPTH = 2000
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,16 @@ def lower(system: System) -> Lowered:
     inline = _Inliner(system)
     states = tuple(derivative_name(e.state, k) for e in system.equations for k in range(e.order))
     names = Names(_model_names(system, states))
-    shared = {d.name: Definition(d.name, inline(d.expr, d.span), d.span, d.doc) for d in system.intermediates}
+    shared: dict[str, Definition] = {}
+    for d in system.intermediates:
+        _define(shared, names, Definition(d.name, inline(d.expr, d.span), d.span, d.doc))
     running, starting = dict(shared), dict(shared)
     rhs = _add_equations(system, inline, names, running)
     observe = _add_observables(system, inline, names, running, states)
     for initial in system.initials:
         name = derivative_name(initial.state, initial.order)
         expr = inline(initial.expr, initial.span)
-        starting[name] = Definition(name, expr, initial.span, initial.doc)
+        _define(starting, names, Definition(name, expr, initial.span, initial.doc))
     return Lowered(system, states, running, starting, rhs, tuple(Symbol(s) for s in states), observe, names)
 
 
@@ -95,6 +99,15 @@ def needed(definitions: dict[str, Definition], outputs: tuple[Expr, ...]) -> lis
     return [definitions[name] for name in topological((n for n in definitions if n in wanted), uses)]
 
 
+def _define(definitions: dict[str, Definition], names: Names, d: Definition) -> None:
+    """Add a definition, in parts where it is too large for one."""
+    count = itertools.count(1)
+    expr, parts = cut(d.expr, lambda: names.fresh(f"{d.name}_{next(count)}"))
+    for name, part in parts:
+        definitions[name] = Definition(name, part, d.span)
+    definitions[d.name] = replace(d, expr=expr)
+
+
 def _model_names(system: System, states: tuple[str, ...]) -> set[str]:
     parts = (system.params, system.consts, system.intermediates, system.inputs, system.observables)
     return {system.time, *states, *(item.name for part in parts for item in part)}
@@ -108,7 +121,7 @@ def _add_equations(
         outputs += [Symbol(derivative_name(equation.state, k)) for k in range(1, equation.order)]
         name = names.fresh(_output_name(system, equation))
         expr = inline(equation.expr, equation.span)
-        running[name] = Definition(name, expr, equation.span, equation.doc)
+        _define(running, names, Definition(name, expr, equation.span, equation.doc))
         outputs.append(Symbol(name))
     return tuple(outputs)
 
@@ -133,7 +146,7 @@ def _add_observables(
             outputs.append(Symbol(obs.name))
             continue
         name = names.fresh(obs.name) if obs.name in running or obs.name in states else obs.name
-        running[name] = Definition(name, expr, obs.span, obs.doc)
+        _define(running, names, Definition(name, expr, obs.span, obs.doc))
         outputs.append(Symbol(name))
     return tuple(outputs)
 
