@@ -89,6 +89,10 @@ def read(model: ModelLike) -> tuple[System, list[Diagnostic]]:
     system, diagnostics = lang.parse(as_source(model), methods=method_names())
     if system is None:
         raise ModelError(diagnostics)
+    if system.functions:
+        from odec.passes.lower import lower
+
+        lower(system)
     return system, diagnostics
 
 

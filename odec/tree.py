@@ -46,8 +46,27 @@ class Op:
     span: Span | None = field(default=None, compare=False, repr=False)
     shape: Shape = ()
 
+    def __eq__(self, other: object) -> bool:
+        """Whether two trees of any depth are equal."""
+        stack: list[tuple[object, object]] = [(self, other)]
+        while stack:
+            a, b = stack.pop()
+            if isinstance(a, Op) and isinstance(b, Op):
+                if (a.op, a.shape, len(a.args)) != (b.op, b.shape, len(b.args)):
+                    return False
+                stack.extend(zip(a.args, b.args, strict=True))
+            elif isinstance(a, Op) or isinstance(b, Op) or a != b:
+                return False
+        return True
+
+    def __hash__(self) -> int:
+        return fold(self, hash, lambda node, args: hash((node.op, args, node.shape)))
+
 
 Expr = Number | Symbol | Op
+
+MAX_DEPTH = 2000
+"""Levels of the tree of one expression: branches, divisions or powers one behind the other."""
 
 
 @dataclass(frozen=True)
@@ -282,7 +301,6 @@ def fold(expr: Expr, leaf: Callable[[Number | Symbol], T], combine: Callable[[Op
 
 def substitute(expr: Expr, env: Mapping[str, Expr]) -> Expr:
     """The expression with symbols replaced."""
-
 
     def leaf(node: Number | Symbol) -> Expr:
         return env.get(node.name, node) if isinstance(node, Symbol) else node

@@ -9,10 +9,14 @@ from odec.diagnostics import Span
 from odec.lang.functions import BOOLEAN
 from odec.lang.report import Report
 from odec.system import Function
-from odec.tree import OPERATIONS, Expr, Number, Symbol
+from odec.tree import OPERATIONS, Expr, Number, Op, Symbol, fold
 
 MAX_EXPONENT = 1000.0
-_MAX_STEPS, _MAX_LEVELS = 100_000, 400
+MAX_STEPS, MAX_LEVELS = 100_000, 400
+"""Operations of a constant expression, and those inside one another."""
+
+Value = float | bool | None
+"""A value that is known when compiled, else None."""
 
 
 class NotConstant(Exception):
@@ -34,7 +38,7 @@ class Evaluator:
 
     def _value(self, expr: Expr, env: Mapping[str, float], level: int) -> float | bool:
         self._steps += 1
-        if self._steps > _MAX_STEPS or level > _MAX_LEVELS:
+        if self._steps > MAX_STEPS or level > MAX_LEVELS:
             raise NotConstant("")
         if isinstance(expr, Number):
             return expr.value
@@ -42,9 +46,10 @@ class Evaluator:
             if expr.name not in env:
                 raise NotConstant(expr.name)
             return env[expr.name]
-        if expr.op == "select":
-            branch = expr.args[1] if self._value(expr.args[0], env, level + 1) else expr.args[2]
-            return self._value(branch, env, level + 1)
+        while expr.op == "select":
+            expr = expr.args[1] if self._value(expr.args[0], env, level + 1) else expr.args[2]
+            if not isinstance(expr, Op):
+                return self._value(expr, env, level + 1)
         args = []
         for arg in expr.args:
             args.append(self._value(arg, env, level + 1))
@@ -74,15 +79,14 @@ class ConstantCheck:
         self._values = values
         self._report = report
 
-    def check(self, expr: Expr) -> float | bool | None:
+    def check(self, expr: Expr) -> Value:
         """The value where it is constant (None where not, and where something was reported)."""
-        if isinstance(expr, Number):
-            return expr.value
-        if isinstance(expr, Symbol):
-            return self._values.get(expr.name)
-        args = []
-        for arg in expr.args:
-            args.append(self.check(arg))
+        return fold(expr, self._leaf, self._operation)
+
+    def _leaf(self, node: Number | Symbol) -> Value:
+        return node.value if isinstance(node, Number) else self._values.get(node.name)
+
+    def _operation(self, expr: Op, args: tuple[Value, ...]) -> Value:
         if expr.op in ("div", "mod") and args[1] is not None and args[1] == 0:
             self._report.add("E503", "division by zero", expr.args[1].span, "this is always zero")
             return None
@@ -95,7 +99,7 @@ class ConstantCheck:
             return None
         return self._apply(expr.op, args, expr.span)
 
-    def _apply(self, op: str, args: list[float | bool | None], span: Span | None) -> float | bool | None:
+    def _apply(self, op: str, args: tuple[Value, ...], span: Span | None) -> Value:
         known = [arg for arg in args if arg is not None]
         if len(known) < len(args):
             return None

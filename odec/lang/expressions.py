@@ -14,13 +14,10 @@ from odec.diagnostics import Diagnostic, Fix, Source, Span
 from odec.lang.cursor import Cursor
 from odec.lang.lexer import Token
 from odec.lang.report import Problem, meant
-from odec.tree import Expr, Number, Op, Symbol
+from odec.tree import MAX_DEPTH, Expr, Number, Op, Symbol
 
 MAX_NESTING = 100
 """Brackets, signs, calls and conditionals inside one another."""
-
-MAX_DEPTH = 200
-"""Levels of the tree of one expression."""
 
 _COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 _POWER = {
@@ -50,7 +47,9 @@ class Parser(Cursor):
         expr = self.expression()
         too_deep = _beyond_depth(expr)
         if too_deep is not None:
-            raise self._too_deep(too_deep)
+            message = f"the formula is too deep (at most {MAX_DEPTH} branches, divisions or powers in a row)"
+            note = "give parts of it names of their own: `NAME = EXPR`"
+            raise self.fail("E108", message, too_deep, "too deep", note)
         return expr
 
     def expression(self, minimum: int = 0) -> Expr:

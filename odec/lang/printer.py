@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from odec.tree import Expr, Number, Op, Symbol
+from odec.tree import Expr, Number, Op, Symbol, fold
 
 _INFIX = {
     "lt": " < ",
@@ -34,30 +34,40 @@ _ATOM = 100
 
 def expression_text(expr: Expr) -> str:
     """The expression as it would be typed; parsing the text gives the same tree."""
-    if isinstance(expr, Number):
-        return "pi" if expr.value == math.pi else expr.text
-    if isinstance(expr, Symbol):
-        return expr.name
-    if expr.op == "add":
-        return _sum(expr)
+
+    def leaf(node: Number | Symbol) -> tuple[str, str]:
+        return (node.name if isinstance(node, Symbol) else "pi" if node.value == math.pi else node.text), ""
+
+    def combine(node: Op, parts: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+        texts = tuple(text for text, _ in parts)
+        if node.op == "add":
+            return _sum(node, parts), ""
+        return _operation(node, texts), texts[0] if node.op == "neg" else ""
+
+    return fold(expr, leaf, combine)[0]
+
+
+def _operation(expr: Op, texts: tuple[str, ...]) -> str:
+    """The text of an operation from those of its arguments."""
     if expr.op == "neg":
-        return "-" + _within(expr.args[0], 71)
+        return "-" + _within(expr.args[0], texts[0], 71)
     if expr.op == "not":
-        return "not " + _within(expr.args[0], 30)
+        return "not " + _within(expr.args[0], texts[0], 30)
     if expr.op == "select":
-        condition, yes, no = (expression_text(arg) for arg in expr.args)
-        return f"if {condition} then {yes} else {no}"
-    if expr.op in ("div", "pow"):
-        return _binary(expr)
+        return f"if {texts[0]} then {texts[1]} else {texts[2]}"
+    if expr.op == "div":
+        return f"{_first(expr.args[0], texts[0], 60)}/{_within(expr.args[1], texts[1], 61)}"
+    if expr.op == "pow":
+        return f"{_within(expr.args[0], texts[0], 81)}**{_exponent(expr.args[1], texts[1])}"
     if expr.op in _INFIX:
         power = _POWER[expr.op]
         left_power = 60 if _is(expr.args[0], "div") and expr.op == "mul" else power + 1
-        first = _first(expr.args[0], left_power)
-        return _INFIX[expr.op].join([first, *(_within(arg, power + 1) for arg in expr.args[1:])])
+        first = _first(expr.args[0], texts[0], left_power)
+        rest = zip(expr.args[1:], texts[1:], strict=True)
+        return _INFIX[expr.op].join([first, *(_within(arg, text, power + 1) for arg, text in rest)])
     if expr.op in ("true", "false"):
         return expr.op.capitalize()
-    name = expr.op.removeprefix("call:")
-    return f"{name}({', '.join(expression_text(arg) for arg in expr.args)})"
+    return f"{expr.op.removeprefix('call:')}({', '.join(texts)})"
 
 
 def _is(expr: Expr, *ops: str) -> bool:
@@ -70,41 +80,35 @@ def _power(expr: Expr) -> int:
     return _POWER.get(expr.op, _ATOM) if isinstance(expr, Op) else _ATOM
 
 
-def _within(expr: Expr, power: int) -> str:
+def _within(expr: Expr, text: str, power: int) -> str:
     """The text, in brackets unless it binds at least as tightly as `power` (no sign after an operator)."""
-    text = expression_text(expr)
     signed = power > 50 and text.startswith("-")
     return f"({text})" if signed or _power(expr) < power else text
 
 
-def _first(expr: Expr, power: int) -> str:
+def _first(expr: Expr, text: str, power: int) -> str:
     """The text of a first operand, whose own sign needs no brackets: -k*x is (-k)*x."""
-    return expression_text(expr) if _is(expr, "neg") else _within(expr, power)
+    return text if _is(expr, "neg") else _within(expr, text, power)
 
 
-def _sum(expr: Op) -> str:
-    """a - b for a sum with a negated term; the first term may carry its sign bare."""
-    first = expr.args[0]
-    text = expression_text(first)
-    parts = [f"({text})" if _power(first) <= 50 else text]
-    for arg in expr.args[1:]:
-        negated = isinstance(arg, Op) and arg.op == "neg"
-        term = arg.args[0] if isinstance(arg, Op) and negated else arg
-        parts.append((" - " if negated else " + ") + _within(term, 51))
-    return "".join(parts)
+def _sum(expr: Op, parts: tuple[tuple[str, str], ...]) -> str:
+    """a - b for a sum with a negated term; the first term may carry its sign bare.
+
+    parts: the text of each term, and what a negated one negates.
+    """
+    first, _ = parts[0]
+    out = [f"({first})" if _power(expr.args[0]) <= 50 else first]
+    for arg, (text, negated) in zip(expr.args[1:], parts[1:], strict=True):
+        if isinstance(arg, Op) and arg.op == "neg":
+            out.append(" - " + _within(arg.args[0], negated, 51))
+        else:
+            out.append(" + " + _within(arg, text, 51))
+    return "".join(out)
 
 
-def _binary(expr: Op) -> str:
-    left, right = expr.args
-    if expr.op == "div":
-        return f"{_first(left, 60)}/{_within(right, 61)}"
-    return f"{_within(left, 81)}**{_exponent(right)}"
-
-
-def _exponent(expr: Expr) -> str:
+def _exponent(expr: Expr, text: str) -> str:
     """Powers bind from the right; the sign of a plain number needs no brackets."""
-    if _is(expr, "neg") and isinstance(expr, Op) and isinstance(expr.args[0], (Number, Symbol)):
-        inner = expr.args[0]
-        if _power(inner) == _ATOM:
-            return "-" + expression_text(inner)
-    return _within(expr, 80)
+    plain = isinstance(expr, Op) and expr.op == "neg" and _power(expr.args[0]) == _ATOM
+    if plain and isinstance(expr, Op) and isinstance(expr.args[0], (Number, Symbol)):
+        return text
+    return _within(expr, text, 80)

@@ -12,7 +12,7 @@ from odec.lang.lookalikes import Lookalikes
 from odec.lang.names import UNREAD, VALUES, Entry
 from odec.lang.report import Report, article, meant
 from odec.system import derivative_name
-from odec.tree import OPERATIONS, Expr, Number, Op, Symbol
+from odec.tree import MAX_DEPTH, OPERATIONS, Expr, Number, Op, Symbol, fold
 
 
 @dataclass(frozen=True)
@@ -49,23 +49,29 @@ class Resolver:
         return self._resolve(expr, context)
 
     def _resolve(self, expr: Expr, context: Context) -> Expr:
-        if isinstance(expr, Number):
-            return expr
-        if isinstance(expr, Symbol):
-            return self._symbol(expr, context)
-        if expr.op == "call:Piecewise" and not self._known("Piecewise", context):
-            return self._piecewise(expr, context)
-        if expr.op == "tuple":
+        def leaf(node: Number | Symbol) -> Expr:
+            return self._symbol(node, context) if isinstance(node, Symbol) else node
+
+        def combine(node: Op, args: tuple[Expr, ...]) -> Expr:
+            if node.op == "tuple":
+                return Op("tuple", args, node.span)
+            if node.op == "call:Piecewise" and not self._known("Piecewise", context):
+                return self._piecewise(node, args)
+            values = tuple(self._one(arg) for arg in args)
+            if node.op.startswith("call:"):
+                return self._call(node.op[5:], values, node, context)
+            if node.op.startswith("index:"):
+                return self._index(node.op[6:], values[0], node, context)
+            return self._op(node.op, values, node.span)
+
+        return self._one(fold(expr, leaf, combine))
+
+    def _one(self, expr: Expr) -> Expr:
+        """The expression, which has to be one value."""
+        if isinstance(expr, Op) and expr.op == "tuple":
             self.report.add("E104", "a list in brackets is no value", expr.span, "one value expected here")
             return Number(1.0, "1", expr.span)
-        args = []
-        for arg in expr.args:
-            args.append(self._resolve(arg, context))
-        if expr.op.startswith("call:"):
-            return self._call(expr.op[5:], tuple(args), expr, context)
-        if expr.op.startswith("index:"):
-            return self._index(expr.op[6:], args[0], expr, context)
-        return self._op(expr.op, tuple(args), expr.span)
+        return expr
 
     # Names.
 
@@ -306,15 +312,19 @@ class Resolver:
             note = "a condition is a comparison, such as `x > 0` or `x != 0`"
             self.report.add("E310", "a number where a condition is needed", expr.span, "a number", note)
 
-    def _piecewise(self, call: Op, context: Context) -> Expr:
+    def _piecewise(self, call: Op, args: tuple[Expr, ...]) -> Expr:
         """Piecewise((e1, c1), …, (en, True)) as nested selections."""
         pairs: list[tuple[Expr, Expr]] = []
-        for arg in call.args:
+        if len(args) > MAX_DEPTH:
+            message = f"Piecewise has too many pieces (at most {MAX_DEPTH})"
+            self.report.add("E108", message, call.span, f"{len(args)} pieces")
+            return Number(1.0, "1", call.span)
+        for arg in args:
             if not (isinstance(arg, Op) and arg.op == "tuple" and len(arg.args) == 2):
                 note = "write Piecewise((value, condition), …, (value, True))"
                 self.report.add("E315", "Piecewise takes pairs", arg.span, "not a (value, condition)", note)
                 return Number(1.0, "1", call.span)
-            pairs.append((self._resolve(arg.args[0], context), self._resolve(arg.args[1], context)))
+            pairs.append((self._one(arg.args[0]), self._one(arg.args[1])))
         for value, condition in pairs:
             self._want(value, boolean=False)
             self._want(condition, boolean=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from odec.diagnostics import Span
 from odec.lang import syntax
-from odec.lang.constants import ConstantCheck, Evaluator, NotConstant
+from odec.lang.constants import MAX_LEVELS, MAX_STEPS, ConstantCheck, Evaluator, NotConstant
 from odec.lang.graph import order
 from odec.lang.report import Report, words
 from odec.lang.structure import references
@@ -86,7 +86,8 @@ class Values:
         except NotConstant as error:
             name = str(error)
             message = f"the value of {what} is not known when compiled"
-            label = f"it depends on '{name}'" if name else "too long to compute"
+            most = f"more than {MAX_STEPS} operations, or {MAX_LEVELS} inside one another"
+            label = f"it depends on '{name}'" if name else most
             self._report.add("E311", message, expr.span, label, "it may use numbers and constants")
             return 1.0
         if not math.isfinite(value):

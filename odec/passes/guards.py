@@ -104,8 +104,13 @@ def simplify(condition: Condition) -> Condition:
                 break
     result = frozenset(c for c in kept if not any(other < c for other in kept))
     if len(result) > MAX_CONJUNCTIONS or sum(map(len, result)) > MAX_LITERALS:
-        return frozenset({frozenset.intersection(*result)})
+        return frozenset({nearest(frozenset.intersection(*result))})
     return result
+
+
+def nearest(conjunction: Conjunction) -> Conjunction:
+    """The innermost branches of a deep place: those of a table say where it is."""
+    return conjunction if len(conjunction) <= MAX_LITERALS else frozenset(sorted(conjunction)[-MAX_LITERALS:])
 
 
 def both(a: Condition, b: Condition) -> Condition:
@@ -212,7 +217,7 @@ class _Guards:
             return path, True
         key = self._conditions.include(node.args[0], {})
         self._literals.setdefault(key, node.args[0])
-        return path | {(key, k == 1)}, tested
+        return nearest(path | {(key, k == 1)}), tested
 
     def _rewrite(self, d: Definition, used: Condition) -> Definition:
         """The definition with its guards, for where it is used."""

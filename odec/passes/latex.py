@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from odec.system import System, derivative_name
-from odec.tree import Expr, Number, Op, Symbol, substitute
+from odec.tree import Expr, Number, Op, Symbol, fold, substitute
 
 _GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi"
@@ -42,6 +42,21 @@ _POWER = {
 _ATOM = 100
 
 
+class _Piece:
+    """An expression and its LaTeX; `rows` of a conditional, and what a negative is the negative of."""
+
+    def __init__(self, expr: Expr, text: str, rows: tuple[str, ...] = (), inner: _Piece | None = None):
+        self.expr, self.rows, self.inner = expr, rows, inner
+        self._text = text
+
+    @property
+    def text(self) -> str:
+        """A conditional's is put together when it is asked for, once for a chain of them."""
+        if self.rows:
+            return r"\begin{cases} " + r" \\ ".join(self.rows) + r" \end{cases}"
+        return self._text
+
+
 def latex(system: System) -> str:
     """The equations, intermediates, initial values and observables as one `align*` environment."""
     rows = [(_left(system, e.state, e.order), e.expr) for e in system.equations]
@@ -61,29 +76,39 @@ def latex(system: System) -> str:
 
 def expression_latex(expr: Expr) -> str:
     """An expression as LaTeX: quotients as fractions, conditionals as cases."""
-    if isinstance(expr, Number):
-        return _number(expr)
-    if isinstance(expr, Symbol):
-        return name_latex(expr.name)
-    args = expr.args
-    if expr.op == "add":
-        return _sum(args)
-    if expr.op == "mul":
-        return _product(args)
+    return fold(expr, _leaf, _operation).text
+
+
+def _leaf(node: Number | Symbol) -> _Piece:
+    return _Piece(node, _number(node) if isinstance(node, Number) else name_latex(node.name))
+
+
+def _operation(expr: Op, args: tuple[_Piece, ...]) -> _Piece:
+    """An operation from its arguments."""
+    if expr.op == "select":
+        condition, value, rest = args
+        row = rf"{value.text} & \text{{if }} {condition.text}"
+        return _Piece(expr, "", (row, *(rest.rows or (rf"{rest.text} & \text{{otherwise}}",))))
     if expr.op == "neg":
-        return "-" + _within(args[0], 56)
-    if expr.op == "div":
-        return rf"\frac{{{expression_latex(args[0])}}}{{{expression_latex(args[1])}}}"
-    if expr.op == "pow":
-        return rf"{_within(args[0], 81)}^{{{expression_latex(args[1])}}}"
-    if expr.op in _RELATIONS:
-        return f" {_RELATIONS[expr.op]} ".join(_within(arg, 41) for arg in args)
-    if expr.op in ("and", "or"):
-        word = r" \land " if expr.op == "and" else r" \lor "
-        return word.join(_within(arg, _POWER[expr.op] + 1) for arg in args)
-    if expr.op == "not":
-        return rf"\lnot {_within(args[0], 41)}"
-    return _cases(expr) if expr.op == "select" else _call(expr.op, args)
+        return _Piece(expr, "-" + _within(args[0], 56), inner=args[0])
+    return _Piece(expr, _written(expr.op, args))
+
+
+def _written(op: str, args: tuple[_Piece, ...]) -> str:
+    if op == "add":
+        return _sum(args)
+    if op == "mul":
+        return _product(args)
+    if op == "div":
+        return rf"\frac{{{args[0].text}}}{{{args[1].text}}}"
+    if op == "pow":
+        return rf"{_within(args[0], 81)}^{{{args[1].text}}}"
+    if op in _RELATIONS:
+        return f" {_RELATIONS[op]} ".join(_within(arg, 41) for arg in args)
+    if op in ("and", "or"):
+        word = r" \land " if op == "and" else r" \lor "
+        return word.join(_within(arg, _POWER[op] + 1) for arg in args)
+    return rf"\lnot {_within(args[0], 41)}" if op == "not" else _call(op, args)
 
 
 def name_latex(name: str) -> str:
@@ -134,17 +159,14 @@ def _number(number: Number) -> str:
     return rf"{factor}10^{{{int(power)}}}"
 
 
-def _sum(args: Sequence[Expr]) -> str:
-    parts = [_within(args[0], 51) if _power(args[0]) != 55 else expression_latex(args[0])]
+def _sum(args: Sequence[_Piece]) -> str:
+    parts = [_within(args[0], 51) if _power(args[0].expr) != 55 else args[0].text]
     for arg in args[1:]:
-        if isinstance(arg, Op) and arg.op == "neg":
-            parts.append(" - " + _within(arg.args[0], 56))
-        else:
-            parts.append(" + " + _within(arg, 51))
+        parts.append(" + " + _within(arg, 51) if arg.inner is None else " - " + _within(arg.inner, 56))
     return "".join(parts)
 
 
-def _product(args: Sequence[Expr]) -> str:
+def _product(args: Sequence[_Piece]) -> str:
     parts: list[str] = []
     for k, arg in enumerate(args):
         text = _within(arg, 56 if k else 55)
@@ -154,9 +176,8 @@ def _product(args: Sequence[Expr]) -> str:
     return "".join(parts)
 
 
-def _within(expr: Expr, power: int) -> str:
-    text = expression_latex(expr)
-    return rf"\left({text}\right)" if _power(expr) < power else text
+def _within(piece: _Piece, power: int) -> str:
+    return rf"\left({piece.text}\right)" if _power(piece.expr) < power else piece.text
 
 
 def _power(expr: Expr) -> int:
@@ -167,18 +188,8 @@ def _power(expr: Expr) -> int:
     return _POWER.get(expr.op, _ATOM) if isinstance(expr, Op) else _ATOM
 
 
-def _cases(expr: Op) -> str:
-    lines: list[str] = []
-    rest: Expr = expr
-    while isinstance(rest, Op) and rest.op == "select":
-        condition, value, rest = rest.args
-        lines.append(rf"{expression_latex(value)} & \text{{if }} {expression_latex(condition)}")
-    lines.append(rf"{expression_latex(rest)} & \text{{otherwise}}")
-    return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
-
-
-def _call(op: str, args: Sequence[Expr]) -> str:
-    inner = [expression_latex(arg) for arg in args]
+def _call(op: str, args: Sequence[_Piece]) -> str:
+    inner = [arg.text for arg in args]
     match op:
         case "sqrt":
             return rf"\sqrt{{{inner[0]}}}"
@@ -191,7 +202,7 @@ def _call(op: str, args: Sequence[Expr]) -> str:
         case "true" | "false":
             return rf"\mathrm{{{op}}}"
         case "hill":
-            x, k, n = args
+            x, k, n = (arg.expr for arg in args)
             power = Op("pow", (x, n))
             return expression_latex(Op("div", (power, Op("add", (Op("pow", (k, n)), power)))))
     name = name_latex(op[5:]) if op.startswith("call:") else _FUNCTIONS.get(op, rf"\operatorname{{{op}}}")

@@ -15,10 +15,9 @@ from odec.passes.conditions import decide
 from odec.passes.parts import cut
 from odec.passes.walk import keep, topological
 from odec.system import Equation, Function, System, derivative_name
-from odec.tree import Expr, Op, Symbol, fold, substitute, symbols
+from odec.tree import MAX_DEPTH, Expr, Op, Symbol, fold, substitute, symbols
 
 MAX_NODES = 200_000
-MAX_DEPTH = 2000
 
 
 @dataclass(frozen=True)
@@ -195,8 +194,9 @@ class _Inliner:
 
     def _too_large(self, function: Function, span: Span) -> Diagnostic:
         note = "name the parts as intermediates: NAME = EXPR is computed once and used by its name"
+        most = f"more than {MAX_NODES:,} operations, or {MAX_DEPTH:,} inside one another"
         message = f"the call of '{function.name}' expands to a formula that is too large"
-        return Diagnostic("E509", message, self._system.source, span, "expanded here", (note,))
+        return Diagnostic("E509", message, self._system.source, span, most, (note,))
 
 
 def _calls(body: Expr) -> list[str]:

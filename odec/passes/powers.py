@@ -80,10 +80,10 @@ def _factored(graph: Graph, i: int, negative: bool) -> _Term:
     return _Term(i, negative) if base is None else _Term(i, negative, odd, base, tuple(above), tuple(below))
 
 
-def _never_zero(graph: Graph, i: int) -> bool:
-    if graph.ops[i] in ("mul", "div", "neg"):
-        return all(_never_zero(graph, arg) for arg in graph.args[i])
-    return graph.is_nonzero(i) or graph.ops[i] in ("guard", "guard_not", "exp")
+def _never_zero(graph: Graph, i: int, depth: int = 8) -> bool:
+    if graph.ops[i] in ("mul", "div", "neg") and depth > 0:
+        return all(_never_zero(graph, arg, depth - 1) for arg in graph.args[i])
+    return graph.is_nonzero(i) or graph.ops[i] in ("guard", "guard_not", "exp", "gamma")
 
 
 def _signed(graph: Graph, negative: bool, apply: Linear) -> Linear:

@@ -57,7 +57,15 @@ def _products(graph: Graph, nodes: Sequence[int]) -> dict[int, list[int]]:
         return i in inside and graph.ops[i] == "mul" and len(users) == 1 and graph.ops[users[0]] == "mul"
 
     def factors(i: int) -> list[int]:
-        return [f for arg in graph.args[i] for f in (factors(arg) if part(arg) else [arg])]
+        found: list[int] = []
+        stack = [*reversed(graph.args[i])]
+        while stack:
+            arg = stack.pop()
+            if part(arg):
+                stack.extend(reversed(graph.args[arg]))
+            else:
+                found.append(arg)
+        return found
 
     return {i: factors(i) for i in nodes if graph.ops[i] == "mul" and not part(i)}
 

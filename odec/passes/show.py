@@ -10,7 +10,7 @@ from odec.passes.lower import lower, needed
 from odec.passes.program import Programs, Sparse
 from odec.system import Equation, Observable, System, derivative_name
 from odec.text import printable
-from odec.tree import Expr, Op, Symbol, substitute, symbols
+from odec.tree import Expr, Symbol, fold, substitute, symbols
 
 __all__ = ["equations_text", "graph_text", "jacobian_text", "latex", "params_table", "sparsity_text"]
 
@@ -163,7 +163,7 @@ def _without_temporaries(sparse: Sparse) -> tuple[list[Expr], list[tuple[str, Ex
 
 
 def _nodes(expr: Expr) -> int:
-    return 1 + sum(map(_nodes, expr.args)) if isinstance(expr, Op) else 1
+    return fold(expr, lambda leaf: 1, lambda node, counts: 1 + sum(counts))
 
 
 def _headline(system: System) -> str:

@@ -149,7 +149,8 @@ def test_long_chains_and_long_sums_need_no_recursion():
         intermediates=dict(reversed(chain.items())),
     )
     programs = derive(model)
-    assert [a.name for a in programs.rhs.body] == [*chain, "dx_dt"]
+    parts = [f"dx_dt_{k}" for k in range(1, 11)]
+    assert [a.name for a in programs.rhs.body] == [*chain, *parts, "dx_dt"]
     at = {"t": 0.0, "x": 0.1, "w_x": 1.0, "d_t": 0.0, "d_x": 1.0}
     slope = run(programs.rhs_vjp, at)["x"]
     assert slope == pytest.approx(run(programs.rhs_jvp, at)["dx"], rel=1e-9)
