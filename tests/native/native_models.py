@@ -116,7 +116,7 @@ du/dtime = -u*k1 + μ*x
 dh/dtime = -h/linux + x**5
 dclass/dtime = -class + sigmoid(h)
 obs y = x*p*w*u
-run time = 0 .. 2 step 0.1
+run time = 0 .. 2 dt 0.1
 """
 
 

@@ -15,7 +15,7 @@ x' = if 2*mode > 3 and n + 1 > 1 then b else 1/x
 init y = if true and n > 1 then 1 else b
 y' = -(if mode > 0 then a else b)*y + (if not mode > 0 or false then sqrt(y - 5) else 0)
 obs z = if mode >= n then b else y
-run t = 0 .. 1 step 0.01
+run t = 0 .. 1 dt 0.01
 """
 
 

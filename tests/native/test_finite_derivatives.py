@@ -82,7 +82,7 @@ def module():
         text += "".join(f"init {name}{k} = 1\n" for name in names(formula))
         text += f"dz{k}/dt = {written(k, formula)}\n"
         text += "".join(f"d{name}{k}/dt = 0\n" for name in names(formula) if name != "z")
-    return load(text + "run t = 0 .. 1 step 1\n", "euler")
+    return load(text + "run t = 0 .. 1 dt 1\n", "euler")
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ ktr = (n + 1)/mtt
 init depot = 0, cen = 0
 depot' = exp(log(dose) + log(ktr) + n*log(ktr*t) - ktr*t - lgamma(n + 1)) - ka*depot
 cen' = ka*depot - cl/vc*cen
-run t = 0 .. 7 step 0.5
+run t = 0 .. 7 dt 0.5
 """
 
 
@@ -178,7 +178,7 @@ def test_a_logarithm_of_zero_at_the_start():
 
 def test_a_power_of_the_time_at_the_start():
     """y = t**k/k by exponent k - 1, at k = 1 too, where t**(k - 1) is 0**0 at t = 0."""
-    module = load("param k = 1\ninit y = 0\ny' = t**(k - 1)\nrun t = 0 .. 1 step 1\n", "rodas5p")
+    module = load("param k = 1\ninit y = 0\ny' = t**(k - 1)\nrun t = 0 .. 1 dt 1\n", "rodas5p")
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
     for k in (1.0, 3.0):
         for engine in ("torch", "native"):

@@ -78,7 +78,7 @@ def every_part(names, shift):
     lines += [f"{name} = {k + 1}*{states[k % len(states)]}" for k, name in enumerate(between)]
     total = " + ".join(f"{name}*{k}" for k, name in enumerate([*params, *between, *DECLARED], 1))
     lines += [f"init {name} = 0.1{k}\n{name}' = -{k + 1}*{name}" for k, name in enumerate(states)]
-    return "\n".join([*lines, f"init first = 1\nfirst' = {total}", "run t = 0 .. 0.1 step 0.05"]) + "\n"
+    return "\n".join([*lines, f"init first = 1\nfirst' = {total}", "run t = 0 .. 0.1 dt 0.05"]) + "\n"
 
 
 def test_names_as_states_parameters_intermediates_and_constants(monkeypatch):

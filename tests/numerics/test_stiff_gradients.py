@@ -200,7 +200,7 @@ init h = 1
 dz1/dtau = -rate*z1*u + k1*slope_time + sin(tau)*f_t
 dk1/dtau = -factors*k1**2 + t*u + rhs_time*h
 dh/dtau = -t*h*z1
-run tau = 0 .. 2 step 0.1
+run tau = 0 .. 2 dt 0.1
 """
 """Names that the steps use themselves."""
 
