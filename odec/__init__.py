@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from odec.api import check, compile, fit, load, parse, simulate, system_from_equations
     from odec.diagnostics import Diagnostic, ModelError, Source
-    from odec.errors import ArgumentError, DataError, SimulationError
+    from odec.errors import AccuracyWarning, ArgumentError, DataError, SimulationError
     from odec.fit.result import FitResult
     from odec.results import Simulation
     from odec.system import System
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 _HOMES = {
     **dict.fromkeys(("Diagnostic", "ModelError", "Source"), "odec.diagnostics"),
     "System": "odec.api",
-    **dict.fromkeys(("ArgumentError", "DataError", "SimulationError"), "odec.errors"),
+    **dict.fromkeys(("AccuracyWarning", "ArgumentError", "DataError", "SimulationError"), "odec.errors"),
     "FitResult": "odec.fit.result",
     "Simulation": "odec.results",
     **dict.fromkeys(("check", "compile", "load", "parse"), "odec.api"),
@@ -25,6 +25,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AccuracyWarning",
     "ArgumentError",
     "DataError",
     "Diagnostic",

@@ -207,6 +207,7 @@ def simulate(
     inputs: Mapping[str, tuple[Any, Any]] | None = None,
     dtype: str = "float64",
     partial: bool = False,
+    check: bool = True,
 ) -> Simulation:
     """Simulate a model with numbers in and numbers out.
 
@@ -216,6 +217,8 @@ def simulate(
     state): steps that keep the local error within atol + rtol·|x|, from min_step to max_step long and at most
     max_steps of them. dense_output: whether times may lie within such steps (the method's own interpolant),
     not only at their ends. partial: of a trajectory that fails, return what comes before, with NaN behind it.
+    check: whether to look for states below the reach of atol and, by a further run, at what half of a fixed
+    step changes; what is found is an AccuracyWarning.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory cannot be finished.
     """
     system = parse(model)
@@ -238,6 +241,7 @@ def simulate(
         dtype=dtype,
         engine=engine,
         partial=partial,
+        check=check,
     )
     return dataclasses.replace(
         result,

@@ -17,6 +17,10 @@ class DataError(ValueError):
     """Data that cannot be used: the message names the file, the line and the column."""
 
 
+class AccuracyWarning(UserWarning):
+    """Numbers that may be wrong: by steps that are too long, or by a tolerance that is too coarse."""
+
+
 class SimulationError(RuntimeError):
     """A simulation that left the finite numbers or could not be finished: the message says where."""
 
@@ -58,8 +62,9 @@ def warned_once(show: Callable[[str], None] | None = None) -> Iterator[list[str]
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if (filename, lineno) not in places:
-                places.add((filename, lineno))
+            place = (filename, lineno, str(message) if category is AccuracyWarning else "")
+            if place not in places:
+                places.add(place)
                 shown.append(str(message))
                 if show is None:
                     before(message, category, filename, lineno, file, line)

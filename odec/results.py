@@ -25,7 +25,8 @@ class Simulation(Mapping[str, Any]):
 
     A mapping too: by the name of the time (T,), of a state or of an observable (T, *batch), in this order.
     status: what the generated module says of the call, per trajectory. inputs: for each input the times (K,)
-    and values (K,) or (K, *batch) that it was given. system: the model, where its text is known.
+    and values (K,) or (K, *batch) that it was given. system: the model, where its text is known. summary: a
+    line that says the method, its steps and their tolerance.
     """
 
     time_name: str
@@ -37,6 +38,7 @@ class Simulation(Mapping[str, Any]):
     status: Any
     inputs: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     system: System | None = None
+    summary: str = ""
 
     __eq__ = object.__eq__  # as a mapping it would ask arrays whether they are true
     __hash__ = object.__hash__

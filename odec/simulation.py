@@ -8,6 +8,7 @@ from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from odec.accuracy import inaccuracies, summary, warn
 from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
 from odec.results import Simulation
@@ -116,11 +117,13 @@ def run_module(
     engine: str = "auto",
     partial: bool = False,
     spacing: float | None = None,
+    check: bool = True,
 ) -> Simulation:
     """Run a model's compiled module; steps: its Model's keywords for them (dt, rtol, …), None for defaults.
 
     partial: whether trajectories may fail; behind their failure they are NaN. spacing: the time between
-    outputs that was asked for, None where the `run` line says it. Raises ArgumentError, and SimulationError
+    outputs that was asked for, None where the `run` line says it. check: whether to warn of what
+    `inaccuracies` finds. Raises ArgumentError, and SimulationError
     where one fails that may not.
     """
     import torch
@@ -152,6 +155,16 @@ def run_module(
             lost = (~torch.isfinite(x)).any(-1, keepdim=True).cumsum(0) > 0
             x = torch.where(lost, math.nan, x)
             y = net.observe(t, x, params=values, **given)
+            if check:
+
+                def again(dt: float) -> np.ndarray:
+                    other = module.Model(adjoint="none", dtype=kind, **{**options, "dt": dt})
+                    check_cost(other, times, numbers=0)
+                    found: np.ndarray = other(t, x0=x0, params=values, **given).numpy()
+                    return found
+
+                knots = {name: real_numbers(pair[0], name).ravel() for name, pair in inputs.items()}
+                warn(inaccuracies(module, net, times, x.numpy(), knots, again), stacklevel=3)
     except (ValueError, getattr(module, "EngineError", ValueError)) as error:
         raise ArgumentError(str(error)) from error
     import numpy as np
@@ -169,6 +182,7 @@ def run_module(
             for name, pair in (inputs if system.inputs else {}).items()
         },
         system,
+        summary(module, net, times),
     )
 
 

@@ -14,6 +14,7 @@ from odec.cli.support import (
     INTERRUPTED,
     OK,
     STANDARD,
+    accuracy_told,
     assignments,
     check_target,
     examples,
@@ -113,7 +114,7 @@ def fit(
 
     system, warnings = api.read(read_model(model))
     say_diagnostics(warnings)
-    with warned_once(say_warning):
+    with warned_once(say_warning), accuracy_told(not quiet):
         result = api.fit(
             system,
             data,
@@ -122,6 +123,8 @@ def fit(
             progress=False if quiet else None,
             command=shlex.join(["odec", *(ctx.obj or ())]),
         )
+    if result.summary and not quiet:
+        say(result.summary)
     _write(result, *targets, plot, view)
     return INTERRUPTED if result.interrupted else OK
 

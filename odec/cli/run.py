@@ -13,6 +13,7 @@ from odec.cli.support import (
     NUMERICAL,
     OK,
     STANDARD,
+    accuracy_told,
     as_typed,
     assignments,
     check_target,
@@ -114,7 +115,7 @@ def run(
     system, warnings = api.read(read_model(model))
     say_diagnostics(d for d in warnings if d.code != "W607")  # of gradients, which a run has none of
     params, init = _settings(system, settings)
-    with progress(quiet), warned_once(say_warning) as told:
+    with progress(quiet), warned_once(say_warning) as told, accuracy_told(not quiet):
         result = api.simulate(
             system,
             None if times is None else _times(times),
@@ -134,6 +135,8 @@ def run(
     kept = result if whole else _before_failure(result)
     if not quiet:
         _remark(kept, told)
+        if result.summary:
+            say(result.summary)
     if plot is not None:
         from odec.plot import plot_run
 

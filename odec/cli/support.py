@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import unicodedata
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from odec.diagnostics import Diagnostic, ModelError, Source, render_text
-from odec.errors import ArgumentError, DataError, SimulationError
+from odec.errors import AccuracyWarning, ArgumentError, DataError, SimulationError
 from odec.progress import Line, Phase, lifted
 
 if TYPE_CHECKING:
@@ -111,6 +112,16 @@ def say_warning(message: str) -> None:
     """A warning of a module that runs, on stderr."""
     head = "\033[1;33mwarning\033[0m" if colored(sys.stderr) else "warning"
     say(f"{head}: {as_typed(message)}")
+
+
+@contextlib.contextmanager
+def accuracy_told(told: bool) -> Iterator[None]:
+    """Whether the AccuracyWarnings of what is done meanwhile are told."""
+    with contextlib.ExitStack() as held:
+        if not told:
+            held.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", AccuracyWarning)
+        yield
 
 
 def error_line(message: str) -> None:
@@ -222,9 +233,10 @@ def step_values(
     max_step: str | None,
     max_steps: int | None,
     dense: bool | None,
+    check: bool,
 ) -> dict[str, Any]:
-    """What `step_options` were given as a Model's keywords. Raises click.UsageError."""
-    values: dict[str, Any] = {"max_steps": max_steps, "dense_output": dense}
+    """What `step_options` were given as keywords of `simulate` and `fit`. Raises click.UsageError."""
+    values: dict[str, Any] = {"max_steps": max_steps, "dense_output": dense, "check": check}
     for name, text in (("dt", dt), ("rtol", rtol), ("min_step", min_step), ("max_step", max_step)):
         values[name] = None if text is None else finite(text, f"--{name.replace('_', '-')}")
     values["atol"] = tolerances(atol, "--atol")

@@ -59,7 +59,7 @@ class Sectioned(click.Command):
 
 def method_option(command: _Command) -> _Command:
     """--method."""
-    text = "The numerical method (see odec list methods). Default: the model's, else rk4 or tsit5."
+    text = "The numerical method (see odec list methods). Default: the model's, else auto."
     return click.option("--method", type=METHOD, metavar="NAME", help=text)(command)
 
 
@@ -90,7 +90,7 @@ VIEW = ("show", "x_log", "y_log", "grid")
 
 _TIMES = ("t0", "t1", "step", "times", "method")
 _ADJOINT = ("adjoint", "adjoint_rtol", "adjoint_atol", "clip")
-STEPS = ("dt", "rtol", "atol", "min_step", "max_step", "max_steps", "dense")
+STEPS = ("dt", "rtol", "atol", "min_step", "max_step", "max_steps", "dense", "check")
 """What the options of `step_options` are called in a command's arguments."""
 
 
@@ -102,8 +102,13 @@ _SECTIONS = (
 
 
 def step_options(command: _Command) -> _Command:
-    """--dt, --rtol, --atol, --min-step, --max-step, --max-steps and --dense."""
+    """--dt, --rtol, --atol, --min-step, --max-step, --max-steps, --dense and --check."""
     for option in (
+        click.option(
+            "--check/--no-check",
+            default=True,
+            help="Whether to look at what half a fixed step changes and atol controls. Default: yes.",
+        ),
         click.option(
             "--dense/--no-dense",
             default=None,
@@ -113,10 +118,14 @@ def step_options(command: _Command) -> _Command:
         click.option("--max-step", metavar="H", help="The longest adaptive step: no pulse is missed."),
         click.option("--min-step", metavar="H", help="The shortest adaptive step; shorter ones end the run."),
         click.option(
-            "--atol", metavar="TOL[,TOL…]", help="Absolute tolerance of the steps, or one for each state."
+            "--atol",
+            metavar="TOL[,TOL…]",
+            help="Absolute tolerance, or one for each state. Default: 1e-9 of each initial value up to 1.",
         ),
-        click.option("--rtol", metavar="TOL", help="Relative tolerance: steps that follow the error."),
-        click.option("--dt", metavar="H", help="Longest step of the method. Default: the model's step."),
+        click.option(
+            "--rtol", metavar="TOL", help="Relative tolerance of steps that follow the error. Default: 1e-6."
+        ),
+        click.option("--dt", metavar="H", help="Fixed steps of at most H, of the method that is named."),
     ):
         command = option(command)
     return command

@@ -50,6 +50,7 @@ def fit(
     resume: str | Path | None = None,
     progress: bool | IO[str] | None = None,
     command: str | None = None,
+    check: bool = True,
 ) -> FitResult:
     """Fit a model's parameters to data by least squares: min Σ (prediction − measurement)².
 
@@ -64,7 +65,9 @@ def fit(
     and adam come by the gradient: "discrete" (default: exact), "continuous" (the adjoint ODE, solved
     backwards within adjoint_rtol and adjoint_atol: approximate) or "autograd" (torch's own tape). inputs:
     (times, values) by name. resume: a fit.json to go on from. progress: True, False, a stream, or None: a bar
-    where stderr is a terminal. command: what fit.json is to say it came from.
+    where stderr is a terminal. command: what fit.json is to say it came from. check: whether to look in the
+    end for states below the reach of atol and, by a further run, at what half of a fixed step changes of what
+    was measured; what is found is an AccuracyWarning.
 
     Ctrl-C ends the fit and returns the best values so far. Raises ModelError, DataError, ArgumentError, and
     SimulationError where the model cannot be simulated at its start values.
@@ -76,7 +79,9 @@ def fit(
 
     asked = Options.of(options)
     with shown(progress) as told:
-        return run(model, data, asked, inputs=inputs, resume=resume, progress=told, command=command)
+        return run(
+            model, data, asked, inputs=inputs, resume=resume, progress=told, command=command, check=check
+        )
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import json
 import math
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ class FitResult:
     values, start: every parameter by name, in natural units; fixed: those that did not move. loss: the sum
     of squares at `values`, the lowest seen; losses: at the start and after each epoch. net: the Model, left
     at `values`. options: what the fit was asked for. system: None where only a module was given.
+    steps: the method, and its dt or its rtol and atol by state; summary: a line that says them and how many
+    steps the last simulation took.
     """
 
     values: dict[str, float]
@@ -55,6 +57,8 @@ class FitResult:
     system: System | None
     objective: SumOfSquares
     trace: Trace
+    summary: str = ""
+    steps: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Fit of {self.name} to {self.data.name}\n\n{self.table()}".rstrip()
@@ -105,6 +109,7 @@ class FitResult:
             "command": self.command,
             "versions": _versions(),
             "options": self.options,
+            "steps": self.steps,
             "values": self.values,
             "start": self.start,
             "fixed": list(self.fixed),

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from odec.accuracy import steps_of, warn
 from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, warned_once
+from odec.fit.accuracy import told_of_steps
 from odec.fit.adam import Adam
 from odec.fit.data import Columns, Dataset, read_data
 from odec.fit.fused import FusedAdam, FusedGaussNewton, fused_problem
@@ -38,6 +40,7 @@ def fit(
     resume: str | Path | None = None,
     progress: Progress | None = None,
     command: str | None = None,
+    check: bool = True,
 ) -> FitResult:
     """Fit a model to data; see `odec.fit`."""
     saved = None if resume is None else read_saved(resume)
@@ -70,7 +73,10 @@ def fit(
     notes = [*remarks, *start.notes, *(saved.notes if saved else ())]
     asked = command or _command(options, subject, measured)
     kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
-    return _result(subject, measured, columns, kept, start, objective, trace, notes, asked)
+    result = _result(subject, measured, columns, kept, start, objective, trace, notes, asked)
+    line, told = told_of_steps(subject, loss, result.values, check=check and not trace.interrupted)
+    warn(told, stacklevel=3)
+    return replace(result, summary=line, steps=steps_of(subject.module, subject.net))
 
 
 def _optimizer(module: ModuleType, settings: Settings, objective: Objective) -> Optimizer:

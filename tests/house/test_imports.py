@@ -34,6 +34,7 @@ ORDER = (
     "cost",
     "progress",
     "steps",
+    "accuracy",
     "simulation",
     "api",
     "fit",

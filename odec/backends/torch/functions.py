@@ -34,7 +34,7 @@ _MODULE_NAMES = frozenset(
     auto_step_vjp auto_step_jvp solve_plain_adaptive itertools Sequence StepCell Model Status Failure Retake
     Series Above Below Between Exponential PowerOfTen
     native_solve_adaptive native_adjoint_adaptive native_tangent_adaptive
-    Any Mapping annotations STATES PARAMS OBSERVABLES INPUTS ATOL
+    Any Mapping annotations STATES PARAMS OBSERVABLES INPUTS METHOD ATOL
     KERNEL_SOURCE COORDINATE_KINDS EngineError CompilerTimeout DeviceMemoryError FusedFit native_solve
     native_adjoint native_tangent native_observe native_observe_adaptive loss_gradient loss_gradient_adaptive
     sensitivities sensitivities_adaptive array atexit contextlib
