@@ -155,7 +155,7 @@ def run_module(
             lost = (~torch.isfinite(x)).any(-1, keepdim=True).cumsum(0) > 0
             x = torch.where(lost, math.nan, x)
             y = net.observe(t, x, params=values, **given)
-            if check:
+            if check and bool(net.status.ok.all()):
 
                 def again(dt: float) -> np.ndarray:
                     other = module.Model(adjoint="none", dtype=kind, **{**options, "dt": dt})

@@ -11,7 +11,7 @@ from typing import Any
 
 from odec.diagnostics import Diagnostic, ModelError
 from odec.errors import ArgumentError, did_you_mean
-from odec.passes.scale import fixed_step
+from odec.passes.scale import fixed_step, switches_with_time
 from odec.system import System
 
 EITHER = "dt asks for fixed steps, rtol and atol for steps that follow the error: give one or the other"
@@ -70,7 +70,7 @@ def _check_unnamed(system: System, adaptive: bool, fixed: bool) -> None:
     run = system.run
     if fixed:
         raise ArgumentError(
-            "dt asks for fixed steps of a method: name one (method='rk4', or --method rk4), "
+            "dt asks for fixed steps of a method: name one, such as method='rk4', "
             "or leave dt out, and steps follow a tolerance"
         )
     if run is not None and run.dt is not None and not adaptive:
@@ -126,4 +126,14 @@ def step_options(
     if "dt" in known and "rtol" not in known and "dt" not in given:
         step = spacing if spacing is not None else run.step if run else None
         given["dt"] = run.dt if run and run.dt is not None else fixed_step(span, step)
+    if "rtol" in known and _adaptive(system, given) and span and switches_with_time(system):
+        cap = spacing if spacing is not None else run.step if run and run.step is not None else span / 100
+        if given.get("min_step", 0.0) < cap < given.get("max_step", math.inf):
+            given["max_step"] = cap
     return given
+
+
+def _adaptive(system: System, given: Mapping[str, Any]) -> bool:
+    """Whether steps follow a tolerance, where the method can."""
+    toleranced = "rtol" in given or "atol" in given
+    return toleranced or ("dt" not in given and (system.run is None or system.run.dt is None))

@@ -41,7 +41,7 @@ def last(text: str) -> dict[str, float]:
 def test_run(model: str, arguments: list[str], relative: float, odec: Run, folder: Path) -> None:
     (folder / "free.ode").write_text(model)
     result = odec("run", "free.ode", *arguments)
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0 and len(result.stderr.splitlines()) == 1, "the line on its steps"
     assert last(result.stdout)["x"] == pytest.approx(4 * math.exp(-1), rel=relative)
     assert len(result.stdout.splitlines()) in (6, 102), "the step of the outputs is not that of the method"
 
@@ -122,7 +122,7 @@ def test_a_stiff_problem_is_told(odec: Run, folder: Path) -> None:
     assert result.exit_code == 0
     assert result.stderr.startswith("note: the problem is stiff") and "rodas5p" in result.stderr
     quiet = odec("run", "stiff.ode", "--step", "20", "--rtol", "1e-4", "--method", "rodas5p")
-    assert (quiet.exit_code, quiet.stderr) == (0, "")
+    assert quiet.exit_code == 0 and "stiff" not in quiet.stderr
     assert last(quiet.stdout)["x"] == pytest.approx(last(result.stdout)["x"], rel=1e-2)
 
 
@@ -130,8 +130,12 @@ def test_a_stiff_problem_is_told_while_it_runs(odec: Run, folder: Path) -> None:
     (folder / "stiff.ode").write_text("init x = 1\ndx/dt = -1e4*(x - cos(t))\nrun t = 0 .. 0.2 step 0.2\n")
     result = odec("run", "stiff.ode", "--rtol", "1e-4", "--engine", "torch", "--method", "tsit5")
     assert result.exit_code == 0
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("warning: the problem is stiff at t = ") and "rodas5p or auto" in line
+    line, steps = result.stderr.splitlines()
+    assert (
+        steps.startswith("tsit5: ")
+        and line.startswith("warning: the problem is stiff at t = ")
+        and "rodas5p or auto" in line
+    )
 
 
 def test_fit(odec: Run, folder: Path) -> None:

@@ -57,7 +57,7 @@ def test_run(name: str, odec: Run, model: Path) -> None:
     row, found = rows()[name], {}
     order, adaptive = int(row["order"]), "adaptive" in row["steps"]
     for engine in ("torch", "native"):
-        base = ("run", "m.ode", "--method", name, "--engine", engine, "--step", "0.5")
+        base = ("run", "m.ode", "--method", name, "--engine", engine, "--step", "0.5", "-q")
         if engine not in row["engines"].split(", "):
             refused = odec(*base)
             assert refused.exit_code == 2 and "does not run on the native engine" in refused.stderr

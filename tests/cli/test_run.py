@@ -25,7 +25,7 @@ def rows(text: str) -> list[dict[str, float]]:
 
 def test_csv(odec: Run) -> None:
     result = odec("run", "decay.ode", "--dt", "0.01")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, "rk4: 200 steps of 0.01\n")
     assert result.stdout.startswith("t,x,y,half\n0.0,4.0,8.0,2.0\n")
     found = rows(result.stdout)
     assert [row["t"] for row in found] == [0, 0.5, 1, 1.5, 2]
@@ -202,7 +202,7 @@ def test_a_reader_that_goes_away(unbuffered: str, folder: Path) -> None:
         "PYTHONPATH": str(Path(package.__file__).parents[1]),
         "PYTHONUNBUFFERED": unbuffered,
     }
-    command = [sys.executable, "-m", "odec", "run", "decay.ode", "--step", "1e-3"]
+    command = [sys.executable, "-m", "odec", "run", "decay.ode", "--step", "1e-3", "-q"]
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as process:
@@ -224,4 +224,5 @@ def test_an_observable_without_a_value_is_told(odec: Run) -> None:
     text = "dx/dt = -1\ninit x = 0.5\nobs y = log(x)\nrun t = 0 .. 2 step 1\n"
     result = odec("run", "-", stdin=text)
     assert result.exit_code == 0
-    assert result.stderr == "note: the observable y is not a finite number at t = 1\n"
+    first, _ = result.stderr.splitlines()
+    assert first == "note: the observable y is not a finite number at t = 1"

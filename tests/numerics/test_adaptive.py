@@ -194,10 +194,17 @@ def test_longest_and_first_step():
 
 def test_the_run_line_says_which_steps():
     text = LV + "run t = 0 .. 1 {}method tsit5\n"
-    assert load(text.format(""), "tsit5").Model().control
-    fixed = load(text.format("step 0.1 "), "tsit5")
-    assert fixed.Model().dt == 0.1 and not fixed.Model().control
+    for words in ("", "step 0.1 "):
+        net = load(text.format(words), "tsit5").Model()
+        assert net.dt is None and net.rtol == 1e-6 and net.atol == (1e-9, 1e-9)
+    fixed = load(text.format("dt 0.1 "), "tsit5")
+    assert fixed.Model().dt == 0.1 and fixed.Model().rtol is None and fixed.Model().atol is None
     assert fixed.Model(rtol=1e-4).dt is None and fixed.Model(atol=1e-4).control[5:] == (1e-6, 1e-4, 1e-4)
+    both = load(text.format("atol 1e-8, 1e-7 rtol 1e-5 "), "tsit5")
+    assert both.Model().rtol == 1e-5 and both.Model().atol == (1e-8, 1e-7)
+    assert both.Model(rtol=1e-3).atol == (1e-8, 1e-7) and both.Model(dt=0.1).dt == 0.1
+    euler = load(text.format("step 0.1 "), "euler").Model()
+    assert euler.dt == 1e-3
 
 
 def test_gradient_by_finite_differences_on_the_frozen_mesh():

@@ -13,7 +13,7 @@ from generated import load
     [
         ({"dt": 0.1, "rtol": 1e-3}, "one or the other"),
         ({"dt": -0.1}, "positive number"),
-        ({"dt": 0.1, "max_steps": 5}, "give rtol or atol"),
+        ({"dt": 0.1, "max_steps": 5}, "leave out dt"),
         ({"rtol": 0}, "rtol must be a positive number"),
         ({"rtol": -1e-3}, "rtol must be a positive number"),
         ({"rtol": math.nan}, "rtol must be a positive number"),

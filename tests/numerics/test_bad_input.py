@@ -164,13 +164,17 @@ def test_batches_that_do_not_fit(engine):
 def test_a_start_that_is_not_finite(engine, method):
     net = model(PREY, method, engine, rtol=1e-6)
     x = net(torch.tensor([0.0, 1.0]), x0=torch.tensor([[1.0, 1.0], [2.0, math.inf]]))
-    text = "state x of trajectory (1,) or its derivative is not finite at the start, t = 0"
-    assert str(net.status) == f"1 of 2 trajectories failed: {text}"
+    text, advice = (
+        "its derivative is not finite at the start, t =",
+        "look at its initial value, and for a division",
+    )
+    assert str(net.status).startswith(
+        f"1 of 2 trajectories failed: state x of trajectory (1,) or {text} 0; {advice}"
+    )
     assert torch.isfinite(x[:, 0]).all() and torch.isnan(x[1:, 1]).all()
     net = model("init x = 0\ndx/dt = 1/x\n", method, engine, rtol=1e-6)
     net(torch.tensor([0.5, 1.0]))
-    text = "state x or its derivative is not finite at the start, t = 0.5"
-    assert str(net.status) == f"1 of 1 trajectories failed: {text}"
+    assert str(net.status).startswith(f"1 of 1 trajectories failed: state x or {text} 0.5; {advice}")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
