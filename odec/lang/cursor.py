@@ -23,11 +23,17 @@ _HINTS = {
     "%": "a comment starts with '#'; the remainder of a division is mod(a, b)",
     "?": "a conditional is written `if c then a else b`",
     "√": "a square root is sqrt(x)",
+    "\\": "LaTeX is not read: a formula is written `dx/dt = -alpha*x/k1`",
+}
+_EXPECTED = {
+    "if": "a conditional is written `if c then a else b`",
+    "|": "an absolute value is abs(x)",
 }
 _ELSE_IF = frozenset({"elif", "elseif", "elsif"})
-_NO_FACTORS = frozenset({"mod", "div", "rem", "xor", "is", "to", "by", "of", "where", "when", "with"})
+_NO_FACTORS = frozenset({"dt", "mod", "div", "rem", "xor", "is", "to", "by", "of", "where", "when", "with"})
 """Words that stand between two values in other languages; a `*` is not what is missing beside them."""
 
+WITH_UNITS = frozenset("param par const number init obs aux".split())
 _NO_NUMBER = r"(?:0[xX][0-9a-fA-F]+|[0-9.]+(?:[dD][+-]?[0-9]+|(?:_[0-9]+)+|[eE]))(?!\w)"
 
 
@@ -97,36 +103,56 @@ class Cursor:
     def unexpected(self, wanted: str) -> Problem:
         """What is wrong with the current token, where `wanted` should stand."""
         token, before = self.token, self.previous
-        text, span = token.text, token.span
         if token.kind == "bad":
             return self._bad_character()
-        if token.kind == "name" and text in _ELSE_IF:
-            return self.guess("E104", f"'{text}' is not a word of the language", span, "else if")
-        if token.kind == "name" and text == "for":
-            return self.fail("E320", "arrays (`for … in …`) are not supported yet", span, "an array")
-        if token.kind == "name" and text in ("to", "until") and wanted.startswith("'..'"):
-            return self.guess("E107", f"unexpected '{text}'", span, "..")
+        if (word := self._word_of_others(wanted)) is not None:
+            return word
         if token.kind in ("name", "number", "(") and before.kind in ("name", "number", ")", "'"):
             return self._missing_operator(before, token, wanted)
+        if (sign := self._sign_of_others()) is not None:
+            return sign
+        if token.kind in (")", "]") and wanted in ("')'", "']'"):
+            message = f"'{token.text}' closes a bracket of another kind"
+            return self.guess("E103", message, token.span, wanted[1])
+        if token.kind in (")", "]") and not self._open_brackets():
+            return self.fail("E103", f"'{token.text}' closes no bracket", token.span, f"expected {wanted}")
+        if (comma := self.decimal_comma()) is not None:
+            return comma
+        found = "the line ends here" if token.kind == "end" else f"found '{token.text}'"
+        notes = (_EXPECTED[token.kind],) if token.kind in _EXPECTED else ()
+        return self.fail("E104", f"expected {wanted}", token.span, found, *notes)
+
+    def _word_of_others(self, wanted: str) -> Problem | None:
+        """A word that other languages have here."""
+        token, text = self.token, self.token.text
+        if token.kind == "name" and text in _ELSE_IF:
+            return self.guess("E104", f"'{text}' is not a word of the language", token.span, "else if")
+        for near in (token, self.previous):
+            small = near.text.casefold()
+            if near.kind == "name" and near.text not in WORDS and small in WORDS:
+                return self.guess("E104", f"'{near.text}' is not a word of the language", near.span, small)
+        if token.kind == "name" and text == "for":
+            return self.fail("E320", "arrays (`for … in …`) are not supported yet", token.span, "an array")
+        if token.kind == "name" and text in ("to", "until") and wanted.startswith("'..'"):
+            return self.guess("E107", f"unexpected '{text}'", token.span, "..")
+        return None
+
+    def _sign_of_others(self) -> Problem | None:
+        """A sign that other languages have here."""
+        token, before, span = self.token, self.previous, self.token.span
         if token.kind == "=":
             return self._equals_sign()
         if token.kind in ("&&", "||"):
             word = "and" if token.kind == "&&" else "or"
             fix = Fix(span, self._spaced(word, span))
-            return self.fail("E101", f"'{text}' is not an operator", span, meant(word), fix=fix)
-        if token.kind in (")", "]") and wanted in ("')'", "']'"):
-            return self.guess("E103", f"'{text}' closes a bracket of another kind", span, wanted[1])
-        if token.kind in (")", "]") and not self._open_brackets():
-            return self.fail("E103", f"'{text}' closes no bracket", span, f"expected {wanted}")
+            return self.fail("E101", f"'{token.text}' is not an operator", span, meant(word), fix=fix)
+        if token.kind == ">" and before.kind == "<" and before.end == token.start:
+            return self.guess("E101", "'<>' is not an operator", before.span.to(span), "!=")
         if token.kind == "@":
             return self.fail("E320", "the matrix product '@' is not supported yet", span, "arrays come later")
         if token.kind == "[":
             return self.fail("E320", "arrays are not supported yet", span, "an index or an array")
-        if (comma := self.decimal_comma()) is not None:
-            return comma
-        found = "the line ends here" if token.kind == "end" else f"found '{text}'"
-        notes = ("a conditional is written `if c then a else b`",) if token.kind == "if" else ()
-        return self.fail("E104", f"expected {wanted}", span, found, *notes)
+        return None
 
     def unexpected_array(self, span: Span) -> Problem:
         return self.fail("E320", "arrays are not supported yet", span, "an array")
@@ -212,11 +238,18 @@ class Cursor:
         if before.kind == "name" and before.text in FUNCTIONS and token.kind != "(" and not is_call:
             message = f"the argument of '{before.text}' stands in brackets"
             return self.guess("E105", message, between, f"{before.text}({right})")
+        if before.kind == "number" and token.kind == "name" and self._may_have_unit(before, token):
+            note = f"a unit stands behind a colon: `{left} : {right}`"
+            return self.fail("E105", message, between, "", *notes, note)
         if token.kind == "number" or {before.text, token.text} & _NO_FACTORS:
             return self.fail("E105", message, between, "", *notes)
         fix = Fix(Span(before.end, token.start), "*")
         label = meant(f"{left}*{right}") if token.kind != "(" else "missing '*'?"
         return self.fail("E105", message, between, label, *notes, fix=fix)
+
+    def _may_have_unit(self, before: Token, token: Token) -> bool:
+        """`init x = 1 mol`: a product or a unit, nobody can tell."""
+        return self.tokens[0].text in WITH_UNITS and before.end < token.start and not self._open_brackets()
 
     def _malformed_number(self, before: Token, token: Token) -> Problem | None:
         """1.2.3, 0x10, 1d-3, 1_000, 1e: digits with something at their end."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from odec.diagnostics import Fix, Span
-from odec.lang.cursor import Cursor
+from odec.lang.cursor import WITH_UNITS, Cursor
 from odec.lang.lexer import WORDS
-from odec.lang.report import Problem, closest
+from odec.lang.report import Problem, closest, meant
 
 _MEANT = {
     "par": "p pa params parameter parameters",
@@ -93,6 +93,18 @@ def unknown_word(cursor: Cursor, keywords: Sequence[str], aliases: Iterable[str]
     return cursor.guess("E114", message, first.span, guess, note)
 
 
+def _unit_in_brackets(cursor: Cursor) -> Problem | None:
+    """`param k = 1 [1/s]`"""
+    opening, closing = cursor.token, cursor.tokens[-2]
+    inside = cursor.tokens[cursor.index + 1 : -2]
+    if cursor.tokens[0].text not in WITH_UNITS or closing.kind != "]" or any(t.kind == "," for t in inside):
+        return None
+    span = Span(opening.start, closing.end)
+    unit = cursor.typed(Span(opening.end, closing.start)).strip()
+    fix = Fix(span, f": {unit}")
+    return cursor.fail("E107", "a unit stands behind a colon", span, meant(f": {unit}"), fix=fix)
+
+
 def _guess_of_part(word: str, parts: Sequence[str]) -> str | None:
     meant = _PARTS.get(word)
     return meant if meant in parts else closest(word, parts)
@@ -105,6 +117,8 @@ def leftover(cursor: Cursor, parts: Sequence[str]) -> Problem:
     guess = _guess_of_part(token.text, parts) if token.kind == "name" else None
     if guess:
         return cursor.guess("E107", message, token.span, guess)
+    if token.kind == "[" and (unit := _unit_in_brackets(cursor)) is not None:
+        return unit
     if "in" in parts and token.kind in ("(", "["):
         fix = Fix(Span(token.start, token.start), "in ")
         note = "an interval is written `in (0, inf)`"

@@ -176,6 +176,10 @@ class Resolver:
         state = self.entries.get(name[1:])
         if name[:1] == "d" and state is not None and state.kind == "state":
             return f"a derivative on the right-hand side is written {state.name}'"
+        dotted = (f"d{name}", f"d{name}d{self.time}", f"d{name}_d{self.time}", f"{name}_dot", f"{name}dot")
+        for other in (entry for entry in map(self.entries.get, dotted) if entry is not None):
+            if other.kind == "intermediate":
+                return f"`{other.name} = …` is an intermediate; an equation is `d{name}/d{self.time} = …`"
         if name == "d" + self.time:
             return f"derivatives stand on the left-hand side only: `dX/d{self.time} = …`"
         return ""

@@ -148,7 +148,7 @@ class _StatementParser(Parser):
         if self.token.kind == "~":
             message = "priors (`param NAME ~ …`) are not supported yet"
             raise self.fail("E324", message, self.token.span, "a prior")
-        if what != "state" and self.token.kind in ("end", ",", ":"):
+        if what != "state" and (self.token.kind in ("end", ",", ":") or self.token.text in ("in", "via")):
             note = f"write `{name.text} = 1.0`"
             note += ": a default, which can be set at run time" if what == "parameter" else ""
             message = f"the {what} '{name.text}' has no value"
@@ -300,6 +300,8 @@ class _StatementParser(Parser):
         span = Span(top.span.start, below.span.end)
         message = f"'{over}' is not a derivative"
         note = "a derivative is `dX/dt`, `d2X/dt2` or `X'`, `X''`"
+        if below.kind == "name" and "D" in (top.text[0], below.text[0]) and len(over) > 3:
+            raise self.guess("E107", message, span, f"d{top.text[1:]}/d{below.text[1:].lower()}", note)
         if below.kind != "name" or top.text[0] != "d" or below.text[0] != "d":
             raise self.fail("E107", message, span, "", note)
         self.advance()
