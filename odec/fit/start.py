@@ -41,7 +41,7 @@ def free_parameters(params: Sequence[str], fix: Iterable[str]) -> tuple[str, ...
 
 
 def apply_values(net: nn.Module, params: Sequence[str], values: Mapping[str, float]) -> None:
-    """Give a Model's parameters new values, in natural units."""
+    """Give a Model's parameters new values, in natural units, whether or not they have left their bounds."""
     with torch.no_grad():
         for name, value in values.items():
             attribute = attribute_of(net, name, params)
@@ -49,7 +49,8 @@ def apply_values(net: nn.Module, params: Sequence[str], values: Mapping[str, flo
             if attribute in net._parameters:
                 like.fill_(value)
             else:
-                setattr(net, attribute, torch.full_like(like, value))
+                held: Any = net.parametrizations
+                held[attribute].right_inverse(torch.full_like(like, value))
 
 
 def start_values(

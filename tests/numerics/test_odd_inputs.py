@@ -133,16 +133,20 @@ def test_what_is_told(net, given, message):
     assert str(told.value).startswith(message)
 
 
+COLUMNS = "values by name, like dict(k=0.5), or (*batch, 2), a column for each of PARAMS"
+PAIR = "a number, a pandas Series or a pair, (times, values)"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"params": torch.ones(2)}, "params must be values by name, like dict(k=0.5), not a Tensor"),
-        ({"params": [1.0, 2.0]}, "params must be values by name, like dict(k=0.5), not a list"),
+        ({"params": torch.ones(3)}, f"params must be {COLUMNS}, not of shape (3,)"),
+        ({"params": 1.0}, f"params must be {COLUMNS}, not of shape ()"),
         ({"params": {"ww": 1.0}}, "unknown parameter 'ww'; did you mean 'w'?"),
         ({"inputs": None}, "input 'u' has no values; give inputs={'u': (times, values)}"),
         ({"inputs": torch.ones(3)}, "inputs must be (times, values) by name, not a Tensor"),
-        ({"inputs": {"u": 3.0}}, "input 'u' needs a pair, (times, values), not 3.0"),
-        ({"inputs": {"u": ([0], [1], 0)}}, "input 'u' needs a pair, (times, values), not ([0], [1], 0)"),
+        ({"inputs": {"u": "a"}}, f"input 'u' needs {PAIR}, not 'a'"),
+        ({"inputs": {"u": ([0], [1], 0)}}, f"input 'u' needs {PAIR}, not ([0], [1], 0)"),
     ],
 )
 def test_parameters_and_inputs_that_are_no_mappings(net, arguments, message):

@@ -38,7 +38,8 @@ _MODULE_NAMES = frozenset(
     KERNEL_SOURCE COORDINATE_KINDS EngineError CompilerTimeout DeviceMemoryError FusedFit native_solve
     native_adjoint native_tangent native_observe native_observe_adaptive loss_gradient loss_gradient_adaptive
     sensitivities sensitivities_adaptive array atexit contextlib
-    ctypes functools hashlib os pathlib platform shlex shutil stat subprocess sys tempfile warnings""".split()
+    copy html ctypes functools hashlib os pathlib platform shlex shutil stat subprocess sys tempfile warnings
+    weakref""".split()
 )
 
 _MODULE_ATTRIBUTES = frozenset(
@@ -51,7 +52,7 @@ _MODULE_ATTRIBUTES = frozenset(
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
     to_empty train training type xpu zero_grad parametrizations
     observe vector status dt clip adjoint checkpoints engine chunk control first_step
-    rtol atol min_step max_step max_steps dense_output""".split()
+    rtol atol min_step max_step max_steps dense_output adjoint_rtol adjoint_atol freeze thaw""".split()
 )
 
 

@@ -21,7 +21,7 @@ from odec.methods.auto import Auto
 from odec.methods.stability import real_interval
 from odec.passes.program import Programs
 from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
-from odec.system import Param, System
+from odec.system import Interval, Param, System
 from odec.text import python_string
 from odec.tree import symbols
 
@@ -173,11 +173,24 @@ def _param(param: Param, attribute: str) -> dict[str, Any]:
         "attribute": attribute,
         "value": literal(param.value),
         "interval": str(interval),
+        "bounds": _bounds(interval),
         "transform": param.transform,
         "parametrization": _parametrization(param),
         "unit": param.unit,
         "doc": param.doc,
     }
+
+
+def _bounds(interval: Interval) -> str:
+    """An interval as Python text: its ends, and whether they belong to it; "" where it is all reals."""
+    if not (math.isfinite(interval.lower) or math.isfinite(interval.upper)):
+        return ""
+    ends = "[" if interval.lower_closed else "(", "]" if interval.upper_closed else ")"
+    low, high = (
+        literal(x).replace('float("inf")', "math.inf").replace('float("-inf")', "-math.inf")
+        for x in (interval.lower, interval.upper)
+    )
+    return f'({low}, {high}, "{"".join(ends)}")'
 
 
 def _alike(params: Sequence[Param], attribute: Mapping[str, str]) -> list[list[str]]:
