@@ -15,13 +15,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from odec import lang
+from odec.arguments import time_list
 from odec.diagnostics import Diagnostic, ModelError, Source
 from odec.equations import system_from_equations
 from odec.errors import ArgumentError, did_you_mean
 from odec.files import cached, code_fingerprint
 from odec.fit import fit
 from odec.results import Simulation
-from odec.simulation import from_start, output_times, run_module, time_list
+from odec.simulation import from_start, output_times, run_module
 from odec.steps import choose_method, method_for
 from odec.system import System, register_builder
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from odec.accuracy import inaccuracies, summary, warn
+from odec.arguments import input_series, real_numbers
 from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
 from odec.results import Simulation
@@ -16,38 +17,9 @@ from odec.steps import step_options
 from odec.system import System, derivative_name
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 MAX_OUTPUTS = 10_000_000
-
-
-def real_numbers(value: Any, name: str) -> np.ndarray:
-    """A number, a sequence, an array or a tensor as an array of float64. Raises ArgumentError."""
-    import numpy as np
-
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind != "c":
-            return array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
-        told = repr(value) if len(repr(value)) < 60 else f"this {type(value).__name__}"
-        raise ArgumentError(
-            f"{name} must be a number, or an array of numbers with rows of one length, not {told}"
-        ) from None
-    raise ArgumentError(f"{name} must be real, not complex: take .real, or make two of it")
-
-
-def time_list(times: Any) -> list[float]:
-    """Output times (T,) as floats. Raises ArgumentError where they are no vector of numbers, or none."""
-    once = hasattr(times, "__iter__") and not hasattr(times, "__len__")
-    array = real_numbers(list(times) if once else times, "times")
-    if array.ndim != 1 or not len(array):
-        raise ArgumentError(f"times must be a vector of one time or more, not of shape {array.shape}")
-    found: list[float] = array.tolist()
-    return found
 
 
 def output_times(
@@ -135,11 +107,12 @@ def run_module(
     check_mapping(inputs, "inputs", "{'u': (times, values)}")
     check_params(system, params)
     check_inputs(system, inputs)
+    series = {name: input_series(name, given) for name, given in inputs.items()}
     kind = getattr(torch, dtype)
     options = {"engine": engine, **step_options(system, module, times, steps, spacing)}
     try:
         net = module.Model(adjoint="none", dtype=kind, **options)
-        given = {"inputs": dict(inputs)} if system.inputs else {}
+        given = {"inputs": series} if system.inputs else {}
         # All by value: a Model's own parameters have been through their transforms and back, to rounding.
         everything = {param.name: param.value for param in system.params} | dict(params)
         values = {name: torch.tensor(real_numbers(v, name), dtype=kind) for name, v in everything.items()}
@@ -147,7 +120,7 @@ def run_module(
         with torch.no_grad():
             x0 = _initial_states(system, module, net, t, values, init) if init else None
             shapes = [() if x0 is None else x0.shape[:-1], net.vector(values).shape[:-1]]
-            shapes += [real_numbers(pair[1], name).shape[1:] for name, pair in inputs.items()]
+            shapes += [held.shape[1:] for _, held in series.values()]
             check_cost(net, times, numbers=_numbers(module, shapes))
             x = net(t, x0=x0, params=values, **given)
             if not (partial or bool(net.status.ok.all())):
@@ -163,7 +136,7 @@ def run_module(
                     found: np.ndarray = other(t, x0=x0, params=values, **given).numpy()
                     return found
 
-                knots = {name: real_numbers(pair[0], name).ravel() for name, pair in inputs.items()}
+                knots = {name: held.ravel() for name, (held, _) in series.items()}
                 warn(inaccuracies(module, net, times, x.numpy(), knots, again), stacklevel=3)
     except (ValueError, getattr(module, "EngineError", ValueError)) as error:
         raise ArgumentError(str(error)) from error
@@ -177,10 +150,7 @@ def run_module(
         x.numpy(),
         y.numpy(),
         net.status,
-        {
-            name: (real_numbers(pair[0], name), real_numbers(pair[1], name))
-            for name, pair in (inputs if system.inputs else {}).items()
-        },
+        series,
         system,
         summary(module, net, times),
     )
@@ -222,7 +192,7 @@ def check_inputs(system: System, inputs: Mapping[str, Any]) -> None:
         if name not in inputs:
             raise ArgumentError(
                 f"the input {name!r} has no values: give --input {name}=FILE.csv or --input {name}=VALUE"
-                f" (from Python inputs={{{name!r}: (times, values)}})"
+                f" (from Python inputs={{{name!r}: (times, values)}}, a number, a pandas Series or a path)"
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -43,7 +42,7 @@ from odec.cli.types import (
     step_options,
     view_options,
 )
-from odec.errors import ArgumentError, SimulationError, warned_once
+from odec.errors import SimulationError, warned_once
 
 if TYPE_CHECKING:
     from odec.results import Simulation
@@ -199,30 +198,7 @@ def read_inputs(pairs: tuple[str, ...]) -> dict[str, Any]:
         if not equals or not name or not value:
             raise click.UsageError(f"--input takes NAME=FILE or NAME=VALUE, not {pair!r}")
         try:
-            series[name] = ([0.0], [float(value)])
+            series[name] = float(value)
         except ValueError:
-            series[name] = _series(value)
+            series[name] = value
     return series
-
-
-def _series(path: str) -> tuple[list[float], list[float]]:
-    """Times and values from a CSV of two columns; a head line is passed over."""
-    times, values = [], []
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.reader(file), 1):
-            cells = [cell.strip() for cell in row]
-            if not any(cells) or cells[0].startswith("#"):
-                continue
-            try:
-                time, value = map(float, cells)
-            except ValueError:
-                if number == 1:
-                    continue
-                raise ArgumentError(
-                    f"{path}:{number}: two numbers, a time and a value, not {','.join(row)!r}"
-                ) from None
-            times.append(time)
-            values.append(value)
-    if not times:
-        raise ArgumentError(f"{path}: no times and values in it")
-    return times, values

@@ -14,11 +14,11 @@ from typing import Any, cast
 import torch
 
 from odec import api
+from odec.arguments import input_series
 from odec.errors import ArgumentError, check_mapping, did_you_mean
 from odec.fit.data import Columns, Dataset
 from odec.fit.options import Options
 from odec.passes.scale import fixed_step
-from odec.simulation import real_numbers
 from odec.system import System
 
 _ADAPTIVE = ("rtol", "atol", "min_step", "max_step", "max_steps", "dense_output")
@@ -95,11 +95,7 @@ def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: C
         if name not in columns.inputs:
             known = f"; the model has {', '.join(columns.inputs) or 'none'}"
             raise ArgumentError(f"unknown input {name!r}{did_you_mean(name, columns.inputs) or known}")
-        try:
-            times, values = given
-        except (TypeError, ValueError):
-            raise ArgumentError(f"input {name!r} needs a pair, (times, values), not {given!r:.60}") from None
-        pair = real_numbers(times, f"the times of input {name!r}"), real_numbers(values, f"input {name!r}")
+        pair = input_series(name, given)
         if pair[0].ndim != 1 or pair[0].shape != pair[1].shape or not len(pair[0]):
             shapes = f"{pair[0].shape} and {pair[1].shape}"
             raise ArgumentError(f"input {name!r} needs times (K,) and values (K,), not {shapes}")

@@ -31,7 +31,10 @@ INPUTS = {"u": ([0.0, 2.0], [0.0, 0.1])}
         ({"set": [1.0]}, "set must be given by name, like {'k': 0.5}, not as list"),
         ({"set": {"w": None}}, "the start value of 'w' must be a number, not None"),
         ({"inputs": [1.0]}, "inputs must be given by name, like {'u': (times, values)}, not as list"),
-        ({"inputs": {"u": 3}}, "input 'u' needs a pair, (times, values), not 3"),
+        (
+            {"inputs": {"u": [3]}},
+            "input 'u' needs a number, a pandas Series, a path or a pair, (times, values), not [3]",
+        ),
         ({"inputs": {"u": ([0, 1], [0, 1j])}}, "input 'u' must be real, not complex"),
         ({"inputs": {"u": (["a"], [0])}}, "the times of input 'u' must be a number, or an array of numbers"),
         ({"method": 3}, "unknown method 3; known: euler, "),

@@ -31,6 +31,7 @@ ORDER = (
     "text",
     "words",
     "results",
+    "arguments",
     "cost",
     "progress",
     "steps",

@@ -210,7 +210,10 @@ def test_a_model_s_dtype_and_parameters_given_as_a_module(engine):
         ),
         ({"init": {"x": np.array([1j, 1])}}, "x must be real, not complex: take .real, or make two of it"),
         ({"init": {"x": {}}}, "x must be a number, or an array of numbers with rows of one length, not {}"),
-        ({"inputs": {"u": 1.0}}, "input 'u' needs a pair, (times, values), not 1.0"),
+        (
+            {"inputs": {"u": [1.0]}},
+            "input 'u' needs a number, a pandas Series, a path or a pair, (times, values), not [1.0]",
+        ),
     ],
 )
 def test_simulate(engine, options, message):

@@ -1,0 +1,86 @@
+"""Arguments as one gives them: numbers, times and inputs, as arrays."""
+
+from __future__ import annotations
+
+import csv
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odec.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def real_numbers(value: Any, name: str) -> np.ndarray:
+    """A number, a sequence, an array or a tensor as an array of float64. Raises ArgumentError."""
+    import numpy as np
+
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind != "c":
+            return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        told = repr(value) if len(repr(value)) < 60 else f"this {type(value).__name__}"
+        raise ArgumentError(
+            f"{name} must be a number, or an array of numbers with rows of one length, not {told}"
+        ) from None
+    raise ArgumentError(f"{name} must be real, not complex: take .real, or make two of it")
+
+
+def time_list(times: Any) -> list[float]:
+    """Output times (T,) as floats. Raises ArgumentError where they are no vector of numbers, or none."""
+    once = hasattr(times, "__iter__") and not hasattr(times, "__len__")
+    array = real_numbers(list(times) if once else times, "times")
+    if array.ndim != 1 or not len(array):
+        raise ArgumentError(f"times must be a vector of one time or more, not of shape {array.shape}")
+    found: list[float] = array.tolist()
+    return found
+
+
+def input_series(name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
+    """An input's times (K,) and values (K,) or (K, *batch).
+
+    given: such a pair, a number that holds throughout, a pandas Series over its times, or the path of a CSV
+    of two columns, whose head line is passed over. Raises ArgumentError, OSError.
+    """
+    import numpy as np
+
+    if isinstance(given, str | Path):
+        given = _read_series(Path(given))
+    elif isinstance(given, Real) or getattr(given, "shape", None) == ():
+        given = [0.0], np.reshape(real_numbers(given, f"input {name!r}"), 1)
+    elif hasattr(given, "index") and hasattr(given, "to_numpy"):
+        given = given.index.to_numpy(), given.to_numpy()
+    try:
+        times, values = given
+    except (TypeError, ValueError):
+        wanted = "a number, a pandas Series, a path or a pair, (times, values)"
+        raise ArgumentError(f"input {name!r} needs {wanted}, not {given!r:.60}") from None
+    return real_numbers(times, f"the times of input {name!r}"), real_numbers(values, f"input {name!r}")
+
+
+def _read_series(path: Path) -> tuple[list[float], list[float]]:
+    """Times and values from a CSV of two columns; a head line is passed over."""
+    times, values = [], []
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.reader(file), 1):
+            cells = [cell.strip() for cell in row]
+            if not any(cells) or cells[0].startswith("#"):
+                continue
+            try:
+                time, value = map(float, cells)
+            except ValueError:
+                if number == 1:
+                    continue
+                raise ArgumentError(
+                    f"{path}:{number}: two numbers, a time and a value, not {','.join(row)!r}"
+                ) from None
+            times.append(time)
+            values.append(value)
+    if not times:
+        raise ArgumentError(f"{path}: no times and values in it")
+    return times, values
