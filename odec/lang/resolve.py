@@ -232,7 +232,7 @@ class Resolver:
 
     def _builtin(self, name: str, op: str, args: tuple[Expr, ...], span: Span | None) -> Expr:
         least, most = OPERATIONS[op].arity
-        if name in ("Max", "Min", "max", "min", "And", "Or") and len(args) == 1:
+        if name in ("And", "Or") and len(args) == 1:
             return args[0]
         if len(args) < least or (most is not None and len(args) > most):
             self._wrong_count(name, (least, most), len(args), span)
