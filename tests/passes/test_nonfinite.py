@@ -1,0 +1,39 @@
+"""The formula, its line and the parameter where something is not finite."""
+
+import odec
+from odec.passes.nonfinite import first_not_finite
+
+MODEL = """
+time t : h
+param k = 0.5, n = 2, m = 3
+init A = 0, B = k*log(m - 3)
+s = sqrt(A*m)
+rate = k*s
+dA/dt = 1 - rate
+dB/dt = -n*B + (if A > 1 then log(A) else 0)
+obs lB = 2 + log10(B)
+"""
+
+
+def found(start=False, params=(), **changed):
+    point = {"t": 0.0, "A": 4.0, "B": 1.0, "k": 0.5, "n": 2.0, "m": 3.0, **changed}
+    return first_not_finite(odec.parse(MODEL), point, params, start=start)
+
+
+def test_a_value():
+    at = found(B=0.0)
+    assert (at.name, at.line, at.part, at.value) == ("lB", 9, "log10(B)", float("-inf"))
+    assert str(at) == "'lB' is infinite, since log10(B) is (<text>:9)".replace("<text>", at.source)
+    assert found(start=True).line == 4 and found(start=True).part == "log(m - 3)"
+    assert found(start=True, m=4.0) is None
+
+
+def test_a_derivative():
+    assert found(params=("k", "n", "m")) is None
+    at = found(A=0.0, m=0.0, params=("k", "n", "m"))
+    assert (at.name, at.param, at.line) == ("s", "m", 5)
+    assert str(at).startswith("the derivative of 's' by m is not a number (")
+
+
+def test_a_branch_not_taken_is_not_blamed():
+    assert found(A=0.0, params=("n", "k")) is None
