@@ -57,7 +57,7 @@ def summary(module: ModuleType, net: Any, times: Sequence[float]) -> str:
     rejected = int(status.rejected.sum())
     counted += f", {rejected} rejected" if rejected else ""
     low, high = min(taken["atol"]), max(taken["atol"])
-    atol = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    atol = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
     return f"{taken['method']}: {counted}, rtol {taken['rtol']:g}, atol {atol}"
 
 

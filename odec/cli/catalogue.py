@@ -39,8 +39,9 @@ dpredator/dt = growth*encounters - death*predator
 # What is measured.
 obs total = prey + predator
 
-# The run that `odec run` makes unless it is told otherwise.
-run t = 0 .. 40 step 0.1 method rk4
+# The run that `odec run` makes unless it is told otherwise, with an output every 0.1. The method's own steps
+# follow a tolerance: rtol 1e-6, or another that you add, as in `step 0.1 rtol 1e-9`.
+run t = 0 .. 40 step 0.1
 """
 
 

@@ -104,11 +104,12 @@ def fit(
 
     A blank is not measured; repeated times are replicates. Ctrl-C ends the fit and keeps the best so far.
     """
-    view = view_of(plot, **{name: given.pop(name) for name in VIEW})
+    views = {name: given.pop(name) for name in VIEW}
     options = _options(given, settings)
     targets = _targets(out, model)
     for path in targets:
         check_target(path)
+    view = view_of(plot, **views)
 
     from odec import api
 

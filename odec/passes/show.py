@@ -8,7 +8,7 @@ from odec.lang import expression_text
 from odec.passes.latex import latex
 from odec.passes.lower import lower, needed
 from odec.passes.program import Programs, Sparse
-from odec.system import Equation, Observable, System, derivative_name
+from odec.system import Equation, Observable, Run, System, derivative_name
 from odec.text import printable
 from odec.tree import Expr, Symbol, fold, substitute, symbols
 
@@ -41,7 +41,17 @@ def equations_text(system: System) -> str:
     if system.inputs:
         inputs = [(u.name, f"{u.kind}{_unit(u.unit)}", u.doc) for u in system.inputs]
         lines += ["", "inputs", *_aligned(inputs, " ")]
+    if system.run is not None:
+        lines += ["", "run", f"  {_run_words(system.time, system.run)}"]
     return printable("\n".join(lines) + "\n")
+
+
+def _run_words(time: str, run: Run) -> str:
+    """The run line, its words in one order."""
+    parts = [("step", run.step), ("method", run.method), ("dt", run.dt), ("rtol", run.rtol)]
+    said = [f"{word} {value if isinstance(value, str) else f'{value:g}'}" for word, value in parts if value]
+    said += [f"atol {', '.join(f'{value:g}' for value in run.atol)}"] if run.atol else []
+    return " ".join([f"{time} = {run.start:g} .. {run.stop:g}", *said])
 
 
 def params_table(system: System) -> str:
