@@ -28,6 +28,7 @@ SIDE_BY_SIDE = (
     "single",
     "transcendental",
     "ring_oscillator",
+    "mechanism",
 )
 OTHERS = ("w5_precision", "work_precision", "gradient", "compile_time", "startup")
 ON_GPU = ("gpu_ensemble", "gpu_adaptive")

@@ -27,7 +27,10 @@ def factor(lu, J, shift, pattern):
     entries = np.zeros(len(lu.places))
     for place, (source, (i, j)) in enumerate(zip(lu.source, lu.places, strict=True)):
         entries[place] = (shift if i == j else 0.0) - (J[pattern[source]] if source is not None else 0.0)
+    before = entries.copy()
     for pivot in lu.pivots:
+        taken = sum(entries[left] * entries[above] for left, above in pivot.taken)
+        np.testing.assert_allclose(before[pivot.diagonal] - taken, entries[pivot.diagonal], rtol=1e-12)
         entries[pivot.diagonal] = 1 / entries[pivot.diagonal]
         for place in pivot.scale:
             entries[place] *= entries[pivot.diagonal]
