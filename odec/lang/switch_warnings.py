@@ -8,8 +8,8 @@ from odec.lang.report import Report, words
 from odec.lang.switches import Switch, params_only_in_conditions, switches_in_states, switches_in_time
 from odec.system import System
 
-_IN_TIME = "values are right to the tolerance, unless two switches lie closer than the outputs do"
-_IN_STATES = "values are right to the tolerance; gradients leave out that the instant of the jump moves"
+_IN_TIME = "steps by a tolerance find each switch, unless two lie closer together than the outputs"
+_IN_STATES = "steps by a tolerance find each jump; gradients leave out that its instant moves"
 
 
 def report_switches(system: System, report: Report) -> None:
