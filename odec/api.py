@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from odec import lang
+from odec import lang, models
 from odec.arguments import time_list
 from odec.diagnostics import Diagnostic, ModelError, Source
 from odec.equations import system_from_equations
@@ -22,19 +22,24 @@ from odec.errors import ArgumentError, did_you_mean
 from odec.files import cached, code_fingerprint
 from odec.fit import fit
 from odec.results import Simulation
-from odec.simulation import from_start, output_times, run_module
+from odec.simulation import from_start, output_times, run_module, run_net
 from odec.steps import choose_method, method_for
 from odec.system import System, register_builder
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
+    from odec.fit import FitResult
     from odec.passes.program import Programs
 
 __all__ = ["check", "compile", "fit", "load", "parse", "simulate", "system_from_equations"]
 
 ModelLike = System | Source | str | Path
 """A model: a path, its text (a `str` with a line break in it), a Source, or a System."""
+
+_SYSTEMS: dict[str, System] = {}
+"""The models that this process loaded, by the names of their modules."""
 
 register_builder(system_from_equations)
 
@@ -136,10 +141,12 @@ def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> M
     kind = choose_engine(engine, chosen)
     facts = (odec.__version__, code_fingerprint(), system.source.name, system.source.text, chosen, kind)
     key = sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
-    name = f"odec_model_{key[:20]}"
+    own = f"model_{key[:20]}"
+    name = f"{models.__name__}.{own}"
+    _SYSTEMS[name] = system
     if name in sys.modules:
         return sys.modules[name]
-    return _import(name, cached(name, lambda: compile(system, method=method, engine=kind)))
+    return _import(name, cached(own, lambda: compile(system, method=method, engine=kind)))
 
 
 def _by_plain_name(system: System) -> System:
@@ -188,7 +195,7 @@ def _has_compiler() -> bool:
 
 
 def simulate(
-    model: ModelLike,
+    model: ModelLike | FitResult | torch.nn.Module,
     times: Sequence[float] | np.ndarray | None = None,
     *,
     t0: float | None = None,
@@ -205,48 +212,77 @@ def simulate(
     engine: str = "auto",
     params: Mapping[str, Any] | None = None,
     init: Mapping[str, Any] | None = None,
-    inputs: Mapping[str, tuple[Any, Any]] | None = None,
+    inputs: Mapping[str, Any] | None = None,
     dtype: str = "float64",
     partial: bool = False,
     check: bool = True,
 ) -> Simulation:
     """Simulate a model with numbers in and numbers out.
 
+    model: a path, its text, a System; a Model as it stands; or a FitResult: its Model at the fitted values,
+    with the fit's inputs (with a method, an engine or steps of its own: its model, compiled for them).
     times: (T,); without it, the model's `run` line with t0, t1 and step in place of its own. The run starts
     at t0, else where the `run` line starts, else at times[0]. params, init: a number or (*batch,) by name.
-    inputs: (times, values) by name. dt: longest step of the method; or rtol and atol (a number, or one per
-    state): steps that keep the local error within atol + rtol·|x|, from min_step to max_step long and at most
-    max_steps of them. dense_output: whether times may lie within such steps (the method's own interpolant),
-    not only at their ends. partial: of a trajectory that fails, return what comes before, with NaN behind it.
+    inputs: by name (times, values), a number, a pandas Series, or the path of a CSV of two columns.
+    dt: longest step of the method; or rtol and atol (a number, or one per state): steps that keep the local
+    error within atol + rtol·|x|, from min_step to max_step long and at most max_steps of them. dense_output:
+    whether times may lie within such steps (the method's own interpolant), not only at their ends. partial:
+    of a trajectory that fails, return what comes before, with NaN behind it.
     check: whether to look for states below the reach of atol and, by a further run, at what half of a fixed
     step changes; what is found is an AccuracyWarning.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory cannot be finished.
     """
-    system = parse(model)
+    steps = {"dt": dt, "rtol": rtol, "atol": atol, "min_step": min_step, "max_step": max_step}
+    steps |= {"max_steps": max_steps, "dense_output": dense_output}
+    asked = {**steps, "method": method, "engine": None if engine == "auto" else engine}
+    anew = [name for name, value in asked.items() if value is not None]
+    given = {"params": params or {}, "init": init or {}, "inputs": inputs or {}}
+    system, net, given = _subject(model, given, anew)
     if times is None:
         chosen, extra = output_times(system, t0=t0, t1=t1, step=step), 0
     else:
         chosen, extra = from_start(system, time_list(times), t0)
-    steps = {"dt": dt, "rtol": rtol, "atol": atol, "min_step": min_step, "max_step": max_step}
-    steps |= {"max_steps": max_steps, "dense_output": dense_output}
-    module = load(system, method_for(system, method, steps), engine)
-    result = run_module(
-        system,
-        module,
-        chosen,
-        steps=steps,
-        spacing=step,
-        params=params or {},
-        init=init or {},
-        inputs=inputs or {},
-        dtype=dtype,
-        engine=engine,
-        partial=partial,
-        check=check,
-    )
+    if net is not None:
+        result = run_net(system, net, chosen, **given, partial=partial)
+    else:
+        assert system is not None
+        module = load(system, method_for(system, method, steps), engine)
+        result = run_module(
+            system,
+            module,
+            chosen,
+            steps=steps,
+            spacing=step,
+            **given,
+            dtype=dtype,
+            engine=engine,
+            partial=partial,
+            check=check,
+        )
     return dataclasses.replace(
         result,
         times=result.times[extra:],
         states=result.states[extra:],
         observables=result.observables[extra:],
     )
+
+
+def _subject(
+    model: Any, given: dict[str, Any], anew: Sequence[str]
+) -> tuple[System | None, Any, dict[str, Any]]:
+    """The model to run, where it is known, its Model, where there is one, and what it is run with.
+
+    anew: what is asked of the run that a Model has already. Raises ModelError, ArgumentError.
+    """
+    if hasattr(model, "objective"):  # what a fit ended with
+        given = {**given, "inputs": {**model.data.inputs, **given["inputs"]}}
+        if anew and model.system is not None:
+            return model.system, None, {**given, "params": {**model.values, **given["params"]}}
+        system, net = model.system, model.net
+    elif hasattr(model, "vector"):
+        system, net = _SYSTEMS.get(type(model).__module__), model
+    else:
+        return parse(model), None, given
+    if anew:
+        raise ArgumentError(f"{', '.join(anew)}: to be set on the Model (net.dt = 0.1), not for its run")
+    return system, net, given

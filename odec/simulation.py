@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import ModuleType
@@ -23,12 +24,14 @@ MAX_OUTPUTS = 10_000_000
 
 
 def output_times(
-    system: System, *, t0: float | None = None, t1: float | None = None, step: float | None = None
+    system: System | None, *, t0: float | None = None, t1: float | None = None, step: float | None = None
 ) -> list[float]:
     """t0, t0 + step, … up to t1 and always t1 itself; what is not given comes from the `run` line.
 
     Without a step, 100 steps for an ODE and steps of 1 for a map. Raises ArgumentError.
     """
+    if system is None:
+        raise ArgumentError("the model's text is not known here, nor its `run` line: say when, times=")
     run = system.run
     start = as_number(t0, "t0") if t0 is not None else run.start if run else 0.0
     if t1 is None and run is None:
@@ -61,12 +64,13 @@ def output_times(
     return [float(origin + k * signed) for k in range(last)] + [stop]
 
 
-def from_start(system: System, times: list[float], t0: float | None) -> tuple[list[float], int]:
+def from_start(system: System | None, times: list[float], t0: float | None) -> tuple[list[float], int]:
     """The times with the run's start before them, where it is not among them, and how many were put in front.
 
     Raises ArgumentError for times that first go back to before the start.
     """
-    start = as_number(t0, "t0") if t0 is not None else system.run.start if system.run else None
+    run = system.run if system else None
+    start = as_number(t0, "t0") if t0 is not None else run.start if run else None
     if start is None or not times or times[0] == start:
         return times, 0
     if len(times) > 1 and (times[1] - times[0]) * (times[0] - start) < 0:
@@ -122,11 +126,10 @@ def run_module(
             shapes = [() if x0 is None else x0.shape[:-1], net.vector(values).shape[:-1]]
             shapes += [held.shape[1:] for _, held in series.values()]
             check_cost(net, times, numbers=_numbers(module, shapes))
-            x = net(t, x0=x0, params=values, **given)
+            states = net(t, x0=x0, params=values, **given)  # held, as the status is of them
             if not (partial or bool(net.status.ok.all())):
                 raise SimulationError(str(net.status))
-            lost = (~torch.isfinite(x)).any(-1, keepdim=True).cumsum(0) > 0
-            x = torch.where(lost, math.nan, x)
+            x = _to_failure(states)
             y = net.observe(t, x, params=values, **given)
             if check and bool(net.status.ok.all()):
 
@@ -154,6 +157,86 @@ def run_module(
         system,
         summary(module, net, times),
     )
+
+
+def _to_failure(states: torch.Tensor) -> torch.Tensor:
+    """States (T, *batch, n), NaN from the first time on at which a trajectory is not finite."""
+    import torch
+
+    lost = (~torch.isfinite(states)).any(-1, keepdim=True).cumsum(0) > 0
+    return torch.where(lost, math.nan, states)
+
+
+def run_net(
+    system: System | None,
+    net: Any,
+    times: Sequence[float],
+    *,
+    params: Mapping[str, Any],
+    init: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    partial: bool = False,
+) -> Simulation:
+    """Run a generated Model as it stands, with other parameters, initial values and inputs where given.
+
+    system: its model, where that is known; without it `init` takes all states or none. Raises ArgumentError,
+    and SimulationError where a trajectory fails that may not.
+    """
+    import numpy as np
+    import torch
+
+    module = sys.modules[type(net).__module__]
+    for name, values in (("params", params), ("init", init)):
+        check_mapping(values, name, "{'k': 0.5}")
+    check_mapping(inputs, "inputs", "{'u': (times, values)}")
+    if system is not None:
+        check_params(system, params)
+        check_inputs(system, inputs)
+    series = {name: input_series(name, given) for name, given in inputs.items()}
+    like = net.vector().detach()
+    try:
+        given = {"inputs": series} if module.INPUTS else {}
+        values = {name: like.new_tensor(real_numbers(v, name)) for name, v in params.items()}
+        t = like.new_tensor(times)
+        with torch.no_grad():
+            x0 = None
+            if init and system is not None:
+                x0 = _initial_states(system, module, net, t, values, init)
+            elif init:
+                x0 = _all_states(module, init, like)
+            states = net(t, x0=x0, params=values, **given)  # held, as the status is of them
+            status = net.status
+            if not (partial or bool(status.ok.all())):
+                raise SimulationError(str(status))
+            x = _to_failure(states)
+            y = net.observe(t, x, params=values, **given)
+    except (ValueError, getattr(module, "EngineError", ValueError)) as error:
+        raise ArgumentError(str(error)) from error
+    return Simulation(
+        system.time if system else "t",
+        tuple(module.STATES),
+        tuple(module.OBSERVABLES),
+        np.asarray(times, dtype=np.float64),
+        x.cpu().numpy(),
+        y.cpu().numpy(),
+        status,
+        series,
+        system,
+        summary(module, net, times),
+    )
+
+
+def _all_states(module: ModuleType, init: Mapping[str, Any], like: torch.Tensor) -> torch.Tensor:
+    """Initial values of all states (*batch, n). Raises ArgumentError where one is missing or unknown."""
+    import torch
+
+    if set(init) != set(module.STATES):
+        states = ", ".join(module.STATES)
+        raise ArgumentError(
+            f"the model's text is not known here: init takes all its states, {states}, or none"
+        )
+    columns = [like.new_tensor(real_numbers(init[name], name)) for name in module.STATES]
+    return torch.stack(torch.broadcast_tensors(*columns), -1)
 
 
 def _numbers(module: ModuleType, shapes: Sequence[Sequence[int]]) -> float:

@@ -26,7 +26,7 @@ from odec.fit.options import Options, Settings, settle, without_defaults
 from odec.fit.progress import Progress
 from odec.fit.result import FitResult
 from odec.fit.saved import read_saved
-from odec.fit.start import Start, apply_values, free_parameters, start_of, start_values
+from odec.fit.start import Start, apply_values, free_parameters, frozen, start_of, start_values
 from odec.fit.subject import Subject, choose_step, subject_of, with_inputs
 from odec.lang.switch_warnings import unseen_parameters
 
@@ -54,7 +54,7 @@ def fit(
     measured = with_inputs(read_data(data, columns, t0=options.t0), inputs or {}, columns)
     remarks = choose_step(subject, measured)
     check_cost(subject.net, measured.times.tolist(), numbers=len(subject.module.STATES), kept=True)
-    free = free_parameters(subject.params, settings.fix)
+    free = free_parameters(subject.params, {*settings.fix, *frozen(subject.net, subject.params)})
     values = start_values(subject.net, subject.params, settings.set, subject.system)
     if saved is not None:
         saved.check(subject.digest, measured.digest)

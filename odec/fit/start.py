@@ -40,6 +40,15 @@ def free_parameters(params: Sequence[str], fix: Iterable[str]) -> tuple[str, ...
     return free
 
 
+def frozen(net: nn.Module, params: Sequence[str]) -> set[str]:
+    """The parameters of a Model that `freeze` keeps where they are."""
+    held: Any = getattr(net, "parametrizations", {})
+    own: Any = net._parameters
+    attributes = {name: attribute_of(net, name, params) for name in params}
+    raw = {name: held[a].original if a in held else own[a] for name, a in attributes.items()}
+    return {name for name, value in raw.items() if not value.requires_grad}
+
+
 def apply_values(net: nn.Module, params: Sequence[str], values: Mapping[str, float]) -> None:
     """Give a Model's parameters new values, in natural units, whether or not they have left their bounds."""
     with torch.no_grad():

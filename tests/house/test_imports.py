@@ -37,6 +37,7 @@ ORDER = (
     "steps",
     "accuracy",
     "simulation",
+    "models",
     "api",
     "fit",
     "importers",

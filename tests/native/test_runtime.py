@@ -1,5 +1,6 @@
 """The compiler, the cache and what goes wrong with them. Each case runs in a process of its own."""
 
+import multiprocessing
 import os
 import shutil
 import stat
@@ -304,3 +305,22 @@ for number, path in enumerate({paths!r}):
             model.native_observe(t, x0, p, *series, 0.05, None)
 print("clean")
 """
+
+
+def test_a_forked_process_goes_on_with_one_thread():
+    """The threads of a parallel run live in the parent alone: a child that waits for them never ends."""
+    module = load(LORENZ)
+    net, x0 = module.Model(), torch.rand(20_000, len(module.STATES), dtype=torch.float64)
+    t, threads = torch.linspace(0, 1, 3, dtype=torch.float64), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        expected = net(t, x0=x0)
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+        child = context.Process(target=lambda: queue.put(torch.equal(net(t, x0=x0), expected)))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0 and queue.get()
+    finally:
+        child.kill()
+        torch.set_num_threads(threads)
