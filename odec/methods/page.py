@@ -13,13 +13,13 @@ _HEAD = """\
 
 <!-- Written by `python -m odec.methods.page`; do not edit. -->
 
-A method is chosen when a model is compiled: by its `run` line (`run t = 0 .. 100 step 0.1 method rk4`), by
-`odec compile --method NAME`, or by `odec.load(model, method="NAME")`. `odec list methods` prints these
-tables, `odec list methods --detail` all that is known of each.
+A method is chosen when a model is compiled: by its `run` line (`run t = 0 .. 100 method tsit5`), by
+`odec compile --method NAME`, or by `odec.load(model, method="NAME")`; where none is named it is `auto`. `odec
+list methods` prints these tables, `odec list methods --detail` all that is known of each.
 
-With fixed steps, an interval between two output times is divided into equal steps, each at most `dt` long. A
-method with an error estimate can choose its steps instead, so that each keeps its local error within
-`atol + rtol·|x|`.
+A method with an error estimate chooses its steps, so that each keeps its local error within
+`atol + rtol·|x|`. With fixed steps (`dt`, as in `method rk4 dt 0.1`), which the others take always, an interval
+between two output times is divided into equal steps, each at most `dt` long.
 
 Such steps end on every output time, unless dense output is asked for (`dense_output=True`, `--dense`): then a
 method with an interpolant takes the steps that its error allows, and the states at the output times within a
