@@ -18,8 +18,8 @@ A method is chosen when a model is compiled: by its `run` line (`run t = 0 .. 10
 list methods` prints these tables, `odec list methods --detail` all that is known of each.
 
 A method with an error estimate chooses its steps, so that each keeps its local error within
-`atol + rtol·|x|`. With fixed steps (`dt`, as in `method rk4 dt 0.1`), which the others take always, an interval
-between two output times is divided into equal steps, each at most `dt` long.
+`atol + rtol·|x|`. With fixed steps (`dt`, as in `method rk4 dt 0.1`), which the others take always, an
+interval between two output times is divided into equal steps, each at most `dt` long.
 
 Such steps end on every output time, unless dense output is asked for (`dense_output=True`, `--dense`): then a
 method with an interpolant takes the steps that its error allows, and the states at the output times within a
