@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from odec.fit.adam import MAX_FAILURES, Adam, failing
-from odec.fit.gauss_newton import CONVERGED, STUCK, TOLERANCE
 from odec.fit.loss import Objective
 from odec.fit.optimize import Function, State
+from odec.fit.trust_region import Linear, Residuals, finite
 
 _SLICE_SECONDS = 0.1
 _CARRIED = ("m", "v", "count", "lr", "decay1", "decay2")
@@ -50,12 +50,22 @@ def fused_problem(module: Any, objective: Objective) -> tuple[Any, float] | None
         keywords["series"] = net._series(loss.inputs, p)
     coordinates = objective.coordinates
     rows = [
-        (name, *_kind(transform), float(offset), float(scale))
-        for name, transform, offset, scale in zip(
-            coordinates.names, coordinates.transforms, coordinates.offset, coordinates.scale, strict=True
+        (name, *_kind(transform), 0.0, float(scale))
+        for name, transform, scale in zip(
+            coordinates.names, coordinates.transforms, coordinates.scale, strict=True
         )
     ]
     return module.FusedFit(loss.times, p, rows, data.to(p.dtype), weight.to(p.dtype), **keywords), rest
+
+
+def fused_residuals(kernel: Any) -> Residuals:
+    """The residuals and Jacobian of a module's FusedFit, for a trust region."""
+
+    def at(theta: np.ndarray) -> Linear | None:
+        r, jacobian = kernel.residuals(torch.tensor(theta, dtype=torch.float64))
+        return finite(r.numpy(), jacobian.numpy())
+
+    return at
 
 
 def _kind(transform: Any) -> tuple[str, float, float]:
@@ -118,37 +128,6 @@ class FusedAdam:
         """The loss and its gradient where the fit starts."""
         loss, gradient = self.kernel.loss_gradient(torch.tensor(theta, dtype=torch.float64))
         return loss + self.rest, gradient.numpy()
-
-
-@dataclass(frozen=True)
-class FusedGaussNewton:
-    """Levenberg-Marquardt, with all of an epoch in the kernel: sensitivities, normal equations, step."""
-
-    kernel: Any
-    rest: float
-    limit: int
-    epochs: int = 200
-
-    def steps(self, function: Function, state: State) -> Iterator[State]:
-        """One state per slice; its `passed` holds the loss after each epoch of the slice."""
-        here = {"theta": state.theta.tolist(), **state.memory}
-        for slice_length in _slices(state.epoch, self.limit):
-            losses = [loss + self.rest for loss in self.kernel.gauss_newton(here, slice_length, TOLERANCE)]
-            kept = {name: here[name] for name in ("damping", "growth", "scale")}
-            theta, gradient = np.array(here["theta"]), 2 * np.array(here["gradient"])
-            epoch = state.epoch + len(losses)
-            state = State(epoch, theta, losses[-1], gradient, kept, passed=tuple(losses))
-            if here["status"]:
-                converged = here["status"] == 1
-                yield state.end(CONVERGED if converged else STUCK, converged=converged)
-                return
-            yield state
-
-    def first(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """The loss and its gradient where the fit starts."""
-        here = {"theta": theta.tolist()}
-        self.kernel.gauss_newton(here, 0)
-        return here["loss"] + self.rest, 2 * np.array(here["gradient"])
 
 
 def _slices(epoch: int, limit: int) -> Iterator[int]:

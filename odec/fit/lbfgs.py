@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,13 +14,16 @@ from odec.fit.optimize import Function, State
 Pairs = list[tuple[np.ndarray, np.ndarray]]
 
 
+VANISHES = "converged: the gradient vanishes"
+
+
 @dataclass(frozen=True)
 class LBFGS:
     """θ ← θ − α H g, with H g from the last `history` steps. Nocedal & Wright (2006), alg. 7.4 and 7.5.
 
-    No entry of θ moves by more than `max_step` in a first trial. It ends where max |g| ≤ tolerance·loss, or
-    where the loss cannot fall by more than rounding: precision is that of the residuals, relative to `size`,
-    the norm of the data.
+    No entry of θ moves by more than `max_step` in a first trial. It ends where max |g| ≤ tolerance·loss and
+    `settled` holds there, or where the loss cannot fall by more than rounding: precision is that of the
+    residuals, relative to `size`, the norm of the data.
     """
 
     epochs: int = 1000
@@ -29,17 +32,22 @@ class LBFGS:
     tolerance: float = 1e-9
     precision: float = 2.3e-16
     size: float = 0.0
+    settled: Callable[[np.ndarray], bool] = lambda theta: True
 
     def steps(self, function: Function, state: State) -> Iterator[State]:
         """One state per epoch until it ends."""
         pairs = [(np.array(s), np.array(y)) for s, y in state.memory.get("pairs", [])]
-        idle = 0
+        idle, tolerance = 0, self.tolerance
         while True:
-            done = self._converged(state, idle)
+            done = self._converged(state, idle, tolerance)
+            if done == VANISHES and np.any(state.gradient) and not self.settled(state.theta):
+                done, tolerance = "", tolerance / 100
             if done:
                 yield state.end(done, converged=True)
                 return
             direction = self._direction(state.gradient, pairs)
+            if not pairs:
+                direction *= self._first_length(function, state, direction)
             point = line_search(function, state, direction)
             gain = -0.5 * (state.gradient @ direction)
             if point is None and pairs and gain > 4 * self._rounding(state.loss):
@@ -66,15 +74,25 @@ class LBFGS:
             )
             yield state
 
-    def _converged(self, state: State, idle: int) -> str:
+    def _converged(self, state: State, idle: int, tolerance: float) -> str:
         steepest = float(np.abs(state.gradient).max(initial=0.0))
         if state.loss <= (64 * self.precision * self.size) ** 2:
             return "converged: the data are met to rounding"
-        if steepest <= self.tolerance * state.loss:
-            return "converged: the gradient vanishes"
+        if steepest <= tolerance * state.loss:
+            return VANISHES
         if idle >= 5:
             return "converged: the loss falls no further"
         return ""
+
+    def _first_length(self, function: Function, state: State, direction: np.ndarray) -> float:
+        """What part of a first step the curvature along it bears: at most the whole."""
+        probe = 1e-3
+        loss, gradient = function(state.theta + probe * direction)
+        slope = float(state.gradient @ direction)
+        bend = (float(gradient @ direction) - slope) / probe
+        if not math.isfinite(loss) or bend == 0:
+            return probe if bend else 1.0
+        return min(1.0, max(probe, abs(slope / bend)))
 
     def _rounding(self, loss: float) -> float:
         """How well a sum of squares is known: 2 ‖r‖·δr with δr = precision·size, and its own rounding."""

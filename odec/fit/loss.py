@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from odec.fit.data import Columns, Dataset
+from odec.fit.trust_region import Linear, finite
 
 
 class SumOfSquares:
@@ -37,6 +38,11 @@ class SumOfSquares:
         self._time_index = torch.as_tensor(data.rows[row])
         self._column_index = torch.as_tensor(np.array(place)[column])
         self._measured = torch.as_tensor(data.values[row, column])
+
+    @property
+    def count(self) -> int:
+        """How many numbers were measured."""
+        return len(self._measured)
 
     @property
     def data_norm(self) -> float:
@@ -80,19 +86,19 @@ class SumOfSquares:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """How an optimizer's vector θ stands for parameters: p = transform(offset + scale·θ), entry by entry.
+    """How an optimizer's vector θ stands for parameters: p = transform(scale·θ), entry by entry.
 
-    transforms: raw -> natural, or None where the parameter is its own raw value.
+    transforms: raw -> natural, or None where the parameter is its own raw value. θ is not counted from the
+    start, so that a parameter that falls by decades keeps its digits.
     """
 
     names: tuple[str, ...]
     transforms: tuple[Callable[[Tensor], Tensor] | None, ...]
-    offset: np.ndarray
     scale: np.ndarray
 
     def natural(self, theta: Tensor) -> Tensor:
         """Parameters in natural units: (k,) -> (k,)."""
-        raw = torch.as_tensor(self.offset) + torch.as_tensor(self.scale) * theta
+        raw = torch.as_tensor(self.scale) * theta
         parts = [raw[k] if f is None else f(raw[k]) for k, f in enumerate(self.transforms)]
         return torch.stack(parts)
 
@@ -134,8 +140,8 @@ class Objective:
         failures = [] if status is None or bool(status.ok.all()) else status.failures
         return str(failures[0]) if failures else ""
 
-    def normal_equations(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """The loss, Jᵀr (k,) and JᵀJ (k, k) at θ, for r the residuals; a failed simulation is inf."""
+    def residuals(self, theta: np.ndarray) -> Linear | None:
+        """The residuals (M,) at θ and their Jacobian (M, k), by forward mode; None where not finite."""
         self.evaluations += 1
 
         def residuals(point: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,10 +149,17 @@ class Objective:
             return values, values
 
         jacobian, r = torch.func.jacfwd(residuals, has_aux=True)(torch.tensor(theta, dtype=torch.float64))
-        loss = float(r @ r)
-        if not (math.isfinite(loss) and bool(torch.isfinite(jacobian).all())):
-            return math.inf, np.zeros(len(theta)), np.eye(len(theta))
-        return loss, (jacobian.T @ r).detach().numpy(), (jacobian.T @ jacobian).detach().numpy()
+        return finite(r.detach().numpy(), jacobian.detach().numpy())
+
+    def jacobian(self, theta: np.ndarray) -> Linear | None:
+        """The same in the way that needs no further kernel: row by row with the native engine's gradients."""
+        if getattr(self.loss.net, "engine", "torch") != "native":
+            return self.residuals(theta)
+        point = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
+        with torch.enable_grad():
+            r = self.loss.residuals(self.params(point))
+        rows = [torch.autograd.grad(one, point, retain_graph=True, materialize_grads=True)[0] for one in r]
+        return finite(r.detach().numpy(), torch.stack(rows).numpy())
 
     def simulate(self, theta: np.ndarray) -> float:
         """The loss at θ without a gradient, for the Model's status and warnings; NaN where it fails."""

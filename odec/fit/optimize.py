@@ -12,6 +12,9 @@ Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """θ (k,) -> (loss, gradient (k,)); a failed simulation is (inf, zeros)."""
 
 
+LAST_EPOCH = "stopped at the last epoch, before a minimum was found"
+
+
 @dataclass(frozen=True)
 class State:
     """Where an optimizer stands after `epoch` steps; all it needs to go on.
@@ -50,19 +53,27 @@ class Optimizer(Protocol):
 class Trace:
     """The run of an optimizer: its last state, the best point seen, and every loss.
 
-    losses: (epochs + 1,): at the start, then after each step.
+    losses: (epochs + 1,): at the start, then after each step. verdict: how it ended and whether at a minimum,
+    where that was looked at; else the optimizer's own word counts.
     """
 
     state: State
     best: State
     losses: list[float]
     interrupted: bool = False
+    verdict: tuple[str, bool] | None = None
 
     @property
     def message(self) -> str:
         if self.interrupted:
             return "interrupted; the best values so far are kept"
-        return self.state.finished or "stopped at the last epoch, before a minimum was found"
+        return self.verdict[0] if self.verdict else self.state.finished or LAST_EPOCH
+
+    @property
+    def converged(self) -> bool:
+        if self.interrupted:
+            return False
+        return self.verdict[1] if self.verdict else self.state.converged
 
 
 def begin(function: Function, theta: np.ndarray) -> Trace:

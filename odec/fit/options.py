@@ -80,7 +80,8 @@ class Options:
 
 @dataclass(frozen=True)
 class Settings:
-    """Options with the defaults in place, checked."""
+    """Options with the defaults in place, checked. epochs_again: whether the epochs of a resumed fit are
+    given anew, to be reached in all."""
 
     optimizer: str
     lr: float
@@ -89,6 +90,7 @@ class Settings:
     fix: tuple[str, ...]
     set: dict[str, float]
     dtype: str
+    epochs_again: bool = False
 
     @property
     def scaled(self) -> bool:
@@ -96,7 +98,7 @@ class Settings:
         return self.optimizer != "adam" or self.transforms == "model"
 
 
-def settle(options: Options) -> Settings:
+def settle(options: Options, *, epochs_again: bool = False) -> Settings:
     """The settings that the options mean. Raises ArgumentError for values that mean nothing."""
     optimizer = _choice("optimizer", options.optimizer or "lbfgs", OPTIMIZERS)
     transforms = _choice("transforms", options.transforms or "model", TRANSFORMS)
@@ -118,6 +120,7 @@ def settle(options: Options) -> Settings:
         fix=options.fix or (),
         set=_numbers(options.set or {}),
         dtype=_choice("dtype", options.dtype or "float64", DTYPES),
+        epochs_again=epochs_again,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from odec.errors import ArgumentError
 from odec.fit.optimize import State, Trace
 
-FORMAT = 1
+FORMAT = 2
 
 T = TypeVar("T")
 
@@ -26,8 +26,8 @@ _KINDS: dict[type, str] = {
     bool: "true or false",
 }
 _WORDS = ("number", "list of numbers", "pair of lists", "list of pairs of lists")
-_DEPTHS = dict.fromkeys(("count", "lr", "decay1", "decay2", "damping", "growth"), 0)
-_DEPTHS |= {"m": 1, "v": 1, "scale": 1, "pairs": 3}
+_DEPTHS = dict.fromkeys(("count", "lr", "decay1", "decay2", "radius", "short"), 0)
+_DEPTHS |= {"m": 1, "v": 1, "scale": 1, "home": 1, "pairs": 3}
 """How many lists lie around the numbers of an entry that optimizers keep."""
 
 
@@ -49,13 +49,6 @@ class Saved:
             raise self._damaged(f"start.{min(unknown)} is no parameter")
         return {name: self._number("start", name) for name in params}
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        notes = self.document.get("notes", [])
-        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-            raise self._damaged("notes are no list of sentences")
-        return tuple(notes)
-
     def check(self, model: str, data: str) -> None:
         """Hold the fit to the same model and data. Raises ArgumentError."""
         for word, digest in (("model", model), ("data", data)):
@@ -72,7 +65,7 @@ class Saved:
         gradient = self._vector(count, "state", "gradient", finite=False)
         state = State(epoch, theta, self._number("state", "loss"), gradient, self._memory(count))
         finished = self._held(("state", "finished"), str)
-        state = state.end(finished, converged=self._held(("converged",), bool))
+        state = state.end(finished, converged=self._held(("state", "settled"), bool))
         losses = self._vector(epoch + 1, "losses", finite=False).tolist()
         return Trace(state, State(epoch, best, self._number("loss"), gradient), losses)
 
@@ -174,5 +167,6 @@ def state_document(trace: Trace) -> dict[str, Any]:
         "gradient": trace.state.gradient.tolist(),
         "best": trace.best.theta.tolist(),
         "finished": trace.state.finished,
+        "settled": trace.state.converged,
         "memory": trace.state.memory,
     }

@@ -92,9 +92,9 @@ def start_of(
 ) -> Start:
     """The start of a fit from the values of every parameter.
 
-    transforms: "model" keeps the bounds by the model's transforms, "none" moves natural values. scaled: θ = 0
-    at the start, and a unit of θ changes a parameter (or its distance to the bound) by about its own size;
-    else θ is the raw value itself.
+    transforms: "model" keeps the bounds by the model's transforms, "none" moves natural values. scaled: a
+    unit of θ changes a parameter (or its distance to the bound) by about its own size at the start; else θ is
+    the raw value itself.
     """
     values, params = dict(values), tuple(values)
     functions: list[Callable[[Tensor], Tensor] | None] = []
@@ -109,11 +109,10 @@ def start_of(
             notes.append(f"{name} starts on its bound {values[name]:g}, {taken}")
             values[name] = float(value)
         raws.append(float(value) if transform is None else _raw(transform, value))
-        scales.append(_scale(transform, value, raws[-1]))
-    raw, zero = np.array(raws), np.zeros(len(free))
-    offset, scale = (raw, np.array(scales)) if scaled else (zero, np.ones(len(free)))
-    coordinates = Coordinates(tuple(free), tuple(functions), offset, scale)
-    return Start(coordinates, zero if scaled else raw, values, tuple(notes))
+        scales.append(size_in_raw(transform, value, raws[-1]))
+    scale = np.array(scales) if scaled else np.ones(len(free))
+    coordinates = Coordinates(tuple(free), tuple(functions), scale)
+    return Start(coordinates, np.array(raws) / scale, values, tuple(notes))
 
 
 def attribute_of(net: nn.Module, name: str, params: Sequence[str]) -> str:
@@ -158,7 +157,7 @@ def _inside(transform: Any, value: Tensor) -> Tensor:
     return _scalar(bound - gap if lower is None and upper is not None else bound + gap)
 
 
-def _scale(transform: Any, value: Tensor, raw: float) -> float:
+def size_in_raw(transform: Any, value: Tensor, raw: float) -> float:
     """d raw/dθ, such that a unit of θ is about the size of the parameter or of its distance to its bound."""
     lower, upper = getattr(transform, "lower", None), getattr(transform, "upper", None)
     if lower is not None and upper is not None:

@@ -142,7 +142,8 @@ def test_fix_and_set(competition: FitResult) -> None:
 def test_epochs_bound_the_run() -> None:
     result = odec.fit(COMPETITION, COMPETITION_DATA, epochs=5)
     assert (result.epochs, result.converged) == (5, False)
-    assert result.message == "stopped at the last epoch, before a minimum was found"
+    assert result.message.startswith("stopped at the last epoch, before a minimum was found: a Gauss-Newton")
+    assert result.message.endswith("; --epochs (epochs= from Python) takes more")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_what_is_noted() -> None:
     assert result.values["idle"] == 1
     assert result.notes == (
         "k starts on its bound 0, where it cannot move; taken as 0.001",
-        "idle has no effect on what was measured; it stays at its start",
+        "idle has no effect on what was measured at 1; it stays at its start",
     )
     assert result.values["k"] > 0.1
     grows = odec.fit(text, {"t": [1, 2], "x": [1.1, 1.2]}, fix=["idle"], set={"k": 1}, method="rk4", dt=0.5)

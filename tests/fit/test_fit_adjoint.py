@@ -58,8 +58,9 @@ def gradient_at_the_start(monkeypatch: pytest.MonkeyPatch, **options: Any) -> np
 
     with monkeypatch.context() as patch:
         patch.setattr(Objective, "__init__", noted)
-        odec.fit(LYNX_HARE, LYNX_HARE_DATA, epochs=0, method="dopri5", rtol=1e-7, atol=1e-9, **options)
-    return found[0](np.zeros(6))[1]
+        options |= {"epochs": 0, "method": "dopri5", "rtol": 1e-7, "atol": 1e-9}
+        start = odec.fit(LYNX_HARE, LYNX_HARE_DATA, **options).trace.best.theta
+    return found[0](start)[1]
 
 
 def test_the_tolerances_of_the_adjoint_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,4 +186,4 @@ def test_a_gradient_too_coarse_is_told() -> None:
         "the continuous adjoint is approximate: a smaller dt, or the discrete one, may lead further",
     )
     exact = odec.fit(LYNX_HARE, LYNX_HARE_DATA, method="euler", dt=0.5)
-    assert exact.converged and exact.loss < result.loss and exact.notes == ()
+    assert exact.loss < result.loss and not any("adjoint" in note for note in exact.notes)

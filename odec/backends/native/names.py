@@ -30,13 +30,13 @@ _OUR_WORDS = """
     h_l x p u w l dt dx dp du dk gt gx gp gu h y R square cube select lesser greater modulo gamma_function
     digamma trigamma log_gamma finite_part heaviside sigmoid softplus relu sign pow atan2 sqrt fabs floor
     ceil tgamma min max abs
-    threadIdx blockIdx blockDim gridDim warpSize Call Series add_output add_row adjoint_block advance
-    damped_step find from_tape initial initial_jvp initial_vjp input_tangents input_values item_of keep load
-    loss_at natural normal_equations normal_equations_at observe observe_block observe_vjp observe_vjp_block
+    threadIdx blockIdx blockDim gridDim warpSize Call Series add_output end_row adjoint_block advance
+    find from_tape initial initial_jvp initial_vjp input_tangents input_values item_of keep load
+    loss_at natural observe observe_block observe_vjp observe_vjp_block
     pull_inputs pull_rates rhs rhs_jvp rhs_vjp room_on_tape rounded_product seed slope slope_vjp slope_jvp
     solve_block stage_times step step_after step_before step_block step_jvp step_jvp_block step_vjp
     step_vjp_block store store_observed store_output tangent_block to_tape total Place View Coordinate
-    Problem Adam GaussNewton Lanes solve adjoint tangent loss fit_adam fit_gauss_newton middle Back Control
+    Problem Adam Rows Lanes solve adjoint tangent loss fit_adam fit_residuals middle Back Control
     Kept Run Tape Trial Whole Work adjoint_group begin come_to enter enter_backwards input_rates inputs_at
     integrate is_finite judge leave_interval make_room mean_square move next_trajectory observe_at_stops
     of_item pass_stops propose push_tangents put put_gradients put_output put_report rates_at record settle
