@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from odec.fit.data import Columns, Dataset
 from odec.fit.trust_region import Linear, finite
@@ -152,14 +153,26 @@ class Objective:
         return finite(r.detach().numpy(), jacobian.detach().numpy())
 
     def jacobian(self, theta: np.ndarray) -> Linear | None:
-        """The same in the way that needs no further kernel: row by row with the native engine's gradients."""
-        if getattr(self.loss.net, "engine", "torch") != "native":
-            return self.residuals(theta)
+        """The same without what takes long to come, further kernels and torch's transforms of functions."""
+        native = getattr(self.loss.net, "engine", "torch") == "native"
+        found = self._by_rows(theta) if native else self._by_columns(theta)
+        return finite(*(part.detach().numpy() for part in found))
+
+    def _by_rows(self, theta: np.ndarray) -> tuple[Tensor, Tensor]:
         point = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
         with torch.enable_grad():
             r = self.loss.residuals(self.params(point))
         rows = [torch.autograd.grad(one, point, retain_graph=True, materialize_grads=True)[0] for one in r]
-        return finite(r.detach().numpy(), torch.stack(rows).numpy())
+        return r, torch.stack(rows)
+
+    def _by_columns(self, theta: np.ndarray) -> tuple[Tensor, Tensor]:
+        r, columns = torch.empty(0), []
+        for direction in torch.eye(len(theta), dtype=torch.float64):
+            with forward_ad.dual_level():
+                point = forward_ad.make_dual(torch.tensor(theta, dtype=torch.float64), direction)
+                r, column = forward_ad.unpack_dual(self.loss.residuals(self.params(point)))
+            columns.append(torch.zeros_like(r) if column is None else column)
+        return r, torch.stack(columns, dim=1)
 
     def simulate(self, theta: np.ndarray) -> float:
         """The loss at θ without a gradient, for the Model's status and warnings; NaN where it fails."""
