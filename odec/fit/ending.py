@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -92,22 +92,30 @@ def limits(transform: Any) -> tuple[float, float]:
     return (-np.inf if lower is None else float(lower)), (np.inf if upper is None else float(upper))
 
 
-def conclude(objective: Objective, start: Start, trace: Trace, optimizer: str) -> tuple[Trace, list[str]]:
-    """The trace with the sentence for its end and whether that is a minimum, and notes on values."""
+def conclude(
+    objective: Objective, start: Start, trace: Trace, optimizer: str, unseen: Mapping[str, str]
+) -> tuple[Trace, list[str]]:
+    """The trace with the sentence for its end and whether that is a minimum, and notes on the values.
+
+    unseen: a sentence on each parameter that no gradient sees.
+    """
+    hidden = [unseen[name] for name in objective.coordinates.names if name in unseen]
     if trace.interrupted:
-        return trace, []
+        return trace, hidden
     local = local_problem(objective, start, trace.best.theta, trace.best.loss)
     if local is None:
-        return trace, []
-    verdict = sentence(local, trace.state.finished, gauss_newton=optimizer == "gauss-newton")
-    return replace(trace, verdict=verdict), remarks(local)
+        return trace, hidden
+    verdict = sentence(local, trace.state.finished, gauss_newton=optimizer == "gauss-newton", unseen=unseen)
+    return replace(trace, verdict=verdict), hidden + remarks(local, unseen)
 
 
-def sentence(local: Local, reason: str, *, gauss_newton: bool) -> tuple[str, bool]:
+def sentence(
+    local: Local, reason: str, *, gauss_newton: bool, unseen: Collection[str] = ()
+) -> tuple[str, bool]:
     """The sentence of an ending, and whether it is a minimum. reason: the optimizer's; empty where its epochs
     were used up."""
     if local.minimum or local.plateau:
-        return _of_a_minimum(local)
+        return _of_a_minimum(local, unseen)
     if local.degenerate:
         among = listed(local.degenerate)
         return (
@@ -124,12 +132,14 @@ def sentence(local: Local, reason: str, *, gauss_newton: bool) -> tuple[str, boo
     return f"stopped: the loss falls no further, but {left}; --optimizer gauss-newton may take it", False
 
 
-def _of_a_minimum(local: Local) -> tuple[str, bool]:
+def _of_a_minimum(local: Local, unseen: Collection[str]) -> tuple[str, bool]:
     lost = ~local.moving & ~local.on_bound | (local.faint if local.plateau else np.False_)
     lost, bound = _named(local, lost), _named(local, local.on_bound)
     others = ", and the others are at a minimum" if local.moving.any() else ""
     if local.loss <= local.noise**2 and not lost:
         return MET, True
+    if lost and set(lost) <= set(unseen):
+        return f"stopped with {listed(lost)} at the start, which gradients do not see{others}", False
     if lost:
         has = "has" if len(lost) == 1 else "have"
         return (
@@ -149,7 +159,7 @@ def _named(local: Local, those: np.ndarray) -> list[str]:
     return [name for name, one in zip(local.names, those, strict=True) if one]
 
 
-def remarks(local: Local) -> list[str]:
+def remarks(local: Local, unseen: Collection[str] = ()) -> list[str]:
     """What the data do not determine, with the parameters in it."""
     notes = []
     if local.count < len(local.names):
@@ -160,6 +170,8 @@ def remarks(local: Local) -> list[str]:
     elif local.minimum or local.plateau or local.degenerate:
         notes += [_of_a_direction(names) for names in local.loose]
     for k, name in enumerate(local.names):
+        if name in unseen:
+            continue
         value, begun = local.values[k], local.start[k]
         if local.on_bound[k]:
             notes.append(f"{name} has run onto its bound {local.bounds[k]:g}")

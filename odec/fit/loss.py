@@ -15,6 +15,9 @@ from torch.autograd import forward_ad
 from odec.fit.data import Columns, Dataset
 from odec.fit.trust_region import Linear, finite
 
+FEW = 12
+"""So many gradients are sooner had on the torch engine than its forward mode, slow to import."""
+
 
 class SumOfSquares:
     """Σ (prediction − measurement)² over everything measured, in natural units.
@@ -153,9 +156,9 @@ class Objective:
         return finite(r.detach().numpy(), jacobian.detach().numpy())
 
     def jacobian(self, theta: np.ndarray) -> Linear | None:
-        """The same without what takes long to come, further kernels and torch's transforms of functions."""
+        """The same without a further kernel to build."""
         native = getattr(self.loss.net, "engine", "torch") == "native"
-        found = self._by_rows(theta) if native else self._by_columns(theta)
+        found = self._by_rows(theta) if native or self.loss.count <= FEW else self._by_columns(theta)
         return finite(*(part.detach().numpy() for part in found))
 
     def _by_rows(self, theta: np.ndarray) -> tuple[Tensor, Tensor]:

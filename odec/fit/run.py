@@ -50,7 +50,7 @@ def fit(
     subject = subject_of(model, options, settings.dtype)
     columns = subject.columns()
     measured = with_inputs(read_data(data, columns, t0=options.t0), inputs or {}, columns)
-    told = choose_step(subject, measured)
+    chosen = choose_step(subject, measured)
     check_cost(subject.net, measured.times.tolist(), numbers=len(subject.module.STATES), kept=True)
     free = free_parameters(subject.params, {*settings.fix, *frozen(subject.net, subject.params)})
     values = start_values(subject.net, subject.params, settings.set, subject.system)
@@ -69,10 +69,11 @@ def fit(
             trace = _run(
                 objective, optimizer, before or first_look(objective, optimizer, start), last, progress
             )
-            trace, seen = conclude(objective, start, trace, settings.optimizer)
+            unseen = unseen_parameters(subject.system) if subject.system else {}
+            trace, seen = conclude(objective, start, trace, settings.optimizer, unseen)
     except getattr(subject.module, "EngineError", ArgumentError) as error:
         raise ArgumentError(str(error)) from error
-    notes = [*told, *start.notes, *seen]
+    notes = [*chosen, *start.notes, *seen]
     asked = command or _command(options, subject, measured)
     kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
     result = _result(subject, measured, columns, kept, start, objective, trace, notes, asked)
@@ -137,26 +138,7 @@ def _remarks(subject: Subject, fitted: Mapping[str, float], trace: Trace) -> lis
     if subject.net.adjoint == "continuous" and trace.state.finished and not trace.converged:
         finer = "smaller tolerances of its own" if getattr(subject.net, "control", ()) else "a smaller dt"
         notes.append(f"the continuous adjoint is approximate: {finer}, or the discrete one, may lead further")
-<<<<<<< HEAD
-    unseen = unseen_parameters(subject.system) if subject.system else {}
-    for k, name in enumerate(fitted):
-        if name in unseen:
-            notes.append(unseen[name])
-        elif trace.state.epoch and trace.state.gradient[k] == 0 and trace.best.theta[k] == start.theta[k]:
-            notes.append(f"{name} has no effect on what was measured; it stays at its start")
-    for param in subject.system.params if subject.system else ():
-        if param.name not in fitted:
-            continue
-        value, interval = fitted[param.name], param.interval
-        if value not in interval and value not in (interval.lower, interval.upper):
-            notes.append(f"{param.name} has left its bounds {interval}; transforms 'model' keeps them")
-        for bound in (interval.lower, interval.upper):
-            if abs(value - bound) <= 1e-6 * abs(start.values[param.name] - bound) < np.inf:
-                notes.append(f"{param.name} has run onto its bound {bound:g}")
-    return notes
-=======
     return notes + of_the_model(fitted, subject.system)
->>>>>>> 291145e (Let a trust region drive least squares, and look at the Jacobian before a fit is said to converge)
 
 
 def _command(options: Options, subject: Subject, data: Dataset) -> str:
