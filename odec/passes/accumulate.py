@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from odec.passes.graph import Graph
 from odec.passes.overflow import affordable, settled
-from odec.passes.powers import log_powers
+from odec.passes.powers import log_powers, product_roots
 from odec.passes.rules import DERIVATIVE_FREE, RULES, Linear
 
 
@@ -125,8 +125,8 @@ def _masked(graph: Graph, apply: Linear, tangent: int) -> int:
 
 def _slopes(graph: Graph, i: int) -> list[tuple[int, Linear]]:
     """The nodes that the node is a function of, arguments for the most part, each with its linear map."""
-    if graph.ops[i] == "exp":
-        found = log_powers(graph, i)
+    if graph.ops[i] in ("exp", "sqrt"):
+        found = log_powers(graph, i) if graph.ops[i] == "exp" else product_roots(graph, i)
         if found:
             return found
     args = graph.args[i]

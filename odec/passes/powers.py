@@ -1,7 +1,8 @@
-"""Powers written as exponentials: the derivative of exp(c*log(u) + s), which is u**c*exp(s), where u is 0.
+"""Derivatives of powers where what they are of is 0.
 
-The value there is 0 for c > 0, though log(u) is infinite and 1/u too. By u the derivative is c*y/u, and at 0
-its limit c*0**(c - 1)*exp(s); by c it is y*log(u), and 0 at 0.
+A power written as an exponential, exp(c*log(u) + s), is u**c*exp(s). The value is 0 at u = 0 for c > 0, but
+log(u) is infinite and 1/u too. By u the derivative is c*y/u, and at 0 its limit c*0**(c - 1)*exp(s); by c it
+is y*log(u), and 0 at 0.
 """
 
 from __future__ import annotations
@@ -122,5 +123,37 @@ def _by_base(graph: Graph, y: int, term: _Term, others: list[_Term]) -> Linear:
         power = graph.pow(graph.select(apart, graph.one, u), graph.sub(c, graph.one))
         factor = graph.node("exp", graph.select(apart, graph.zero, rest))
         return graph.select(apart, slope, graph.mul(v, c, power, factor))
+
+    return apply
+
+
+def product_roots(graph: Graph, y: int) -> list[tuple[int, Linear]]:
+    """The slopes of y = sqrt(a*b*…) by each factor; none where no other factor can be 0.
+
+    By a it is y/(2a), which is 0 where b is, and not 0 times the infinite slope of the root.
+    """
+    product = graph.args[y][0]
+    if graph.ops[product] != "mul" or product in graph.large:
+        return []
+    factors = graph.args[product]
+    others = {f: [other for other in factors if other != f] for f in factors if graph.value(f) is None}
+    zero = {f for f in factors if not _never_zero(graph, f)}
+    if len({*factors}) < len(factors) or all(zero.isdisjoint(rest) for rest in others.values()):
+        return []
+    return [(f, _by_factor(graph, y, f, rest)) for f, rest in others.items()]
+
+
+def _by_factor(graph: Graph, y: int, factor: int, others: list[int]) -> Linear:
+    def plain(v: int) -> int:
+        return graph.div(graph.mul(v, *others), graph.mul(graph.number(2), y))
+
+    def apply(v: int) -> int:
+        if all(_never_zero(graph, other) for other in others):
+            return plain(v)
+        if graph.is_nonzero(factor):
+            return graph.div(graph.mul(v, y), graph.mul(graph.number(2), factor))
+        apart = graph.node("ne", factor, graph.zero)
+        safe = graph.mul(graph.number(2), graph.select(apart, factor, graph.one))
+        return graph.select(apart, graph.div(graph.mul(v, y), safe), plain(v))
 
     return apply

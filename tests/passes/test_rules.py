@@ -140,6 +140,17 @@ def test_power_at_zero():
     assert gradient(op("hill", x, 2, n), x=0.0, n=1.0)["x"] == 0.5
 
 
+def test_root_of_a_product_at_zero():
+    """Where one factor is 0 the root is 0 whatever the others are."""
+    x, n = syms("x n")
+    at_zero = gradient(op("sqrt", 2 * n * x), x=0.0, n=3.0)
+    assert at_zero["n"] == 0.0 and at_zero["x"] == math.inf
+    at_zero = gradient(op("sqrt", 2 * n * x), x=3.0, n=0.0)
+    assert at_zero["x"] == 0.0 and at_zero["n"] == math.inf
+    elsewhere = gradient(op("sqrt", 2 * n * x), x=2.0, n=4.0)
+    assert elsewhere["n"] == pytest.approx(0.5) and elsewhere["x"] == pytest.approx(1.0)
+
+
 def test_subgradients_are_those_of_torch():
     x, y = syms("x y")
     assert gradient(op("abs", x), x=0.0)["x"] == 0.0
