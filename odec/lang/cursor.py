@@ -8,7 +8,7 @@ import unicodedata
 from odec.diagnostics import Diagnostic, Fix, Source, Span
 from odec.lang.functions import FUNCTIONS
 from odec.lang.lexer import WORDS, Token
-from odec.lang.report import Problem, meant
+from odec.lang.report import Problem, meant, shown
 from odec.lang.syntax import Name
 
 _INSTEAD = {
@@ -231,13 +231,13 @@ class Cursor:
             problem = self._malformed_number(before, token)
             if problem is not None:
                 return problem
-        left, right = self.typed(before.span), self.typed(token.span)
+        left, right = shown(self.typed(before.span)), shown(self.typed(token.span))
         message = f"an operator is missing between '{left}' and '{right}'"
         notes = () if wanted == "an operator" else (f"or {wanted} was expected here",)
         is_call = self.peek().kind in ("(", "[", "'")
         if before.kind == "name" and before.text in FUNCTIONS and token.kind != "(" and not is_call:
             message = f"the argument of '{before.text}' stands in brackets"
-            return self.guess("E105", message, between, f"{before.text}({right})")
+            return self.guess("E105", message, between, f"{before.text}({self.typed(token.span)})")
         if before.kind == "number" and token.kind == "name" and self._may_have_unit(before, token):
             note = f"a unit stands behind a colon: `{left} : {right}`"
             return self.fail("E105", message, between, "", *notes, note)
@@ -259,9 +259,9 @@ class Cursor:
             span = Span(before.start, token.end)
             if token.kind != "number":
                 return None
-            return self.fail("E102", f"'{self.typed(span)}' is not a number", span)
+            return self.fail("E102", f"'{shown(self.typed(span))}' is not a number", span)
         span, typed = Span(found.start(), found.end()), found.group()
-        message = f"'{typed}' is not a number"
+        message = f"'{shown(typed)}' is not a number"
         if typed[:2] in ("0x", "0X"):
             value = str(int(typed, 16)) if len(typed) <= 14 else ""
             message = "numbers are decimal: 16 or 1.6e1"

@@ -14,7 +14,9 @@ from odec.lang.rewrites import rewritten
 from odec.lang.statements import parse_statement
 from odec.lang.syntax import Statement
 
-_MAX_REPAIRS = 4
+_MAX_REPAIRS = 3
+_MAX_CHECKED = 1_000
+"""Characters of a line whose guess is tried out; that of a longer one is taken as it is."""
 
 
 @dataclass
@@ -88,13 +90,16 @@ def _best_guess(source: Source, line: Line, diagnostic: Diagnostic) -> Diagnosti
 
 
 def _is_read_further(source: Source, line: Line, diagnostic: Diagnostic, repairs: int) -> bool:
-    """Whether the line, once its fix is applied, is read beyond that place."""
+    """Whether the line, once its fix is applied, is read beyond that place (if it is short enough to try)."""
     fix = diagnostic.fix
     if fix is None or not repairs:
         return False
     start, end = line.tokens[0].start, max(line.tokens[-1].start, fix.span.end)
-    end = source.text.find("\n", source.text.find("\n", end) + 1)  # a fix may join a line to the next one
-    end = len(source.text) if end < 0 else end
+    if fix.text.endswith("\\"):  # joined to the next line
+        end = source.text.find("\n", source.text.find("\n", end) + 1)
+        end = len(source.text) if end < 0 else end
+    if end - start > _MAX_CHECKED:
+        return True
     inside = Fix(Span(fix.span.start - start, fix.span.end - start), fix.text)
     text = inside.applied(source.text[start:end])
     mended = Source(source.name, text)

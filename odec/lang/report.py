@@ -69,7 +69,12 @@ class Report:
 
 def meant(text: str) -> str:
     """The label of a guess."""
-    return f"did you mean '{text}'?"
+    return f"did you mean '{shown(text)}'?"
+
+
+def shown(text: str) -> str:
+    """A text as messages repeat it: not more than a line of it."""
+    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:

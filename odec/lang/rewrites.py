@@ -8,7 +8,7 @@ from collections.abc import Callable
 from odec.diagnostics import Diagnostic, Fix, Span
 from odec.lang.cursor import Cursor
 from odec.lang.guesses import not_yet
-from odec.lang.report import Problem, meant
+from odec.lang.report import Problem, meant, shown
 
 Rule = Callable[[Cursor], Problem | None]
 
@@ -81,7 +81,7 @@ def _reaction(cursor: Cursor) -> Problem | None:
     left, right, rate = "A", "B", "RATE"
     simple = _match(_CONVERSION, cursor, start)
     if simple is not None:
-        left, right, rate = simple["left"], simple["right"], simple["rate"].strip()
+        left, right, rate = (shown(simple[part].strip()) for part in ("left", "right", "rate"))
     note = f"write what it does to each state: `d{left}/dt = -({rate})`, `d{right}/dt = {rate}`"
     return cursor.fail("E325", "reactions (`A -> B : RATE`) are not supported yet", arrow, "", note)
 
@@ -93,7 +93,7 @@ def _initial_derivative(cursor: Cursor) -> Problem | None:
         return None
     span = Span(found.start(), found.end())
     text = "init " + re.sub(r"\s", "", found["x"]).replace("′", "'")
-    return cursor.guess("E107", f"'{found.group()}' is an initial value", span, text)
+    return cursor.guess("E107", f"'{shown(found.group())}' is an initial value", span, text)
 
 
 def _derivative(cursor: Cursor) -> Problem | None:
@@ -109,5 +109,6 @@ def _derivative(cursor: Cursor) -> Problem | None:
             text = f"d{found['x']}/d{found['t']}" if found["t"] else f"{found['x']}'"
         span = Span(start, start + len(found.group().rstrip()))
         if text != cursor.typed(span):
-            return cursor.guess("E107", f"'{cursor.typed(span)}' is not a derivative", span, text, note)
+            message = f"'{shown(cursor.typed(span))}' is not a derivative"
+            return cursor.guess("E107", message, span, text, note)
     return None
