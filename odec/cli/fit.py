@@ -73,6 +73,8 @@ if TYPE_CHECKING:
 @click.option("--epochs", type=click.IntRange(min=0), metavar="N", help="The most steps of the optimizer.")
 @click.option("--transforms", type=click.Choice(["model", "none"]),
               help="model: keep the bounds (default); none: move natural values.")  # fmt: skip
+@click.option("--weights", type=click.Choice(["spread", "none"]),
+              help="spread: weight columns whose spreads differ by over 100 (default).")  # fmt: skip
 @click.option("--fix", metavar="NAME", multiple=True, help="Keep a parameter at its start. May be repeated.")
 @set_option
 @input_option

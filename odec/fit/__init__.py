@@ -28,6 +28,7 @@ def fit(
     lr: float | None = None,
     epochs: int | None = None,
     transforms: str | None = None,
+    weights: str | None = None,
     fix: Iterable[str] | None = None,
     set: Mapping[str, float] | None = None,
     seed: int | None = None,
@@ -58,7 +59,9 @@ def fit(
     path, a dict of arrays or a DataFrame, with a time column and any of the model's states, observables and
     inputs; blanks are not measured, repeated times are replicates.
     optimizer: "lbfgs" (default), "gauss-newton", or "adam" with `lr`. epochs: the most steps. transforms:
-    "model" keeps the bounds, "none" moves natural values. fix: names that stay; set: start values by name.
+    "model" keeps the bounds, "none" moves natural values. weights:
+    "spread" (default) divides the residuals of each column by its spread where those differ by more than 100,
+    "none" takes them as they are. fix: names that stay; set: start values by name.
     dtype: "float64" (default) or "float32". dt, or rtol, atol, min_step, max_step, max_steps, dense_output;
     method, clip: of the simulation.
     t0: its start (default: that of the model's `run` line, else the first time measured). adjoint: how lbfgs

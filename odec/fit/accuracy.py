@@ -66,7 +66,7 @@ def _simulated(loss: SumOfSquares, values: Mapping[str, float], dt: float | None
 def _spread(loss: SumOfSquares, values: Mapping[str, float], columns: int) -> np.ndarray:
     """The root mean square of the residuals of each column measured."""
     with torch.no_grad():
-        residuals = loss.residuals(dict(values)).detach().numpy()
+        residuals = loss.deviations(dict(values)).detach().numpy()
     _, column = np.nonzero(np.isfinite(loss.data.values))
     squares = np.bincount(column, weights=residuals**2, minlength=columns)
     spread: np.ndarray = np.sqrt(squares / np.maximum(np.bincount(column, minlength=columns), 1))

@@ -20,13 +20,20 @@ FEW = 12
 
 
 class SumOfSquares:
-    """Σ (prediction − measurement)² over everything measured, in natural units.
+    """Σ ((prediction − measurement)/scale)² over everything measured.
 
     net: a generated Model. data: what was measured of its states and observables. fixed: the values of the
-    parameters that a call does not give.
+    parameters that a call does not give. scales: by the name of a column, 1 where it is not said.
     """
 
-    def __init__(self, net: Any, data: Dataset, columns: Columns, fixed: Mapping[str, float]):
+    def __init__(
+        self,
+        net: Any,
+        data: Dataset,
+        columns: Columns,
+        fixed: Mapping[str, float],
+        scales: Mapping[str, float] | None = None,
+    ):
         self.net = net
         self.data = data
         self.fixed = dict(fixed)
@@ -42,6 +49,8 @@ class SumOfSquares:
         self._time_index = torch.as_tensor(data.rows[row])
         self._column_index = torch.as_tensor(np.array(place)[column])
         self._measured = torch.as_tensor(data.values[row, column])
+        factors = np.array([1 / (scales or {}).get(name, 1.0) for name in data.measured])
+        self._factor = torch.as_tensor(factors[column])
 
     @property
     def count(self) -> int:
@@ -50,8 +59,8 @@ class SumOfSquares:
 
     @property
     def data_norm(self) -> float:
-        """‖measurements‖, against which a residual is small."""
-        return float(self._measured.norm())
+        """‖measurements/scale‖, against which a residual is small."""
+        return float((self._measured * self._factor).norm())
 
     def simulate(self, params: Mapping[str, Tensor | float], times: Tensor | None = None) -> Tensor:
         """States and, where they are needed, observables at the times: (T, n + n_obs)."""
@@ -65,23 +74,27 @@ class SumOfSquares:
         return torch.cat([x, self.net.observe(t, x, **keywords)], dim=-1)
 
     def residuals(self, params: Mapping[str, Tensor | float]) -> Tensor:
-        """prediction − measurement for each number measured, in order of time: (M,) in float64."""
+        """(prediction − measurement)/scale for each number measured, in order of time: (M,) in float64."""
+        return self.deviations(params) * self._factor
+
+    def deviations(self, params: Mapping[str, Tensor | float]) -> Tensor:
+        """prediction − measurement, the same in natural units."""
         predicted = self.simulate(params)[self._time_index, self._column_index]
         return predicted.to("cpu", torch.float64) - self._measured
 
     def table(self, width: int) -> tuple[Tensor, Tensor, float]:
-        """The measurements as means and their numbers (T, width), and the squares within replicates.
+        """The measurements as means and their weights (T, width), and the squares within replicates.
 
-        The sum of squares is Σ number·(prediction − mean)² + the rest. Columns: states, then observables.
+        The sum of squares is Σ weight·(prediction − mean)² + the rest. Columns: states, then observables.
         """
         place = (self._time_index, self._column_index)
         shape = (len(self.times), width)
-        number = torch.zeros(shape, dtype=torch.float64)
-        number.index_put_(place, torch.ones_like(self._measured), accumulate=True)
-        total = torch.zeros(shape, dtype=torch.float64)
-        total.index_put_(place, self._measured, accumulate=True)
-        mean = total / number.clamp(min=1)
-        return mean, number, float((self._measured - mean[place]).square().sum())
+        weight, total = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
+        square = self._factor.square()
+        weight.index_put_(place, square, accumulate=True)
+        total.index_put_(place, square * self._measured, accumulate=True)
+        mean = total / torch.where(weight > 0, weight, 1.0)
+        return mean, weight, float((square * (self._measured - mean[place]).square()).sum())
 
     def __call__(self, params: Mapping[str, Tensor | float]) -> Tensor:
         residuals = self.residuals(params)

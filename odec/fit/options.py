@@ -12,6 +12,7 @@ from odec.errors import ArgumentError, as_number, check_mapping, did_you_mean
 
 OPTIMIZERS = ("lbfgs", "adam", "gauss-newton")
 TRANSFORMS = ("model", "none")
+WEIGHTS = ("spread", "none")
 DTYPES = ("float64", "float32")
 ADJOINTS = ("discrete", "continuous", "autograd")
 
@@ -24,6 +25,7 @@ class Options:
     lr: float | None = None
     epochs: int | None = None
     transforms: str | None = None
+    weights: str | None = None
     fix: tuple[str, ...] | None = None
     set: dict[str, float] | None = None
     seed: int | None = None
@@ -87,6 +89,7 @@ class Settings:
     lr: float
     epochs: int | None
     transforms: str
+    weights: str
     fix: tuple[str, ...]
     set: dict[str, float]
     dtype: str
@@ -117,6 +120,7 @@ def settle(options: Options, *, epochs_again: bool = False) -> Settings:
         lr=lr or (0.01 if transforms == "model" else 0.001),
         epochs=None if epochs is None else int(epochs),
         transforms=transforms,
+        weights=_choice("weights", options.weights or "spread", WEIGHTS),
         fix=options.fix or (),
         set=_numbers(options.set or {}),
         dtype=_choice("dtype", options.dtype or "float64", DTYPES),

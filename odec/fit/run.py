@@ -25,6 +25,7 @@ from odec.fit.result import FitResult
 from odec.fit.saved import read_saved
 from odec.fit.start import Start, apply_values, free_parameters, frozen, start_of, start_values
 from odec.fit.subject import Subject, choose_step, subject_of, with_inputs
+from odec.fit.weights import scales_of
 from odec.lang.switch_warnings import unseen_parameters
 
 
@@ -59,7 +60,8 @@ def fit(
         values = saved.start(values)
     start = start_of(subject.net, values, free, transforms=settings.transforms, scaled=settings.scaled)
     fixed = {name: value for name, value in start.values.items() if name not in free}
-    loss = SumOfSquares(subject.net, measured, columns, fixed)
+    scales, weighted = scales_of(measured, subject.system, settings.weights)
+    loss = SumOfSquares(subject.net, measured, columns, fixed, scales)
     objective = Objective(loss, start.coordinates)
     try:
         with warned_once():
@@ -73,7 +75,7 @@ def fit(
             trace, seen = conclude(objective, start, trace, settings.optimizer, unseen)
     except getattr(subject.module, "EngineError", ArgumentError) as error:
         raise ArgumentError(str(error)) from error
-    notes = [*chosen, *start.notes, *seen]
+    notes = [*chosen, *weighted, *start.notes, *seen]
     asked = command or _command(options, subject, measured)
     kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
     result = _result(subject, measured, columns, kept, start, objective, trace, notes, asked)
