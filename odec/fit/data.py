@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from odec.errors import ArgumentError, DataError, did_you_mean
+from odec.fit.headers import column_name, time_header, unit_note
 from odec.fit.table import Table, read_table
 
 Series = tuple[np.ndarray, np.ndarray]
+
+FAR = 10.0
+"""Times beyond so many lengths of the run line are remarked on."""
 
 
 @dataclass(frozen=True)
 class Columns:
     """What a data set may measure of a model, and when the model starts.
 
-    start, stop: of the `run` line; None where the model has none.
+    start, stop: of the `run` line; None where the model has none. time_unit: the model's, where it says it.
     """
 
     time: str
@@ -28,6 +32,7 @@ class Columns:
     inputs: tuple[str, ...] = ()
     start: float | None = None
     stop: float | None = None
+    time_unit: str | None = None
 
     @property
     def measurable(self) -> tuple[str, ...]:
@@ -45,7 +50,7 @@ class Dataset:
 
     times: (T,) distinct times, the first is t0. rows: (R,) the index in `times` of each row; rows at one time
     are replicates. values: (R, C) in natural units, NaN where nothing was measured; measured: the C names.
-    inputs: (times, values) by name.
+    inputs: (times, values) by name. notes: what looks odd in the data.
     """
 
     name: str
@@ -56,6 +61,7 @@ class Dataset:
     measured: tuple[str, ...]
     values: np.ndarray
     inputs: dict[str, Series]
+    notes: tuple[str, ...] = ()
 
     @property
     def t0(self) -> float:
@@ -76,14 +82,15 @@ class Dataset:
 def read_data(data: Any, columns: Columns, *, t0: float | None = None) -> Dataset:
     """The measurements in a CSV path, a dict of arrays or a DataFrame.
 
-    The time column bears the model's name of the time, or `time` or `t`, or is the first. Rows are sorted.
+    The time column bears the model's name of the time, or `time` or `t`, or is the first; a header may give
+    a unit (`x (g/L)`) or a derivative (`theta'`). Rows are sorted.
     t0: where the simulation starts; without it the start of the model's `run` line, else the first time.
     Raises DataError, naming file, line and column, and ArgumentError for a t0 that is no number.
     """
     if isinstance(data, Dataset):
         return data
-    table = read_table(data)
-    time_name = _time_column(table, columns)
+    table = _renamed(read_table(data), columns)
+    time_name, unit = _time_column(table, columns)
     names = [name for name in table.columns if name != time_name]
     _check_names(table, names, columns)
     times = table.columns[time_name]
@@ -99,17 +106,67 @@ def read_data(data: Any, columns: Columns, *, t0: float | None = None) -> Datase
     distinct = np.unique(np.append(times, start))[:: int(sign)]
     rows = np.searchsorted(sign * distinct, sign * times[order])
     inputs = {name: _input(table, time_name, name) for name in names if name in columns.inputs}
-    return Dataset(table.name, table.digest, time_name, distinct, rows, measured, values[order], inputs)
+    notes = (
+        *unit_note(time_name, unit, columns.time_unit),
+        *_beyond_the_run(times, columns),
+        *_restarts(table, times, sign),
+    )
+    where = (table.name, table.digest, time_name)
+    return Dataset(*where, distinct, rows, measured, values[order], inputs, notes)
 
 
-def _time_column(table: Table, columns: Columns) -> str:
-    for name in (columns.time, "time", "t"):
-        if name in table.columns and name not in columns.measurable + columns.inputs:
-            return name
+def _renamed(table: Table, columns: Columns) -> Table:
+    """The table with its headers as the model's names."""
+    known = columns.measurable + columns.inputs
+    names = [column_name(header, known) for header in table.columns]
+    for k, name in enumerate(names):
+        if name in names[:k]:
+            raise DataError(f"{table.name}: two columns are those of {name!r}")
+    return replace(table, columns=dict(zip(names, table.columns.values(), strict=True)))
+
+
+def _time_column(table: Table, columns: Columns) -> tuple[str, str]:
+    """The header of the time, and the unit in it."""
+    known, names = columns.measurable + columns.inputs, (columns.time, "time", "t")
+    for name in names:
+        if name in table.columns and name not in known:
+            return name, ""
+    for header in table.columns:
+        is_time, unit = time_header(header, names)
+        if is_time and header not in known:
+            return header, unit
     first = next(iter(table.columns))
-    if first in columns.measurable + columns.inputs:
+    if first in known:
         raise DataError(f"{table.name}: there is no time column; name it {columns.time!r}, 'time' or 't'")
-    return first
+    return first, ""
+
+
+def _beyond_the_run(times: np.ndarray, columns: Columns) -> list[str]:
+    """A remark where the times reach far beyond the model's run line: they may be in another unit."""
+    if columns.start is None or columns.stop is None or columns.stop == columns.start:
+        return []
+    span, far = abs(columns.stop - columns.start), float(np.abs(times - columns.start).max())
+    if far <= FAR * span:
+        return []
+    return [
+        f"the times reach {far / span:.3g} times as far as the model's run line (to {columns.stop:g}):"
+        " are they in another unit than the model's time?"
+    ]
+
+
+def _restarts(table: Table, times: np.ndarray, sign: float) -> list[str]:
+    """A remark where the time goes back from one row to a later one."""
+    back = np.flatnonzero(np.diff(sign * times) < 0)
+    if not len(back):
+        return []
+    k = int(back[0]) + 1
+    more = f" (and {len(back) - 1} times more)" if len(back) > 1 else ""
+    return [
+        f"{table.place(k)}: the time goes back, from {times[k - 1]:g} to {times[k]:g}{more}; all rows"
+        " are taken as one run, those of one time as replicates. Where it is another experiment with a start"
+        " of its own, write its states a second time (S_2' = …, init S_2 = …) and give it columns of its own,"
+        " blank in the rows of the other"
+    ]
 
 
 def _check_names(table: Table, names: list[str], columns: Columns) -> None:

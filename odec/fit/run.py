@@ -75,7 +75,7 @@ def fit(
             trace, seen = conclude(objective, start, trace, settings.optimizer, unseen)
     except getattr(subject.module, "EngineError", ArgumentError) as error:
         raise ArgumentError(str(error)) from error
-    notes = [*chosen, *weighted, *start.notes, *seen]
+    notes = [*measured.notes, *chosen, *weighted, *start.notes, *seen]
     asked = command or _command(options, subject, measured)
     kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
     result = _result(subject, measured, columns, kept, start, objective, trace, notes, asked)

@@ -56,6 +56,7 @@ class Subject:
             inputs=tuple(self.module.INPUTS),
             start=run.start if run else None,
             stop=run.stop if run else None,
+            time_unit=self.system.time_unit if self.system else None,
         )
 
 
