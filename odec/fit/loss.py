@@ -36,6 +36,7 @@ class SumOfSquares:
     ):
         self.net = net
         self.data = data
+        self.names, self.states = columns.measurable, len(columns.states)
         self.fixed = dict(fixed)
         self.dtype: torch.dtype = net.vector().dtype
         row, column = np.nonzero(np.isfinite(data.values))
@@ -81,6 +82,17 @@ class SumOfSquares:
         """prediction − measurement, the same in natural units."""
         predicted = self.simulate(params)[self._time_index, self._column_index]
         return predicted.to("cpu", torch.float64) - self._measured
+
+    def outliers(self, params: Mapping[str, Tensor | float]) -> list[tuple[str, float, float]]:
+        """The predictions of what was measured that are not finite: column, time and value."""
+        with torch.no_grad():
+            found = self.simulate(params)[self._time_index, self._column_index]
+        return [(*self.place(int(k)), float(found[k])) for k in torch.nonzero(~found.isfinite())[:, 0]]
+
+    def place(self, k: int) -> tuple[str, float]:
+        """The column and the time of the k-th number measured."""
+        name = self.names[int(self._column_index[k])]
+        return name, float(self.times[int(self._time_index[k])])
 
     def table(self, width: int) -> tuple[Tensor, Tensor, float]:
         """The measurements as means and their weights (T, width), and the squares within replicates.
@@ -149,6 +161,14 @@ class Objective:
         if not torch.isfinite(gradient).all():
             return failed
         return value, gradient.numpy()
+
+    def without_derivative(self, theta: np.ndarray) -> tuple[list[str], tuple[str, float] | None]:
+        """The parameters by which the gradient at θ is not finite, and where the first such number is."""
+        r, jacobian = self._by_rows(theta)
+        wrong = ~jacobian.isfinite()
+        rows = torch.nonzero(wrong.any(dim=1))[:, 0]
+        names = [name for name, one in zip(self.coordinates.names, wrong.any(dim=0), strict=True) if one]
+        return names, self.loss.place(int(rows[0])) if len(rows) else None
 
     @property
     def failure(self) -> str:

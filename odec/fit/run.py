@@ -69,7 +69,11 @@ def fit(
             done = before.state.epoch if before else 0
             optimizer, last = optimizer_of(subject.module, settings, objective, start, done)
             trace = _run(
-                objective, optimizer, before or first_look(objective, optimizer, start), last, progress
+                objective,
+                optimizer,
+                before or first_look(objective, optimizer, start, subject.system),
+                last,
+                progress,
             )
             unseen = unseen_parameters(subject.system) if subject.system else {}
             trace, seen = conclude(objective, start, trace, settings.optimizer, unseen)
