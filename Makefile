@@ -1,4 +1,4 @@
-# make demo | test | bench | lint. The first call makes .venv and installs what is needed.
+# make demo | test | fuzz | bench | lint. The first call makes .venv and installs what is needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,10 +8,13 @@ WORKERS ?= auto
 BENCH_PYTHON ?= $(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test bench bench-gpu lint format clean
+FUZZ_SEED ?= 1
+
+.PHONY: help demo test fuzz bench bench-gpu lint format clean
 help:
 	@echo "make demo    fit the competition example and draw the fit"
 	@echo "make test    formatting, lint, types and the whole test suite"
+	@echo "make fuzz    30,000 texts, 300 compiled models and 60 on both engines (FUZZ_SEED=1): half an hour"
 	@echo "make bench   speed and memory, as ratios measured in one run (bench-gpu: on an NVIDIA GPU)"
 	@echo "make lint    formatting, lint and types alone"
 	@echo "make format  rewrite the Python sources in the house format"
@@ -36,6 +39,9 @@ format: $(INSTALLED)
 # One thread per worker: the workers already share the cores.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz --seed $(FUZZ_SEED) --texts 30000 --compile 300 --native 60
 
 demo: $(INSTALLED)
 	@mkdir -p demo
