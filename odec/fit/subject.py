@@ -116,9 +116,7 @@ def choose_step(subject: Subject, data: Dataset) -> tuple[str, ...]:
     run = subject.system.run if subject.system else None
     span = abs(float(data.times[-1] - data.times[0]))
     subject.net.dt = fixed_step(span, run.step if run else None)
-    return (
-        f"no dt is given (in the `run` line, or by --dt): steps of at most {subject.net.dt:g} were taken",
-    )
+    return (f"no dt is given (in the `run` line, or --dt): steps of at most {subject.net.dt:g} were taken",)
 
 
 def _make(module: ModuleType, options: Options, dtype: str, system: System | None = None) -> tuple[Any, bool]:

@@ -187,7 +187,7 @@ def test_status_of_trajectories_that_leave_the_finite_numbers(adjoint):
     assert (second.batch, second.state, second.time) == ((1, 1), "y", 0.0)
     assert str(first) == (
         f"state x of trajectory (0, 1) left the finite numbers in the step to t = {first.time:.6g}; "
-        "try a smaller dt, a tolerance instead (--method tsit5 --rtol 1e-6), a stiff method such as rodas5p, "
+        "try a smaller dt, a method that follows a tolerance (auto; rodas5p where the problem is stiff), "
         "other parameters or, in a fit, the clip option"
     )
     assert str(second) == "state y of trajectory (1, 1) is not finite at the start, t = 0"
