@@ -126,6 +126,7 @@ def _unicode_names(word: str, start: int) -> Iterator[Token]:
             end += 1
         text = word[at:end]
         name = unicodedata.normalize("NFKC", text)
+        is_name = is_name and "·" not in name  # ŀ, which is l· in that form: a product when read again
         kind = (name if name in WORDS else "name") if is_name else "bad"
         yield Token(kind, name if is_name else text, start + at, start + end)
         at = end

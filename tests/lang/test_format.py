@@ -128,3 +128,10 @@ def test_mistakes_are_reported() -> None:
     with pytest.raises(ModelError) as caught:
         formatted("dx/dt = 2x")
     assert caught.value.diagnostics == tuple(parse(Source("model.ode", "dx/dt = 2x"))[1])
+
+
+@pytest.mark.parametrize("letter", ["\u013f", "\u0140", "a\u0140"])
+def test_a_letter_that_holds_a_sign_for_times_is_no_name(letter: str) -> None:
+    """Its usual form, l·, would be read as a product."""
+    system, found = parse(Source("model.ode", f"{letter}2 = 3\ninit x = 1\nx' = -x*{letter}2\n"))
+    assert system is None and {d.code for d in found} <= {"E101", "E102", "E103", "E104", "E105", "E114"}
