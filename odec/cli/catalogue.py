@@ -11,6 +11,7 @@ import click
 from odec.cli.support import OK, examples, say, write_result, write_stdout
 from odec.cli.types import MODEL
 from odec.errors import ArgumentError, did_you_mean
+from odec.text import python_comment
 
 STARTER = """\
 # {name}: predators and prey. Change it into your own model; `odec check {file}` tells what is wrong.
@@ -65,7 +66,7 @@ def new(name: str, force: bool) -> int:
         )
     if path != "-" and os.path.lexists(path) and not force:
         raise ArgumentError(f"{path} is already there: overwrite it with --force")
-    write_result(path, STARTER.format(name=stem, file="model.ode" if path == "-" else path))
+    write_result(path, STARTER.format(name=stem, file="model.ode" if path == "-" else python_comment(path)))
     if path != "-":
         say(f"wrote {path}; next: odec run {path} --plot {stem}.png")
     return OK

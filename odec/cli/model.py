@@ -27,6 +27,7 @@ from odec.cli.types import MODEL, engine_option, method_option
 from odec.diagnostics import Diagnostic, ModelError, Source, render_json
 from odec.errors import ArgumentError
 from odec.system import System
+from odec.text import python_comment
 
 
 @click.command(
@@ -50,7 +51,7 @@ def check(models: tuple[str, ...], form: str, strict: bool) -> int:
         if form == "text":
             say_diagnostics(diagnostics)
             if system is not None:
-                write_stdout(f"{path}: {_summary(system)}\n")
+                write_stdout(f"{python_comment(path)}: {_summary(system)}\n")
     if form == "json":
         write_stdout(render_json(found) + "\n")
     errors = sum(d.severity == "error" for d in found)

@@ -18,6 +18,7 @@ import click
 from odec.diagnostics import Diagnostic, ModelError, Source, render_text
 from odec.errors import AccuracyWarning, ArgumentError, DataError, SimulationError
 from odec.progress import Line, Phase, lifted
+from odec.text import printable
 
 if TYPE_CHECKING:
     from odec.plot import View
@@ -79,7 +80,11 @@ def colored(stream: IO[str]) -> bool:
 
 
 def say(text: str) -> None:
-    """A line for the person, on stderr."""
+    """A line for the person, on stderr, without what would steer a terminal."""
+    _say(printable(text))
+
+
+def _say(text: str) -> None:
     with lifted():
         print(text, file=sys.stderr, flush=True)
 
@@ -111,7 +116,7 @@ def progress(quiet: bool) -> contextlib.AbstractContextManager[object]:
 def say_warning(message: str) -> None:
     """A warning of a module that runs, on stderr."""
     head = "\033[1;33mwarning\033[0m" if colored(sys.stderr) else "warning"
-    say(f"{head}: {as_typed(message)}")
+    _say(f"{head}: {printable(as_typed(message))}")
 
 
 @contextlib.contextmanager
@@ -127,14 +132,14 @@ def accuracy_told(told: bool) -> Iterator[None]:
 def error_line(message: str) -> None:
     """An error that belongs to no line of a model, on stderr."""
     head = "\033[1;31merror\033[0m" if colored(sys.stderr) else "error"
-    say(f"{head}: {message}")
+    _say(f"{head}: {printable(message)}")
 
 
 def say_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Diagnostics on stderr, as text."""
     found = list(diagnostics)
     if found:
-        say(render_text(found, color=colored(sys.stderr)))
+        _say(render_text(found, color=colored(sys.stderr)))
 
 
 def write_stdout(text: str) -> None:

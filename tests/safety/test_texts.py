@@ -73,6 +73,10 @@ PIECES += [
     "#",
     "{{ x }}",
     "{% raw %}",
+    "{",
+    "}",
+    "{1/0}",
+    "{__import__('os').abort()}",
 ]
 PIECES += [
     "    import os",
@@ -144,6 +148,10 @@ def pieces(text: str) -> tuple[str, str]:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "KERNEL_SOURCE":
             kernel = ast.literal_eval(node.value)
             node.value = ast.Constant("")
+        if isinstance(node, ast.FunctionDef) and node.name == "_told":  # which begins with the model's name
+            (named,) = (a for a in node.body if isinstance(a, ast.Assign) and a.targets[0].id == "name")
+            ast.literal_eval(named.value)
+            named.value = ast.Constant("")
     return ast.dump(tree), kernel
 
 
@@ -215,6 +223,13 @@ def test_the_name_of_a_file_runs_nothing(end: str, tmp_path: Path) -> None:
     path.write_text("param k = 1\ninit x = 1\nx' = -k*x\nrun t = 0 .. 1 step 0.5\n", encoding="utf-8")
     assert odec.simulate(path, engine="torch")["x"][0] == 1
     assert not marker.exists()
+
+
+def test_braces_in_the_name_of_a_file_are_braces(tmp_path: Path) -> None:
+    name = "{__import__('os').abort()} {{x}} {"
+    path = tmp_path / f"{name}.ode"
+    path.write_text("param k = 1\ninit x = 1\nx' = -k*x\nrun t = 0 .. 1 step 0.5\n", encoding="utf-8")
+    assert repr(odec.load(path, engine="torch").Model()).startswith(f"Model of {name}: ")
 
 
 def test_a_name_that_is_no_text_of_utf8(tmp_path: Path) -> None:
