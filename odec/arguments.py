@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odec.errors import ArgumentError
+from odec.csvtext import csv_rows
+from odec.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,22 +65,22 @@ def input_series(name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _read_series(path: Path) -> tuple[list[float], list[float]]:
     """Times and values from a CSV of two columns; a head line is passed over."""
+    try:
+        rows = csv_rows(path.read_bytes(), str(path))
+    except DataError as error:
+        raise ArgumentError(str(error)) from None
     times, values = [], []
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.reader(file), 1):
-            cells = [cell.strip() for cell in row]
-            if not any(cells) or cells[0].startswith("#"):
+    for number, (line, cells) in enumerate(rows):
+        try:
+            time, value = map(float, cells)
+        except ValueError:
+            if not number:
                 continue
-            try:
-                time, value = map(float, cells)
-            except ValueError:
-                if number == 1:
-                    continue
-                raise ArgumentError(
-                    f"{path}:{number}: two numbers, a time and a value, not {','.join(row)!r}"
-                ) from None
-            times.append(time)
-            values.append(value)
+            raise ArgumentError(
+                f"{path}:{line}: two numbers, a time and a value, not {','.join(cells)!r}"
+            ) from None
+        times.append(time)
+        values.append(value)
     if not times:
         raise ArgumentError(f"{path}: no times and values in it")
     return times, values

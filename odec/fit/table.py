@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from odec.csvtext import csv_rows, is_decimal_comma
 from odec.errors import DataError
 
 BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", ".", "-"})
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -67,9 +64,9 @@ def read_table(data: Any) -> Table:
 def parse_csv(raw: bytes, name: str) -> Table:
     """The table in a CSV file's bytes: a header line, then numbers; blank cells are not measured.
 
-    Lines that are empty or start with `#` are skipped. Raises DataError with file, line and column.
+    Raises DataError with file, line and column.
     """
-    rows = _rows(_decode(raw, name), name)
+    rows = csv_rows(raw, name)
     if not rows:
         raise DataError(f"{name}: the file is empty; it needs a header line and at least one row")
     (head_line, header), body = rows[0], rows[1:]
@@ -85,7 +82,7 @@ def parse_csv(raw: bytes, name: str) -> Table:
         if len(cells) != len(header):
             raise DataError(
                 f"{name}, line {line}: {_count(len(cells), 'cell')}, but the header has {len(header)}"
-                " (a cell that was not measured stays empty between its commas)"
+                " (a cell that was not measured stays empty)"
             )
         for column, cell in enumerate(cells):
             values[row, column] = _number(cell, f"{name}, line {line}, column {header[column]!r}")
@@ -93,42 +90,12 @@ def parse_csv(raw: bytes, name: str) -> Table:
     return Table(name, columns, tuple(line for line, _ in body), sha256(raw).hexdigest())
 
 
-def _decode(raw: bytes, name: str) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{name}: the file is UTF-16; save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise DataError(f"{name}, line {line}: the file is not UTF-8; save it as UTF-8") from None
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise DataError(f"{name}, line {line}: a NUL byte; this is not a CSV file")
-    return text
-
-
-def _rows(text: str, name: str) -> list[tuple[int, list[str]]]:
-    """(line number, stripped cells) of each line that says something."""
-    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
-    rows = []
-    line = 1
-    try:
-        for cells in reader:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped) and not stripped[0].startswith("#"):
-                rows.append((line, stripped))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{name}, line {reader.line_num}: {error}") from None
-    return rows
-
-
 def _check_header(header: list[str], line: int, name: str) -> None:
     place = f"{name}, line {line}"
-    if len(header) == 1:
-        for separator, word in ((";", "semicolons"), ("\t", "tabs")):
-            if separator in header[0]:
-                raise DataError(f"{place}: the columns are separated by {word}; save the file with commas")
+    if len(header) == 1 and len(header[0].split()) > 1:
+        raise DataError(
+            f"{place}: {header[0]!r} is one column; put commas, semicolons or tabs between columns"
+        )
     if all(_is_number(cell) for cell in header):
         raise DataError(f"{place}: the first line must name the columns, like: t,x")
     for k, title in enumerate(header):
@@ -146,7 +113,7 @@ def _number(cell: str, place: str) -> float:
     try:
         value = float(cell.replace("_", "x"))
     except ValueError:
-        hint = " (decimals take a point, not a comma)" if _DECIMAL_COMMA.fullmatch(cell) else ""
+        hint = " (decimals take a point, not a comma)" if is_decimal_comma(cell) else ""
         shown = cell if len(cell) <= 40 else cell[:40] + "…"
         raise DataError(
             f"{place}: {shown!r} is not a number{hint}; leave the cell empty where nothing was measured"

@@ -78,6 +78,9 @@ def test_inputs_in_their_forms(tmp_path: Path, net: torch.nn.Module) -> None:
     path.write_text("time,u\n0,1\n0.4,3\n1,2\n")
     times, values = [0, 0.4, 1], [1, 3, 2]
     forms = [(times, values), pd.Series(values, times), path, str(path)]
+    semicolons = tmp_path / "semicolons.csv"
+    semicolons.write_text("# pump; log\nTime (s);u\n0;1\n0,4;3\n1;2\n")
+    forms.append(semicolons)
     runs = [odec.simulate(net, inputs={"u": form}).states for form in forms]
     for run in runs[1:]:
         np.testing.assert_array_equal(run, runs[0])
@@ -85,6 +88,9 @@ def test_inputs_in_their_forms(tmp_path: Path, net: torch.nn.Module) -> None:
     assert len(losses) == 1
     path.write_text("time,u\n0,1\n0.4,\n")
     with pytest.raises(odec.ArgumentError, match=r"u.csv:3: two numbers, a time and a value, not '0.4,'"):
+        odec.simulate(net, inputs={"u": path})
+    path.write_bytes(b"time,u\n0,\xff\n")
+    with pytest.raises(odec.ArgumentError, match=r"u.csv, line 2: the file is not UTF-8"):
         odec.simulate(net, inputs={"u": path})
 
 

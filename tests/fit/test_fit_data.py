@@ -91,6 +91,18 @@ def test_a_model_that_runs_backwards() -> None:
         read_data({"t": [11.0], "x1": [1.0]}, back)
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_columns_between_semicolons_or_tabs(separator: str) -> None:
+    lines = ["# a remark; with, both", "t;x1 (g/L);u", "0;1,5;", "0,25;;-2e-1", "1;,125;1,234"]
+    text = "\n".join(lines).replace(";", separator)
+    data = read_data(io.StringIO(text), COLUMNS)
+    assert data.times.tolist() == [0, 0.25, 1]
+    np.testing.assert_array_equal(data.values[:, 0], [1.5, np.nan, 0.125])
+    assert [part.tolist() for part in data.inputs["u"]] == [[0.25, 1], [-0.2, 1.234]]
+    points = read_data(io.StringIO(text.replace(",", ".")), COLUMNS)
+    np.testing.assert_array_equal(points.values, data.values)
+
+
 def test_input_columns_feed_inputs() -> None:
     data = read_data({"t": [1.0, 0.0, 1.0, 2.0], "x1": [1.0] * 4, "u": [5.0, 4.0, 5.0, np.nan]}, COLUMNS)
     assert data.measured == ("x1",)
@@ -122,8 +134,12 @@ def test_input_columns_feed_inputs() -> None:
             r"line 1: two columns are named 'x1' \(repeated measurements are further rows\)",
         ),
         ("t,,x1\n1,2,3\n", "line 1: column 2 has no name"),
-        ("t;x1\n1;2\n", "line 1: the columns are separated by semicolons; save the file with commas"),
-        ("t\tx1\n1\t2\n", "separated by tabs"),
+        ("t x1\n1 2\n", "line 1: 't x1' is one column; put commas, semicolons or tabs between columns"),
+        (
+            "t;x1\n0,5;2\n1.5;3\n",
+            "line 3: '1.5' has a decimal point, but '0,5' in line 2 a comma; write all numbers with points",
+        ),
+        ("t;x1\n1;1,234\n2;17\n", "line 2: '1,234' may be 1.234 or 1234; write numbers with a decimal point"),
         ("1,2\n3,4\n", "the first line must name the columns"),
         ("t,x1\n,2\n", r"data\.csv, line 2, column 't': the time is missing"),
         ("t,x1\n1,\n2,\n", "nothing was measured: every cell of 'x1' is blank"),

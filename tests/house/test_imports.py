@@ -25,6 +25,7 @@ ORDER = (
     "backends",
     "render",
     "errors",
+    "csvtext",
     "files",
     "equations",
     "cache",
