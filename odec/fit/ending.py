@@ -167,7 +167,7 @@ def remarks(local: Local, unseen: Collection[str] = ()) -> list[str]:
             f"there are more parameters ({len(local.names)}: {listed(local.names)}) than measurements"
             f" ({local.count}): many values fit alike; --fix (fix= from Python) keeps some"
         )
-    elif local.minimum or local.plateau or local.degenerate:
+    elif local.near:
         notes += [_of_a_direction(names) for names in local.loose]
     for k, name in enumerate(local.names):
         if name in unseen:

@@ -24,6 +24,9 @@ IDLE = 1e-12
 AT_BOUND = 1e-6
 """The same beside the residuals, for a parameter between its value and its bound."""
 
+NEAR = 0.05
+"""A promised gain below which the scatter about the curve is that of the data, converged or not."""
+
 RUN_AWAY = 1e6
 """A parameter that grew by this factor has run away."""
 
@@ -133,6 +136,11 @@ class Local:
     def plateau(self) -> bool:
         """Whether that is so but for parameters that hardly move the curve."""
         return not self.minimum and self._idle(self._step(self.moving & ~self.faint))
+
+    @property
+    def near(self) -> bool:
+        """Whether the sum of squares is so near its least that it tells the scatter of the data."""
+        return self.minimum or self.plateau or bool(self.degenerate) or self.step.gain <= NEAR
 
     @cached_property
     def degenerate(self) -> tuple[str, ...]:

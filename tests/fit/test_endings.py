@@ -71,6 +71,16 @@ def test_two_sinks_that_the_data_do_not_tell_apart() -> None:
     assert any(re.match(r"the data (do not tell .*(k|q).* apart|hardly determine)", n) for n in result.notes)
 
 
+def test_a_fit_that_creeps_along_a_valley_says_what_the_data_leave_open() -> None:
+    t = np.linspace(0, 1, 21)
+    y = 0.1 * t + 2e-3 * np.random.default_rng(2).normal(size=len(t))
+    result = fit(("param V = 1, K = 8 in (0, inf)", "V*t/(K + t)"), {"t": t, "y": y}, epochs=6)
+    assert result.message.startswith("stopped at the last epoch"), result.message
+    assert any(note.startswith("the data do not tell V and K apart") for note in result.notes)
+    far = fit(("param V = 1, K = 1 in (0, inf)", "V*t/(K + t)"), {"t": t, "y": y}, epochs=1)
+    assert not any("apart" in note for note in far.notes)
+
+
 def test_a_bound() -> None:
     curve = "param k = 0.5, back = 0.1 in (0, inf)", "(back + k*exp(-(k + back)*t))/(k + back)"
     t = np.linspace(0, 3, 13)
