@@ -120,7 +120,7 @@ def run_module(
         # All by value: a Model's own parameters have been through their transforms and back, to rounding.
         everything = {param.name: param.value for param in system.params} | dict(params)
         values = {name: torch.tensor(real_numbers(v, name), dtype=kind) for name, v in everything.items()}
-        t = torch.tensor(times, dtype=kind)
+        t = net._at(times)
         with torch.no_grad():
             x0 = _initial_states(system, module, net, t, values, init) if init else None
             shapes = [() if x0 is None else x0.shape[:-1], net.vector(values).shape[:-1]]
@@ -197,7 +197,7 @@ def run_net(
     try:
         given = {"inputs": series} if module.INPUTS else {}
         values = {name: like.new_tensor(real_numbers(v, name)) for name, v in params.items()}
-        t = like.new_tensor(times)
+        t = net._at(times)
         with torch.no_grad():
             x0 = None
             if init and system is not None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from odec.errors import ArgumentError
 from odec.fit.data import Columns, Dataset
 from odec.fit.trust_region import Linear, finite
 
@@ -42,7 +43,10 @@ class SumOfSquares:
         row, column = np.nonzero(np.isfinite(data.values))
         place = [columns.measurable.index(name) for name in data.measured]
         self.observes = any(name in columns.observables for name in data.measured)
-        self.times = torch.as_tensor(data.times.copy(), dtype=self.dtype)
+        try:
+            self.times: Tensor = net._at(data.times.copy())
+        except ValueError as error:
+            raise ArgumentError(str(error)) from None
         self.inputs = {
             name: tuple(torch.as_tensor(part, dtype=self.dtype) for part in series)
             for name, series in data.inputs.items()
