@@ -55,6 +55,7 @@ def module_job(programs: Programs, method: Method | Auto | None, *, version: str
         "native_adaptive": False,
         "renamed": dict(sorted(writer.names.items())),
         "literal_tuple": literal_tuple,
+        "literal_tuples": literal_tuples,
         "number_tuple": number_tuple,
         "wrap": wrap,
         "literal": literal,
@@ -149,6 +150,15 @@ def literal_tuple(names: list[str]) -> str:
     if len(line) <= WIDTH - len("OBSERVABLES = "):
         return line
     return "(\n" + "".join(f"    {python_string(name)},\n" for name in names) + ")"
+
+
+def literal_tuples(rows: list[list[str]]) -> str:
+    """A tuple of tuples of strings as Python text; a row a line where they do not fit."""
+    items = [textwrap.indent(literal_tuple(row), "    ")[4:] for row in rows]
+    line = f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    if "\n" not in line and len(line) <= WIDTH - len("_ALIKE = "):
+        return line
+    return "(\n" + "".join(f"    {item},\n" for item in items) + ")"
 
 
 def number_tuple(numbers: list[str]) -> str:

@@ -3,7 +3,7 @@
 Action potentials of the squid giant axon. Hodgkin & Huxley 1952, in the modern convention: inside minus
 outside, rest at -65 mV.
 
-Written by odec 0.1.0 from hodgkin_huxley.ode (sha256 43af871627aaf018).
+Written by odec 0.1.0 from hodgkin_huxley.ode (sha256 15c1eeed9d4068ac).
 Method: dopri5, order 5, 6 stages, adaptive or of fixed step (Dormand & Prince, J. Comput. Appl. Math. 6
 (1980) 19–26).
 Engine: torch. Needs torch and nothing else; edit the model and compile it again rather than this file.
@@ -12,11 +12,15 @@ Engine: torch. Needs torch and nothing else; edit the model and compile it again
 from __future__ import annotations
 
 import bisect
+import copy
 import difflib
 import functools
+import html
 import itertools
 import math
+import sys
 import warnings
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +32,9 @@ STATES = ("V", "m", "h", "n")
 PARAMS = ("gNa", "gK", "gL", "ENa", "EK", "EL")
 OBSERVABLES = ("Iion",)
 INPUTS = ("I",)
+METHOD = "dopri5"
+ATOL = (1e-09, 5.293248525724958e-11, 5.961207535084603e-10, 3.176769140606974e-10)
+"""The absolute tolerance of each state where none is given: 1e-9 times its initial value, if below 1."""
 
 C = 1.0  # hodgkin_huxley.ode:8: membrane capacitance
 
@@ -107,23 +114,33 @@ def rhs_vjp(t, x, p, u, w):
     c26 = c19 / c25
     c27 = 4 * w_m * m * c13 / 18 - 0.07 * w_h * (1 - h) * c14 / 20
     c28 = w_V * (-c1 * h / C - c3 / C - gL / C)
-    c29 = c28 + (10 * torch.where(c6, c7, 0) / 2 - c8 * c11 / c10 * c9) / 10 - c8 / c10
-    c30 = c29 + c27 + 0.125 * w_n * n * c15 / 80 - w_h * h * c18 / c17 * c16 / 10
-    g_V = c30 + (10 * torch.where(c21, c22, 0) / 2 - c23 * c26 / c25 * c24) / 10 - c23 / c25
-    c31 = w_m * (-0.1 * torch.where(c6, 10 * (1 + c5 / 2), -c11) - 4 * c13)
+    c29 = (
+        c28
+        + (10 * torch.where(c6, c7, 0) / 2 - c8 * c11 * (torch.nan_to_num(c9, math.nan, 0.0, 0.0) / c10)) / 10
+        - c8 / c10
+    )
+    c30 = c29 + c27 + 0.125 * w_n * n * c15 / 80
+    c31 = c30 - w_h * h * c18 * (torch.nan_to_num(c16, math.nan, 0.0, 0.0) / c17) / 10
+    g_V = (
+        c31
+        + (10 * torch.where(c21, c22, 0) / 2 - c23 * c26 * (torch.nan_to_num(c24, math.nan, 0.0, 0.0) / c25))
+        / 10
+        - c23 / c25
+    )
+    c32 = w_m * (-0.1 * torch.where(c6, 10 * (1 + c5 / 2), -c11) - 4 * c13)
     g_I = w_V / C
-    c32 = g_I * h
-    c33 = V - ENa
-    c34 = c32 * c33
-    g_m = c31 - 3 * c34 * gNa * m**2
-    g_h = w_h * (-0.07 * c14 - c18) - g_I * c1 * c33
-    c35 = w_n * (-0.01 * torch.where(c21, 10 * (1 + c20 / 2), -c26) - 0.125 * c15)
-    c36 = g_I * (V - EK)
-    g_n = c35 - 4 * c36 * gK * n**3
-    g_gNa = -c34 * c0
-    g_gK = -c36 * c2
+    c33 = g_I * h
+    c34 = V - ENa
+    c35 = c33 * c34
+    g_m = c32 - 3 * c35 * gNa * m**2
+    g_h = w_h * (-0.07 * c14 - c18) - g_I * c1 * c34
+    c36 = w_n * (-0.01 * torch.where(c21, 10 * (1 + c20 / 2), -c26) - 0.125 * c15)
+    c37 = g_I * (V - EK)
+    g_n = c36 - 4 * c37 * gK * n**3
+    g_gNa = -c35 * c0
+    g_gK = -c37 * c2
     g_gL = -g_I * (V - EL)
-    g_ENa = c32 * c1
+    g_ENa = c33 * c1
     g_EK = g_I * c3
     g_EL = g_I * gL
     return (
@@ -157,7 +174,13 @@ def rhs_jvp(t, x, p, u, dt, dx, dp, du):
     c12 = torch.exp(torch.where(c9, 0, -c8))
     c13 = torch.where(c9, 1, c12 - 1)
     c14 = c7 / c13
-    c15 = 0.1 * torch.where(c9, c11, -(d_V / c13 + c10 * c12 * c14 / c13)) * (1 - m)
+    c15 = (
+        0.1
+        * torch.where(
+            c9, c11, -(d_V * (1 / c13) + c10 * c14 * (torch.nan_to_num(c12, math.nan, 0.0, 0.0) / c13))
+        )
+        * (1 - m)
+    )
     c16 = c15 - 0.1 * d_m * torch.where(c9, 10 * (1 + c8 / 2), -c14)
     c17 = V + 65
     c18 = torch.exp(-c17 / 18)
@@ -167,14 +190,20 @@ def rhs_jvp(t, x, p, u, dt, dx, dp, du):
     c21 = torch.exp(-(V + 35) / 10)
     c22 = c21 + 1
     c23 = 1 / c22
-    d_dh_dt = c20 - (c10 * c21 * c23 / c22 * h + d_h * c23)
+    d_dh_dt = c20 - (c10 * c23 * (torch.nan_to_num(c21, math.nan, 0.0, 0.0) / c22) * h + d_h * c23)
     c24 = V + 55
     c25 = c24 / 10
     c26 = torch.abs(-c25) < 1e-6
     c27 = torch.exp(torch.where(c26, 0, -c25))
     c28 = torch.where(c26, 1, c27 - 1)
     c29 = c24 / c28
-    c30 = 0.01 * torch.where(c26, c11, -(d_V / c28 + c10 * c27 * c29 / c28)) * (1 - n)
+    c30 = (
+        0.01
+        * torch.where(
+            c26, c11, -(d_V * (1 / c28) + c10 * c29 * (torch.nan_to_num(c27, math.nan, 0.0, 0.0) / c28))
+        )
+        * (1 - n)
+    )
     c31 = c30 - 0.01 * d_n * torch.where(c26, 10 * (1 + c25 / 2), -c29)
     c32 = torch.exp(-c17 / 80)
     d_dn_dt = c31 - (0.125 * d_n * c32 - 0.125 * (d_V / 80) * c32 * n)
@@ -198,7 +227,11 @@ def jacobian(t, x, p, u):
     c5 = torch.exp(torch.where(c4, 0, -c3))
     c6 = torch.where(c4, 1, c5 - 1)
     c7 = c2 / c6
-    c8 = 0.1 * torch.where(c4, 0.5, -(1 / c6 + 0.1 * c5 * c7 / c6)) * (1 - m)
+    c8 = (
+        0.1
+        * torch.where(c4, 0.5, -(1 / c6 + 0.1 * c7 * (torch.nan_to_num(c5, math.nan, 0.0, 0.0) / c6)))
+        * (1 - m)
+    )
     c9 = V + 65
     c10 = torch.exp(-c9 / 18)
     j_m_V = c8 + 4 * (c10 / 18) * m
@@ -207,7 +240,7 @@ def jacobian(t, x, p, u):
     c12 = torch.exp(-(V + 35) / 10)
     c13 = c12 + 1
     c14 = 1 / c13
-    j_h_V = -0.07 * 0.05 * c11 * (1 - h) - 0.1 * c12 * c14 / c13 * h
+    j_h_V = -0.07 * 0.05 * c11 * (1 - h) - 0.1 * c14 * (torch.nan_to_num(c12, math.nan, 0.0, 0.0) / c13) * h
     j_h_h = -0.07 * c11 - c14
     c15 = V + 55
     c16 = c15 / 10
@@ -215,7 +248,11 @@ def jacobian(t, x, p, u):
     c18 = torch.exp(torch.where(c17, 0, -c16))
     c19 = torch.where(c17, 1, c18 - 1)
     c20 = c15 / c19
-    c21 = 0.01 * torch.where(c17, 0.5, -(1 / c19 + 0.1 * c18 * c20 / c19)) * (1 - n)
+    c21 = (
+        0.01
+        * torch.where(c17, 0.5, -(1 / c19 + 0.1 * c20 * (torch.nan_to_num(c18, math.nan, 0.0, 0.0) / c19)))
+        * (1 - n)
+    )
     c22 = torch.exp(-c9 / 80)
     j_n_V = c21 + 0.125 * 0.0125 * c22 * n
     j_n_n = -0.01 * torch.where(c17, 10 * (1 + c16 / 2), -c20) - 0.125 * c22
@@ -811,13 +848,13 @@ def mesh(t, dt):
     """Start, step and number of equal steps, each at most dt, of every interval between the times t (T,)."""
     times = checked_times(t)
     rounding = 4 * torch.finfo(t.dtype).eps
+    total = abs(times[-1] - times[0]) / dt if times else 0.0
+    if total > 1e10:
+        many = f"{total:.3g} steps of dt = {dt:g} from {times[0]:g} to {times[-1]:g}"
+        raise ValueError(f"{many} are too many; take longer ones, or a tolerance")
     intervals = []
     for a, b in zip(times, times[1:]):
-        steps = abs(b - a) / dt
-        if steps > 1e10:
-            many = f"{steps:.3g} steps of dt = {dt:g} from {a:g} to {b:g}"
-            raise ValueError(f"{many} are too many; take longer ones")
-        steps = math.ceil(steps * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
+        steps = math.ceil(abs(b - a) / dt * (1 - 1e-10) - rounding * max(abs(a), abs(b)) / dt)
         count = max(steps, 1)
         intervals.append((a, (b - a) / count, count))
     return intervals
@@ -834,6 +871,11 @@ def _spacing(steps, checkpoints):
 def _empty(rows, x):
     """Room for states like x (*batch, n) in rows, each state contiguous."""
     return x.new_empty((rows, x.shape[-1], *x.shape[:-1])).movedim(1, -1)
+
+
+def _outputs(rows, x):
+    """Room for states like x (*batch, n) at the output times, contiguous as a whole."""
+    return x.new_empty((rows, *x.shape))
 
 
 def _sum_to(value, shape):
@@ -854,7 +896,7 @@ def solve(t, x0, p, series, dt, clip, checkpoints):
     intervals = mesh(t, dt)
     total = sum(count for _, _, count in intervals)
     every = _spacing(total, checkpoints)
-    xs, kept = _empty(len(t), x0), _empty(max(1, -(-total // every)), x0)
+    xs, kept = _outputs(len(t), x0), _empty(max(1, -(-total // every)), x0)
     x = xs[0] = kept[0] = x0
     done = 0
     for k, (start, h, count) in enumerate(intervals):
@@ -941,8 +983,11 @@ def solve_plain(t, x0, p, series, dt, clip):
     return torch.stack(xs)
 
 
-_NOT_FINITE, _UNDERFLOW, _MAX_STEPS, _UNSOLVED = 1, 2, 3, 4
-"""What ended a trajectory: f not finite at the start, a step below the least, max_steps, no finite step."""
+_NOT_FINITE, _UNDERFLOW, _MAX_STEPS, _UNSOLVED, _OFTEN_UNSOLVED = 1, 2, 3, 4, 5
+"""What ended a trajectory: f not finite at the start, a step below the least, max_steps, no finite step;
+
+max_steps, shortened by steps that led to no finite numbers.
+"""
 
 
 def stops_of(t, series):
@@ -976,7 +1021,7 @@ class _Control:
         self.accepted, self.rejected, self.code, self.state, self.worst = torch.zeros(
             (5, *self.h.shape), dtype=torch.long, device=x.device
         )
-        self.time = torch.full_like(self.h, math.nan)
+        self.unsolved, self.time = torch.zeros_like(self.accepted), torch.full_like(self.h, math.nan)
         self.watch = _Watch()
 
     def scaled(self, value, x):
@@ -1008,6 +1053,7 @@ class _Control:
         """Which of the active trajectories accept their step; sets the size of the next."""
         good = active & (norm <= 1)
         bad = active & ~good
+        self.unsolved += bad & ~torch.isfinite(norm)
         norm = norm.clamp(min=1e-10)
         factor = 0.9 * _power(norm, -0.14) * _power(self.before, 0.08)
         factor = torch.where(self.rejected_last, factor.clamp(0.2, 1), factor.clamp(0.2, 10))
@@ -1019,6 +1065,11 @@ class _Control:
         self.accepted += good
         self.rejected += bad
         return good
+
+    def used_up(self):
+        """The code of a trajectory that has taken max_steps."""
+        often = (2 * self.unsolved >= self.rejected) & (16 * self.unsolved >= self.accepted + self.rejected)
+        return torch.where(often, _OFTEN_UNSOLVED, _MAX_STEPS)
 
     def fail(self, which, code, time, state):
         """Note what ended some trajectories: its code, time and state."""
@@ -1223,7 +1274,7 @@ def solve_adaptive(t, x0, p, series, control, clip, record=True):
     the number of that interval; and (*batch, 5), see _Control.report.
     """
     u = Series(series)
-    (stops, within), xs = landings(t, series, control[4]), torch.full_like(_empty(len(t), x0), math.nan)
+    (stops, within), xs = landings(t, series, control[4]), torch.full_like(_outputs(len(t), x0), math.nan)
     rows = [] if record else None
     pace, x = _Control(x0, control), x0
     xs[0] = x0
@@ -1247,7 +1298,7 @@ def _cross(x, a, b, k, p, u, pace, rows, within, xs, clip):
     while span:
         time = a + sign * done
         used_up = (done < span) & (pace.accepted + pace.rejected >= pace.max_steps)
-        pace.fail(used_up, _MAX_STEPS, time, pace.worst)
+        pace.fail(used_up, pace.used_up(), time, pace.worst)
         active = (pace.code == 0) & (done < span)
         if not bool(active.any()):
             break
@@ -1274,7 +1325,8 @@ def _cross(x, a, b, k, p, u, pace, rows, within, xs, clip):
         pace.worst = torch.where(active, torch.nan_to_num(error.abs(), nan=math.inf).argmax(-1), pace.worst)
         least = (pace.eps * time.abs()).clamp(min=pace.min_step)
         code = torch.where(torch.isfinite(norm), _UNDERFLOW, _UNSOLVED)
-        pace.fail(active & ~good & (pace.h < least), code, time, pace.worst)
+        short = active & ~good & (pace.h < least)
+        pace.fail(short, code, time, pace.worst)
     return x
 
 
@@ -1532,7 +1584,7 @@ class _Backwards:
         while path.span and path.rows.numel():
             time, moving = path.times(place).squeeze(-1), (place > 0) & _any(self.w)
             used_up = moving & (pace.accepted + pace.rejected >= pace.max_steps)
-            pace.fail(used_up, _MAX_STEPS, time, pace.worst)
+            pace.fail(used_up, pace.used_up(), time, pace.worst)
             active = (pace.code == 0) & moving
             if not bool(active.any()):
                 break
@@ -1837,7 +1889,7 @@ def _free_namespace(name):
     return next(found for found in numbered if not hasattr(getattr(torch.ops, found), "solve"))
 
 
-_OPERATORS = _free_namespace("odec_43af871627aa_dopri5")
+_OPERATORS = _free_namespace("odec_0_1_0_15c1eeed9d40_dopri5")
 
 
 @torch.library.custom_op(f"{_OPERATORS}::solve", mutates_args=())
@@ -1858,7 +1910,7 @@ def _solve_operator(
 
 @_solve_operator.register_fake
 def _(t, x0, p, series, dt, control, clip, checkpoints):
-    return _empty(len(t), x0), _empty(1, x0), x0.new_empty((*x0.shape[:-1], 5 if control else 0))
+    return _outputs(len(t), x0), _empty(1, x0), x0.new_empty((*x0.shape[:-1], 5 if control else 0))
 
 
 @torch.library.custom_op(f"{_OPERATORS}::adjoint", mutates_args=())
@@ -1916,8 +1968,8 @@ def _over_batches(function, *values):
     dims = tuple(0 if _mapped(value) else None for value in values)
     values = [v if dim is None else torch._remove_batch_dim(v, level, 1, 0) for v, dim in zip(values, dims)]
     found = torch.vmap(function.apply, in_dims=dims)(*values)
-    if isinstance(found, Tensor):  # a tangent, which must lie in memory as the states do
-        found = (found.movedim(-1, 2).contiguous().movedim(2, -1),)
+    if isinstance(found, Tensor):  # a tangent
+        found = (found.contiguous(),)
     return [torch._add_batch_dim(v, 0, level) for v in found]
 
 
@@ -1966,18 +2018,34 @@ def _interleaved(gradients):
     return [value for gradient in gradients for value in (None, gradient)]
 
 
-def _in_graph(function):
-    """Have torch.compile, where it is there (it needs SymPy), keep a function as one call."""
-    try:
-        return torch.compiler.allow_in_graph(function)
-    except ImportError:
-        return function
-
-
-@_in_graph
 def _apply_solve(*args):
     """_Solve.apply, which torch.compile keeps as one call: its tracer would unroll the loop over steps."""
     return _Solve.apply(*args)
+
+
+class _OnceTracing:
+    """Tells torch.compile's tracer of _apply_solve, not before it is there: it takes a second, and SymPy."""
+
+    def find_spec(self, name, path=None, target=None):
+        """The tracer as the other finders find it, with a word to it at the end of its import."""
+        if name != "torch._dynamo":
+            return None
+        later = sys.meta_path[sys.meta_path.index(self) + 1 :]
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in later)), None)
+        if spec is not None:
+            load = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: (load(module), self.tell())
+        return spec
+
+    def tell(self):
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
+        torch.compiler.allow_in_graph(_apply_solve)
+
+
+_tracer = _OnceTracing()
+sys.meta_path.insert(0, _tracer)
+if "torch._dynamo" in sys.modules:
+    _tracer.tell()
 
 
 def _transformed():
@@ -2008,7 +2076,8 @@ class Failure:
         where = f" of trajectory {self.batch}" if self.batch else ""
         when = f"at t = {self.time:.6g}"
         if self.code == _NOT_FINITE:
-            return f"state {self.state}{where} or its derivative is not finite at the start, {when[3:]}", ""
+            reason = f"state {self.state}{where} or its derivative is not finite at the start, {when[3:]}"
+            return reason, "look at its initial value, and for a division by zero or the like in its equation"
         if self.code == _UNDERFLOW:
             least = f"min_step = {self.min_step:g}" if self.min_step else "the least"
             reason = f"the error of state {self.state}{where} forces the step below {least} {when}"
@@ -2018,6 +2087,10 @@ class Failure:
         if self.code == _MAX_STEPS:
             reason = f"max_steps are used up {when}{where}, where state {self.state} has the largest error"
             return reason, "try a stiff method such as rodas5p, a looser tolerance, or more max_steps"
+        if self.code == _OFTEN_UNSOLVED:
+            reason = f"max_steps are used up {when}{where}, where longer steps lead to no finite numbers"
+            advice = "try a stiff method such as rodas5p, more max_steps; or does a formula leave its domain?"
+            return reason, advice
         if self.code == _UNSOLVED:
             reason = f"however small the step {when}, state {self.state}{where} is no finite number after it"
             advice = "look for a division by zero or the like in its equation, or for a pole of the solution"
@@ -2183,16 +2256,14 @@ def _pace(dt, rtol, atol, first_step, min_step, max_step, max_steps, dense_outpu
     if dt is not None and toleranced:
         raise ValueError("dt asks for fixed steps, rtol and atol for adaptive ones: give one or the other")
     steered = first_step is not None or (min_step, max_step, max_steps) != (0, math.inf, 100_000)
-    if dt is None and not toleranced:
-        dt = 0.025
     if dt is not None:
         if not 0 < dt < math.inf:
             raise ValueError(f"dt, the longest step, must be a positive number, not {dt}")
         if steered:
             names = "first_step, min_step, max_step and max_steps"
-            raise ValueError(f"{names} are of adaptive steps: give rtol or atol too")
+            raise ValueError(f"{names} are of adaptive steps: leave out dt")
         if dense_output:
-            raise ValueError("dense_output is of adaptive steps: give rtol or atol, and no dt")
+            raise ValueError("dense_output is of adaptive steps: leave out dt")
         return dt, ()
     if not (isinstance(max_steps, int) and max_steps > 0):
         raise ValueError(f"max_steps must be a positive whole number, not {max_steps!r}")
@@ -2200,10 +2271,12 @@ def _pace(dt, rtol, atol, first_step, min_step, max_step, max_steps, dense_outpu
         raise ValueError(f"0 <= min_step < max_step must hold; they are {min_step} and {max_step}")
     if first_step is not None and not 0 < first_step < math.inf:
         raise ValueError(f"first_step must be a positive number, not {first_step}")
-    rtol = 1e-6 if rtol is None else rtol
+    real = torch.finfo(dtype)
+    rtol = max(1e-06, 4 * real.eps) if rtol is None else rtol
     _check_relative(rtol, "rtol", dtype)
+    atol = [max(value, real.tiny) for value in ATOL] if atol is None else _absolute(atol)
     bounds = (first_step or 0.0, min_step, max_step, float(max_steps))
-    return None, (*bounds, float(dense_output), rtol, *_absolute(1e-9 if atol is None else atol))
+    return None, (*bounds, float(dense_output), rtol, *atol)
 
 
 def _as_number(value, name):
@@ -2251,8 +2324,24 @@ def _adjoint_tolerances(control, adjoint, rtol, atol, dtype):
     return (rtol, *(control[6:] if atol is None else _absolute(atol, "adjoint_atol")))
 
 
-class Above(nn.Module):
+class _Bounds(nn.Module):
+    """What holds a parameter within its bounds, which it saves beside the parameter."""
+
+    kind: int
+
+    def get_extra_state(self):
+        """The kind of the bounds, the lower and the upper one."""
+        bounds = getattr(self, "lower", -math.inf), getattr(self, "upper", math.inf)
+        return torch.tensor([self.kind, *bounds], dtype=torch.float64)
+
+    def _load_from_state_dict(self, *_):
+        """Nothing: the Model has turned what was saved into a value under these bounds."""
+
+
+class Above(_Bounds):
     """lower + softplus(raw): the values above a bound."""
+
+    kind = 0
 
     def __init__(self, lower):
         super().__init__()
@@ -2266,12 +2355,52 @@ class Above(nn.Module):
         return value + torch.log(-torch.expm1(-value))
 
 
-def _unbound(net, names):
-    """Parameters that bounds of one kind hold, in natural units (..., len(names)): all at once."""
-    held = getattr(net, "parametrizations", {})
-    if any(name not in held or len(held[name]) != 1 for name in names):  # someone holds them otherwise by now
-        return _columns(*(getattr(net, name) for name in names))
-    return held[names[0]][0](_columns(*(held[name].original for name in names)))
+class _Value(Tensor):
+    """What a bounded parameter reads as: a tensor like others, but not to be written in place, in vain."""
+
+    __iadd__, __isub__, __imul__ = Tensor.__add__, Tensor.__sub__, Tensor.__mul__  # net.k += 1 sets net.k
+    __itruediv__, __ipow__ = Tensor.__truediv__, Tensor.__pow__
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", "")
+        writes = name.endswith("_") and not name.endswith("__") or name in ("__setitem__", "__set__")
+        named = dict(kwargs or {})
+        written = [*args[:1], *named.values()] if writes else [named.get("out")]
+        if any(isinstance(value, cls) for value in written):
+            how = "set it, as in net.k = 0.2 (or freeze it: net.freeze('k'))"
+            raise RuntimeError(f"this value of a parameter is computed from its bounds; {how}")
+        with torch._C.DisableTorchFunctionSubclass():
+            if args and isinstance(args[0], cls):
+                args = (args[0].as_subclass(Tensor), *args[1:])
+            found = function(*args, **named)
+            alias = name in ("detach", "__get__") and isinstance(found, Tensor)
+            return found.as_subclass(cls) if alias else found
+
+
+class _Bounded(type):
+    """The class of Models whose parameters are read through bounds: one for all of them, so that they stack.
+
+    torch's parametrize, where it changes a Model's class, would change all; the properties here suit any.
+    """
+
+    def __setattr__(cls, name, value):
+        if name not in _NAMES:
+            super().__setattr__(name, value)
+
+    def __delattr__(cls, name):
+        if name not in _NAMES:
+            super().__delattr__(name)
+
+
+@functools.cache
+def _bounded(cls):
+    """A class of Models, with properties that read and set parameters through their bounds."""
+
+    def own(name):
+        return property(lambda net: net._read(name), lambda net, value: net._set(name, value))
+
+    return _Bounded(f"Parametrized{cls.__name__}", (cls,), {name: own(name) for name in _NAMES})
 
 
 def _real(value, like, name):
@@ -2310,7 +2439,281 @@ def _readable(array):
     return min(getattr(array, "strides", ()), default=0) >= 0 and getattr(array.dtype, "isnative", True)
 
 
-class Model(nn.Module):
+def _check_batches(shapes):
+    """Raise ValueError where a batch (B,) meets one of (B, 1), which would make B x B trajectories of B."""
+    for name, shape in shapes.items():
+        for other, longer in shapes.items():
+            short = len(shape)
+            if short < len(longer) and longer[:short] == shape and math.prod(shape) > 1:
+                both = _common_shape(shape, longer)
+                if both != longer:
+                    met = f"{name} has the batch {tuple(shape)} and {other} {tuple(longer)}"
+                    advice = f"give both one shape, or {(*[1] * (len(longer) - short), *shape)} for all pairs"
+                    raise ValueError(f"{met}: they would make {tuple(both)} trajectories; {advice}")
+
+
+_ATTRIBUTES = PARAMS
+_ATTRIBUTES = dict(zip(PARAMS, _ATTRIBUTES))
+_NAMES = {attribute: name for name, attribute in _ATTRIBUTES.items()}
+_ALIKE = (("gNa", "gK", "gL"),)
+"""Attributes of parameters that bounds of one kind hold, so that they are read all at once."""
+_INTERVALS = {
+    "gNa": (0.0, math.inf, "()"),
+    "gK": (0.0, math.inf, "()"),
+    "gL": (0.0, math.inf, "()"),
+}
+"""The bounds of parameters in natural units, and whether the ends belong to them."""
+
+
+def _check_inside(name, values):
+    """Raise ValueError where values of a parameter are no finite numbers, or lie outside its bounds."""
+    lower, upper, ends = _INTERVALS.get(name, (-math.inf, math.inf, "()"))
+    above = values >= lower if ends[0] == "[" else values > lower
+    below = values <= upper if ends[1] == "]" else values < upper
+    inside = above & below & values.isfinite()
+    if not bool(inside.all()):
+        wrong, interval = values[~inside].flatten()[0].item(), f"{ends[0]}{lower:g}, {upper:g}{ends[1]}"
+        raise ValueError(f"{name} = {wrong:g} lies outside its interval {interval}")
+
+
+_OPTIONS = frozenset(
+    """dt rtol atol first_step min_step max_step max_steps dense_output clip adjoint adjoint_rtol adjoint_atol
+    checkpoints engine chunk dtype device""".split()
+)
+
+
+class _Kept:
+    """What `status` tells of: the last call, without its states, which only the caller keeps alive."""
+
+    call: Any = None
+
+
+def _blank(cls, held):
+    """A Model without its state; held: whether its parameters are read through bounds."""
+    net = cls.__new__(cls)
+    if held:
+        net.__class__ = _bounded(cls)
+    return net
+
+
+class _Parameters(nn.Module):
+    """A Model's parameters: read and set in natural units, frozen, copied, and saved with their bounds."""
+
+    def __setattr__(self, name, value):
+        raw = self._raw(name) if name in _NAMES else None
+        if raw is not None and not (isinstance(value, nn.Parameter) and name in self._parameters):
+            self._set(name, value)
+        elif name in self.__dict__.get("_settings", ()):
+            self._settle({**self._settings, name: value}, self._like.dtype)
+        elif name in _OPTIONS and "_settings" in self.__dict__:
+            how = "is set by net.to(…)" if name in ("dtype", "device") else "does not apply to this Model"
+            raise AttributeError(f"{name} {how}")
+        else:
+            super().__setattr__(name, value)
+
+    def _held(self):
+        """By attribute, what holds the bounds of parameters."""
+        return self.__dict__.get("_modules", {}).get("parametrizations", {})
+
+    def _raw(self, attribute):
+        """What an optimizer moves: a parameter, or what its bounds make it of; None before it is."""
+        if attribute in self._held():
+            return self._held()[attribute].original
+        return self.__dict__.get("_parameters", {}).get(attribute)
+
+    @property
+    def _like(self):
+        """A tensor of the module's dtype and on its device."""
+        return self._raw("gNa")
+
+    def _set(self, attribute, value):
+        """Set a parameter in natural units. Raises ValueError where it lies outside its bounds."""
+        name, raw = _NAMES[attribute], self._raw(attribute)
+        value = _real(value, raw, name).detach()
+        if value.numel() != raw.numel():
+            raise ValueError(f"{name} takes a value of shape {tuple(raw.shape)}, not {tuple(value.shape)}")
+        _check_inside(name, value)
+        held = self._held()
+        with torch.no_grad():
+            for transform in reversed(held[attribute]) if attribute in held else ():
+                value = transform.right_inverse(value)
+            raw.copy_(value.reshape(raw.shape))
+
+    def freeze(self, *names):
+        """Keep parameters, by default all, where they are: optimizers and gradients pass them over."""
+        return self._require_gradients(names, False)
+
+    def thaw(self, *names):
+        """Let frozen parameters, by default all, move again."""
+        return self._require_gradients(names, True)
+
+    def _require_gradients(self, names, wanted):
+        _check_names(names)
+        for name in names or PARAMS:
+            self._raw(_ATTRIBUTES[name]).requires_grad_(wanted)
+        return self
+
+    def vector(self, params: Mapping[str, Any] | Tensor | None = None) -> Tensor:
+        """The parameters in natural units: p (6,), or (*batch, 6) where `params` are batched."""
+        return self._vector(params)
+
+    def _vector(self, params):
+        if params is None:
+            return self._natural()
+        if not hasattr(params, "items"):
+            p = _real(params, self._like, "params")
+            if p.dim() == 0 or p.shape[-1] != 6:
+                wanted = "values by name, like dict(k=0.5), or (*batch, 6), a column for each of PARAMS"
+                raise ValueError(f"params must be {wanted}, not of shape {tuple(p.shape)}")
+            return p
+        if not len(params):
+            return self._natural()
+        _check_names(params)
+        own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
+        like = own[PARAMS[0]] if own else self._like
+        given = {name: _real(value, like, name) for name, value in params.items()}
+        _check_batches({f"params[{name!r}]": value.shape for name, value in given.items()})
+        own.update(given)
+        return _columns(*(own[name] for name in PARAMS))
+
+    def _natural(self):
+        """The module's own parameters in natural units (6,)."""
+        if not PARAMS:
+            return self._anchor[:0]
+        if len(_ALIKE) == 1 and len(_ALIKE[0]) == len(PARAMS):
+            return self._together(_ALIKE[0])
+        own = {}
+        for attributes in _ALIKE:
+            own.update(zip(attributes, self._together(attributes).unbind(-1)))
+        return _columns(*(own[name] if name in own else self._value(name) for name in _NAMES))
+
+    def _together(self, attributes):
+        """Parameters that bounds of one kind hold, in natural units (..., their number): all at once."""
+        held = self._held()
+        if any(name not in held or len(held[name]) != 1 for name in attributes):  # held otherwise
+            return _columns(*(self._value(name) for name in attributes))
+        return held[attributes[0]][0](_columns(*(held[name].original for name in attributes)))
+
+    def _value(self, attribute):
+        own = self._parameters.get(attribute)
+        return self._held()[attribute]() if own is None else own
+
+    def _read(self, attribute):
+        """A parameter as one sees it: a _Value where bounds hold it, unless torch follows it."""
+        if attribute not in self._held():
+            if attribute not in self._parameters:
+                raise AttributeError(attribute)
+            return self._parameters[attribute]
+        value = self._value(attribute)
+        followed = torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(value)
+        return value if followed else value.as_subclass(_Value)
+
+    def __reduce_ex__(self, protocol):
+        """Pickled and copied without the last call, and as one whose parameters bounds hold."""
+        state = {**self.__dict__, "_kept": _Kept()}
+        held = bool(self._held())
+        return _blank, (parametrize.type_before_parametrizations(self), held), state
+
+    def __deepcopy__(self, memo):
+        make, arguments, state = self.__reduce_ex__(2)
+        memo[id(self)] = net = make(*arguments)
+        net.__setstate__(copy.deepcopy(state, memo))
+        return net
+
+    def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, unexpected, errors):
+        """Load what was saved, in the same natural values where it was saved under other bounds."""
+        for name, attribute in _ATTRIBUTES.items():
+            own = self._held()[attribute][0] if attribute in self._held() else None
+            try:
+                _rebind(state_dict, prefix, name, own)
+            except ValueError as error:
+                key = attribute if own is None else f"parametrizations.{attribute}.original"
+                state_dict[prefix + key] = self._raw(attribute).detach()  # which stays
+                errors.append(str(error))
+        super()._load_from_state_dict(state_dict, prefix, metadata, strict, missing, unexpected, errors)
+
+    def _told(self, steps):
+        """What a Model says of itself: how it steps, and a line for each of the first parameters."""
+        kind = str(self._like.dtype).removeprefix("torch.")
+        name = "hodgkin_huxley"
+        lines = [f"Model of {name}: {steps}, engine {self.engine}, {kind}"]
+        p = self._natural().detach()
+        shown = p.tolist() if p.dim() == 1 and p.device.type != "meta" else [math.nan] * len(PARAMS)
+        for name, value in list(zip(PARAMS, shown))[:20]:
+            lower, upper, ends = _INTERVALS.get(name, (0, 0, ""))
+            bounds = f" in {ends[0]}{lower:g}, {upper:g}{ends[1]}" if ends else ""
+            frozen = "" if self._raw(_ATTRIBUTES[name]).requires_grad else " (frozen)"
+            lines.append(f"  {name} = {value:.6g}{bounds}{frozen}")
+        return "\n".join([*lines, f"  … ({len(PARAMS)} in all)"] if len(PARAMS) > 20 else lines)
+
+    def _repr_html_(self):
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def _check_names(names):
+    """Raise ValueError for what is no parameter, with a guess at what was meant."""
+    unknown = [name for name in names if name not in PARAMS]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], PARAMS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(PARAMS) or 'none'}"
+        raise ValueError(f"unknown parameter {unknown[0]!r}; {hint}")
+
+
+def _rebind(state_dict, prefix, name, own):
+    """Turn a parameter saved under other bounds into this Model's; own: what holds its bounds, or None.
+
+    Raises ValueError where it lies outside these bounds. What was saved without its bounds stays as it is.
+    """
+    attribute = _ATTRIBUTES[name]
+    free, held = f"{prefix}{attribute}", f"{prefix}parametrizations.{attribute}"
+    raw, bounds = f"{held}.original", f"{held}.0._extra_state"
+    saved = state_dict.get(bounds)
+    wanted = None if own is None else own.get_extra_state()
+    if free in state_dict and own is not None:
+        value = state_dict[free]
+    elif saved is not None and raw in state_dict and not (own and torch.equal(saved.cpu(), wanted)):
+        value = _from_bounds(state_dict[raw], *saved.tolist())
+    else:
+        return
+    if own is None or free in state_dict:
+        for key in (free, raw, bounds):
+            state_dict.pop(key, None)
+    _check_inside(name, value)
+    state_dict[free if own is None else raw] = value if own is None else own.right_inverse(value)
+
+
+def _from_bounds(raw, kind, lower, upper):
+    """The natural value of what an optimizer moves, by any bounds that a state_dict may hold."""
+    above = nn.functional.softplus(raw, threshold=40)
+    between = lower + (upper - lower) * torch.sigmoid(raw) if kind == 2 else raw
+    return (lower + above, upper - above, between, torch.exp(raw), torch.pow(10, raw))[int(kind)]
+
+
+def _simulate(t, x0, p, series, dt, control, clip):
+    """The solution alone, where nothing will be differentiated."""
+    with torch.no_grad():
+        checkpoints = 1
+        return _states(t, x0, p, series, dt, control, clip, checkpoints)[::2]
+
+
+def _again(engine, x0, t, call):
+    """The states of a call that nobody kept, for its status."""
+    options = call.dt or 0.0, call.control, call.clip
+    return _simulate(t, x0, call.p, call.series, *options)[0]
+
+
+def _positive(value, what):
+    """A positive number as a float. Raises ValueError."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError):
+        number = math.nan
+    if not number > 0:
+        raise ValueError(f"{what} must be a positive number, not {value}")
+    return number
+
+
+class Model(_Parameters):
     """hodgkin_huxley: x = Model()(t) gives the states (T, *batch, 4) at the times t (T,).
 
     Parameters (natural units; the bounds are held by parametrizations):
@@ -2323,11 +2726,11 @@ class Model(nn.Module):
         EL = -54.387 [mV]
 
     rtol, atol: adaptive steps, each with a local error within atol + rtol·|x|; atol is a number, or one for
-    each state. Where one of them is given, they default to 1e-6 and 1e-9.
+    each state. Where no dt is given, they default to 1e-06 and ATOL.
     first_step (default: chosen), min_step, max_step, max_steps: of adaptive steps.
     dense_output: adaptive steps do not end on every output time; within a step the states are the method's
     own polynomial, of order 4. Much faster where there are more times than steps.
-    dt: fixed steps instead, the longest between output times; the default where no tolerance is given.
+    dt: fixed steps instead, the longest between output times.
     clip: a bound on |dx/dt|, off by default.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
     backwards: approximate, at the memory of the output times and of the steps between two of them),
@@ -2357,26 +2760,29 @@ class Model(nn.Module):
         engine: str = "auto",
         dtype: torch.dtype = torch.float64,
         device: torch.device | str | None = None,
+        params: Mapping[str, Any] | None = None,
     ):
         super().__init__()
         if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise ValueError(f"dtype must be torch.float64, torch.float32 or the like, not {dtype!r}")
-        if clip is not None and not clip > 0:
-            raise ValueError(f"clip, the bound on |dx/dt|, must be a positive number, not {clip}")
-        self.clip = clip if clip is None else float(clip)
-        steps = (first_step, min_step, max_step, max_steps, dense_output)
-        self.dt, self.control = _pace(dt, rtol, atol, *steps, dtype)
-        if adjoint not in ("discrete", "continuous", "autograd", "none"):
-            raise ValueError(f"adjoint is discrete, continuous, autograd or none, not {adjoint!r}")
-        self.control += _adjoint_tolerances(self.control, adjoint, adjoint_rtol, adjoint_atol, dtype)
-        if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
-            raise ValueError(f'checkpoints is None, "sqrt" or a positive whole number, not {checkpoints!r}')
-        if checkpoints is not None and self.control:
-            raise ValueError("checkpoints are of fixed steps (give dt): an adaptive run keeps every step")
-        if engine not in ("auto", "torch"):
-            raise ValueError(f"this module holds the torch engine; {engine!r} is not in it")
-        self.adjoint, self.checkpoints, self.engine = adjoint, checkpoints, "torch"
-        self._last: Any = None
+        self._kept = _Kept()
+        settings = {
+            "dt": dt,
+            "rtol": rtol,
+            "atol": atol,
+            "first_step": first_step,
+            "min_step": min_step,
+            "max_step": max_step,
+            "max_steps": max_steps,
+            "dense_output": dense_output,
+            "clip": clip,
+            "adjoint": adjoint,
+            "adjoint_rtol": adjoint_rtol,
+            "adjoint_atol": adjoint_atol,
+            "checkpoints": checkpoints,
+            "engine": engine,
+        }
+        self._settle(settings, dtype)
 
         def parameter(value):
             return nn.Parameter(torch.tensor(value, dtype=dtype, device=device))
@@ -2390,22 +2796,57 @@ class Model(nn.Module):
         parametrize.register_parametrization(self, "gNa", Above(0.0))
         parametrize.register_parametrization(self, "gK", Above(0.0))
         parametrize.register_parametrization(self, "gL", Above(0.0))
+        self.__class__ = _bounded(parametrize.type_before_parametrizations(self))
+        _check_names(params or ())
+        for name, value in (params or {}).items():
+            self._set(_ATTRIBUTES[name], value)
+
+    def _settle(self, settings, dtype):
+        """Take the settings of steps, adjoint and engine. Raises ValueError where they do not fit."""
+        adjoint, checkpoints, engine = (settings[name] for name in ("adjoint", "checkpoints", "engine"))
+        dt, clip = settings["dt"], settings["clip"]
+        clip = None if clip is None else _positive(clip, "clip, the bound on |dx/dt|,")
+        names = "dt rtol atol first_step min_step max_step max_steps dense_output".split()
+        dt, control = _pace(*(settings[name] for name in names), dtype)
+        found = {"dt": dt, "clip": clip}
+        if adjoint not in ("discrete", "continuous", "autograd", "none"):
+            raise ValueError(f"adjoint is discrete, continuous, autograd or none, not {adjoint!r}")
+        own = settings["adjoint_rtol"], settings["adjoint_atol"]
+        control += _adjoint_tolerances(control, adjoint, *own, dtype)
+        if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
+            raise ValueError(f'checkpoints is None, "sqrt" or a positive whole number, not {checkpoints!r}')
+        if checkpoints is not None and control:
+            raise ValueError("checkpoints are of fixed steps (give dt): an adaptive run keeps every step")
+        found["control"] = control
+        if engine not in ("auto", "torch"):
+            raise ValueError(f"this module holds the torch engine; {engine!r} is not in it")
+        found["engine"] = "torch"
+        self.__dict__.update({**settings, **found, "_settings": settings})
+
+    def __repr__(self):
+        if not self.control:
+            return self._told(f"dopri5, dt {self.dt:g}")
+        rtol, *atol = self.control[5:10]
+        several = f"{min(atol):g} to {max(atol):g}" if min(atol) < max(atol) else f"{atol[0]:g}"
+        return self._told(f"dopri5, rtol {rtol:g}, atol {several}")
 
     def forward(
         self,
         t: Tensor,
         x0: Tensor | None = None,
-        params: Mapping[str, Any] | None = None,
-        inputs: Mapping[str, tuple[Any, Any]] | None = None,
+        params: Mapping[str, Any] | Tensor | None = None,
+        inputs: Mapping[str, Any] | None = None,
     ) -> Tensor:
         """The states at the times t (T,): x (T, *batch, 4), x[0] at t[0].
 
         x0 (*batch, 4): the states at t[0] (default: the model's init). params: values by name in natural
-        units, scalars or (*batch,), in place of the module's own.
-        inputs: for each input its times (K,) and values (K,) or (K, *batch).
+        units, scalars or (*batch,), in place of the module's own; or all of them, (*batch, 6).
+        inputs: for each input its times (K,) and values (K,) or (K, *batch), a pandas Series, or a number.
 
         Raises ValueError for arguments that do not fit.
         """
+        if not isinstance(self, Model):
+            raise RuntimeError("this Model was made before its module was loaded again: make it anew")
         p = self._vector(params)
         t = _real(t, p, "t")
         if t.dim() != 1:
@@ -2418,19 +2859,22 @@ class Model(nn.Module):
         x0 = _real(x0, p, "x0")
         if x0.dim() == 0 or x0.shape[-1] != 4:
             raise ValueError(f"x0 must be (*batch, 4), a column for each of STATES, not {tuple(x0.shape)}")
-        batch = _common_shape(x0.shape[:-1], p.shape[:-1], *(c.shape[2:] for c in series[1::2]))
+        shapes = {"x0": x0.shape[:-1], "params": p.shape[:-1]}
+        shapes.update((f"the input {name!r}", c.shape[2:]) for name, c in zip(INPUTS, series[1::2]))
+        _check_batches(shapes)
+        batch = _common_shape(*shapes.values())
         x0 = x0 if x0.shape[:-1] == batch else x0.expand(*batch, 4)
         x, report = self._solve(t, x0, p, series)
-        self._record(t, x, report, p, series, batch)
+        self._record(t, x, report, x0, p, series, batch)
         return x
 
-    def _record(self, t, x, report, p, series, batch):
+    def _record(self, t, x, report, x0, p, series, batch):
         """Keep what `status` needs; nothing of a call that torch.compile or torch.func traces."""
         if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x):
-            self._last = None
+            self._kept.call = None
             return
         retake = Retake(p.detach(), [s.detach() for s in series], self.dt, self.control, self.clip, batch)
-        self._last = (t.detach(), x.detach(), retake, report.detach())
+        self._kept.call = (weakref.ref(x), self.engine, x0.detach(), t.detach(), retake, report.detach())
 
     def _solve(self, t, x0, p, series):
         if self.adjoint == "autograd":
@@ -2441,7 +2885,7 @@ class Model(nn.Module):
         compiling = torch.compiler.is_compiling()
         recorded = compiling or _differentiable(t, x0, p, *series[1::2])
         if self.adjoint == "none" or not recorded:
-            return self._simulate(t, x0, p, series)
+            return _simulate(t, x0, p, series, *options)
         checkpoints = 1 if compiling else {None: _ALL, "sqrt": _SQRT}.get(self.checkpoints, self.checkpoints)
         if self.adjoint == "continuous":
             checkpoints = _CONTINUOUS
@@ -2449,18 +2893,12 @@ class Model(nn.Module):
         found = apply(t, x0, p, *options, checkpoints, compiling, *series)
         return found[::2]
 
-    def _simulate(self, t, x0, p, series):
-        """The solution alone, where nothing will be differentiated."""
-        with torch.no_grad():
-            options = (self.dt or 0.0, self.control, self.clip, 1)
-            return _states(t, x0, p, series, *options)[::2]
-
     def observe(
         self,
         t: Tensor,
         x: Tensor,
-        params: Mapping[str, Any] | None = None,
-        inputs: Mapping[str, tuple[Any, Any]] | None = None,
+        params: Mapping[str, Any] | Tensor | None = None,
+        inputs: Mapping[str, Any] | None = None,
     ) -> Tensor:
         """The observables (T, *batch, 1) of the states x (T, *batch, 4) at the times t (T,)."""
         p = self._vector(params)
@@ -2468,44 +2906,29 @@ class Model(nn.Module):
         if t.dim() != 1 or x.dim() < 2 or (len(x), x.shape[-1]) != (len(t), 4):
             shapes = f"{tuple(t.shape)} and {tuple(x.shape)}"
             raise ValueError(f"observe needs times t (T,) and states x (T, *batch, 4), not {shapes}")
+        _check_batches({"x": x.shape[1:-1], "params": p.shape[:-1]})
         u = Series(self._series(inputs, p))
         values = torch.stack([u(time).expand(*x.shape[1:-1], 1) for time in t])
-        return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p, values)
+        return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p, values).contiguous()
+
+    @property
+    def rtol(self) -> float | None:
+        """The relative tolerance of the steps; None where they are fixed."""
+        return self.control[5] if self.control else None
+
+    @property
+    def atol(self) -> tuple[float, ...] | None:
+        """The absolute tolerance of each of STATES; None where the steps are fixed."""
+        return self.control[6:10] if self.control else None
 
     @property
     def status(self) -> Status | None:
         """What happened to each trajectory of the last call; None where it was compiled or transformed."""
-        return None if self._last is None else Status(*self._last)
-
-    def vector(self, params: Mapping[str, Any] | None = None) -> Tensor:
-        """The parameters in natural units: p (6,), or (*batch, 6) where `params` are batched."""
-        return self._vector(params)
-
-    def _vector(self, params):
-        if params is None:
-            return self._natural()
-        if not hasattr(params, "items"):
-            kind = type(params).__name__
-            raise ValueError(f"params must be values by name, like dict(k=0.5), not a {kind}")
-        if not len(params):
-            return self._natural()
-        unknown = [name for name in params if name not in PARAMS]
-        if unknown:
-            near = difflib.get_close_matches(unknown[0], PARAMS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(PARAMS) or 'none'}"
-            raise ValueError(f"unknown parameter {unknown[0]!r}; {hint}")
-        own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
-        like = own[PARAMS[0]] if own else self.gNa
-        for name, value in params.items():
-            own[name] = _real(value, like, name)
-        return _columns(*(own[name] for name in PARAMS))
-
-    def _natural(self):
-        """The module's own parameters in natural units (6,)."""
-        own = {}
-        names = ("gNa", "gK", "gL")
-        own.update(zip(names, _unbound(self, names).unbind(-1)))
-        return _columns(*(own[name] if name in own else getattr(self, name) for name in PARAMS))
+        if self._kept.call is None:
+            return None
+        states, engine, x0, *rest = self._kept.call
+        x = states()
+        return Status(rest[0], _again(engine, x0, *rest[:2]) if x is None else x.detach(), *rest[1:])
 
     def _series(self, inputs, p):
         if not (inputs is None or hasattr(inputs, "items")):
@@ -2523,10 +2946,15 @@ class Model(nn.Module):
         return series
 
     def _samples(self, name, samples, p):
+        if isinstance(samples, (int, float)) or getattr(samples, "shape", None) == ():
+            samples = [0.0], _real(samples, p, f"input {name!r}").reshape(1)
+        elif hasattr(samples, "index") and hasattr(samples, "to_numpy"):  # a pandas Series
+            samples = samples.index.to_numpy(copy=True), samples.to_numpy(copy=True)
         try:
             times, values = samples
         except (TypeError, ValueError):
-            raise ValueError(f"input {name!r} needs a pair, (times, values), not {samples!r:.60}") from None
+            wanted = "a number, a pandas Series or a pair, (times, values)"
+            raise ValueError(f"input {name!r} needs {wanted}, not {samples!r:.60}") from None
         times = _real(times, p, f"the times of input {name!r}")
         values = _real(values, p, f"input {name!r}")
         if times.requires_grad:
@@ -2535,3 +2963,15 @@ class Model(nn.Module):
             shapes = f"{tuple(times.shape)} and {tuple(values.shape)}"
             raise ValueError(f"input {name!r} needs times (K,) and values (K,) or (K, *batch), not {shapes}")
         return times, values
+
+
+__all__ = [
+    name
+    for name, value in list(globals().items())
+    if not name.startswith("_") and not isinstance(value, type(sys))
+    if getattr(value, "__module__", __name__) == __name__
+]
+
+
+def __dir__():
+    return sorted(__all__)
