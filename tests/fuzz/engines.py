@@ -128,7 +128,8 @@ def compare(text: str, reference: Run, other: Run, nudged: Run) -> None:
                 f"the engines disagree on which trajectories fail{kind}", f"{reference[0]}\n{other[0]}"
             )
         return
-    pairs = [("states", 1e-9, reference[0], other[0], nudged[0])]
+    ok = reference[2]  # the states of one that failed are not alike: a dense solve spoils all of them
+    pairs = [("states", 1e-9, reference[0][:, ok], other[0][:, ok], nudged[0][:, ok])] if ok.any() else []
     pairs += [("gradients", 1e-7, *g) for g in zip(reference[1], other[1], nudged[1])]
     for what, tolerance, a, b, c in pairs:
         a, b, c = (torch.atleast_1d(value.nan_to_num(0.0, 0.0, 0.0)) for value in (a, b, c))
