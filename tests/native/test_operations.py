@@ -86,3 +86,12 @@ def test_digamma_in_a_gradient():
     xs, kept = module.solve(t, x, p, 0.01, None, 0)
     theirs = module.solve_vjp(t, xs, kept, p, w, 0.01, None, 0, False)
     assert torch.allclose(mine[1], theirs[1], rtol=1e-11)
+
+
+def test_remainders_by_an_infinite_divisor():
+    module = load("param s = 1\ninit a = 0\ninit b = 1\na' = mod(a, b)\nb' = 0\nrun t = 0 .. 1\n", "euler")
+    pairs = [(a, b) for a in (2.0, -2.0, 0.0, 5.5) for b in (math.inf, -math.inf, 3.0, -3.0)]
+    x, p = torch.tensor(pairs, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    t = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    mine = module.native_solve(t, x, p, 1.0, None)[0][1, :, 0]
+    assert torch.equal(mine, module.solve(t, x, p, 1.0, None, 0)[0][1, :, 0])
