@@ -156,17 +156,18 @@ def halved(
 def moved_words(how: str, found: Sequence[tuple[str, float]], of: str = "") -> str:
     """`euler, 42 steps of 1: halving the step moves x1 by 3 %`; of: what the shares are of."""
     most = sorted(found, key=lambda pair: -pair[1])[:_MOST]
-    parts = ", ".join(f"{name} by {_percent(share)}" for name, share in most)
+    parts = ", ".join(f"{name} by {percent(share)}" for name, share in most)
     rest = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     advice = "take a smaller dt, or a tolerance (method auto)"
     return f"{how.replace(': ', ', ')}: halving the step moves {parts}{rest}{of}; {advice}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share in words."""
     if not math.isfinite(share):
         return "more than its whole range"
     digits = 1 if share < 0.1 else 2
-    return f"{100 * share:.{digits}g} %" if share < 1 else f"{100 * share:.0f} %"
+    return f"{100 * share:.{digits}g} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
 def between_steps(

@@ -148,8 +148,9 @@ def _beyond_the_run(times: np.ndarray, columns: Columns) -> list[str]:
     span, far = abs(columns.stop - columns.start), float(np.abs(times - columns.start).max())
     if far <= FAR * span:
         return []
+    factor = float(f"{far / span:.3g}")
     return [
-        f"the times reach {far / span:.3g} times as far as the model's run line (to {columns.stop:g}):"
+        f"the times reach {factor:g} times as far as the model's run line (to {columns.stop:g}):"
         " are they in another unit than the model's time?"
     ]
 

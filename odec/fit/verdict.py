@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from odec.accuracy import percent
+
 MINIMUM = "converged: the values are at a minimum"
 MET = "converged: the data are met to rounding"
 
@@ -17,6 +19,9 @@ STEP = 1e-3
 
 GAIN = 1e-8
 """… and the same for the part of the sum of squares that the step promises to take away."""
+
+STILL = 1e-8
+"""A Gauss-Newton step that changes no parameter by a larger part of its size is none, whatever it gains."""
 
 IDLE = 1e-12
 """A parameter whose change by its size moves the curve by a smaller part of the data has no influence."""
@@ -157,7 +162,8 @@ class Local:
     def _idle(self, step: Step) -> bool:
         if step.gain * self.loss <= self.noise**2:
             return True
-        return bool(step.gain <= GAIN and np.abs(step.parts).max(initial=0.0) <= STEP)
+        largest = float(np.abs(step.parts).max(initial=0.0))
+        return largest <= STILL or (step.gain <= GAIN and largest <= STEP)
 
     @property
     def left(self) -> str:
@@ -165,8 +171,8 @@ class Local:
         parts = np.abs(self.step.parts)
         k = int(parts.argmax())
         if self.step.gain > 1e-4:
-            return f"a Gauss-Newton step would still lower the sum of squares by {100 * self.step.gain:.2g} %"
-        far = f"{100 * parts[k]:.2g} %" if parts[k] < 1 else "more than its size"
+            return f"a Gauss-Newton step would still lower the sum of squares by {percent(self.step.gain)}"
+        far = percent(float(parts[k])) if parts[k] < 1 else "more than its size"
         return f"a Gauss-Newton step would still move {self.names[k]} by {far}"
 
     @cached_property

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from odec.diagnostics import Diagnostic, Fix, Source, Span
 from odec.lang.cursor import Cursor
 from odec.lang.foreign import other_language
 from odec.lang.lexer import Line, Token, logical_lines, tokenize
-from odec.lang.report import Problem, Report
+from odec.lang.report import Problem, Report, words
 from odec.lang.rewrites import rewritten
 from odec.lang.statements import parse_statement
 from odec.lang.syntax import Statement
@@ -17,6 +18,8 @@ from odec.lang.syntax import Statement
 _MAX_REPAIRS = 3
 _MAX_CHECKED = 1_000
 """Characters of a line whose guess is tried out; that of a longer one is taken as it is."""
+
+_MAX_NAMED = 8
 
 
 @dataclass
@@ -60,7 +63,7 @@ def read_statements(source: Source) -> Reading:
             break
     reading.doc = "\n".join(header).strip()
     foreign = other_language(source, [line.tokens[0].start for line in unread])
-    reading.errors = [foreign] if foreign else report.diagnostics()
+    reading.errors = [foreign] if foreign else _ends_told_once(source, report.diagnostics())
     reading.unread = {name for line in unread for name in _maybe_defined(line.tokens)}
     return reading
 
@@ -115,6 +118,27 @@ def _is_read_further(source: Source, line: Line, diagnostic: Diagnostic, repairs
             return True
         return _is_read_further(mended, found, following, repairs - 1)
     return True
+
+
+def _ends_told_once(source: Source, found: list[Diagnostic]) -> list[Diagnostic]:
+    """The same with one message for all lines that end in `;`, as another language would have it."""
+    ends = [
+        d for d in found if d.fix and not d.fix.text and source.text[d.fix.span.start : d.fix.span.end] == ";"
+    ]
+    if len(ends) < 2:
+        return found
+    at = [d.fix.span.start for d in ends if d.fix]
+    between = "".join(source.text[a + 1 : b] for a, b in pairwise(at))
+    lines = [str(source.position(offset)[0]) for offset in at]
+    if len(lines) > _MAX_NAMED:
+        lines[_MAX_NAMED:] = [f"{len(lines) - _MAX_NAMED} more"]
+    first = replace(
+        ends[0],
+        message=f"{len(ends)} lines end in ';'",
+        notes=(*ends[0].notes, f"lines {words(lines, 'and')} end so"),
+        fix=Fix(Span(at[0], at[-1] + 1), between),
+    )
+    return [first if d is ends[0] else d for d in found if d is ends[0] or d not in ends]
 
 
 def _maybe_defined(tokens: list[Token]) -> Iterator[str]:

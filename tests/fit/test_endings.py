@@ -9,6 +9,7 @@ import pytest
 
 import odec
 from odec.fit.result import FitResult
+from odec.fit.verdict import Local
 
 DECADES = "param c = 2, E1 = 400000, q = 25000 in (0, inf)", "c*exp(E1/(t + q))"
 PLATEAU = "param a = 1, k = 90 in (0, inf)", "a*(1 - exp(-k*t))"
@@ -142,3 +143,18 @@ def test_a_narrow_peak_is_not_jumped_over() -> None:
     t = np.linspace(0, 12, 120)
     result = fit(("param w = 20.15", "cos(w*t)"), {"t": t, "y": np.cos(20.0 * t)}, "lbfgs")
     assert result.values["w"] == pytest.approx(20.0, rel=1e-8)
+
+
+def test_what_is_left_to_gain_is_told_in_whole_percent() -> None:
+    t = np.linspace(0, 2, 5)
+    result = fit(("param k = 1.9", "exp(-k*t)"), {"t": t, "y": np.exp(-2 * t)}, "adam", epochs=1)
+    assert "would still lower the sum of squares by 100 %" in result.message
+
+
+@pytest.mark.parametrize(("size", "minimum"), [(1e-9, True), (1e-7, False)])
+def test_a_step_below_what_a_value_is_worth_leaves_a_minimum(size: float, minimum: bool) -> None:
+    """Exact data: a value is off by size, and a step would take all residuals away."""
+    effects, one = np.array([[3.0], [4.0]]), np.ones(1)
+    r = size * effects[:, 0]
+    local = Local(("k",), r, effects, one, one, one * np.inf, float(r @ r), 2, 1.0, 2.2e-16)
+    assert local.minimum is minimum

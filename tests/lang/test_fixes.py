@@ -60,6 +60,10 @@ def test_a_fix_removes_its_message(case: Path) -> None:
         ),
         ("!q=2*k\n% note\npar k=1\ninit x=1\nx'=-q*x;\n", "q=2*k\npar k=1\ninit x=1\nx'=-q*x\n"),
         (
+            "par k=1, a=2;\ninit x=1;\nx'=-k*x*b;\nb = 0,5\nobs y = a;\n",
+            "par k=1, a=2\ninit x=1\nx'=-k*x*b\nb = 0.5\nobs y = a\n",
+        ),
+        (
             "init x(0) = 1\ndx(t)/dt = -x{1 + x}\nobs z = 2*if(x > 0, 1, x)*3\n",
             "init x = 1\ndx/dt = -x*(1 + x)\nobs z = 2*(if x > 0 then 1 else x)*3\n",
         ),
@@ -107,6 +111,12 @@ def test_no_guess_is_better_than_a_silly_one(line: str) -> None:
 )
 def test_one_error_for_one_line(line: str) -> None:
     assert len(errors_of(f"init x = 1\nx' = -x\n{line}\n")) == 1
+
+
+def test_lines_that_end_in_a_semicolon_are_one_error() -> None:
+    (found,) = errors_of("".join(f"x{i} = {i};\n" for i in range(12)))
+    assert found.message == "12 lines end in ';'"
+    assert "lines 1, 2, 3, 4, 5, 6, 7, 8 and 4 more end so" in found.notes
 
 
 def test_what_was_read_is_checked_beside_what_was_not() -> None:
