@@ -14,7 +14,8 @@ from odec.errors import ArgumentError, did_you_mean
 from odec.text import python_comment
 
 STARTER = """\
-# {name}: predators and prey. Change it into your own model; `odec check {file}` tells what is wrong.
+# {name}: predators and prey.
+# Change it into your own model; `odec check {file}` tells what is wrong.
 # A `#` starts a comment. Definitions may stand in any order.
 
 time t : year
