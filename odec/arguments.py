@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odec.csvtext import csv_rows
-from odec.errors import ArgumentError, DataError
+from odec.errors import AccuracyWarning, ArgumentError, DataError
+from odec.headers import unit_note, unit_of_time
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,16 +43,17 @@ def time_list(times: Any) -> list[float]:
     return found
 
 
-def input_series(name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
+def input_series(name: str, given: Any, time_unit: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """An input's times (K,) and values (K,) or (K, *batch).
 
     given: such a pair, a number that holds throughout, a pandas Series over its times, or the path of a CSV
-    of two columns, whose head line is passed over. Raises ArgumentError, OSError.
+    of two columns, whose head line is read for the unit of its times alone: an AccuracyWarning where that is
+    not time_unit, the model's. Raises ArgumentError, OSError.
     """
     import numpy as np
 
     if isinstance(given, str | Path):
-        given = _read_series(Path(given))
+        given = _read_series(Path(given), time_unit)
     elif isinstance(given, Real) or getattr(given, "shape", None) == ():
         given = [0.0], np.reshape(real_numbers(given, f"input {name!r}"), 1)
     elif hasattr(given, "index") and hasattr(given, "to_numpy"):
@@ -63,8 +66,8 @@ def input_series(name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
     return real_numbers(times, f"the times of input {name!r}"), real_numbers(values, f"input {name!r}")
 
 
-def _read_series(path: Path) -> tuple[list[float], list[float]]:
-    """Times and values from a CSV of two columns; a head line is passed over."""
+def _read_series(path: Path, time_unit: str | None) -> tuple[list[float], list[float]]:
+    """Times and values from a CSV of two columns, with or without a head line."""
     try:
         rows = csv_rows(path.read_bytes(), str(path))
     except DataError as error:
@@ -75,6 +78,8 @@ def _read_series(path: Path) -> tuple[list[float], list[float]]:
             time, value = map(float, cells)
         except ValueError:
             if not number:
+                for remark in unit_note(cells[0], unit_of_time(cells[0]), time_unit):
+                    warnings.warn(f"{path}: {remark}", AccuracyWarning, stacklevel=4)
                 continue
             raise ArgumentError(
                 f"{path}:{line}: two numbers, a time and a value, not {','.join(cells)!r}"

@@ -111,7 +111,7 @@ def run_module(
     check_mapping(inputs, "inputs", "{'u': (times, values)}")
     check_params(system, params)
     check_inputs(system, inputs)
-    series = {name: input_series(name, given) for name, given in inputs.items()}
+    series = {name: input_series(name, given, system.time_unit) for name, given in inputs.items()}
     kind = getattr(torch, dtype)
     options = {"engine": engine, **step_options(system, module, times, steps, spacing)}
     try:
@@ -192,7 +192,8 @@ def run_net(
     if system is not None:
         check_params(system, params)
         check_inputs(system, inputs)
-    series = {name: input_series(name, given) for name, given in inputs.items()}
+    unit = system.time_unit if system is not None else None
+    series = {name: input_series(name, given, unit) for name, given in inputs.items()}
     like = net.vector().detach()
     try:
         given = {"inputs": series} if module.INPUTS else {}

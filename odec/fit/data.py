@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from odec.errors import ArgumentError, DataError, did_you_mean
-from odec.fit.headers import column_name, time_header, unit_note
 from odec.fit.table import Table, read_table
+from odec.headers import column_name, time_header, unit_note, unit_of_time
 
 Series = tuple[np.ndarray, np.ndarray]
 
@@ -138,7 +138,7 @@ def _time_column(table: Table, columns: Columns) -> tuple[str, str]:
     first = next(iter(table.columns))
     if first in known:
         raise DataError(f"{table.name}: there is no time column; name it {columns.time!r}, 'time' or 't'")
-    return first, ""
+    return first, unit_of_time(first)
 
 
 def _beyond_the_run(times: np.ndarray, columns: Columns) -> list[str]:

@@ -96,7 +96,7 @@ def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: C
         if name not in columns.inputs:
             known = f"; the model has {', '.join(columns.inputs) or 'none'}"
             raise ArgumentError(f"unknown input {name!r}{did_you_mean(name, columns.inputs) or known}")
-        pair = input_series(name, given)
+        pair = input_series(name, given, columns.time_unit)
         if pair[0].ndim != 1 or pair[0].shape != pair[1].shape or not len(pair[0]):
             shapes = f"{pair[0].shape} and {pair[1].shape}"
             raise ArgumentError(f"input {name!r} needs times (K,) and values (K,), not {shapes}")

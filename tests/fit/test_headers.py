@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from odec.errors import DataError
+from odec.arguments import input_series
+from odec.errors import AccuracyWarning, DataError
 from odec.fit.data import Columns, Dataset, read_data
-from odec.fit.headers import column_name, time_header, unit_note
+from odec.headers import column_name, time_header, unit_note, unit_of_time
 
 COLUMNS = Columns("t", ("x", "theta", "dtheta_dt"), ("y",), (), 0.0, 8.0, "h")
 
@@ -50,6 +54,23 @@ def test_the_factor_between_units() -> None:
         "the column 'Time (min)' is in min and the model's time in h: multiply them by 0.0166667"
     ]
     assert unit_note("t (hours)", "hours", "h") == unit_note("t", "", "h") == []
+
+
+def test_the_unit_of_a_column_that_is_the_time_by_its_place(tmp_path: Path) -> None:
+    found = {header: unit_of_time(header) for header in ("Zeit [min]", "elapsed_s", "clock", "min", "a (kg)")}
+    assert found == {"Zeit [min]": "min", "elapsed_s": "s", "clock": "", "min": "", "a (kg)": ""}
+    read = read_data({"Zeit [min]": [0, 5], "x": [1, 2]}, COLUMNS)
+    assert "'Zeit [min]' is in min and the model's time in h: multiply them by 0.0166667" in read.notes[0]
+    path = tmp_path / "pump.csv"
+    path.write_text("# pump\nElapsed (min),mL/min\n0,1\n30,2\n")
+    with pytest.warns(
+        AccuracyWarning, match=r"pump.csv: the column 'Elapsed \(min\)' is in min and the model"
+    ):
+        times, values = input_series("u", path, "h")
+    assert times.tolist() == [0, 30] and values.tolist() == [1, 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        input_series("u", path, "min")
 
 
 def test_columns_are_read_by_what_their_headers_mean() -> None:

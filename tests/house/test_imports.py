@@ -26,6 +26,7 @@ ORDER = (
     "render",
     "errors",
     "csvtext",
+    "headers",
     "files",
     "equations",
     "cache",

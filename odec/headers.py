@@ -43,6 +43,13 @@ def time_header(header: str, names: Sequence[str]) -> tuple[bool, str]:
     return False, ""
 
 
+def unit_of_time(header: str) -> str:
+    """The unit in the header of a column that is the time by its place: `Elapsed (min)`, `clock_h`."""
+    found = _BRACKETED.fullmatch(header)
+    unit = found["unit"].strip() if found else re.split(r"[_ ]", header)[-1]
+    return unit if unit in _SECONDS and unit != header else ""
+
+
 def unit_note(header: str, unit: str, of_the_model: str | None) -> list[str]:
     """A remark where the data's time is in another unit than the model's."""
     if not unit or not of_the_model or unit == of_the_model:
