@@ -53,7 +53,7 @@ def _explodes(graph: Graph, i: int) -> bool:
     if graph.ops[i] != "pow":
         return graph.ops[i] in _EXPLOSIVE
     base, exponent = (graph.value(arg) for arg in graph.args[i])
-    return base is None and (exponent is None or abs(exponent) > _SMALL_POWER)
+    return exponent is None or base is None and abs(exponent) > _SMALL_POWER
 
 
 def _settles(graph: Graph, i: int, explosive: Container[int]) -> bool:
