@@ -19,9 +19,11 @@ class _Language:
 
 
 def _language(name: str, remedy: str, *tells: str) -> _Language:
-    return _Language(name, rf"[^\S\n]*(?:{'|'.join(tells)})", remedy)
+    return _Language(name, rf"[^\S\n]*+(?:{'|'.join(tells)})", remedy)
 
 
+_MOST = 1000
+"""So much of a line is looked at, since the work may go with the square of it."""
 _PORT = "write each equation as `dX/dt = …` with `init X = …`, each number as `param NAME = …`"
 _LANGUAGES = (
     _language(
@@ -85,7 +87,7 @@ def other_language(source: Source, unread: Iterable[int]) -> Diagnostic | None:
     for start in unread:
         line_start = source.text.rfind("\n", 0, start) + 1
         for language in _LANGUAGES:
-            found = re.compile(language.tells).match(source.text, line_start)
+            found = re.compile(language.tells).match(source.text, line_start, line_start + _MOST)
             if found is not None:
                 end = len(found.group().rstrip())
                 span = Span(start, max(start + 1, line_start + end))

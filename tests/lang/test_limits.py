@@ -136,6 +136,12 @@ def test_line_ends_and_byte_order_mark() -> None:
     assert system_of(text.replace("\n", "\r\n")).states == ("x",)
 
 
+def test_a_line_of_blanks_is_soon_told() -> None:
+    """Quadratic work would take a minute and more, as the suite would show."""
+    for line in (" " * 190_000 + "x", "Real x" + "->" * 90_000, " " * 90_000 + "->" * 45_000):
+        assert parse(Source("m", f"{HEAD}-x\n{line}\n"))[0] is None
+
+
 def test_no_heavy_imports() -> None:
     """Checking a model needs none of the numerical libraries."""
     code = (
