@@ -49,7 +49,7 @@ def check_mapping(value: Any, name: str, like: str) -> None:
 
 @contextlib.contextmanager
 def warned_once(show: Callable[[str], None] | None = None) -> Iterator[list[str]]:
-    """Show a warning once for the line that gives it, by `show` or as before; yields what was shown."""
+    """Show a warning once for its words and its line, by `show` or as before; yields what was shown."""
     shown: list[str] = []
     with warnings.catch_warnings():
         places, before = set(), warnings.showwarning
@@ -63,7 +63,7 @@ def warned_once(show: Callable[[str], None] | None = None) -> Iterator[list[str]
             line: str | None = None,
         ) -> None:
             place = (filename, lineno, str(message) if category is AccuracyWarning else "")
-            if place not in places:
+            if place not in places and str(message) not in shown:
                 places.add(place)
                 shown.append(str(message))
                 if show is None:

@@ -137,7 +137,8 @@ def _time_column(table: Table, columns: Columns) -> tuple[str, str]:
             return header, unit
     first = next(iter(table.columns))
     if first in known:
-        raise DataError(f"{table.name}: there is no time column; name it {columns.time!r}, 'time' or 't'")
+        spellings = ", ".join(repr(name) for name in dict.fromkeys((columns.time, "time")) if name != "t")
+        raise DataError(f"{table.name}: there is no time column; name it {spellings} or 't'")
     return first, unit_of_time(first)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import odec
 from odec import cache, files
+from odec.errors import warned_once
 
 MODEL = "param k = 0.5\ninit x = 1\nx' = -k*x\nrun t = 0 .. 1 step 0.5 method euler\n"
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="folders have no mode here")
@@ -70,6 +71,19 @@ def test_a_folder_that_others_can_write(mode: int, room: Any, folder: Path) -> N
     folder.chmod(mode)
     assert room._entry("a", ".py") is None
     distrusted(room, folder, "can be written by others")
+
+
+@POSIX
+def test_a_command_tells_of_a_folder_once(folder: Path) -> None:
+    planted(folder, "a", b"bad\n")
+    folder.chmod(0o777)
+    said: list[str] = []
+    with warned_once(said.append):
+        first = cache._keep("a", ".py", b"good\n")
+        second = cache._keep("b", ".py", b"good\n")
+    first.unlink()
+    second.unlink()
+    assert len(said) == 1 and "can be written by others" in said[0]
 
 
 @POSIX
