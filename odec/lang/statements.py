@@ -148,7 +148,8 @@ class _StatementParser(Parser):
         if self.token.kind == "~":
             message = "priors (`param NAME ~ …`) are not supported yet"
             raise self.fail("E324", message, self.token.span, "a prior")
-        if what != "state" and (self.token.kind in ("end", ",", ":") or self.token.text in ("in", "via")):
+        ends = self.token.kind in ("end", ",", ":") and self.peek().kind != "="
+        if what != "state" and (ends or self.token.text in ("in", "via")):
             note = f"write `{name.text} = 1.0`"
             note += ": a default, which can be set at run time" if what == "parameter" else ""
             message = f"the {what} '{name.text}' has no value"

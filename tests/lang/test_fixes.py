@@ -60,8 +60,8 @@ def test_a_fix_removes_its_message(case: Path) -> None:
         ),
         ("!q=2*k\n% note\npar k=1\ninit x=1\nx'=-q*x;\n", "q=2*k\npar k=1\ninit x=1\nx'=-q*x\n"),
         (
-            "par k=1, a=2;\ninit x=1;\nx'=-k*x*b;\nb = 0,5\nobs y = a;\n",
-            "par k=1, a=2\ninit x=1\nx'=-k*x*b\nb = 0.5\nobs y = a\n",
+            "par k := 1, a=2;\nconst q:=3\ninit x=1;\nx'=-k*x*b;\nb = 0,5\nobs y = a;\n",
+            "par k=1, a=2\nconst q=3\ninit x=1\nx'=-k*x*b\nb = 0.5\nobs y = a\n",
         ),
         (
             "init x(0) = 1\ndx(t)/dt = -x{1 + x}\nobs z = 2*if(x > 0, 1, x)*3\n",
