@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from odec.system import unprimed
+
 _BRACKETED = re.compile(r"(?P<name>[^\s(\[]+)\s*[(\[](?P<unit>[^)\]]*)[)\]]")
 _DASHED = re.compile(r"(?P<name>time|t)[_ ](?P<unit>\w+)", re.IGNORECASE)
 _SECONDS = {
@@ -22,10 +24,7 @@ def column_name(header: str, known: Sequence[str]) -> str:
     """The known name that a header stands for: `x (g/L)` is x, `theta'` is dtheta_dt; else the header."""
     found = _BRACKETED.fullmatch(header)
     for name in (header, found["name"] if found else header):
-        primes = len(name) - len(name.rstrip("'′"))
-        bare = name[: len(name) - primes]
-        order = "" if primes == 1 else str(primes)
-        for candidate in (name, f"d{order}{bare}_dt{order}" if primes else name):
+        for candidate in (name, unprimed(name)):
             if candidate in known:
                 return candidate
     return header

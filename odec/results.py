@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from odec.errors import did_you_mean
 from odec.files import write_whole
-from odec.system import System
+from odec.system import System, unprimed
 from odec.words import as_html, listed
 
 if TYPE_CHECKING:
@@ -44,14 +44,15 @@ class Simulation(Mapping[str, Any]):
     __hash__ = object.__hash__
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """A column by the name of the time, a state or an observable. Raises KeyError."""
+        """A column by the name of the time, a state (`theta'` too) or an observable. Raises KeyError."""
+        if name not in self:
+            raise KeyError(f"no column {name!r}{did_you_mean(name, self)}")
+        name = unprimed(name)
         if name in self.state_names:
             return self.states[..., self.state_names.index(name)]
         if name in self.observable_names:
             return self.observables[..., self.observable_names.index(name)]
-        if name == self.time_name:
-            return self.times
-        raise KeyError(f"no column {name!r}{did_you_mean(name, self)}")
+        return self.times
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((self.time_name, *self.state_names, *self.observable_names)))
@@ -60,7 +61,8 @@ class Simulation(Mapping[str, Any]):
         return len({self.time_name, *self.state_names, *self.observable_names})
 
     def __contains__(self, name: object) -> bool:
-        return name == self.time_name or name in self.state_names or name in self.observable_names
+        own = unprimed(name) if isinstance(name, str) else name
+        return own == self.time_name or own in self.state_names or own in self.observable_names
 
     def __repr__(self) -> str:
         ends = f"{self.times[0]:g} .. {self.times[-1]:g}" if len(self.times) else "at no time"

@@ -15,7 +15,7 @@ from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
 from odec.results import Simulation
 from odec.steps import step_options
-from odec.system import System, derivative_name
+from odec.system import System, derivative_name, unprimed
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +71,8 @@ def from_start(system: System | None, times: list[float], t0: float | None) -> t
     """
     run = system.run if system else None
     start = as_number(t0, "t0") if t0 is not None else run.start if run else None
-    if start is None or not times or times[0] == start:
+    forth_and_back = times != sorted(times) and times != sorted(times, reverse=True)
+    if start is None or not times or times[0] == start or forth_and_back:  # the Model refuses the last
         return times, 0
     if len(times) > 1 and (times[1] - times[0]) * (times[0] - start) < 0:
         raise ArgumentError(
@@ -282,8 +283,7 @@ def check_inputs(system: System, inputs: Mapping[str, Any]) -> None:
 
 def state_name(system: System, name: str) -> str:
     """The first-order state that `x`, `x'` or `dx_dt` names. Raises ArgumentError."""
-    plain = name.rstrip("'")
-    wanted = derivative_name(plain, len(name) - len(plain))
+    wanted = unprimed(name)
     states = [derivative_name(i.state, i.order) for i in system.initials]
     if wanted not in states:
         raise ArgumentError(_unknown_name(system, name))

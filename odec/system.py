@@ -26,6 +26,12 @@ def derivative_name(state: str, order: int) -> str:
     return f"d{state}_dt" if order == 1 else f"d{order}{state}_dt{order}"
 
 
+def unprimed(name: str) -> str:
+    """`theta'` as `dtheta_dt`, its name in tables and in generated code; other names as they are."""
+    plain = name.rstrip("'′")
+    return derivative_name(plain, len(name) - len(plain))
+
+
 @dataclass(frozen=True)
 class Interval:
     """Bounds in natural units; infinite where there are none."""

@@ -108,7 +108,8 @@ class _StatementParser(Parser):
             raise self.fail("E324", message, self.token.span, "a prior")
         unit = self._unit()
         if self.token.kind == ",":
-            note = "`in`, `via` and the unit hold for the whole line and stand at its end"
+            note = "`in`, `via` and the unit hold for the whole line and stand at its end;"
+            note += " the next takes a line of its own"
             raise self.fail("E107", "a new parameter after `in`, `via` or a unit", self.token.span, "", note)
         return Params(items, bounds, transform, unit, self.doc, self.whole)
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from odec.errors import ArgumentError, did_you_mean
-from odec.system import derivative_name
+from odec.system import unprimed
 
 MOST_TRAJECTORIES = 200
 _MAGNITUDE = 25.0
@@ -126,9 +126,8 @@ def _named(series: Sequence[Series], patterns: Sequence[str]) -> list[Series]:
     known = {s.name: s for s in series}
     found: dict[str, Series] = {}
     for pattern in patterns:
-        plain = pattern.rstrip("'")
         names = [name for name in known if name == pattern or fnmatchcase(name, pattern)]
-        names = names or [name for name in known if name == derivative_name(plain, len(pattern) - len(plain))]
+        names = names or [name for name in known if name == unprimed(pattern)]
         if not names:
             hint = did_you_mean(pattern, known) or f"; there are {', '.join([*known][:12])}"
             raise ArgumentError(f"show: nothing to draw is called {pattern!r}{hint}")

@@ -36,6 +36,12 @@ def test_a_simulation_is_a_mapping(run: odec.Simulation) -> None:
     assert run.get("y") is None
 
 
+def test_a_derivative_goes_by_its_prime_too() -> None:
+    run = odec.simulate("init x = 1\ninit x' = 0\nx'' = -x\nrun t = 0 .. 1 step 0.5", engine="torch")
+    assert "x'" in run and "x''" not in run
+    assert run["x'"] is not run["x"] and np.array_equal(run["x'"], run["dx_dt"])
+
+
 def test_tables_of_one_run_and_of_a_batch(run: odec.Simulation, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(run.to_dataframe(), pd.DataFrame(dict(run)))
     assert list(run.to_dataframe(observables=False)) == ["t", "x"]

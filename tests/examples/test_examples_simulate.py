@@ -192,3 +192,5 @@ def test_outputs_at_given_times_start_where_the_run_line_says() -> None:
     np.testing.assert_allclose(moved, x, rtol=1e-12)
     with pytest.raises(odec.ArgumentError, match="before the start of the run"):
         odec.simulate(path, [-5, 10])
+    with pytest.raises(odec.ArgumentError, match=r"all increase or all decrease; t\[2\] = 3 comes after 1"):
+        odec.simulate(path, [5, 1, 3])
