@@ -52,7 +52,7 @@ def _first_sign(cursor: Cursor) -> Problem | None:
     start, text = first.start, cursor.typed(Span(first.start, first.start + 2))
     message = f"a statement cannot start with '{text[:1]}'"
     sign = Span(start, start + 1)
-    if text[:1] == "!":
+    if text[:1] == "!" and any(token.kind == "=" for token in cursor.tokens):  # an intermediate of XPP
         rest = cursor.typed(Span(start + 1, cursor.tokens[-1].start)).strip()
         label = meant(rest) if len(rest) <= 40 else "leave this out"
         return cursor.fail("E107", message, sign, label, fix=Fix(sign, ""))
@@ -61,7 +61,7 @@ def _first_sign(cursor: Cursor) -> Problem | None:
     if text[:1] == '"' and any(token.text == "{" for token in cursor.tokens):
         message, note = "remarks that set values are not supported yet", "a plain remark starts with '#'"
         return cursor.fail("E325", message, sign, "", note, fix=Fix(sign, "#"))
-    if text[:1] in ("%", '"') or text in ("//", "/*", "--"):
+    if text[:1] in ("%", '"', "!") or text in ("//", "/*", "--"):
         span = Span(start, start + len(text)) if text[:1] in "/-" else sign
         return cursor.fail("E107", message, span, "a comment starts with '#'", fix=Fix(span, "#"))
     if text[:1] == "@":

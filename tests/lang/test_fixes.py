@@ -58,7 +58,10 @@ def test_a_fix_removes_its_message(case: Path) -> None:
             "par k=1\ninit x=1\nx'=-k*x\ny'=k*x-y\naux s=x+y\ndone\n",
             "par k=1\ninit x=1\nx'=-k*x\ninit y=0\ny'=k*x-y\naux s=x+y\n",
         ),
-        ("!q=2*k\n% note\npar k=1\ninit x=1\nx'=-q*x;\n", "q=2*k\npar k=1\ninit x=1\nx'=-q*x\n"),
+        (
+            "!q=2*k\n% note\n! note of Fortran\npar k=1\ninit x=1\nx'=-q*x;\n",
+            "q=2*k\npar k=1\ninit x=1\nx'=-q*x\n",
+        ),
         (
             "par k := 1, a=2;\nconst q:=3\ninit x=1;\nx'=-k*x*b;\nb = 0,5\nobs y = a;\n",
             "par k=1, a=2\nconst q=3\ninit x=1\nx'=-k*x*b\nb = 0.5\nobs y = a\n",
