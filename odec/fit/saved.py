@@ -78,6 +78,8 @@ class Saved:
             if depth != _depth(value) and value != []:
                 raise self._damaged(f"{'.'.join(place)}.{name} is no {_WORDS[depth]}")
             self._check_numbers(value, depth, count, *place, name)
+        if memory.get("count", 0) < 0:
+            raise self._damaged(f"{'.'.join(place)}.count is negative")
         return memory
 
     def _check_numbers(self, value: Any, depth: int, count: int, *place: str) -> None:

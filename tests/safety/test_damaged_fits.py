@@ -86,6 +86,7 @@ def test_the_entry_is_named(tmp_path: Path) -> None:
     for place, junk, words in (
         (("state", "memory", "v"), [], "state.memory.v needs 2 numbers and has 0"),
         (("state", "memory", "m"), 3.0, "state.memory.m is no list of numbers"),
+        (("state", "memory", "count"), -(2**63), "state.memory.count is negative"),
         (("state", "theta"), [1.0], "state.theta needs 2 numbers and has 1"),
         (("state", "epoch"), "2", "state.epoch is no whole number"),
         (("losses",), [1.0], "losses needs 3 numbers and has 1"),
