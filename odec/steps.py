@@ -127,7 +127,7 @@ def step_options(
         step = spacing if spacing is not None else run.step if run else None
         given["dt"] = run.dt if run and run.dt is not None else fixed_step(span, step)
     if "rtol" in known and _adaptive(system, given) and span and switches_with_time(system):
-        cap = spacing if spacing is not None else run.step if run and run.step is not None else span / 100
+        cap = fixed_step(span, spacing if spacing is not None else run.step if run else None)
         if given.get("min_step", 0.0) < cap < given.get("max_step", math.inf):
             given["max_step"] = cap
     return given

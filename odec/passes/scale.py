@@ -51,11 +51,11 @@ def switches_with_time(system: System) -> bool:
 
 
 def longest_step(system: System) -> float | None:
-    """The longest step by tolerance of a model that switches in time: the run line's time between outputs.
+    """The longest step by tolerance of a model that switches in time: that of fixed steps by default.
 
     None for a model that does not, and for one without a run line. No pulse that is as wide is then missed.
     """
     run = system.run
     if run is None or not switches_with_time(system):
         return None
-    return run.step if run.step is not None else abs(run.stop - run.start) / 100
+    return fixed_step(abs(run.stop - run.start), run.step)
