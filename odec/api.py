@@ -235,6 +235,8 @@ def simulate(
     steps = {"dt": dt, "rtol": rtol, "atol": atol, "min_step": min_step, "max_step": max_step}
     steps |= {"max_steps": max_steps, "dense_output": dense_output}
     asked = {**steps, "method": method, "engine": None if engine == "auto" else engine}
+    if times is not None and (t1 is not None or step is not None):
+        raise ArgumentError("times= says all outputs: leave out t1= and step=")
     anew = [name for name, value in asked.items() if value is not None]
     given = {"params": params or {}, "init": init or {}, "inputs": inputs or {}}
     system, net, given = _subject(model, given, anew)

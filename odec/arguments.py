@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+NO_NUMBERS = "dates and durations are none; divide a duration by one of the model's unit, pd.Timedelta('1h')"
+
+
 def real_numbers(value: Any, name: str) -> np.ndarray:
     """A number, a sequence, an array or a tensor as an array of float64. Raises ArgumentError."""
     import numpy as np
@@ -23,13 +26,15 @@ def real_numbers(value: Any, name: str) -> np.ndarray:
         value = value.detach().cpu().numpy()
     try:
         array = np.asarray(value)
-        if array.dtype.kind != "c":
+        if array.dtype.kind not in "cmM":
             return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         told = repr(value) if len(repr(value)) < 60 else f"this {type(value).__name__}"
         raise ArgumentError(
             f"{name} must be a number, or an array of numbers with rows of one length, not {told}"
         ) from None
+    if array.dtype.kind != "c":
+        raise ArgumentError(f"{name} must be numbers: {NO_NUMBERS}")
     raise ArgumentError(f"{name} must be real, not complex: take .real, or make two of it")
 
 
@@ -46,9 +51,9 @@ def time_list(times: Any) -> list[float]:
 def input_series(name: str, given: Any, time_unit: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """An input's times (K,) and values (K,) or (K, *batch).
 
-    given: such a pair, a number that holds throughout, a pandas Series over its times, or the path of a CSV
-    of two columns, whose head line is read for the unit of its times alone: an AccuracyWarning where that is
-    not time_unit, the model's. Raises ArgumentError, OSError.
+    given: such a pair, a number that holds throughout, a pandas Series over its times, a DataFrame or the
+    path of a CSV of two columns, whose head line is read for the unit of its times alone: an AccuracyWarning
+    where that is not time_unit, the model's. Raises ArgumentError, OSError.
     """
     import numpy as np
 
@@ -56,6 +61,10 @@ def input_series(name: str, given: Any, time_unit: str | None = None) -> tuple[n
         given = _read_series(Path(given), time_unit)
     elif isinstance(given, Real) or getattr(given, "shape", None) == ():
         given = [0.0], np.reshape(real_numbers(given, f"input {name!r}"), 1)
+    elif hasattr(given, "columns"):
+        if len(given.columns) != 2:
+            raise ArgumentError(f"input {name!r}: a DataFrame has two columns here, times and values")
+        given = given.iloc[:, 0].to_numpy(), given.iloc[:, 1].to_numpy()
     elif hasattr(given, "index") and hasattr(given, "to_numpy"):
         given = given.index.to_numpy(), given.to_numpy()
     try:

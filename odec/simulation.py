@@ -257,6 +257,8 @@ def check_params(system: System, params: Mapping[str, Any]) -> None:
     known = {param.name: param for param in system.params}
     for name, value in params.items():
         if name not in known:
+            if name in system.states:
+                raise ArgumentError(f"{name!r} is a state: init={{{name!r}: …}} sets where it starts")
             raise ArgumentError(_unknown_name(system, name))
         interval = known[name].interval
         for number in real_numbers(value, name).ravel():

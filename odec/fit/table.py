@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from odec.arguments import NO_NUMBERS
 from odec.csvtext import csv_rows, is_decimal_comma
 from odec.errors import DataError
 
@@ -195,4 +197,6 @@ def _entry(value: Any, place: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise DataError(f"{place}: {value!r} is not a number") from None
+        dated = isinstance(value, np.datetime64 | np.timedelta64 | date | timedelta)
+        hint = f": {NO_NUMBERS}" if dated else ""
+        raise DataError(f"{place}: {value!r} is not a number{hint}") from None

@@ -77,7 +77,8 @@ def test_inputs_in_their_forms(tmp_path: Path, net: torch.nn.Module) -> None:
     path = tmp_path / "u.csv"
     path.write_text("time,u\n0,1\n0.4,3\n1,2\n")
     times, values = [0, 0.4, 1], [1, 3, 2]
-    forms = [(times, values), pd.Series(values, times), path, str(path)]
+    frame = pd.DataFrame({"time": times, "rate": values})
+    forms = [(times, values), pd.Series(values, times), path, str(path), frame]
     semicolons = tmp_path / "semicolons.csv"
     semicolons.write_text("# pump; log\nTime (s);u\n0;1\n0,4;3\n1;2\n")
     forms.append(semicolons)
@@ -92,6 +93,24 @@ def test_inputs_in_their_forms(tmp_path: Path, net: torch.nn.Module) -> None:
     path.write_bytes(b"time,u\n0,\xff\n")
     with pytest.raises(odec.ArgumentError, match=r"u.csv, line 2: the file is not UTF-8"):
         odec.simulate(net, inputs={"u": path})
+
+
+def test_what_would_be_read_as_something_else_is_refused(net: torch.nn.Module) -> None:
+    lengths = pd.to_timedelta([0, 30], unit="min")
+    with pytest.raises(
+        odec.ArgumentError, match="the times of input 'u' must be numbers: dates and durations"
+    ):
+        odec.simulate(net, inputs={"u": pd.Series([1.0, 2.0], lengths)})
+    with pytest.raises(odec.ArgumentError, match="times must be numbers: dates and durations are none"):
+        odec.simulate(net, lengths, inputs={"u": 1})
+    with pytest.raises(odec.DataError, match="row 0: .* is not a number: dates and durations are none"):
+        odec.fit(TEXT, {"t": lengths, "x": [1, 2]}, inputs={"u": 1}, engine="torch")
+    with pytest.raises(odec.ArgumentError, match="a DataFrame has two columns here, times and values"):
+        odec.simulate(net, inputs={"u": pd.DataFrame({"a": [0, 1], "b": [0, 1], "c": [0, 1]})})
+    with pytest.raises(odec.ArgumentError, match="times= says all outputs: leave out t1= and step="):
+        odec.simulate(net, [0, 1], t1=2, inputs={"u": 1})
+    with pytest.raises(odec.ArgumentError, match=r"'x' is a state: init=\{'x': …\} sets where it starts"):
+        odec.simulate(TEXT, params={"x": 1}, inputs={"u": 1}, engine="torch")
 
 
 def test_a_frozen_parameter_stays_in_a_fit() -> None:
