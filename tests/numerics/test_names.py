@@ -136,3 +136,17 @@ def test_python_s_words_are_renamed():
     assert load(text).rhs(
         0.0, torch.ones(1, dtype=D), torch.full((len(used),), 0.1, dtype=D)
     ).item() == pytest.approx(-0.1 * len(used))
+
+
+@pytest.mark.parametrize("method", ["rk4", "tsit5", "rodas5p", "radau_iia5", "trbdf2", "adams", "auto"])
+def test_a_module_defines_each_of_its_functions_once(method):
+    """A curved model with a time in it, an input and bounds has all parts that a module can have."""
+    text = (
+        "param k = 0.5 in (0, 1)\ninput u linear\ninit x = 1, y = 0\n"
+        "x' = u - k*x*y*sin(t)\ny' = x**2 - y\nobs s = x + y\n"
+    )
+    engine = "torch" if method == "adams" else "native"  # whose module holds all of the other
+    tree = ast.parse(odec.compile(text, method=method, engine=engine))
+    kinds = ast.FunctionDef | ast.ClassDef
+    defined = [node.name for node in tree.body if isinstance(node, kinds) and node.name != "_"]
+    assert len(defined) > 30 and sorted(defined) == sorted(set(defined))
