@@ -85,7 +85,7 @@ if TYPE_CHECKING:
 @adjoint_options
 @click.option("--clip", metavar="BOUND", help="Bound on |dx/dt|, against overflow far from the optimum.")
 @click.option("--seed", type=int, metavar="N", help="Seed of what is random.")
-@click.option("--resume", type=FILE, metavar="FIT.JSON", help="Go on from a saved fit.")
+@click.option("--resume", type=FILE, metavar="FIT.JSON|DIR", help="Go on from a saved fit.")
 @quiet_option
 @method_option
 @engine_option

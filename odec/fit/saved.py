@@ -146,9 +146,10 @@ def _is_number(value: Any) -> bool:
 
 
 def read_saved(path: str | Path) -> Saved:
-    """A fit.json. Raises ArgumentError for anything else, OSError."""
+    """A fit.json, or that of a directory. Raises ArgumentError for anything else, OSError."""
     if not isinstance(path, (str, Path)):
         raise ArgumentError(f"resume is the path of a fit.json, not {path!r}")
+    path = Path(path) / "fit.json" if Path(path).is_dir() else path
     try:
         document = json.loads(Path(path).read_bytes())
     except ValueError:

@@ -52,7 +52,7 @@ def test_ctrl_c_keeps_the_best_and_resume_goes_on(tmp_path: Path, optimizer: str
     assert resumed.losses == whole.losses
     assert resumed.values == whole.values
     resumed.save(tmp_path / "fit.json")
-    further = odec.fit(model, COMPETITION_DATA, resume=tmp_path / "fit.json", epochs=70)
+    further = odec.fit(model, COMPETITION_DATA, resume=tmp_path, epochs=70)
     assert further.losses[:61] == whole.losses
     assert further.epochs == 70
 
