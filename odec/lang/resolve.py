@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from odec.diagnostics import Fix, Span
@@ -158,7 +158,7 @@ class Resolver:
         for name, spans in self._unknown.items():
             twin = twins.of(name)
             hint = self._hint(name) if twin is None else twin.note
-            guess = None if hint else self.report.guess(name, candidates)
+            guess = None if hint else _product(name, candidates) or self.report.guess(name, candidates)
             first, *others = (self.report.source.position(span.start)[0] for span in spans)
             lines = [str(line) for line in dict.fromkeys(others) if line != first]
             notes = [hint] if hint else []
@@ -354,3 +354,9 @@ def calls(exprs: Iterable[Expr]) -> set[str]:
                 found.add(node.op[5:])
             stack.extend(node.args)
     return found
+
+
+def _product(name: str, known: Sequence[str]) -> str | None:
+    """`k*x` for kx, where both are names."""
+    parts = ((name[:k], name[k:]) for k in range(1, len(name)))
+    return next((f"{a}*{b}" for a, b in parts if a in known and b in known), None)

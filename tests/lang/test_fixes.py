@@ -44,6 +44,7 @@ def test_a_fix_removes_its_message(case: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
+        ("param k=1, k_in=3\ninit x=2\nx'=k_in-kx\n", "param k=1, k_in=3\ninit x=2\nx'=k_in-k*x\n"),
         (
             "p a=2\nparams b=1\nnum c=3\nn d=4\ni x=1\nInitial y=0\na z=x+y\nx'=-a*x*b\ny'=c-d*y\n",
             "par a=2\npar b=1\nnumber c=3\nnumber d=4\ninit x=1\ninit y=0\naux z=x+y\nx'=-a*x*b\ny'=c-d*y\n",
