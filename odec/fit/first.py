@@ -45,7 +45,10 @@ def _failure(objective: Objective, theta: np.ndarray, system: System | None) -> 
         return f": {told}"
     found = objective.loss.outliers(objective.params(torch.as_tensor(theta)))
     if not found:
-        return ": its sum of squares is too large a number; the start values lie far off"
+        why = "the start values lie far off"
+        if getattr(objective.loss.net, "dt", None):
+            why += ", or the steps are too long for the method: a smaller dt, or a stiff method, may help"
+        return f": its sum of squares is too large a number; {why}"
     name, time, value = found[0]
     kind = "state" if name in objective.loss.names[: objective.loss.states] else "observable"
     at = f"{objective.loss.data.time_name} = {time:g}"

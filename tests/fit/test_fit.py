@@ -189,7 +189,7 @@ def test_a_model_without_a_run_line() -> None:
     result = odec.fit(text, data, method="rk4")
     assert result.values["k"] == pytest.approx(1, rel=1e-6)
     assert result.notes == ("no dt is given (in the `run` line, or --dt): steps of at most 4e-05 were taken",)
-    assert odec.fit(text, {"t": [1, 2], "x": [2, 1]}, dt=0.25).notes == ()
+    assert odec.fit(text, {"t": [1, 2], "x": [2, 1]}, method="rk4", dt=0.25).notes == ()
 
 
 def test_what_is_noted() -> None:
