@@ -771,10 +771,8 @@ def _real(value, like, name):
 
     Raises ValueError for what holds no real numbers.
     """
-    if isinstance(value, Tensor) and value.dtype == like.dtype and value.device == like.device:
-        return value
     if isinstance(value, Tensor) and not value.is_complex():
-        return value.to(like.device, like.dtype)
+        return value.to(like.device, like.dtype).resolve_neg()
     kind = getattr(value, "dtype", None)
     if "complex" in str(kind):
         parts = "take .real, or write real and imaginary parts as states or parameters of their own"
@@ -792,6 +790,26 @@ def _real(value, like, name):
         raise ValueError(f"{name} must be {wanted}, not {told}") from None
 
 
+def _vector_of_times(value, like):
+    """The times as `_real` has them. Raises ValueError where the dtype of `like` cannot tell them apart."""
+    t = _real(value, like, "t")
+    if t.dim() != 1:
+        raise ValueError(f"t must be a vector of times, not of shape {tuple(t.shape)}")
+    if len(t) == 0:
+        raise ValueError("t holds no time")
+    if t.dtype == torch.float64 or torch.compiler.is_compiling() or t.device.type == "meta":
+        return t
+    exact = _real(value, t.double(), "t").detach()
+    gaps = exact.diff()
+    lost = (t.detach().double().diff() - gaps).abs() > 0.1 * gaps.abs()
+    if bool(lost.any()):
+        k = int(lost.nonzero()[0])
+        near = f"{exact[k].item()!r} and {exact[k + 1].item()!r}"
+        advice = "take float64, or count the time from a start nearby"
+        raise ValueError(f"{t.dtype} is too coarse for the times {near}: {advice}")
+    return t
+
+
 def _holds_tensors(value):
     """Whether a list, or a list in it, has tensors in it."""
     return isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) or _holds_tensors(v) for v in value)
@@ -803,7 +821,8 @@ def _readable(array):
 
 
 def _check_batches(shapes):
-    """Raise ValueError where a batch (B,) meets one of (B, 1), which would make B x B trajectories of B."""
+    """Raise ValueError where batches do not fit, or (B,) meets (B, 1), which would make B x B of them."""
+    _common_shape(*shapes.values())
     for name, shape in shapes.items():
         for other, longer in shapes.items():
             short = len(shape)
@@ -913,7 +932,8 @@ class _Parameters(nn.Module):
     def _require_gradients(self, names, wanted):
         _check_names(names)
         for name in names or PARAMS:
-            self._raw(_ATTRIBUTES[name]).requires_grad_(wanted)
+            raw = self._raw(_ATTRIBUTES[name])
+            raw.requires_grad_(wanted).grad = raw.grad if wanted else None
         return self
 
     def vector(self, params: Mapping[str, Any] | Tensor | None = None) -> Tensor:
@@ -938,6 +958,10 @@ class _Parameters(nn.Module):
         _check_batches({f"params[{name!r}]": value.shape for name, value in given.items()})
         own.update(given)
         return _columns(*(own[name] for name in PARAMS))
+
+    def _at(self, t):
+        """The times t (T,) in the module's dtype. Raises ValueError where it cannot tell them apart."""
+        return _vector_of_times(t, self._like)
 
     def _natural(self):
         """The module's own parameters in natural units (3,)."""
@@ -1157,11 +1181,7 @@ class Model(_Parameters):
         if not isinstance(self, Model):
             raise RuntimeError("this Model was made before its module was loaded again: make it anew")
         p = self._vector(params)
-        t = _real(t, p, "t")
-        if t.dim() != 1:
-            raise ValueError(f"t must be a vector of times, not of shape {tuple(t.shape)}")
-        if len(t) == 0:
-            raise ValueError("t holds no time")
+        t = _vector_of_times(t, p)
         if x0 is None:
             x0 = initial(t[0], p)
         x0 = _real(x0, p, "x0")
