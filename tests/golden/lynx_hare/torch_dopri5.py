@@ -2305,6 +2305,32 @@ def _positive(value, what):
     return number
 
 
+def _first_at(t):
+    """For each of the times t (T,) the first that equals it, (T,); None where all differ or are not followed.
+
+    No step lies between equal times, so the solver's gradient is that of the first of them.
+    """
+    if torch.compiler.is_compiling() or not _differentiable(t):
+        return None
+    again = t[1:] == t[:-1]
+    if torch._C._functorch.is_batchedtensor(again) or not bool(again.any()):
+        return None
+    numbers = torch.arange(len(t), device=t.device)
+    return torch.cat((numbers[:1], torch.where(again, 0, numbers[1:]))).cummax(0).values
+
+
+def _at_own_times(x, t, first, p, clip):
+    """The states x (T, *batch, 2), each with its derivative by its own time, not the first equal one."""
+    moved = []
+    for k, state, time in zip(first.tolist(), x, t):
+        if k == len(moved):
+            moved.append(state)
+            continue
+        slopes = slope(time.detach(), state.detach(), p.detach(), clip).detach()
+        moved.append(state + (time - t[k]) * torch.nan_to_num(slopes, 0.0, 0.0, 0.0))
+    return torch.stack(moved)
+
+
 class Model(_Parameters):
     """lynx_hare: x = Model()(t) gives the states (T, *batch, 2) at the times t (T,).
 
@@ -2451,7 +2477,10 @@ class Model(_Parameters):
         _check_batches(shapes)
         batch = _common_shape(*shapes.values())
         x0 = x0 if x0.shape[:-1] == batch else x0.expand(*batch, 2)
-        x, report = self._solve(t, x0, p)
+        first = _first_at(t) if self.control else None
+        x, report = self._solve(t if first is None else t[first], x0, p)
+        if first is not None:
+            x = _at_own_times(x, t, first, p, self.clip)
         self._record(t, x, report, x0, p, batch)
         return x
 
