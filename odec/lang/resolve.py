@@ -357,6 +357,6 @@ def calls(exprs: Iterable[Expr]) -> set[str]:
 
 
 def _product(name: str, known: Sequence[str]) -> str | None:
-    """`k*x` for kx, where both are names."""
+    """`k*x` for kx, where both are names; kk is rather a slip than k*k."""
     parts = ((name[:k], name[k:]) for k in range(1, len(name)))
-    return next((f"{a}*{b}" for a, b in parts if a in known and b in known), None)
+    return next((f"{a}*{b}" for a, b in parts if a != b and a in known and b in known), None)
