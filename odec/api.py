@@ -245,7 +245,7 @@ def simulate(
     else:
         chosen, extra = from_start(system, time_list(times), t0)
     if net is not None:
-        result = run_net(system, net, chosen, **given, partial=partial)
+        result = run_net(system, net, chosen, **given, partial=partial, check=check)
     else:
         assert system is not None
         module = load(system, method_for(system, method, steps), engine)

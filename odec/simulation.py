@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from odec.steps import step_options
 from odec.system import System, derivative_name, unprimed
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 MAX_OUTPUTS = 10_000_000
@@ -100,8 +103,7 @@ def run_module(
 
     partial: whether trajectories may fail; behind their failure they are NaN. spacing: the time between
     outputs that was asked for, None where the `run` line says it. check: whether to warn of what
-    `inaccuracies` finds. Raises ArgumentError, and SimulationError
-    where one fails that may not.
+    `inaccuracies` finds. Raises ArgumentError, and SimulationError where one fails that may not.
     """
     import torch
 
@@ -115,49 +117,12 @@ def run_module(
     series = {name: input_series(name, given, system.time_unit) for name, given in inputs.items()}
     kind = getattr(torch, dtype)
     options = {"engine": engine, **step_options(system, module, times, steps, spacing)}
-    try:
+    # All by value: a Model's own parameters have been through their transforms and back, to rounding.
+    everything = {param.name: param.value for param in system.params} | dict(params)
+    with _told_by(module):
         net = module.Model(adjoint="none", dtype=kind, **options)
-        given = {"inputs": series} if system.inputs else {}
-        # All by value: a Model's own parameters have been through their transforms and back, to rounding.
-        everything = {param.name: param.value for param in system.params} | dict(params)
         values = {name: torch.tensor(real_numbers(v, name), dtype=kind) for name, v in everything.items()}
-        t = net._at(times)
-        with torch.no_grad():
-            x0 = _initial_states(system, module, net, t, values, init) if init else None
-            shapes = [() if x0 is None else x0.shape[:-1], net.vector(values).shape[:-1]]
-            shapes += [held.shape[1:] for _, held in series.values()]
-            check_cost(net, times, numbers=_numbers(module, shapes))
-            states = net(t, x0=x0, params=values, **given)  # held, as the status is of them
-            if not (partial or bool(net.status.ok.all())):
-                raise SimulationError(str(net.status))
-            x = _to_failure(states)
-            y = net.observe(t, x, params=values, **given)
-            if check and bool(net.status.ok.all()):
-
-                def again(dt: float) -> np.ndarray:
-                    other = module.Model(adjoint="none", dtype=kind, **{**options, "dt": dt})
-                    check_cost(other, times, numbers=0)
-                    found: np.ndarray = other(t, x0=x0, params=values, **given).numpy()
-                    return found
-
-                knots = {name: held.ravel() for name, (held, _) in series.items()}
-                warn(inaccuracies(module, net, times, x.numpy(), knots, again), stacklevel=3)
-    except (ValueError, getattr(module, "EngineError", ValueError)) as error:
-        raise ArgumentError(str(error)) from error
-    import numpy as np
-
-    return Simulation(
-        system.time,
-        tuple(module.STATES),
-        tuple(module.OBSERVABLES),
-        np.asarray(times, dtype=np.float64),
-        x.numpy(),
-        y.numpy(),
-        net.status,
-        series,
-        system,
-        summary(module, net, times),
-    )
+    return _simulation(system, module, net, times, values, init, series, partial, check)
 
 
 def _to_failure(states: torch.Tensor) -> torch.Tensor:
@@ -177,15 +142,13 @@ def run_net(
     init: Mapping[str, Any],
     inputs: Mapping[str, Any],
     partial: bool = False,
+    check: bool = True,
 ) -> Simulation:
     """Run a generated Model as it stands, with other parameters, initial values and inputs where given.
 
     system: its model, where that is known; without it `init` takes all states or none. Raises ArgumentError,
     and SimulationError where a trajectory fails that may not.
     """
-    import numpy as np
-    import torch
-
     module = sys.modules[type(net).__module__]
     for name, values in (("params", params), ("init", init)):
         check_mapping(values, name, "{'k': 0.5}")
@@ -196,35 +159,73 @@ def run_net(
     unit = system.time_unit if system is not None else None
     series = {name: input_series(name, given, unit) for name, given in inputs.items()}
     like = net.vector().detach()
+    values = {name: like.new_tensor(real_numbers(v, name)) for name, v in params.items()}
+    return _simulation(system, module, net, times, values, init, series, partial, check)
+
+
+@contextlib.contextmanager
+def _told_by(module: ModuleType) -> Iterator[None]:
+    """What a generated module raises, as an ArgumentError."""
     try:
-        given = {"inputs": series} if module.INPUTS else {}
-        values = {name: like.new_tensor(real_numbers(v, name)) for name, v in params.items()}
-        t = net._at(times)
-        with torch.no_grad():
-            x0 = None
-            if init and system is not None:
-                x0 = _initial_states(system, module, net, t, values, init)
-            elif init:
-                x0 = _all_states(module, init, like)
-            states = net(t, x0=x0, params=values, **given)  # held, as the status is of them
-            status = net.status
-            if not (partial or bool(status.ok.all())):
-                raise SimulationError(str(status))
-            x = _to_failure(states)
-            y = net.observe(t, x, params=values, **given)
+        yield
     except (ValueError, getattr(module, "EngineError", ValueError)) as error:
         raise ArgumentError(str(error)) from error
+
+
+def _simulation(
+    system: System | None,
+    module: ModuleType,
+    net: Any,
+    times: Sequence[float],
+    values: Mapping[str, torch.Tensor],
+    init: Mapping[str, Any],
+    series: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    partial: bool,
+    check: bool,
+) -> Simulation:
+    """The run of a Model with these values and inputs, and warnings of what it cannot keep."""
+    import numpy as np
+    import torch
+
+    given = {"inputs": series} if module.INPUTS else {}
+    with _told_by(module), torch.no_grad():
+        t, x0 = net._at(times), None
+        if init and system is not None:
+            x0 = _initial_states(system, module, net, t, values, init)
+        elif init:
+            x0 = _all_states(module, init, net.vector())
+        shapes = [() if x0 is None else x0.shape[:-1], net.vector(values).shape[:-1]]
+        shapes += [held.shape[1:] for _, held in series.values()]
+        check_cost(net, times, numbers=_numbers(module, shapes))
+        states = net(t, x0=x0, params=values, **given)  # held, as the status is of them
+        status = net.status
+        if not (partial or bool(status.ok.all())):
+            raise SimulationError(str(status))
+        whole = _to_failure(states)
+        y = net.observe(t, whole, params=values, **given).cpu().numpy()
+        line, x = summary(module, net, times), whole.cpu().numpy()
+        if check and bool(status.ok.all()):
+
+            def again(dt: float) -> np.ndarray:
+                other = copy.deepcopy(net)
+                other.dt = dt
+                check_cost(other, times, numbers=0)
+                found: np.ndarray = other(t, x0=x0, params=values, **given).cpu().numpy()
+                return found
+
+            knots = {name: held.ravel() for name, (held, _) in series.items()}
+            warn(inaccuracies(module, net, times, x, knots, again), stacklevel=4)
     return Simulation(
         system.time if system else "t",
         tuple(module.STATES),
         tuple(module.OBSERVABLES),
         np.asarray(times, dtype=np.float64),
-        x.cpu().numpy(),
-        y.cpu().numpy(),
+        x,
+        y,
         status,
         series,
         system,
-        summary(module, net, times),
+        line,
     )
 
 

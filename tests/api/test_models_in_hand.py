@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,14 @@ def test_a_pickled_model_of_the_cache_runs_in_another_process(net: torch.nn.Modu
     assert float(run().stdout) == pytest.approx(0.8)
     elsewhere = run(ODEC_CACHE_DIR=str(tmp_path / "empty"))
     assert "is in the cache no more: compile it again" in elsewhere.stderr
+
+
+def test_a_model_in_hand_is_told_of_steps_that_are_too_long() -> None:
+    text = "param k = 1\ninit x = 1\nx' = -k*x\nrun t = 0 .. 5 step 1 method euler dt 1\n"
+    own = odec.load(text, engine="torch").Model(params={"k": 0.5})
+    with pytest.warns(odec.AccuracyWarning, match="euler, 5 steps of 1: halving the step moves x by 7 %"):
+        odec.simulate(own)
+    assert own.dt == 1 and own.status is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        odec.simulate(own, check=False)
