@@ -114,7 +114,7 @@ def test_outputs_that_do_not_fit_are_an_error_under_auto_too(monkeypatch):
     empty = torch.empty
 
     def full(shape, *args, **kwargs):
-        if shape == (5, 3, 4000):
+        if shape == (5, 4000, 3):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return empty(shape, *args, **kwargs)
 
