@@ -32,8 +32,9 @@ def times(count=20, dtype=torch.float64):
 def agree(module, given, t, tolerance, **options):
     """States, steps and gradients are those of torch."""
     native, torch_ = pair(module, **options)
-    xs, mine = torch_(t, **given).detach(), native(t, **given).detach()
-    assert gap(mine, xs) < tolerance
+    x, own = torch_(t, **given), native(t, **given)  # held, as each status is of them
+    xs = x.detach()
+    assert gap(own.detach(), xs) < tolerance
     assert native.status.steps.equal(torch_.status.steps)
     assert native.status.rejected.equal(torch_.status.rejected)
     weights = torch.randn(xs.shape, generator=torch.Generator().manual_seed(1), dtype=xs.dtype)
