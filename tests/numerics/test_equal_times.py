@@ -38,3 +38,13 @@ def test_each_has_the_slope_there(method: str, engine: str, times: list[float]) 
     torch.testing.assert_close(reverse[1:], expected[1:], rtol=1e-5, atol=1e-6)
     forward = torch.func.jacfwd(weighed)(t.detach())
     torch.testing.assert_close(forward, reverse, rtol=1e-7, atol=1e-9)
+
+
+def test_under_the_compiler_of_torch() -> None:
+    net = odec.load("param k = 0.7\ninit x = 1.3\nx' = -k*x*x + sin(t)\n", "bosh3", engine="torch").Model()
+    t = torch.tensor([0.0, 1.0, 1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    found = [
+        torch.autograd.grad(function(t)[:, 0] @ torch.arange(4.0, dtype=torch.float64), t)[0]
+        for function in (net, torch.compile(net, fullgraph=True, backend="aot_eager"))
+    ]
+    torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-13)

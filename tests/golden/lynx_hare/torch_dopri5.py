@@ -2310,10 +2310,11 @@ def _first_at(t):
 
     No step lies between equal times, so the solver's gradient is that of the first of them.
     """
-    if torch.compiler.is_compiling() or not _differentiable(t):
+    compiling = torch.compiler.is_compiling()
+    if not (t.requires_grad if compiling else _differentiable(t)):
         return None
     again = t[1:] == t[:-1]
-    if torch._C._functorch.is_batchedtensor(again) or not bool(again.any()):
+    if not compiling and (torch._C._functorch.is_batchedtensor(again) or not bool(again.any())):
         return None
     numbers = torch.arange(len(t), device=t.device)
     return torch.cat((numbers[:1], torch.where(again, 0, numbers[1:]))).cummax(0).values
@@ -2321,14 +2322,10 @@ def _first_at(t):
 
 def _at_own_times(x, t, first, p, clip):
     """The states x (T, *batch, 2), each with its derivative by its own time, not the first equal one."""
-    moved = []
-    for k, state, time in zip(first.tolist(), x, t):
-        if k == len(moved):
-            moved.append(state)
-            continue
-        slopes = slope(time.detach(), state.detach(), p.detach(), clip).detach()
-        moved.append(state + (time - t[k]) * torch.nan_to_num(slopes, 0.0, 0.0, 0.0))
-    return torch.stack(moved)
+    outputs = zip(t.detach(), x.detach())
+    slopes = torch.stack([slope(time, state, p.detach(), clip) for time, state in outputs])
+    apart = (t - t[first]).reshape(-1, *[1] * (x.dim() - 1))
+    return x + apart * torch.nan_to_num(slopes.detach(), 0.0, 0.0, 0.0)
 
 
 class Model(_Parameters):
