@@ -1,0 +1,208 @@
+"""What a generated module says of itself: its equations, its method, its kernel, its names and defaults."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor, nn
+
+from .methods import Adams, Auto, Explicit, Implicit, Map, Method
+from .slopes import Slope
+
+if TYPE_CHECKING:
+    from .engines import Engine
+
+
+@dataclass(frozen=True)
+class StiffEquations:
+    """What Rosenbrock methods ask of a model besides; the functions are None where they would give zeros.
+
+    rows, columns: where the entries of the Jacobian stand that are not zero for certain. product: ∂f/∂x·dx.
+    entries_vjp, entries_jvp: derivatives of these entries. time, time_vjp, time_jvp: the rate of f at fixed
+    states, ∂f/∂t + ∂f/∂u·du/dt, and its derivatives.
+    """
+
+    rows: tuple[int, ...] = ()
+    columns: tuple[int, ...] = ()
+    product: Callable[..., Tensor] | None = None
+    entries_vjp: Callable[..., tuple[Tensor, ...]] | None = None
+    entries_jvp: Callable[..., Tensor] | None = None
+    time: Callable[..., Tensor] | None = None
+    time_vjp: Callable[..., tuple[Tensor, ...]] | None = None
+    time_jvp: Callable[..., Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Equations:
+    """A model's own functions. Each takes t, x, p and, where the model has inputs, u (..., n_inputs).
+
+    linear: whether the right-hand side is linear in the states, so that Newton's iterations are exact.
+    """
+
+    rhs: Callable[..., Tensor]
+    rhs_vjp: Callable[..., tuple[Tensor, ...]]
+    rhs_jvp: Callable[..., Tensor]
+    jacobian: Callable[..., Tensor]
+    initial: Callable[..., Tensor]
+    observables: Callable[..., Tensor]
+    stiff: StiffEquations | None = None
+    linear: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The printed step of an explicit method, with its adjoint and its tangent.
+
+    step(x, t, h, p, u, clip); vjp(x, t, h, p, u, w, clip, wrt_times); jvp(x, t, h, p, u, dx, dt, dh, dp, du,
+    clip). stages(x, t, h, p, u, clip): the next states, the error estimates and the slopes, where the method
+    has an estimate; interpolant(x, t, h, p, u, x_next, stages, clip), where it has one.
+    """
+
+    step: Callable[..., Tensor]
+    vjp: Callable[..., tuple[Tensor, ...]]
+    jvp: Callable[..., tuple[Tensor, Tensor]]
+    stages: Callable[..., tuple[Tensor, ...]] | None = None
+    interpolant: Callable[..., Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter: its name, its default in natural units, its bounds, and what holds them.
+
+    ends: whether the bounds belong to the interval, as "[)". attribute: its name in a Model.
+    """
+
+    name: str
+    value: float
+    lower: float = -math.inf
+    upper: float = math.inf
+    ends: str = "()"
+    transform: Callable[[], nn.Module] | None = None
+    attribute: str = ""
+    shape: tuple[int, ...] = ()
+
+    @property
+    def spelling(self) -> str:
+        """The name of the Model's attribute."""
+        return self.attribute or self.name
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input: a function of time through samples, constant, straight or cubic between them."""
+
+    name: str
+    kind: Literal["hold", "linear", "cubic"]
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Steps where nothing is asked for: dt of fixed ones, or the tolerances, an absolute one for each state.
+
+    longest: no step by tolerance is longer than that, as the equations switch in time.
+    """
+
+    dt: float | None = None
+    rtol: float = 1e-6
+    atol: tuple[float, ...] = ()
+    max_steps: int = 100_000
+    longest: float | None = None
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The C source of a model and a method, and how its lanes are laid out.
+
+    lanes: trajectories side by side, as a vector of float64; inner_lanes: 1 where the innermost loops run
+    over lanes; shortest: bytes of the shortest vector that rounds as longer ones do. See docs/engines.md.
+    """
+
+    source: str
+    lanes: int
+    inner_lanes: int
+    shortest: int
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """All that a generated module says of itself. key names it in graphs, in every process alike."""
+
+    name: str
+    digest: str
+    states: tuple[str, ...]
+    params: tuple[Param, ...]
+    inputs: tuple[Input, ...]
+    observables: tuple[str, ...]
+    equations: Equations
+    method: Method
+    cell: Cell | None = None
+    kernel: Kernel | None = None
+    defaults: Defaults = field(default_factory=Defaults)
+    engines: dict[str, Engine] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}:{self.method.name or 'map'}:{self.digest}"
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is a difference equation."""
+        return isinstance(self.method, Map)
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the method can follow a tolerance."""
+        method = self.method
+        if isinstance(method, Adams):
+            return method.highest > 0
+        return isinstance(method, Auto) or (not isinstance(method, Map) and bool(method.error))
+
+    @property
+    def dense_order(self) -> int:
+        """The order of the method's interpolant; 0 where it has none."""
+        method = self.method
+        if isinstance(method, Adams | Map):
+            return 0
+        if isinstance(method, Auto):
+            parts = [part.dense.order if part.dense else 0 for part in (method.explicit, method.stiff)]
+            return min(parts)
+        return method.dense.order if method.dense else 0
+
+    @property
+    def continuous(self) -> bool:
+        """Whether there is a continuous adjoint: of one-step methods."""
+        return not isinstance(self.method, Adams | Map)
+
+    @property
+    def clips(self) -> bool:
+        """Whether slopes can be held within a bound: of methods that need no Jacobian."""
+        return isinstance(self.method, Explicit | Adams)
+
+    @property
+    def sided(self) -> bool:
+        """Whether a step asks for an input's values and rates on its own side of a knot at its end."""
+        stiff = self.equations.stiff
+        beyond = isinstance(self.method, Implicit) and any(c > 1 for c in self.method.c)
+        return bool(self.inputs) and (beyond or (stiff is not None and stiff.time is not None))
+
+    @property
+    def slope(self) -> Slope:
+        """The right-hand side with inputs and clip."""
+        equations = self.equations
+        return Slope(equations.rhs, equations.rhs_vjp, equations.rhs_jvp)
+
+    def engine(self, name: str) -> Engine:
+        """An engine by name, made once. Raises KeyError for an unknown one."""
+        found = self.engines.get(name)
+        if found is None:
+            from .engines import ENGINES
+
+            found = self.engines[name] = ENGINES[name](self)
+        return found
+
+
+REGISTRY: dict[str, Compiled] = {}
+"""Every model of this process by its key: graphs and operators carry keys, not objects."""

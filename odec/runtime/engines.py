@@ -1,0 +1,105 @@
+"""What an engine does, whichever it is: states, their adjoint, their tangent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from .compiled import Compiled
+from .steps import Steps
+
+ALL, SQRT = 0, -1
+"""How many states an adjoint keeps, where that is no number of them: every one, √steps."""
+
+
+class Run(NamedTuple):
+    """The states xs (T, *batch, n), what the adjoint needs besides, and a report.
+
+    report (*batch, 5): code, time and state of a failure, steps accepted and rejected; (*batch, 0) of fixed
+    steps.
+    """
+
+    xs: Tensor
+    kept: Tensor
+    report: Tensor
+
+
+class Gradients(NamedTuple):
+    """The cotangents of the times (T, *batch), the first states, the parameters, the coefficients of inputs."""
+
+    t: Tensor
+    x0: Tensor
+    p: Tensor
+    u: list[Tensor]
+
+
+class How(NamedTuple):
+    """How gradients are found.
+
+    adjoint: "discrete" or "continuous"; keep: how many states are kept; chunk: trajectories at a time (0: all).
+    """
+
+    adjoint: str = "discrete"
+    keep: int = ALL
+    chunk: int = 0
+
+
+class Engine(Protocol):
+    """A way to run a model.
+
+    t (T,); x0 (*batch, n); p (..., m) that broadcasts with it; series: for each input its knots (K,) and
+    coefficients (see Series), an empty list for a model without inputs.
+    """
+
+    def states(
+        self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps, keep: int
+    ) -> Run:
+        """The states at the times, without a graph. keep: how many the adjoint will want, 1 where none follows."""
+        ...
+
+    def adjoint(
+        self,
+        t: Tensor,
+        run: Run,
+        p: Tensor,
+        series: Sequence[Tensor],
+        w_xs: Tensor,
+        steps: Steps,
+        how: How,
+        wrt_times: bool,
+    ) -> Gradients:
+        """The gradient of Σ w_xs·xs; w_xs (T, *batch, n)."""
+        ...
+
+    def tangent(
+        self,
+        t: Tensor,
+        x0: Tensor,
+        p: Tensor,
+        series: Sequence[Tensor],
+        d_t: Tensor,
+        d_x0: Tensor,
+        d_p: Tensor,
+        d_series: Sequence[Tensor],
+        steps: Steps,
+    ) -> Tensor:
+        """The tangent (T, *batch, n) of the states; d_t (T,) or (T, *batch)."""
+        ...
+
+
+def _reference(compiled: Compiled) -> Engine:
+    from .reference.engine import Reference
+
+    return Reference(compiled)
+
+
+def _native(compiled: Compiled) -> Engine:
+    from .native.engine import Native  # ctypes and subprocess, which torch's engine does without
+
+    return Native(compiled)
+
+
+ENGINES: dict[str, Callable[[Compiled], Engine]] = {"torch": _reference, "native": _native}
+"""Every engine by name."""

@@ -1,0 +1,1 @@
+"""The native engine: a C or CUDA kernel for a whole run, built when it is first needed."""

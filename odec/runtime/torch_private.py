@@ -1,0 +1,63 @@
+"""Names of torch that it does not promise to keep: all of them, so that a change of torch is mended here."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_functorch = torch._C._functorch
+
+
+def transformed() -> bool:
+    """Whether a transform of torch.func follows this call."""
+    return bool(torch._C._are_functorch_transforms_active())
+
+
+def wrapped(value: Tensor) -> bool:
+    """Whether a transform of torch.func follows this tensor."""
+    return bool(_functorch.is_functorch_wrapped_tensor(value))
+
+
+def batched(value: Tensor) -> bool:
+    """Whether torch.vmap maps over this tensor."""
+    return bool(_functorch.is_batchedtensor(value))
+
+
+def mapped(value: object) -> bool:
+    """Whether the vmap within torch.autograd (vectorize=True, is_grads_batched=True) maps over a value."""
+    return isinstance(value, Tensor) and bool(_functorch.is_legacy_batchedtensor(value))
+
+
+def forward_mode() -> bool:
+    """Whether forward-mode differentiation is under way."""
+    return torch.autograd.forward_ad._current_level >= 0
+
+
+def legacy_level() -> int:
+    """The level of the vmap within torch.autograd."""
+    level = torch._C._vmapmode_increment_nesting() - 1
+    torch._C._vmapmode_decrement_nesting()
+    return int(level)
+
+
+def unmapped(value: Tensor, level: int) -> Tensor:
+    """A tensor that the vmap within torch.autograd maps over, with the mapped axis first."""
+    return torch._remove_batch_dim(value, level, 1, 0)
+
+
+def remapped(value: Tensor, level: int) -> Tensor:
+    """A tensor with the mapped axis first, as the vmap within torch.autograd knows it."""
+    return torch._add_batch_dim(value, 0, level)
+
+
+def traced(value: Tensor) -> bool:
+    """Whether torch.func or torch.compile look on.
+
+    Then no decision can hang on a value, and inverses replace factors, as nested vmaps mix up the axes of
+    torch.linalg.lu_solve (torch 2.13).
+    """
+    return torch.compiler.is_compiling() or wrapped(value)
+
+
+DisableTorchFunctionSubclass = torch._C.DisableTorchFunctionSubclass
+"""A context in which methods of subclasses of Tensor see plain tensors."""
