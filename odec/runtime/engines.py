@@ -27,7 +27,7 @@ class Run(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """The cotangents of the times (T, *batch), the first states, the parameters, the coefficients of inputs."""
+    """The cotangents of the times (T, *batch), the first states, the parameters, inputs' coefficients."""
 
     t: Tensor
     x0: Tensor
@@ -38,7 +38,7 @@ class Gradients(NamedTuple):
 class How(NamedTuple):
     """How gradients are found.
 
-    adjoint: "discrete" or "continuous"; keep: how many states are kept; chunk: trajectories at a time (0: all).
+    adjoint: "discrete" or "continuous"; keep: states kept; chunk: trajectories at a time (0: all).
     """
 
     adjoint: str = "discrete"
@@ -56,7 +56,7 @@ class Engine(Protocol):
     def states(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps, keep: int
     ) -> Run:
-        """The states at the times, without a graph. keep: how many the adjoint will want, 1 where none follows."""
+        """The states at the times, without a graph. keep: how many the adjoint wants, 1 for none."""
         ...
 
     def adjoint(

@@ -128,8 +128,8 @@ class Adams:
     name: str
     order: int
     predictor: Row
-    corrector: Row
     starter: Explicit
+    corrector: Row = ()
     highest: int = 0
 
 

@@ -13,9 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "odec"
-FILES = sorted(PACKAGE.rglob("*.py"))
+RUNTIME = sorted((PACKAGE / "runtime").rglob("*.py"))
+FILES = sorted(set(PACKAGE.rglob("*.py")) - set(RUNTIME))
 
 ORDER = (
+    "runtime",
     "diagnostics",
     "tree",
     "system",
@@ -84,6 +86,19 @@ def imported(path: Path) -> Iterator[tuple[str, int, bool]]:
                     yield f"odec.{alias.name}", node.lineno, id(node) in typing_only
 
 
+def test_the_run_time_stands_apart() -> None:
+    """It needs torch alone, and is copied as it is: relative imports, and nothing else of odec."""
+    foreign = []
+    for path in RUNTIME:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            known = {*sys.stdlib_module_names, "torch"}
+            foreign += [f"{path}:{node.lineno}: {name}" for name in names if name.split(".")[0] not in known]
+    assert not foreign
+
+
 def test_every_room_is_known() -> None:
     assert {room(path) for path in FILES} - {"__init__"} <= set(ORDER)
 
@@ -120,7 +135,7 @@ def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
 FORBIDDEN = {"eval", "exec", "parse_expr", "lambdify"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES + RUNTIME, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_text_is_evaluated(path: Path) -> None:
     """`compile` as a builtin, eval, exec, parse_expr, lambdify; sympify only where it refuses strings."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -141,7 +156,7 @@ def test_no_text_is_evaluated(path: Path) -> None:
             )
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES + RUNTIME, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_stay_readable(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, (
         f"{path} is longer than 400 lines: split it"

@@ -1,0 +1,80 @@
+"""Models for tests of the run-time: the equations of a generated module, with a method's table."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+import odec
+from odec import methods
+from odec.backends.torch.tables import table
+from odec.runtime import compiled as rt_compiled
+from odec.runtime import methods as rt_methods
+from odec.runtime.compiled import Compiled, Equations, Input, Param, StiffEquations
+
+_folder = Path(tempfile.mkdtemp(prefix="odec-runtime-"))
+
+
+@functools.cache
+def module_of(text: str, method: str | None, engine: str = "torch") -> ModuleType:
+    """The generated module of a model with all of its own run-time: what the run-time is held against."""
+    code = odec.compile(text, method=method, engine=engine)
+    name = f"old_{len(list(_folder.iterdir()))}"
+    path = _folder / f"{name}.py"
+    path.write_text(code, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def method_of(name: str | None) -> rt_methods.Method:
+    """A method's table as a generated module holds it."""
+    text = table(methods.get(name) if name else None)
+    namespace = {"rt": rt_methods, "inf": float("inf")}
+    found: rt_methods.Method = eval(text, namespace)
+    return found
+
+
+def compiled_of(text: str, method: str | None, *, linear: bool = False) -> Compiled:
+    """What a thin module of a model would say of itself, by the functions of a whole one.
+
+    The method is None for a map. Rosenbrock methods and auto bring the stiff equations along.
+    """
+    module = module_of(text, method)
+    system = odec.parse(text)
+    equations = Equations(
+        module.rhs,
+        module.rhs_vjp,
+        module.rhs_jvp,
+        module.jacobian,
+        module.initial,
+        module.observables,
+        _stiff(module),
+        linear,
+    )
+    params = tuple(Param(p.name, p.value, p.interval.lower, p.interval.upper) for p in system.params)
+    inputs = tuple(Input(i.name, i.kind) for i in system.inputs)
+    defaults = rt_compiled.Defaults(atol=getattr(module, "ATOL", ()))
+    return Compiled(
+        "model", "0", tuple(module.STATES), params, inputs, tuple(module.OBSERVABLES),
+        equations, method_of(method), defaults=defaults,
+    )  # fmt: skip
+
+
+def _stiff(module: ModuleType) -> StiffEquations | None:
+    found = vars(module)
+    if "jacobian_product" not in found and "rhs_time" not in found and "_factorised" not in found:
+        return None
+    return StiffEquations(
+        tuple(found.get("_ROWS", ())),
+        tuple(found.get("_COLUMNS", ())),
+        *(found.get(name) for name in ("jacobian_product", "jacobian_vjp", "jacobian_jvp")),
+        *(found.get(name) for name in ("rhs_time", "rhs_time_vjp", "rhs_time_jvp")),
+    )
