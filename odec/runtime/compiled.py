@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from .methods import Adams, Auto, Explicit, Implicit, Map, Method
 from .slopes import Slope
@@ -70,9 +70,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Param:
-    """A parameter: its name, its default in natural units, its bounds, and what holds them.
+    """A parameter: its name, its default in natural units, its bounds, and how they are held.
 
-    ends: whether the bounds belong to the interval, as "[)". attribute: its name in a Model.
+    ends: whether the bounds belong to the interval, as "[)". transform: "softplus", "logit", "log" or "log10"
+    where a parametrization of torch holds the bounds, else "none". attribute: its name in a Model.
     """
 
     name: str
@@ -80,7 +81,7 @@ class Param:
     lower: float = -math.inf
     upper: float = math.inf
     ends: str = "()"
-    transform: Callable[[], nn.Module] | None = None
+    transform: str = "none"
     attribute: str = ""
     shape: tuple[int, ...] = ()
 

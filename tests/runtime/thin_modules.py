@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import odec
+import odec.system
 from odec import methods
 from odec.backends.torch.tables import table
 from odec.runtime import compiled as rt_compiled
@@ -59,13 +60,19 @@ def compiled_of(text: str, method: str | None, *, linear: bool = False) -> Compi
         _stiff(module),
         linear,
     )
-    params = tuple(Param(p.name, p.value, p.interval.lower, p.interval.upper) for p in system.params)
+    params = tuple(_param(p) for p in system.params)
     inputs = tuple(Input(i.name, i.kind) for i in system.inputs)
     defaults = rt_compiled.Defaults(atol=getattr(module, "ATOL", ()))
     return Compiled(
         "model", "0", tuple(module.STATES), params, inputs, tuple(module.OBSERVABLES),
         equations, method_of(method), defaults=defaults,
     )  # fmt: skip
+
+
+def _param(p: odec.system.Param) -> Param:
+    interval = p.interval
+    ends = "[("[not interval.lower_closed] + "])"[not interval.upper_closed]
+    return Param(p.name, p.value, interval.lower, interval.upper, ends, p.transform)
 
 
 def _stiff(module: ModuleType) -> StiffEquations | None:
