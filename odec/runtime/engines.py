@@ -13,6 +13,12 @@ from .steps import Steps
 ALL, SQRT = 0, -1
 """How many states an adjoint keeps, where that is no number of them: every one, √steps."""
 
+NOT_FINITE, UNDERFLOW, MAX_STEPS, UNSOLVED, OFTEN_UNSOLVED = 1, 2, 3, 4, 5
+"""What ended a trajectory: f not finite at the start, a step below the least, max_steps, no finite step;
+
+max_steps, shortened by steps that led to no finite numbers. A report's first number; 0 where none did.
+"""
+
 
 class Run(NamedTuple):
     """The states xs (T, *batch, n), what the adjoint needs besides, and a report.
