@@ -80,6 +80,21 @@ def weighted(weights: Iterable[float], values: Sequence[Tensor]) -> Tensor:
     return torch.zeros_like(values[0]) if total is None else total
 
 
+def moved(base: Tensor, weights: Iterable[float], values: Sequence[Tensor]) -> Tensor:
+    """base + Σ_i w_i v_i over the weights that are not 0, as weighted."""
+    for weight, value in zip(weights, values):
+        if weight:
+            base = base + (value if weight == 1 else weight * value)
+    return base
+
+
+def shifted(t: Time, node: float, h: Time) -> Time:
+    """The time t + c·h of a stage with the node c; t itself where that is 0."""
+    if not node:
+        return t
+    return t + h if node == 1 else t + node * h
+
+
 def weighted_rows(weights: Sequence[Sequence[float]], values: Sequence[Tensor]) -> Tensor:
     """Σ_i w_ij v_i for each j (j, *v.shape), with a row of weights w_i for each value v_i."""
     terms = [v.new_tensor(row).view(-1, *[1] * v.dim()) * v for row, v in zip(weights, values)]
