@@ -39,7 +39,8 @@ class StiffEquations:
 class Equations:
     """A model's own functions. Each takes t, x, p and, where the model has inputs, u (..., n_inputs).
 
-    linear: whether the right-hand side is linear in the states, so that Newton's iterations are exact.
+    linear: whether the right-hand side is linear in the states, so that Newton's iterations are exact. The
+    derivatives of initial(t, p) and of observables are None where those are numbers alone, or there are none.
     """
 
     rhs: Callable[..., Tensor]
@@ -50,6 +51,10 @@ class Equations:
     observables: Callable[..., Tensor]
     stiff: StiffEquations | None = None
     linear: bool = False
+    initial_vjp: Callable[..., tuple[Tensor, ...]] | None = None
+    initial_jvp: Callable[..., Tensor] | None = None
+    observables_vjp: Callable[..., tuple[Tensor, ...]] | None = None
+    observables_jvp: Callable[..., Tensor] | None = None
 
 
 @dataclass(frozen=True)

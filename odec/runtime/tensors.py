@@ -123,9 +123,25 @@ def sum_to(value: Tensor, shape: Sequence[int]) -> Tensor:
     return value.sum(axes, keepdim=True) if axes else value
 
 
+def pooled(p: Tensor, *parts: Tensor) -> Tensor:
+    """The sum of gradients by p, each summed over the trajectories that share p: cheaper than adding first."""
+    first, *rest = (sum_to(part, p.shape) for part in parts)
+    for part in rest:
+        first = first + part
+    return first
+
+
 def first_bad(x: Tensor) -> int:
     """The index of the first of the values (n,) that is no finite number."""
     return int(torch.nonzero(~torch.isfinite(x))[0, 0])
+
+
+def scattered(entries: Tensor, rows: Sequence[int], cols: Sequence[int], x: Tensor) -> Tensor:
+    """The matrix (..., n, n) of the given entries (..., k) for states x (..., n), 0 elsewhere."""
+    n, batch = x.shape[-1], common_shape(entries.shape[:-1], x.shape[:-1])
+    places = torch.tensor([row * n + col for row, col in zip(rows, cols)], device=x.device)
+    flat = x.new_zeros((*batch, n * n))
+    return flat.index_add(-1, places, entries.expand(*batch, len(rows))).unflatten(-1, (n, n))
 
 
 def number(t: Any) -> float:
