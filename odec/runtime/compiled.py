@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from torch import Tensor
 
 from .methods import Adams, Auto, Explicit, Implicit, Map, Method
+from .series import Series
 from .slopes import Slope
 
 if TYPE_CHECKING:
@@ -49,25 +50,49 @@ class Equations:
     jacobian: Callable[..., Tensor]
     initial: Callable[..., Tensor]
     observables: Callable[..., Tensor]
-    stiff: StiffEquations | None = None
-    linear: bool = False
-    initial_vjp: Callable[..., tuple[Tensor, ...]] | None = None
-    initial_jvp: Callable[..., Tensor] | None = None
     observables_vjp: Callable[..., tuple[Tensor, ...]] | None = None
     observables_jvp: Callable[..., Tensor] | None = None
+    initial_vjp: Callable[..., tuple[Tensor, ...]] | None = None
+    initial_jvp: Callable[..., Tensor] | None = None
+    stiff: StiffEquations | None = None
+    linear: bool = False
+
+
+class StepGradients(NamedTuple):
+    """The cotangents of a step's arguments.
+
+    u: the inputs' cotangents as (time, of the values) or (time, of the values, of the rates); [] without.
+    t, h: (*batch,), None where they were not asked for.
+    """
+
+    x: Tensor
+    p: Tensor
+    u: list[tuple[Any, ...]]
+    t: Tensor | None
+    h: Tensor | None
+
+
+class StepTangents(NamedTuple):
+    """The tangents of a step's arguments: of the states, of t and h (both (..., 1)), of p, and of the inputs."""
+
+    x: Tensor
+    t: Tensor
+    h: Tensor
+    p: Tensor
+    u: Series | None
 
 
 @dataclass(frozen=True)
 class Cell:
     """The printed step of an explicit method, with its adjoint and its tangent.
 
-    step(x, t, h, p, u, clip); vjp(x, t, h, p, u, w, clip, wrt_times); jvp(x, t, h, p, u, dx, dt, dh, dp, du,
-    clip). stages(x, t, h, p, u, clip): the next states, the error estimates and the slopes, where the method
-    has an estimate; interpolant(x, t, h, p, u, x_next, stages, clip), where it has one.
+    step(x, t, h, p, u, clip); vjp(x, t, h, p, u, w, clip, wrt_times); jvp(x, t, h, p, u, d, clip).
+    stages(x, t, h, p, u, clip): the next states, the error estimates and the slopes, where the method has an
+    estimate; interpolant(x, t, h, p, u, x_next, stages, clip), where it has one.
     """
 
     step: Callable[..., Tensor]
-    vjp: Callable[..., tuple[Tensor, ...]]
+    vjp: Callable[..., StepGradients]
     jvp: Callable[..., tuple[Tensor, Tensor]]
     stages: Callable[..., tuple[Tensor, ...]] | None = None
     interpolant: Callable[..., Tensor] | None = None
@@ -87,6 +112,8 @@ class Param:
     upper: float = math.inf
     ends: str = "()"
     transform: str = "none"
+    unit: str = ""
+    doc: str = ""
     attribute: str = ""
     shape: tuple[int, ...] = ()
 
@@ -140,10 +167,10 @@ class Compiled:
     digest: str
     states: tuple[str, ...]
     params: tuple[Param, ...]
-    inputs: tuple[Input, ...]
     observables: tuple[str, ...]
     equations: Equations
     method: Method
+    inputs: tuple[Input, ...] = ()
     cell: Cell | None = None
     kernel: Kernel | None = None
     defaults: Defaults = field(default_factory=Defaults)

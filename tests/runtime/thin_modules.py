@@ -57,15 +57,15 @@ def compiled_of(text: str, method: str | None, *, linear: bool = False) -> Compi
         module.jacobian,
         module.initial,
         module.observables,
-        _stiff(module),
-        linear,
+        stiff=_stiff(module),
+        linear=linear,
     )
     params = tuple(_param(p) for p in system.params)
     inputs = tuple(Input(i.name, i.kind) for i in system.inputs)
     defaults = rt_compiled.Defaults(atol=getattr(module, "ATOL", ()))
     return Compiled(
-        "model", "0", tuple(module.STATES), params, inputs, tuple(module.OBSERVABLES),
-        equations, method_of(method), defaults=defaults,
+        "model", "0", tuple(module.STATES), params, tuple(module.OBSERVABLES),
+        equations, method_of(method), inputs, defaults=defaults,
     )  # fmt: skip
 
 

@@ -19,15 +19,36 @@ STARTER = "rk4"
 Fields = list[tuple[str, str]]
 
 
-def statement(method: Method | Auto | None) -> str:
-    """The module's statement METHOD = …; its long rows are filled, which formatters would not do."""
-    text = f"METHOD = {table(method)}"
+def statements(method: Method | Auto | None) -> str:
+    """The module's statement METHOD = …, and before it what has a name of its own there.
+
+    Those are the interpolant of an explicit method, WITHIN, and the two halves of auto.
+    """
+    if isinstance(method, Auto):
+        parts = [*_with_interpolant("EXPLICIT", method.explicit), f"STIFF = {table(method.stiff)}"]
+        parts += [f'METHOD = rt.Auto("{method.name}", {method.order}, EXPLICIT, STIFF)']
+    else:
+        parts = _with_interpolant("METHOD", method)
+    return "\n\n".join(map(_framed, parts))
+
+
+def _with_interpolant(name: str, method: Method | None) -> list[str]:
+    if isinstance(method, Tableau) and method.error and method.dense:
+        return [f"WITHIN = {_dense(method.dense)[0][1]}", f"{name} = {table(method, within='WITHIN')}"]
+    return [f"{name} = {table(method)}"]
+
+
+def _framed(text: str) -> str:
+    """The statement; where its long rows are filled, between marks for formatters, which would unfill them."""
     filled = any(line.strip()[0] in "-0123456789" for line in text.splitlines())
     return f"# fmt: off\n{text}\n# fmt: on" if filled else text
 
 
-def table(method: Method | Auto | None) -> str:
-    """The expression of a method's table, with the fields that are not the default; None: a map."""
+def table(method: Method | Auto | None, within: str = "") -> str:
+    """The expression of a method's table, with the fields that are not the default; None: a map.
+
+    within: the name of its interpolant, which stands apart.
+    """
     if method is None:
         return "rt.Map()"
     if isinstance(method, Auto):
@@ -36,7 +57,7 @@ def table(method: Method | Auto | None) -> str:
         return _call("rt.Auto", parts)
     fields: Fields = [("name", f'"{method.name}"'), ("order", str(method.order))]
     if isinstance(method, Tableau):
-        return _call("rt.Explicit", fields + _explicit(method))
+        return _call("rt.Explicit", fields + _explicit(method, within))
     if isinstance(method, Implicit):
         return _call("rt.Implicit", fields + _implicit(method))
     if isinstance(method, Rosenbrock):
@@ -44,12 +65,12 @@ def table(method: Method | Auto | None) -> str:
     return _call("rt.Adams", fields + _adams(method))
 
 
-def _explicit(method: Tableau) -> Fields:
+def _explicit(method: Tableau, within: str) -> Fields:
     interval = real_interval(method)
     fields = [("a", _matrix(method.a)), ("b", _row(method.b)), ("c", _row(method.c))]
     fields += [("error", _row(method.error)), ("error3", _row(method.error3))]
     fields += [("error_order", str(method.error_order))] if method.error else []
-    fields += _dense(method.dense)
+    fields += [("dense", within)] if within else _dense(method.dense)
     return fields + ([("real_interval", repr(interval))] if math.isfinite(interval) else [])
 
 

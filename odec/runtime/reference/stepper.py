@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
+from ..compiled import StepGradients
 from ..series import Series
 from ..tensors import Time
 
@@ -20,20 +21,6 @@ class Trial(NamedTuple):
     errors: tuple[Tensor, ...]
     reach: Tensor | None
     stages: Any
-
-
-class StepGradients(NamedTuple):
-    """The cotangents of a step's arguments.
-
-    u: the inputs' cotangents as (time, of the values) or (time, of the values, of the rates); [] without.
-    t, h: (*batch,), None where they were not asked for.
-    """
-
-    x: Tensor
-    p: Tensor
-    u: list[tuple[Any, ...]]
-    t: Tensor | None
-    h: Tensor | None
 
 
 class Stepper(Protocol):
