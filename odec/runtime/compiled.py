@@ -73,7 +73,7 @@ class StepGradients(NamedTuple):
 
 
 class StepTangents(NamedTuple):
-    """The tangents of a step's arguments: of the states, of t and h (both (..., 1)), of p, and of the inputs."""
+    """The tangents of a step's arguments: of the states, of t and h (both (..., 1)), of p, of the inputs."""
 
     x: Tensor
     t: Tensor

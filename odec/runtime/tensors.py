@@ -124,7 +124,7 @@ def sum_to(value: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def pooled(p: Tensor, *parts: Tensor) -> Tensor:
-    """The sum of gradients by p, each summed over the trajectories that share p: cheaper than adding first."""
+    """The sum of gradients by p, each first summed over the trajectories that share p: cheaper."""
     first, *rest = (sum_to(part, p.shape) for part in parts)
     for part in rest:
         first = first + part

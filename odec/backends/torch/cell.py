@@ -73,17 +73,20 @@ def _vjp(method: Tableau, used: int, inputs: bool) -> list[str]:
         terms += [(method.a[j][i], f"A[{j}][{i}]", f"v{j + 1}") for j in range(i + 1, used)]
         n = i + 1
         found += _assign(f"w{n}", _increment("h", terms))
-        pulled = Call("slope.vjp", (_time(method, i), _at(method, i), *map(Leaf, ("p", "u", "clip", f"w{n}"))))
+        pulled = Call(
+            "slope.vjp", (_time(method, i), _at(method, i), *map(Leaf, ("p", "u", "clip", f"w{n}")))
+        )
         found += _assign(f"t{n}, v{n}, p{n}, {f'u{n}' if inputs else '_'}", pulled)
     every = range(1, used + 1)
     found += _assign("g_x", _total([Leaf("w"), *(Leaf(f"v{n}") for n in every)]))
     found += _assign("g_p", Call("rt.pooled", (Leaf("p"), *(Leaf(f"p{n}") for n in every))))
-    pulls = tuple(Call("", (_time(method, n - 1), Leaf(f"u{n}"))) for n in every) if inputs else ()
-    listed = ", ".join(layout.flat(pull) for pull in pulls)
-    line = f"    g_u: list[tuple[Any, ...]] = [{listed}]"
+    if not inputs:
+        return found
+    pulls = [f"({layout.flat(_time(method, n - 1))}, u{n})" for n in every]
+    line = f"    g_u = [{', '.join(pulls)}]"
     if len(line) <= layout.WIDTH:
         return [*found, line]
-    return [*found, "    g_u: list[tuple[Any, ...]] = [", *(f"        {layout.flat(p)}," for p in pulls), "    ]"]
+    return [*found, "    g_u = [", *(f"        {pull}," for pull in pulls), "    ]"]
 
 
 def _vjp_times(method: Tableau, used: int) -> list[str]:
@@ -107,8 +110,10 @@ def _jvp(method: Tableau, used: int) -> list[str]:
         moved = _any(_row(method, i, "k"))
         found += _assign(f"dy{n}", _tangent(_row(method, i, "dk"), _row(method, i, "k"))) if moved else []
         found += _assign(f"k{n}", _slope(method, i, _at(method, i)))
-        d_time = _total([Leaf("dt"), _product(method.c[i], f"C[{i}]", "dh")]) if method.c[i] else Leaf("dt")
-        d_rest = (d_time, Leaf(f"dy{n}" if moved else "dx"), Leaf("dp"), Leaf("du"))
+        d_time = (
+            _total([Leaf("d.t"), _product(method.c[i], f"C[{i}]", "d.h")]) if method.c[i] else Leaf("d.t")
+        )
+        d_rest = (d_time, *map(Leaf, (f"dy{n}" if moved else "d.x", "d.p", "d.u")))
         given = (_time(method, i), _at(method, i), *map(Leaf, ("p", "u", "clip")), *d_rest)
         found += _assign(f"dk{n}", Call("slope.jvp", given))
     ends = [[(b, f"B[{i}]", f"{k}{i + 1}") for i, b in enumerate(method.b)] for k in ("dk", "k")]
@@ -117,7 +122,7 @@ def _jvp(method: Tableau, used: int) -> list[str]:
 
 
 def _trial(method: Tableau) -> list[str]:
-    """All stages, and the local error h Σ e_i k_i; e takes in the slope at the step's end where it is reused."""
+    """All stages, and the local error h Σ e_i k_i, with the slope at the step's end where that is reused."""
     s = method.stages
     found = [*_stages(method, s), *_assign("x_next", _next(method))]
     names = [f"k{i + 1}" for i in range(s)]
@@ -186,7 +191,7 @@ def _time(method: Tableau, i: int) -> Doc:
 
 def _tangent(moving: Terms, slopes: Terms) -> Doc:
     """dx + h Σ a_j dk_j + dh Σ a_j k_j."""
-    return _total([Leaf("dx"), _increment("h", moving), _increment("dh", slopes)])
+    return _total([Leaf("d.x"), _increment("h", moving), _increment("d.h", slopes)])
 
 
 def _shifted(base: str, terms: Terms) -> Doc:

@@ -21,7 +21,8 @@ _PRIVATE = {"rate": "_rate", "drate": "_d_rate"}
 """Arguments that few functions have: spelt so that no name of a model is in their way."""
 
 _MODULE_NAMES = frozenset(
-    """torch math nn Tensor bisect difflib parametrize rhs rhs_vjp rhs_jvp jacobian initial observables slope
+    """rt A B C E E3 ROWS COLUMNS WITHIN EXPLICIT STIFF KERNEL COMPILED
+    torch math nn Tensor bisect difflib parametrize rhs rhs_vjp rhs_jvp jacobian initial observables slope
     slope_jacobian jacobian_product jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp
     slope_jacobian_vjp slope_jacobian_jvp slope_time slope_time_vjp slope_time_jvp
     slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
@@ -68,7 +69,7 @@ def torch_spellings(programs: Programs) -> dict[str, str]:
     constants = set(programs.consts)
 
     def clashes(name: str, spelling: str) -> bool:
-        if keyword.iskeyword(spelling) or spelling in ("torch", "math", "nn") or _private(spelling):
+        if keyword.iskeyword(spelling) or spelling in ("rt", "torch", "math", "nn") or _private(spelling):
             return True
         if spelling in ARGUMENTS and spelling not in (own.get(name, ()) if spelling == name else ()):
             return True
@@ -119,14 +120,14 @@ class Function:
 class FunctionWriter:
     """Writes Programs as bodies of Python functions."""
 
-    def __init__(self, programs: Programs):
-        self.programs = programs
+    def __init__(self, programs: Programs, room: str = "_"):
+        self.programs, self.room = programs, room
         self.source = programs.system.source
         self.names = torch_spellings(programs)
         self.time = programs.system.time
 
     def printer(self, anchor: str = "x") -> TorchPrinter:
-        return TorchPrinter(self.programs.consts, self.names, anchor)
+        return TorchPrinter(self.programs.consts, self.names, anchor, self.room)
 
     def spell(self, name: str) -> str:
         return self.names.get(name, name)
@@ -157,7 +158,7 @@ class FunctionWriter:
             if not used.intersection(names):
                 continue
             if group == "t":
-                lines.append(f"    {self.spell(self.time)} = _time(t, {anchor})")
+                lines.append(f"    {self.spell(self.time)} = {self.room}time(t, {anchor})")
             elif group == "dt":
                 lines += [] if names[0] == "dt" else [f"    {self.spell(names[0])} = dt"]
             else:
@@ -180,8 +181,10 @@ class FunctionWriter:
                 return f"{like}.new_zeros((*{shape}, {len(exprs)}))"
             return f"{like}.new_tensor([{', '.join(values)}]).expand(*{shape}, {len(exprs)})"
         docs: tuple[Doc, ...] = tuple(printer.tensor(expr) for expr in exprs)
-        stacked = Call("_columns", docs)
-        lines = layout.lines(Call("_over", (Leaf(like), stacked)) if over else stacked, indent="    ")
+        stacked = Call(f"{self.room}columns", docs)
+        lines = layout.lines(
+            Call(f"{self.room}over", (Leaf(like), stacked)) if over else stacked, indent="    "
+        )
         return "\n".join(lines).lstrip()
 
 

@@ -26,8 +26,10 @@ class TorchPrinter(Printer):
     model's. anchor: a tensor variable whose dtype and device a literal takes where torch wants a tensor.
     """
 
-    def __init__(self, consts: Mapping[str, float], names: Mapping[str, str], anchor: str = "x"):
-        self.consts, self.names, self.anchor = consts, names, anchor
+    def __init__(
+        self, consts: Mapping[str, float], names: Mapping[str, str], anchor: str = "x", room: str = "_"
+    ):
+        self.consts, self.names, self.anchor, self.room = consts, names, anchor, room
 
     def symbol(self, name: str) -> str:
         return self.names.get(name, name)
@@ -127,7 +129,7 @@ class TorchPrinter(Printer):
         return Chain(Leaf("1"), (("/", Call("torch.tan", (self.doc(arg),))),)), PRODUCT
 
     def _gamma(self, arg: Expr) -> Printed:
-        return self.call("_gamma", arg)
+        return self.call(f"{self.room}gamma", arg)
 
     def _hill(self, value: Expr, half: Expr, power: Expr) -> Printed:
         up, low = Op("pow", (value, power)), Op("pow", (half, power))

@@ -39,7 +39,7 @@ def _with_interpolant(name: str, method: Method | None) -> list[str]:
 
 
 def _framed(text: str) -> str:
-    """The statement; where its long rows are filled, between marks for formatters, which would unfill them."""
+    """The statement; where its long rows are filled, between marks for formatters."""
     filled = any(line.strip()[0] in "-0123456789" for line in text.splitlines())
     return f"# fmt: off\n{text}\n# fmt: on" if filled else text
 

@@ -1,0 +1,314 @@
+"""The context of templates/torch/page.py.jinja: everything a generated module says."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from odec.backends.job import Job, of_the_model
+from odec.backends.layout import WIDTH
+from odec.backends.torch.cell import cell
+from odec.backends.torch.functions import Function, FunctionWriter, attributes, expressions
+from odec.backends.torch.linear import linear_in_states
+from odec.backends.torch.tables import statements
+from odec.methods import Method, Rosenbrock, Tableau
+from odec.methods.auto import Auto
+from odec.passes.program import Program, Programs
+from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
+from odec.system import Param, System
+from odec.text import python_comment, python_string
+from odec.tree import Number, symbols
+
+INTERFACE = 1
+"""The interface of odec.runtime that modules are written for."""
+IMPORT = "from odec import runtime as rt"
+"""The line that imports the run-time; in a folder that stands alone `from . import _runtime as rt`."""
+
+
+def module_job(
+    programs: Programs, method: Method | Auto | None, *, version: str, kernel: Job | None = None
+) -> Job:
+    """The generated module for a method, or for a map where it is None; kernel: of the native engine."""
+    system, writer = programs.system, FunctionWriter(programs, "rt.")
+    auto = method if isinstance(method, Auto) else None
+    explicit = auto.explicit if auto else method if isinstance(method, Tableau) else None
+    stiff = isinstance(auto.stiff if auto else method, Rosenbrock)
+    own = attributes(programs.params)
+    functions = _functions(programs, writer, stiff)
+    context: dict[str, Any] = {
+        **of_the_model(programs, version),
+        "about": _about(method),
+        "needs": _needs(kernel is not None),
+        "import_line": IMPORT,
+        "interface": INTERFACE,
+        "module_name": system.name,
+        "params": [_param(param, own[param.name]) for param in system.params],
+        "inputs": list(system.inputs),
+        "consts": _consts(programs, writer),
+        **functions,
+        "stiff": stiff,
+        "explicit": explicit,
+        "explicit_name": "EXPLICIT" if auto else "METHOD",
+        "cell": cell(explicit, bool(system.inputs)) if explicit else None,
+        "cell_name": explicit.name if explicit else method.name if method else "map",
+        "cell_functions": _cell_functions(explicit),
+        "method_statement": statements(method),
+        "equations_text": _equations(functions, stiff, linear_in_states(programs)),
+        "defaults_text": _defaults(system, method),
+        "native": kernel is not None,
+        "kernel": kernel,
+        "kernel_layout": kernel.context if kernel else {},
+        "renamed": dict(sorted(writer.names.items())),
+        "inputs_text": _inputs(system),
+        "stiff_equations": _stiff_equations(functions) if stiff else "",
+        "define": define,
+        "answers": answers,
+        "literal_tuple": literal_tuple,
+        "wrap": wrap,
+    }
+    context["uses_math"] = _uses_math(context)
+    return Job("torch/page.py.jinja", context)
+
+
+def _about(method: Method | Auto | None) -> str:
+    """What the module steps by, in a sentence."""
+    if method is None:
+        return "Map: x[t + 1] = rhs(t, x, p)."
+    kind = f"order {method.order}, {method.stages} stage{'s' if method.stages != 1 else ''}"
+    if isinstance(method, Auto):
+        halves = (
+            f"adaptive steps of {method.explicit.name}, and where the problem is stiff of {method.stiff.name}"
+        )
+        return f"Method: {method.name}, which takes {halves} ({method.source})."
+    how = ", adaptive or of fixed step" if method.adaptive else ""
+    return f"Method: {method.name}, {kind}{how} ({method.source})."
+
+
+def _needs(native: bool) -> str:
+    engines = "Engines: native (KERNEL, built by a C compiler when first needed) and torch." if native else ""
+    return f"{engines or 'Engine: torch.'} Needs odec.runtime; edit the model, not this file."
+
+
+def _functions(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[str, Any]:
+    """The model's functions, by the names that templates/torch/functions.py.jinja gives them."""
+    jacobian = programs.jacobians["rhs", "x"]
+    found: dict[str, Any] = {
+        "rhs": writer.function(programs.rhs),
+        "rhs_vjp": writer.function(programs.rhs_vjp, like="w"),
+        "rhs_jvp": writer.function(programs.rhs_jvp),
+        "jacobian": writer.function(jacobian.program),
+        "curved": bool(jacobian.rows),
+        "places": len(jacobian.rows),
+        "scattered": _scattered(jacobian.rows, jacobian.cols, stiff),
+        "initial": writer.function(programs.initial, anchor="p", like="p"),
+        "initial_vjp": None,
+        "initial_jvp": None,
+        "observe": None,
+        "changes": False,
+    }
+    if not _constant(programs.initial):
+        found["initial_vjp"] = writer.function(programs.initial_vjp, anchor="p", like="w")
+        found["initial_jvp"] = writer.function(programs.initial_jvp, anchor="p", like="p")
+    if programs.observe and programs.observe_vjp and programs.observe_jvp:
+        found["observe"] = writer.function(programs.observe)
+        found["observe_vjp"] = writer.function(programs.observe_vjp, like="w")
+        found["observe_jvp"] = writer.function(programs.observe_jvp)
+    return found | (_stiff_functions(programs, writer) if stiff else {})
+
+
+def _stiff_functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
+    """What Rosenbrock methods need besides: derivatives of the Jacobian's entries, and the rate of rhs."""
+    jacobian, derived = programs.jacobians["rhs", "x"], programs.derived
+    in_time = derived["rhs_time"].outputs["dx"]
+    found: dict[str, Any] = {
+        "entry_rows": _numbers("ROWS", jacobian.rows),
+        "entry_columns": _numbers("COLUMNS", jacobian.cols),
+        "changes": not all(isinstance(expr, Number) and expr.value == 0 for expr in in_time),
+    }
+    if jacobian.rows:
+        found["jacobian_product"] = writer.function(derived["rhs_along"])
+        found["jacobian_vjp"] = writer.function(derived["rhs_jacobian_vjp"], like="w")
+        found["jacobian_jvp"] = writer.function(derived["rhs_jacobian_jvp"])
+    if found["changes"]:
+        found["rhs_time"] = writer.function(derived["rhs_time"])
+        found["rhs_time_vjp"] = writer.function(derived["rhs_time_vjp"], like="w")
+        found["rhs_time_jvp"] = writer.function(derived["rhs_time_jvp"])
+    return found
+
+
+def _constant(program: Program) -> bool:
+    """Whether nothing that goes in comes out: numbers alone."""
+    given = {name for group in program.inputs.values() for name in group}
+    used = {symbol.name for expr in expressions(program) for symbol in symbols(expr)}
+    return given.isdisjoint(used)
+
+
+def _uses_math(context: dict[str, Any]) -> bool:
+    """Whether a formula or a constant takes a name of Python's math."""
+    found = [part for part in context.values() if isinstance(part, Function)]
+    texts = [text for part in found for text in (part.unpack, part.body, *part.returns.values())]
+    texts += [const["value"] for const in context["consts"]]
+    texts += [context["defaults_text"], *(param["text"] for param in context["params"])]
+    return any("math." in text for text in texts)
+
+
+def define(name: str, arguments: Sequence[str], answer: str) -> str:
+    """The head of a function, on as few lines as ruff would put it."""
+    line = f"def {name}({', '.join(arguments)}) -> {answer}:"
+    return line if len(line) <= WIDTH else f"{_wrapped_call(f'def {name}', arguments, 0, 200)} -> {answer}:"
+
+
+def answers(function: Function, groups: Sequence[str]) -> str:
+    """The statement that returns several output groups; a group without members is an empty tensor."""
+    parts = [function.returns.get(group, "w.new_zeros((*w.shape[:-1], 0))") for group in groups]
+    line = f"    return {', '.join(parts)}"
+    if len(line) <= WIDTH and "\n" not in line:
+        return line
+    rows = ("        " + part.replace("\n", "\n    ") for part in parts)
+    return "    return (\n" + "".join(f"{row},\n" for row in rows) + "    )"
+
+
+def _inputs(system: System) -> str:
+    parts = [f'rt.Input({python_string(entry.name)}, "{entry.kind}")' for entry in system.inputs]
+    return f"({parts[0]},)" if len(parts) == 1 else _wrapped_call("", parts, 4, len("inputs=,"))
+
+
+def _cell_functions(explicit: Tableau | None) -> str:
+    names = ["step", "step_vjp", "step_jvp"]
+    if explicit and explicit.error:
+        names += ["step_stages"] + (["step_interpolant"] if explicit.dense else [])
+    return ", ".join(names)
+
+
+def _equations(functions: dict[str, Any], stiff: bool, linear: bool) -> str:
+    """The constructor's call of the model's functions, broken at the line width."""
+    parts = ["rhs", "rhs_vjp", "rhs_jvp", "jacobian", "initial", "observables"]
+    parts += ["observables_vjp", "observables_jvp"] if functions["observe"] else []
+    parts += ["initial_vjp=initial_vjp", "initial_jvp=initial_jvp"] if functions["initial_vjp"] else []
+    parts += ["stiff=STIFF_EQUATIONS"] if stiff else []
+    parts += ["linear=True"] if linear else []
+    return _wrapped_call("rt.Equations", parts, 4, len("equations=,"))
+
+
+def _stiff_equations(functions: dict[str, Any]) -> str:
+    """The statement with what Rosenbrock methods ask of the model besides."""
+    entries = ["ROWS", "COLUMNS", "jacobian_product", "jacobian_vjp", "jacobian_jvp"]
+    parts = entries if functions["curved"] else []
+    own = ("rhs_time", "rhs_time_vjp", "rhs_time_jvp")
+    parts += [f"time{name[8:]}={name}" for name in own] if functions["changes"] else []
+    return f"STIFF_EQUATIONS = {_wrapped_call('rt.StiffEquations', parts, 0, len('STIFF_EQUATIONS = '))}"
+
+
+def _wrapped_call(name: str, parts: Sequence[str], indent: int, used: int) -> str:
+    """A call at an indentation, after so many characters; an argument a line where they do not fit on one."""
+    line, pad = f"{name}({', '.join(parts)})", " " * indent
+    if indent + used + len(line) <= WIDTH:
+        return line
+    inner = f"{pad}    {', '.join(parts)}"
+    if len(inner) <= WIDTH:
+        return f"{name}(\n{inner}\n{pad})"
+    return f"{name}(\n" + "".join(f"{pad}    {part},\n" for part in parts) + f"{pad})"
+
+
+def _scattered(rows: Sequence[int], columns: Sequence[int], stiff: bool) -> str:
+    """The statement that returns the Jacobian's entries as a matrix."""
+    if stiff:
+        return "    return rt.scattered(_entries, ROWS, COLUMNS, x)"
+    texts = [", ".join(map(str, places)) + ("," if len(places) == 1 else "") for places in (rows, columns)]
+    line = f"    return rt.scattered(_entries, ({texts[0]}), ({texts[1]}), x)"
+    if len(line) <= WIDTH:
+        return line
+    filled = [textwrap.indent(wrap(f"({text}),", WIDTH - 8), " " * 8) for text in texts]
+    return "\n".join(
+        [
+            "    # fmt: off",
+            "    return rt.scattered(",
+            "        _entries,",
+            *filled,
+            "        x)",
+            "    # fmt: on",
+        ]
+    )
+
+
+def _numbers(name: str, values: Sequence[int]) -> str:
+    """Whole numbers as a constant of the module; many of them as a paragraph."""
+    text = ", ".join(str(value) for value in values) + ("," if len(values) == 1 else "")
+    line = f"{name} = ({text})"
+    if len(line) <= WIDTH:
+        return line
+    return f"# fmt: off\n{name} = (\n{textwrap.indent(wrap(text, WIDTH - 4), '    ')},\n)\n# fmt: on"
+
+
+def literal(value: float) -> str:
+    """A float as Python text."""
+    if math.isfinite(value):
+        return repr(float(value))
+    return "math.nan" if math.isnan(value) else "math.inf" if value > 0 else "-math.inf"
+
+
+def literal_tuple(names: Sequence[str]) -> str:
+    """A tuple of strings as Python text; one a line where it does not fit."""
+    inside = ", ".join(map(python_string, names))
+    line = f"({inside},)" if len(names) == 1 else f"({inside})"
+    if len(line) <= WIDTH - len("OBSERVABLES = "):
+        return line
+    return "(\n" + "".join(f"    {python_string(name)},\n" for name in names) + ")"
+
+
+def number_tuple(numbers: Sequence[str]) -> str:
+    """A tuple of numbers as Python text; one that is alike throughout as a product."""
+    if len(numbers) > 2 and len(set(numbers)) == 1:
+        return f"({numbers[0]},) * {len(numbers)}"
+    return f"({', '.join(numbers)}{',' if len(numbers) == 1 else ''})"
+
+
+def wrap(text: str, width: int = WIDTH) -> str:
+    """A paragraph broken at the line width."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def _param(param: Param, attribute: str) -> dict[str, Any]:
+    interval = param.interval
+    parts = [python_string(param.name), literal(param.value)]
+    parts += [f"lower={literal(interval.lower)}"] if math.isfinite(interval.lower) else []
+    parts += [f"upper={literal(interval.upper)}"] if math.isfinite(interval.upper) else []
+    ends = ("[" if interval.lower_closed else "(") + ("]" if interval.upper_closed else ")")
+    parts += [f'ends="{ends}"'] if ends != "()" else []
+    parts += [f'transform="{param.transform}"'] if param.transform != "none" else []
+    parts += [f"attribute={python_string(attribute)}"] if attribute != param.name else []
+    parts += [f"unit={python_string(python_comment(param.unit))}"] if param.unit else []
+    parts += [f"doc={python_string(python_comment(param.doc))}"] if param.doc else []
+    return {"name": param.name, "text": f"        {_wrapped_call('rt.Param', parts, 8, 1)},"}
+
+
+def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
+    source = programs.system.source
+    rows = []
+    for const in programs.system.consts:
+        place = f"{PurePath(source.name).name}:{source.position(const.span.start)[0]}"
+        remark = f"{place}: {const.doc}" if const.doc else place
+        rows.append({"name": writer.spell(const.name), "value": literal(const.value), "remark": remark})
+    return rows
+
+
+def _defaults(system: System, method: Method | Auto | None) -> str:
+    """The steps where nothing is asked for: those of the run line, else by tolerance where that is possible.
+
+    Fixed steps without `dt` are the time between outputs, or a thousandth of the span where that is less.
+    """
+    run, parts = system.run, []
+    if method is not None:
+        dt = run.dt if run else None
+        if run and dt is None and not method.adaptive:
+            dt = fixed_step(abs(run.stop - run.start), run.step)
+        parts += [] if dt is None else [f"dt={literal(dt)}"]
+        if method.adaptive:
+            cap = longest_step(system)
+            parts += [f"rtol={literal(run.rtol)}"] if run and run.rtol is not None else []
+            parts += [f"atol={number_tuple([literal(value) for value in absolute_tolerances(system)])}"]
+            parts += [] if cap is None else [f"longest={literal(cap)}"]
+    return _wrapped_call("rt.Defaults", parts, 4, len("defaults=,"))
