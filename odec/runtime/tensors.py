@@ -88,6 +88,11 @@ def moved(base: Tensor, weights: Iterable[float], values: Sequence[Tensor]) -> T
     return base
 
 
+def advanced(x: Tensor, h: Time, weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:
+    """x + h Σ_i w_i v_i, as weighted; x itself where all weights are 0."""
+    return x + h * weighted(weights, values) if any(weights) else x
+
+
 def shifted(t: Time, node: float, h: Time) -> Time:
     """The time t + c·h of a stage with the node c; t itself where that is 0."""
     if not node:

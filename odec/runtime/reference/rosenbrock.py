@@ -12,7 +12,7 @@ from ..compiled import Equations
 from ..methods import Rosenbrock
 from ..series import Series
 from ..slopes import Slope
-from ..tensors import Time, dot, moved, shifted, sum_to, weighted, weighted_rows
+from ..tensors import Time, dot, moved, pooled, shifted, weighted, weighted_rows
 from .jacobians import SlopeJacobian, SlopeRate, without_clip
 from .linear import Factors, factorised, times, times_sparse
 from .stepper import StepGradients, Trial
@@ -177,11 +177,10 @@ class RosenbrockStepper:
         stages = self._stages(x, t, h, p, u, clip)
         back = self._pull(x, t, h, p, u, stages, own)
         extra = [part for part in (back.jacobian, back.rate) if part is not None]
-        g_x, g_p = w, None
-        for _, v, d_p, *_ in (*back.each, *extra):
-            g_x, part = g_x + v, sum_to(d_p, p.shape)
-            g_p = part if g_p is None else g_p + part
-        assert g_p is not None
+        g_x = w
+        for _, v, *_ in (*back.each, *extra):
+            g_x = g_x + v
+        g_p = pooled(p, *(part[2] for part in (*back.each, *extra)))
         g_t, g_h = self._time_gradients(h, stages, back) if wrt_times else (None, None)
         return StepGradients(g_x, g_p, self._of_inputs(t, h, u, back), g_t, g_h), stages.increments
 

@@ -1,0 +1,54 @@
+"""Newton's method for the stages of implicit methods, each trajectory until it is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..tensors import Time
+from ..torch_private import traced
+
+LIMIT = 30
+"""How many iterations a step may take."""
+
+Correction = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From slopes k (*batch, m) Newton's change Δk of them, and the states y (*batch, m) where f was taken."""
+
+
+def root(correction: Correction, k: Tensor, size: Time, linear: bool) -> Tensor:
+    """The root of Newton's iteration k ← k + Δk, where correction(k) gives Δk and the states y.
+
+    It is found without gradients; the last iterations are taken with them. By the implicit function theorem
+    one gives the root's first derivatives, as what it leaves of an error is quadratic; a second one (where
+    gradients are recorded) gives the second and third. Where the equations are linear in k, one gives the
+    root with all its derivatives: the ones before take away what rounding leaves of a solve.
+    """
+    with torch.no_grad():
+        k = _newton(correction, k, size).detach()
+    for _ in range(2 if torch.is_grad_enabled() and not linear else 1):
+        k = k + correction(k)[0]
+    return k
+
+
+def _newton(correction: Correction, k: Tensor, size: Time) -> Tensor:
+    """Newton's iteration, for each trajectory until |size·Δk| ≤ √ε |y|: what is left is of the size of ε.
+
+    Or three times within ε^⅔ of the largest |y|, where rounding may hold up a small component. NaN where
+    LIMIT iterations do not get there.
+    """
+    eps = torch.finfo(k.dtype).eps
+    moving = torch.ones_like(k[..., :1], dtype=torch.bool)
+    late = torch.zeros_like(moving, dtype=torch.long)
+    for _ in range(LIMIT):
+        change, y = correction(k)
+        k = torch.where(moving, k + change, k)
+        change, y = (size * change).abs(), y.abs()
+        late = late + (change.amax(-1, keepdim=True) <= eps ** (2 / 3) * y.amax(-1, keepdim=True))
+        ended = (change <= math.sqrt(eps) * y).all(-1, keepdim=True) | (late >= 3)
+        moving = moving & ~ended & torch.isfinite(change).all(-1, keepdim=True)
+        if not traced(moving) and not bool(moving.any()):
+            break
+    return torch.where(moving, math.nan, k)
