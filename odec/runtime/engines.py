@@ -102,7 +102,8 @@ def _reference(compiled: Compiled) -> Engine:
 
 
 def _native(compiled: Compiled) -> Engine:
-    from .native.engine import Native  # ctypes and subprocess, which torch's engine does without
+    # ctypes and subprocess, which torch's engine does without
+    from .native.engine import Native  # type: ignore[import-untyped, unused-ignore]
 
     return Native(compiled)
 

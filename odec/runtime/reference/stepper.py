@@ -23,7 +23,7 @@ class Trial(NamedTuple):
     stages: Any
 
 
-class Stepper(Protocol):
+class FixedStepper(Protocol):
     """One step from the states x (*batch, n) at t to those at t + h.
 
     t and h are numbers, or (*batch, 1) with one for each trajectory; p (..., m); u the inputs as functions of
@@ -42,20 +42,6 @@ class Stepper(Protocol):
         which: Tensor | None = None,
     ) -> Tensor:
         """The states at t + h; NaN where the step has no solution. Differentiable by torch."""
-        ...
-
-    def trial(
-        self,
-        x: Tensor,
-        t: Time,
-        h: Time,
-        p: Tensor,
-        u: Series | None,
-        clip: float | None,
-        which: Tensor | None = None,
-        unit: Tensor | None = None,
-    ) -> Trial:
-        """The step with its error estimates; unit: that in which states count for |λ|, their tolerance."""
         ...
 
     def vjp(
@@ -89,6 +75,24 @@ class Stepper(Protocol):
         which: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The step and its tangent, for tangents of x, t, h (both (..., 1)), p and of the inputs' series."""
+        ...
+
+
+class Stepper(FixedStepper, Protocol):
+    """A step of a method that can follow a tolerance, and has states within it. See FixedStepper."""
+
+    def trial(
+        self,
+        x: Tensor,
+        t: Time,
+        h: Time,
+        p: Tensor,
+        u: Series | None,
+        clip: float | None,
+        which: Tensor | None = None,
+        unit: Tensor | None = None,
+    ) -> Trial:
+        """The step with its error estimates; unit: that in which states count for |λ|, their tolerance."""
         ...
 
     def within(
