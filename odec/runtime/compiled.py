@@ -94,7 +94,7 @@ class Cell:
     step: Callable[..., Tensor]
     vjp: Callable[..., StepGradients]
     jvp: Callable[..., tuple[Tensor, Tensor]]
-    stages: Callable[..., tuple[Any, ...]] | None = None
+    stages: Callable[..., tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]] | None = None
     interpolant: Callable[..., Tensor] | None = None
 
 

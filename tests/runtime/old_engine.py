@@ -83,12 +83,16 @@ def cell_of(text: str, method: str, prefix: str = "") -> Cell:
     def jvp(x, t, h, p, u, d, clip):
         return printed("step_jvp", 4, 9)(x, t, h, p, u, *d, clip)
 
+    def stages(*args):
+        x_next, *errors, slopes = printed("step_stages", 4)(*args)
+        return x_next, tuple(errors), slopes
+
     has = hasattr(module, prefix + "step_interpolant")
     return Cell(
         printed("step", 4),
         vjp,
         jvp,
-        printed("step_stages", 4) if has else None,
+        stages if has else None,
         printed("step_interpolant", 4) if has else None,
     )
 

@@ -46,7 +46,7 @@ class ExplicitStepper:
         if self.cell is not None:
             return self.cell.step(x, t, h, p, u, clip)
         _, slopes = self._stages(self.a, self.c, x, t, h, p, u, clip)
-        return x + h * weighted(self.b, slopes)
+        return _shifted(x, h, self.b, slopes)
 
     def _stages(
         self,
@@ -79,19 +79,18 @@ class ExplicitStepper:
         unit: Tensor | None = None,
     ) -> Trial:
         """The step with its error estimates; with a unit also h·|λ| by its last slopes."""
-        method, used = self.table, self.table.used
+        method = self.table
         if self.cell is not None and self.cell.stages is not None:
-            x_next, *errors, stages = self.cell.stages(x, t, h, p, u, clip)
+            x_next, errors, slopes = self.cell.stages(x, t, h, p, u, clip)
         else:
-            _, slopes = self._stages(method.a, method.c, x, t, h, p, u, clip)
-            x_next = x + h * weighted(self.b, slopes)
-            stages = slopes[:used]
+            _, found = self._stages(method.a, method.c, x, t, h, p, u, clip)
+            x_next = _shifted(x, h, self.b, found)
             if method.first_same_as_last:
-                slopes.append(self.slope(t + h, x_next, p, u, clip))
-                stages = [*stages, slopes[-1]]
-            errors = [h * weighted(row, slopes) for row in (method.error, method.error3) if row]
-        reach = None if unit is None else self._reach(x, h, x_next, stages, unit)
-        return Trial(x_next, tuple(errors), reach, stages)
+                found.append(self.slope(t + h, x_next, p, u, clip))
+            slopes = tuple(found)
+            errors = tuple(h * weighted(row, slopes) for row in (method.error, method.error3) if row)
+        reach = None if unit is None else self._reach(x, h, x_next, slopes, unit)
+        return Trial(x_next, errors, reach, slopes)
 
     def _reach(self, x: Tensor, h: Time, x_next: Tensor, slopes: Sequence[Tensor], unit: Tensor) -> Tensor:
         """h·|λ| (*batch) by the slopes at the last stage and at the step's end. Hairer & Wanner II, IV.2.
@@ -220,7 +219,8 @@ class ExplicitStepper:
         if self.cell is not None and self.cell.interpolant is not None:
             return self.cell.interpolant(x, t, h, p, u, x_next, stages, clip)
         dense = self._dense()
-        _, slopes = self._stages(dense.a, dense.c, x, t, h, p, u, clip, stages)
+        known = [stages[i] for i in dense.kept if i < len(stages)]
+        _, slopes = self._stages(dense.a, dense.c, x, t, h, p, u, clip, known)
         return h * dense.within(slopes)
 
     def _dense(self) -> _Dense:
@@ -309,7 +309,7 @@ class _Dense:
 
     def __init__(self, method: Explicit, dense: Interpolant):
         used, s, n = method.used, len(method.b), len(dense.weights)
-        kept = [i for i in range(n) if i < used or i >= s]
+        kept = self.kept = [i for i in range(n) if i < used or i >= s]
         rows = [*method.a, method.b, *dense.a]
         self.a = tuple(tuple(rows[i][j] for j in kept if j < len(rows[i])) for i in kept)
         self.c = tuple((*method.c, 1.0, *dense.c)[i] for i in kept)
