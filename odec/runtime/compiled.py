@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from torch import Tensor
@@ -179,6 +180,14 @@ class Compiled:
     @property
     def key(self) -> str:
         return f"{self.name}:{self.method.name or 'map'}:{self.digest}"
+
+    @cached_property
+    def param_names(self) -> tuple[str, ...]:
+        return tuple(param.name for param in self.params)
+
+    @cached_property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(given.name for given in self.inputs)
 
     @property
     def is_map(self) -> bool:

@@ -96,7 +96,7 @@ class Engine(Protocol):
 
 
 def _reference(compiled: Compiled) -> Engine:
-    from .reference.engine import Reference
+    from .reference.engine import Reference  # type: ignore[import,unused-ignore]
 
     return Reference(compiled)
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from .arguments import number_or_none, positive
 from .compiled import Compiled
+from .methods import Auto
+
+LONGEST = "dt, the longest step,"
+"""What messages call the size of fixed steps."""
+DENSE_METHODS = tuple(
+    """heun21 fehlberg2 bosh3 dopri5 tsit5 vern7 dop853 vern9 backward_euler trbdf2 radau_iia5 rosenbrock23
+    rodas4 rodas5p auto""".split()
+)
+"""The methods with an interpolant, for messages."""
 
 
 @dataclass(frozen=True)
@@ -77,4 +87,167 @@ class Steps:
         adjoint_atol: Any = None,
     ) -> Steps:
         """The steps of what is asked of a Model, or by default. Raises ValueError where it does not fit."""
-        raise NotImplementedError
+        if compiled.is_map:
+            check_adjoint(compiled, adjoint)
+            return cls(1.0)
+        defaults = compiled.defaults
+        most = defaults.max_steps if max_steps is None else max_steps
+        given = {"dt": dt, "rtol": rtol, "first_step": first_step, "min_step": min_step, "max_step": max_step}
+        if compiled.adaptive:
+            bound = _clip(compiled, clip)
+            dt, rtol, first, least, longest = (number_or_none(value, name) for name, value in given.items())
+            asked = _Asked(compiled, dtype, dt, rtol, atol, first, least, longest, most, dense_output)
+            dt, tolerance = asked.pace()
+        else:
+            asked = _Asked(
+                compiled, dtype, dt, rtol, atol, first_step, min_step, max_step, most, dense_output
+            )
+            asked.check_fixed_only()
+            dt = positive(defaults.dt if dt is None else dt, LONGEST)
+            bound, tolerance = _clip(compiled, clip), None
+        check_adjoint(compiled, adjoint)
+        own = _adjoint_tolerances(compiled, tolerance, adjoint, adjoint_rtol, adjoint_atol, dtype)
+        if tolerance is not None and own:
+            tolerance = replace(tolerance, adjoint=own)
+        return cls(dt, tolerance, bound)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of steps, with the model's defaults; see Steps.of."""
+
+    compiled: Compiled
+    dtype: torch.dtype
+    dt: Any
+    rtol: Any
+    atol: Any
+    first: Any
+    least: Any
+    longest: Any
+    most: Any
+    dense: bool
+
+    @property
+    def toleranced(self) -> bool:
+        return self.rtol is not None or self.atol is not None
+
+    @property
+    def steered(self) -> bool:
+        """Whether something is asked that is of adaptive steps."""
+        default = (0, math.inf, self.compiled.defaults.max_steps)
+        return self.first is not None or (self.least, self.longest, self.most) != default
+
+    def check_fixed_only(self) -> None:
+        """Raise ValueError where a method without an error estimate is asked for adaptive steps."""
+        if self.toleranced or self.steered or self.dense:
+            name = self.compiled.method.name
+            raise ValueError(f"{name} takes fixed steps: it has no error estimate to choose steps by")
+
+    def pace(self) -> tuple[float | None, Tolerance | None]:
+        """dt for fixed steps, or a tolerance. Raises ValueError where what is asked does not fit."""
+        if self.dt is not None and self.toleranced:
+            raise ValueError(
+                "dt asks for fixed steps, rtol and atol for adaptive ones: give one or the other"
+            )
+        default = self.compiled.defaults.dt
+        dt = default if self.dt is None and not self.toleranced else self.dt
+        if dt is None:
+            return None, self._tolerance()
+        if not 0 < dt < math.inf:
+            raise ValueError(f"{LONGEST} must be a positive number, not {dt}")
+        if self.steered:
+            names = "first_step, min_step, max_step and max_steps"
+            advice = "leave out dt" if default is None else "give rtol or atol too"
+            raise ValueError(f"{names} are of adaptive steps: {advice}")
+        if self.dense:
+            advice = "leave out dt" if default is None else "give rtol or atol, and no dt"
+            raise ValueError(f"dense_output is of adaptive steps: {advice}")
+        return dt, None
+
+    def _tolerance(self) -> Tolerance:
+        compiled, least, longest, most = self.compiled, self.least, self.longest, self.most
+        if self.dense and not compiled.dense_order:
+            several = f"{', '.join(DENSE_METHODS)} have one"
+            raise ValueError(f"{compiled.method.name} has no interpolant for dense_output; {several}")
+        if not (isinstance(most, int) and most > 0):
+            raise ValueError(f"max_steps must be a positive whole number, not {most!r}")
+        if not 0 <= least < longest:
+            raise ValueError(f"0 <= min_step < max_step must hold; they are {least} and {longest}")
+        if self.first is not None and not 0 < self.first < math.inf:
+            raise ValueError(f"first_step must be a positive number, not {self.first}")
+        real, defaults = torch.finfo(self.dtype), compiled.defaults
+        rtol = max(defaults.rtol, 4 * real.eps) if self.rtol is None else self.rtol
+        _check_relative(rtol, "rtol", self.dtype)
+        if self.atol is None:
+            atol = tuple(max(value, real.tiny) for value in defaults.atol)
+        else:
+            atol = _absolute(compiled, self.atol)
+        if defaults.longest is not None:  # the outputs' spacing: the equations switch in time
+            longest = max(min(longest, defaults.longest), least * 2)
+        return Tolerance(rtol, atol, self.first or 0.0, least, longest, most, bool(self.dense))
+
+
+def _clip(compiled: Compiled, clip: Any) -> float | None:
+    """The bound on slopes. Raises ValueError where the method takes none, or it is no positive number."""
+    if clip is None:
+        return None
+    if not compiled.clips:
+        advice = ": give one, such as method='tsit5'" if isinstance(compiled.method, Auto) else ""
+        name = compiled.method.name
+        raise ValueError(f"clip bounds the slopes of explicit methods; {name} takes none{advice}")
+    return positive(clip, "clip, the bound on |dx/dt|,")
+
+
+def check_adjoint(compiled: Compiled, adjoint: str) -> None:
+    """Raise ValueError for an adjoint that there is not, of the model's method."""
+    names = ("discrete", "continuous", "autograd") if compiled.continuous else ("discrete", "autograd")
+    if adjoint in (*names, "none"):
+        return
+    hint = ""
+    if adjoint == "continuous":
+        reason = (
+            "a map has no continuous one" if compiled.is_map else "the continuous one is of one-step methods"
+        )
+        hint = f"; {reason}"
+    raise ValueError(f"adjoint is {', '.join(names)} or none, not {adjoint!r}{hint}")
+
+
+def _check_relative(rtol: float, name: str, dtype: torch.dtype) -> None:
+    least = 4 * torch.finfo(dtype).eps
+    if not least <= rtol < math.inf:
+        kind = str(dtype).removeprefix("torch.")
+        raise ValueError(f"{name} must be a positive number, at least {least:.2g} in {kind}, not {rtol}")
+
+
+def _absolute(compiled: Compiled, atol: Any, name: str = "atol") -> tuple[float, ...]:
+    """The absolute tolerance of each state, from one number, or one for each."""
+    n = len(compiled.states)
+    try:
+        several = torch.as_tensor(atol, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must be a number, or one for each state, not {atol!r}") from None
+    values = several.flatten().tolist() * (n if several.dim() == 0 else 1)
+    if len(values) != n:
+        wanted = f"one number{f', or a list of one for each of the {n} states' if n > 1 else ''}"
+        raise ValueError(f"{name} is {wanted}, not a list of {len(values)}")
+    for value in values:
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} must be positive, not {value}")
+    return tuple(values)
+
+
+def _adjoint_tolerances(
+    compiled: Compiled, steps: Tolerance | None, adjoint: str, rtol: Any, atol: Any, dtype: torch.dtype
+) -> tuple[float, ...]:
+    """rtol and the atol of each state for adjoint="continuous" of adaptive steps; else ()."""
+    given = rtol is not None or atol is not None
+    if given and adjoint != "continuous":
+        raise ValueError(f"adjoint_rtol and adjoint_atol are of adjoint='continuous', not of {adjoint!r}")
+    if given and steps is None:
+        raise ValueError("adjoint_rtol and adjoint_atol are of adaptive steps: give rtol or atol too")
+    if adjoint != "continuous" or steps is None:
+        return ()
+    relative = steps.rtol if rtol is None else number_or_none(rtol, "adjoint_rtol")
+    assert relative is not None
+    _check_relative(relative, "adjoint_rtol", dtype)
+    return (relative, *(steps.atol if atol is None else _absolute(compiled, atol, "adjoint_atol")))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _functorch = torch._C._functorch
 
@@ -61,3 +63,14 @@ def traced(value: Tensor) -> bool:
 
 DisableTorchFunctionSubclass = torch._C.DisableTorchFunctionSubclass
 """A context in which methods of subclasses of Tensor see plain tensors."""
+
+
+def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters of a module that stand in it as they are; {} before it is made."""
+    found: dict[str, nn.Parameter] = module.__dict__.get("_parameters", {})
+    return found
+
+
+def parametrizations(module: nn.Module) -> Any:
+    """By attribute, what holds the bounds of parameters."""
+    return module.__dict__.get("_modules", {}).get("parametrizations", {})

@@ -12,7 +12,9 @@ from types import ModuleType
 import odec
 import odec.system
 from odec import methods
+from odec.backends.torch.module import _default_steps as default_steps
 from odec.backends.torch.tables import table
+from odec.methods.auto import Auto
 from odec.runtime import compiled as rt_compiled
 from odec.runtime import methods as rt_methods
 from odec.runtime.compiled import Compiled, Equations, Input, Param, StiffEquations
@@ -62,11 +64,24 @@ def compiled_of(text: str, method: str | None, *, linear: bool = False) -> Compi
     )
     params = tuple(_param(p) for p in system.params)
     inputs = tuple(Input(i.name, i.kind) for i in system.inputs)
-    defaults = rt_compiled.Defaults(atol=getattr(module, "ATOL", ()))
+    defaults = _defaults(system, method)
     return Compiled(
         "model", "0", tuple(module.STATES), params, tuple(module.OBSERVABLES),
         equations, method_of(method), inputs, defaults=defaults,
     )  # fmt: skip
+
+
+def _defaults(system: odec.system.System, name: str | None) -> rt_compiled.Defaults:
+    """The steps where nothing is asked for, as the generated module has them."""
+    method = methods.get(name) if name else None
+    steps = default_steps(system, method.stiff if isinstance(method, Auto) else method)
+    dt, longest = steps["default_dt"], steps.get("longest")
+    return rt_compiled.Defaults(
+        dt=None if dt is None else float(dt),
+        rtol=float(steps.get("default_rtol", 1e-6)),
+        atol=tuple(float(value) for value in steps.get("default_atol", ())),
+        longest=None if longest is None else float(longest),
+    )
 
 
 def _param(p: odec.system.Param) -> Param:

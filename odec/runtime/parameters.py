@@ -1,0 +1,295 @@
+"""A Model's parameters: read and set in natural units, frozen, copied, and saved with their bounds."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import html
+import math
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from .arguments import check_batches, real
+from .compiled import Compiled, Param
+from .tensors import columns
+from .torch_private import own_parameters, parametrizations, wrapped
+from .transforms import Bounds, Value, bounded, from_bounds, holding
+
+SETTINGS = (
+    *("dt", "rtol", "atol", "first_step", "min_step", "max_step", "max_steps", "dense_output", "clip"),
+    *("adjoint", "adjoint_rtol", "adjoint_atol", "checkpoints", "engine", "chunk"),
+)
+"""What a Model is made with beside its parameters, and may be set to later, where it applies."""
+
+
+class Kept:
+    """What `status` tells of: the last call, without its states, which only the caller keeps alive."""
+
+    call: Any = None
+
+
+class Parameters(nn.Module):
+    """A Model's parameters: read and set in natural units, frozen, copied, and saved with their bounds."""
+
+    compiled: ClassVar[Compiled]
+    spelled: ClassVar[Mapping[str, Param]]
+    """Parameters by the names of their attributes."""
+    attributes: ClassVar[Mapping[str, str]]
+    """Names of attributes by those of parameters."""
+    alike: ClassVar[Sequence[Sequence[str]]]
+    """Attributes of parameters that bounds of one kind hold, so that they are read all at once."""
+    engine: str
+    _anchor: Tensor
+    _settings: dict[str, Any]
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "compiled" in cls.__dict__:
+            params = cls.compiled.params
+            cls.spelled = {param.spelling: param for param in params}
+            cls.attributes = {param.name: param.spelling for param in params}
+            cls.alike = _alike(params)
+
+    def _make_parameters(self, dtype: torch.dtype, device: Any) -> None:
+        """The parameters at their defaults, held by their bounds."""
+        for attribute, param in self.spelled.items():
+            value = torch.tensor(param.value, dtype=dtype, device=device)
+            self.register_parameter(attribute, nn.Parameter(value))
+        if not self.spelled:
+            self.register_buffer("_anchor", torch.zeros(1, dtype=dtype, device=device))
+        for attribute, param in self.spelled.items():
+            held = holding(param.transform, param.lower, param.upper)
+            if held is not None:
+                parametrize.register_parametrization(self, attribute, held)
+        if parametrizations(self):
+            self.__class__ = bounded(parametrize.type_before_parametrizations(self))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raw = self._raw(name) if name in self.spelled else None
+        if raw is not None and not (isinstance(value, nn.Parameter) and name in own_parameters(self)):
+            self._set(name, value)
+        elif name in self.__dict__.get("_settings", ()):
+            self._settle({**self._settings, name: value}, self._like.dtype)
+        elif "_settings" in self.__dict__ and name in (*SETTINGS, "dtype", "device"):
+            how = "is set by net.to(…)" if name in ("dtype", "device") else "does not apply to this Model"
+            raise AttributeError(f"{name} {how}")
+        else:
+            super().__setattr__(name, value)
+
+    def _settle(self, settings: dict[str, Any], dtype: torch.dtype) -> None:
+        """Take the settings of steps, adjoint and engine. Raises ValueError where they do not fit."""
+        raise NotImplementedError
+
+    def _raw(self, attribute: str) -> Any:
+        """What an optimizer moves: a parameter, or what its bounds make it of; None before it is."""
+        held = parametrizations(self)
+        if attribute in held:
+            return held[attribute].original
+        return own_parameters(self).get(attribute)
+
+    @property
+    def _like(self) -> Tensor:
+        """A tensor of the module's dtype and on its device."""
+        return self._raw(next(iter(self.spelled))) if self.spelled else self._anchor
+
+    def _set(self, attribute: str, value: Any) -> None:
+        """Set a parameter in natural units. Raises ValueError where it lies outside its bounds."""
+        param, raw = self.spelled[attribute], self._raw(attribute)
+        value = real(value, raw, param.name).detach()
+        if value.numel() != raw.numel():
+            wanted = f"a value of shape {tuple(raw.shape)}"
+            raise ValueError(f"{param.name} takes {wanted}, not {tuple(value.shape)}")
+        check_inside(param, value)
+        held = parametrizations(self)
+        with torch.no_grad():
+            for transform in reversed(held[attribute]) if attribute in held else ():
+                value = transform.right_inverse(value)
+            raw.copy_(value.reshape(raw.shape))
+
+    def freeze(self, *names: str) -> Any:
+        """Keep parameters, by default all, where they are: optimizers and gradients pass them over."""
+        return self._require_gradients(names, False)
+
+    def thaw(self, *names: str) -> Any:
+        """Let frozen parameters, by default all, move again."""
+        return self._require_gradients(names, True)
+
+    def _require_gradients(self, names: tuple[str, ...], wanted: bool) -> Any:
+        check_names(self.compiled, names)
+        for name in names or self.compiled.param_names:
+            raw = self._raw(self.attributes[name])
+            raw.requires_grad_(wanted).grad = raw.grad if wanted else None
+        return self
+
+    def vector(self, params: Mapping[str, Any] | Tensor | None = None) -> Tensor:
+        """The parameters in natural units: p (m,), or (*batch, m) where `params` are batched."""
+        return self._vector(params)
+
+    def _vector(self, params: Any) -> Tensor:
+        if params is None:
+            return self._natural()
+        names = self.compiled.param_names
+        if not hasattr(params, "items"):
+            p = real(params, self._like, "params")
+            if p.dim() == 0 or p.shape[-1] != len(names):
+                columned = f"(*batch, {len(names)}), a column for each of PARAMS"
+                wanted = f"values by name, like dict(k=0.5), or {columned}"
+                raise ValueError(f"params must be {wanted}, not of shape {tuple(p.shape)}")
+            return p
+        if not len(params):
+            return self._natural()
+        check_names(self.compiled, params)
+        own = {} if len(params) == len(names) else dict(zip(names, self._natural().unbind(-1)))
+        like = own[names[0]] if own else self._like
+        given = {name: real(value, like, name) for name, value in params.items()}
+        check_batches({f"params[{name!r}]": value.shape for name, value in given.items()})
+        own.update(given)
+        return columns(*(own[name] for name in names))
+
+    def _natural(self) -> Tensor:
+        """The module's own parameters in natural units (m,)."""
+        alike = self.alike
+        if not self.spelled:
+            return self._anchor[:0]
+        if len(alike) == 1 and len(alike[0]) == len(self.spelled):
+            return self._together(alike[0])
+        own: dict[str, Tensor] = {}
+        for attributes in alike:
+            own.update(zip(attributes, self._together(attributes).unbind(-1)))
+        return columns(*(own[name] if name in own else self._value(name) for name in self.spelled))
+
+    def _together(self, attributes: Sequence[str]) -> Tensor:
+        """Parameters that bounds of one kind hold, in natural units (..., their number): all at once."""
+        held = parametrizations(self)
+        if any(name not in held or len(held[name]) != 1 for name in attributes):  # held otherwise
+            return columns(*(self._value(name) for name in attributes))
+        found: Tensor = held[attributes[0]][0](columns(*(held[name].original for name in attributes)))
+        return found
+
+    def _value(self, attribute: str) -> Tensor:
+        own = own_parameters(self).get(attribute)
+        found: Tensor = parametrizations(self)[attribute]() if own is None else own
+        return found
+
+    def _read(self, attribute: str) -> Tensor:
+        """A parameter as one sees it: a Value where bounds hold it, unless torch follows it."""
+        if attribute not in parametrizations(self):
+            if attribute not in own_parameters(self):
+                raise AttributeError(attribute)
+            return own_parameters(self)[attribute]
+        value = self._value(attribute)
+        followed = torch.compiler.is_compiling() or wrapped(value)
+        return value if followed else value.as_subclass(Value)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickled and copied without the last call, and as one whose parameters bounds hold, if they do."""
+        state = {**self.__dict__, "_kept": Kept()}
+        return _blank, (parametrize.type_before_parametrizations(self), bool(parametrizations(self))), state
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        make, arguments, state = self.__reduce_ex__(2)
+        memo[id(self)] = net = make(*arguments)
+        net.__setstate__(copy.deepcopy(state, memo))
+        return net
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        """Load what was saved, in the same natural values where it was saved under other bounds."""
+        errors = rest[-1]
+        for param in self.compiled.params:
+            attribute = param.spelling
+            held = parametrizations(self)
+            own = held[attribute][0] if attribute in held else None
+            try:
+                _rebind(state_dict, prefix, param, own)
+            except ValueError as error:
+                key = attribute if own is None else f"parametrizations.{attribute}.original"
+                state_dict[prefix + key] = self._raw(attribute).detach()  # which stays
+                errors.append(str(error))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def _told(self, steps: str) -> str:
+        """What a Model says of itself: how it steps, and a line for each of the first parameters."""
+        kind = str(self._like.dtype).removeprefix("torch.")
+        lines = [f"Model of {self.compiled.name}: {steps}, engine {self.engine}, {kind}"]
+        p, params = self._natural().detach(), self.compiled.params
+        shown = p.tolist() if p.dim() == 1 and p.device.type != "meta" else [math.nan] * len(params)
+        for param, value in list(zip(params, shown))[:20]:
+            lower, upper, ends = param.lower, param.upper, param.ends
+            finite = math.isfinite(lower) or math.isfinite(upper)
+            bounds = f" in {ends[0]}{lower:g}, {upper:g}{ends[1]}" if finite else ""
+            frozen = "" if self._raw(param.spelling).requires_grad else " (frozen)"
+            lines.append(f"  {param.name} = {value:.6g}{bounds}{frozen}")
+        return "\n".join([*lines, f"  … ({len(params)} in all)"] if len(params) > 20 else lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def _blank(cls: Any, held: bool) -> Any:
+    """A Model without its state; held: whether its parameters are read through bounds."""
+    net = cls.__new__(cls)
+    if held:
+        net.__class__ = bounded(cls)
+    return net
+
+
+def _alike(params: Iterable[Param]) -> list[list[str]]:
+    """The attributes of the parameters that the same bounds hold, where there are several of them."""
+    groups: dict[tuple[float, ...], list[str]] = {}
+    for param in params:
+        held = holding(param.transform, param.lower, param.upper)
+        if held is not None:
+            groups.setdefault((held.kind, held.lower, held.upper), []).append(param.spelling)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def check_inside(param: Param, values: Tensor) -> None:
+    """Raise ValueError where values of a parameter are no finite numbers, or lie outside its bounds."""
+    lower, upper, ends = param.lower, param.upper, param.ends
+    above = values >= lower if ends[0] == "[" else values > lower
+    below = values <= upper if ends[1] == "]" else values < upper
+    inside = above & below & values.isfinite()
+    if not bool(inside.all()):
+        wrong, interval = values[~inside].flatten()[0].item(), f"{ends[0]}{lower:g}, {upper:g}{ends[1]}"
+        raise ValueError(f"{param.name} = {wrong:g} lies outside its interval {interval}")
+
+
+def check_names(compiled: Compiled, names: Collection[str]) -> None:
+    """Raise ValueError for what is no parameter, with a guess at what was meant."""
+    known = compiled.param_names
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(known) or 'none'}"
+        raise ValueError(f"unknown parameter {unknown[0]!r}; {hint}")
+
+
+def _rebind(state_dict: MutableMapping[str, Tensor], prefix: str, param: Param, own: Bounds | None) -> None:
+    """Turn a parameter saved under other bounds into this Model's; own: what holds its bounds, or None.
+
+    Raises ValueError where it lies outside these bounds. What was saved without its bounds stays as it is.
+    """
+    attribute = param.spelling
+    free, held = f"{prefix}{attribute}", f"{prefix}parametrizations.{attribute}"
+    raw, bounds = f"{held}.original", f"{held}.0._extra_state"
+    saved = state_dict.get(bounds)
+    if free in state_dict and own is not None:
+        value = state_dict[free]
+    elif saved is not None and raw in state_dict and not _same(own, saved):
+        value = from_bounds(state_dict[raw], *saved.tolist())
+    else:
+        return
+    if own is None or free in state_dict:
+        for key in (free, raw, bounds):
+            state_dict.pop(key, None)
+    check_inside(param, value)
+    state_dict[free if own is None else raw] = value if own is None else own.right_inverse(value)
+
+
+def _same(own: Bounds | None, saved: Tensor) -> bool:
+    """Whether a parameter was saved under its own bounds."""
+    return own is not None and torch.equal(saved.cpu(), own.get_extra_state())
