@@ -24,7 +24,7 @@ class Series:
 
     def __init__(self, pieces: Sequence[Tensor], names: Sequence[str], sided: bool = False):
         self.pieces, self.names, self.sided = list(pieces), tuple(names), sided
-        self.knots = _knots(self.pieces, self.names)
+        self.knots = knots_of(self.pieces, self.names)
         self.coefficients = self.pieces[1::2]
         self.middle: float | None = None
         self.reach, self.pinned = 0.0, False
@@ -113,7 +113,7 @@ class Held:
         return self.values
 
 
-def _knots(pieces: Sequence[Tensor], names: Sequence[str]) -> list[list[float]]:
+def knots_of(pieces: Sequence[Tensor], names: Sequence[str]) -> list[list[float]]:
     """The inputs' times as numbers. Raises ValueError where they are not finite, or do not increase."""
     found = [knots.tolist() for knots in pieces[::2]]
     for name, knots in zip(names, found):

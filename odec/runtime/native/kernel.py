@@ -1,0 +1,92 @@
+"""A model's kernels: how they are built, how their lanes are laid out, and what is the same in every call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..compiled import Compiled
+from ..errors import EngineError
+from ..methods import Auto, Explicit, Implicit, Rosenbrock
+from . import toolchain
+from .structures import structures_of
+
+_TERMS = {"hold": 1, "linear": 2, "cubic": 4}
+"""The coefficients of an input's pieces."""
+
+
+class Kernels:
+    """The kernels of a model and a method, each built or loaded when it is first run."""
+
+    def __init__(self, compiled: Compiled):
+        if compiled.kernel is None:
+            raise EngineError(f"the module of {compiled.name} was compiled without the native engine")
+        self.compiled, self.kernel = compiled, compiled.kernel
+        self.states, self.params = len(compiled.states), len(compiled.params)
+        self.observables, self.inputs = len(compiled.observables), tuple(i.name for i in compiled.inputs)
+        self.terms = tuple(_TERMS[entry.kind] for entry in compiled.inputs)
+        self.adaptive = compiled.adaptive
+        self.structures = structures_of(len(self.inputs), self.adaptive)
+        self.stages = _stages(compiled)
+        self._functions: dict[tuple[Any, ...], Any] = {}
+
+    @property
+    def source(self) -> str:
+        """The C source, which includes the headers of toolchain.INCLUDE."""
+        return self.kernel.source
+
+    def lanes(self, dtype: torch.dtype) -> int:
+        """Trajectories side by side: enough vectors to keep a core's units busy, fewer for large models."""
+        return self.kernel.lanes * 8 // dtype.itemsize
+
+    def few_lanes(self, lanes: int, size: int, dtype: torch.dtype) -> int:
+        """Lanes for so few trajectories, in vectors so long that they round as longer ones do.
+
+        clang's kernels round otherwise for fewer lanes.
+        """
+        shortest = self.kernel.shortest
+        while 2 * size <= lanes and lanes * dtype.itemsize > shortest and not _is_clang():
+            lanes //= 2
+        return lanes
+
+    def defines(
+        self, name: str, dtype: torch.dtype, clip: bool, times: bool, lanes: int, adaptive: int, inner: int
+    ) -> dict[str, int]:
+        """The macros of a kernel. adaptive: 0 of fixed steps, 1 by tolerance, 2 with outputs within steps."""
+        found = {
+            "REAL_BITS": 8 * dtype.itemsize,
+            "LANES": lanes,
+            "INNER_LANES": inner,
+            "CLIP": int(clip),
+            "TIMES": int(times),
+            "LAST_STATE": int(name == "loss"),
+        }
+        return found | ({"ADAPTIVE": adaptive} if self.adaptive else {})
+
+    def function(
+        self, name: str, dtype: torch.dtype, clip: bool, times: bool, lanes: int, adaptive: int
+    ) -> Any:
+        """The kernel's function. Raises EngineError where it cannot be built."""
+        key = (name, dtype, clip, times, lanes, adaptive)
+        found = self._functions.get(key)
+        if found is None:
+            defines = self.defines(name, dtype, clip, times, lanes, adaptive, self.kernel.inner_lanes)
+            found = getattr(toolchain.library(self.source, name, defines), name)
+            found.restype = None
+            self._functions[key] = found
+        return found
+
+
+def _stages(compiled: Compiled) -> int:
+    """How many slopes a step takes, about."""
+    method = compiled.method
+    if isinstance(method, Auto):
+        method = method.stiff
+    if isinstance(method, Rosenbrock):
+        return len(method.m)
+    return len(method.b) if isinstance(method, Explicit | Implicit) else 1
+
+
+def _is_clang() -> bool:
+    return "clang" in toolchain.compiler()[1]
