@@ -12,10 +12,12 @@ from ..compiled import Compiled
 from ..engines import Gradients, How, Run
 from ..series import Series
 from ..steps import Steps
+from .adaptive import Adaptive
 from .explicit import ExplicitStepper
 from .fixed import Fixed
 from .lost import adjoint_of_each
 from .maps import MapStepper
+from .stepper import Stepper
 
 
 class Loops(Protocol):
@@ -121,8 +123,57 @@ class Reference:
         return self.loops.plain(t, x0, p, self._inputs(series), steps)
 
 
+class OneStep:
+    """The runs of a one-step method: by fixed steps or by tolerance."""
+
+    def __init__(self, compiled: Compiled, stepper: Stepper):
+        self.fixed, self.adaptive = Fixed(stepper), Adaptive(compiled, stepper)
+
+    def _by(self, steps: Steps) -> Loops:
+        return self.fixed if steps.tolerance is None else self.adaptive
+
+    def states(self, t: Tensor, x0: Tensor, p: Tensor, u: Series | None, steps: Steps, keep: int) -> Run:
+        """The states at the times, and what the adjoint needs, without a graph."""
+        return self._by(steps).states(t, x0, p, u, steps, keep)
+
+    def adjoint(
+        self,
+        t: Tensor,
+        run: Run,
+        p: Tensor,
+        u: Series | None,
+        w_xs: Tensor,
+        steps: Steps,
+        how: How,
+        wrt_times: bool,
+    ) -> Gradients:
+        """The gradient of Σ w_xs·xs, for a run whose trajectories are all finite."""
+        return self._by(steps).adjoint(t, run, p, u, w_xs, steps, how, wrt_times)
+
+    def tangent(
+        self,
+        t: Tensor,
+        x0: Tensor,
+        p: Tensor,
+        u: Series | None,
+        d_t: Tensor,
+        d_x0: Tensor,
+        d_p: Tensor,
+        d_u: Series | None,
+        steps: Steps,
+    ) -> Tensor:
+        """The tangent (T, *batch, n) of the states; d_t (T,) or (T, *batch)."""
+        return self._by(steps).tangent(t, x0, p, u, d_t, d_x0, d_p, d_u, steps)
+
+    def plain(
+        self, t: Tensor, x0: Tensor, p: Tensor, u: Series | None, steps: Steps
+    ) -> tuple[Tensor, Tensor]:
+        """The states by plain tensor operations, and the report."""
+        return self._by(steps).plain(t, x0, p, u, steps)
+
+
 def loops_of(compiled: Compiled) -> Loops:
     """The loops of a model's method."""
     if compiled.is_map:
         return Fixed(MapStepper(compiled), within=False)
-    return Fixed(ExplicitStepper(compiled))
+    return OneStep(compiled, ExplicitStepper(compiled))
