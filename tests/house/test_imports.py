@@ -94,7 +94,7 @@ def test_the_run_time_stands_apart() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
-            known = {*sys.stdlib_module_names, "torch"}
+            known = {*sys.stdlib_module_names, "torch", "cuda"}
             foreign += [f"{path}:{node.lineno}: {name}" for name in names if name.split(".")[0] not in known]
     assert not foreign
 
