@@ -1919,7 +1919,9 @@ class Status:
         shown = [str(self._failure(tuple(index.tolist()))) for index in torch.nonzero(~self.ok)[:3]]
         rest = [f"and {failed - len(shown)} more"] if failed > len(shown) else []
         rest += [self.stiffness] if self.stiffness else []
-        return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
+        several = self.ok.numel() > 1
+        what = f"{failed} of {self.ok.numel()} trajectories failed" if several else "the run failed"
+        return f"{what}: " + "; ".join(shown + rest)
 
     def _counts(self):
         if not self._retake.control:

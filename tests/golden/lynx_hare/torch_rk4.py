@@ -801,7 +801,9 @@ class Status:
             return f"ok: {self.steps} steps"
         shown = [str(self._failure(tuple(index.tolist()))) for index in torch.nonzero(~self.ok)[:3]]
         rest = [f"and {failed - len(shown)} more"] if failed > len(shown) else []
-        return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
+        several = self.ok.numel() > 1
+        what = f"{failed} of {self.ok.numel()} trajectories failed" if several else "the run failed"
+        return f"{what}: " + "; ".join(shown + rest)
 
     def _failure(self, batch):
         cause = self._retake.cause(batch)
