@@ -203,7 +203,7 @@ def _simulation(
             raise SimulationError(str(status))
         whole = _to_failure(states)
         y = net.observe(t, whole, params=values, **given).cpu().numpy()
-        line, x = summary(module, net, times), whole.cpu().numpy()
+        line, x = summary(module, net, times, system), whole.cpu().numpy()
         if check and bool(status.ok.all()):
 
             def again(dt: float) -> np.ndarray:
