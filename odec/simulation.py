@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -205,28 +205,27 @@ def _simulation(
         y = net.observe(t, whole, params=values, **given).cpu().numpy()
         line, x = summary(module, net, times, system), whole.cpu().numpy()
         if check and bool(status.ok.all()):
-
-            def again(dt: float) -> np.ndarray:
-                other = copy.deepcopy(net)
-                other.dt = dt
-                check_cost(other, times, numbers=0)
-                found: np.ndarray = other(t, x0=x0, params=values, **given).cpu().numpy()
-                return found
-
             knots = {name: held.ravel() for name, (held, _) in series.items()}
+            again = _by_shorter_steps(net, times, {"x0": x0, "params": values, **given})
             warn(inaccuracies(module, net, times, x, knots, again), stacklevel=4)
-    return Simulation(
-        system.time if system else "t",
-        tuple(module.STATES),
-        tuple(module.OBSERVABLES),
-        np.asarray(times, dtype=np.float64),
-        x,
-        y,
-        status,
-        series,
-        system,
-        line,
-    )
+    names = system.time if system else "t", tuple(module.STATES), tuple(module.OBSERVABLES)
+    numbers = np.asarray(times, dtype=np.float64), x, y
+    return Simulation(*names, *numbers, status, series, system, line)
+
+
+def _by_shorter_steps(
+    net: Any, times: Sequence[float], given: Mapping[str, Any]
+) -> Callable[[float], np.ndarray]:
+    """The states of the same run, by fixed steps of at most so much."""
+
+    def again(dt: float) -> np.ndarray:
+        other = copy.deepcopy(net)
+        other.dt = dt
+        check_cost(other, times, numbers=0)
+        found: np.ndarray = other(other._at(times), **given).cpu().numpy()
+        return found
+
+    return again
 
 
 def _all_states(module: ModuleType, init: Mapping[str, Any], like: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -163,12 +162,7 @@ def _before_failure(result: Simulation) -> Simulation:
         raise SimulationError(str(result.status))
     error_line(as_typed(str(result.status)))
     say(f"note: kept is what comes before it, up to {result.time_name} = {result.times[count - 1]:g}")
-    return replace(
-        result,
-        times=result.times[:count],
-        states=result.states[:count],
-        observables=result.observables[:count],
-    )
+    return result.cut(stop=count)
 
 
 def _remark(result: Simulation, told: list[str]) -> None:
