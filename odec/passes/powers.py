@@ -157,3 +157,62 @@ def _by_factor(graph: Graph, y: int, factor: int, others: list[int]) -> Linear:
         return graph.select(apart, graph.div(graph.mul(v, y), safe), plain(v))
 
     return apply
+
+
+def logarithmic(graph: Graph, y: int) -> list[tuple[int, Linear]]:
+    """The slopes of y = u**n*log(w) by u, n and the other factors of w; u is one of w or 1/w."""
+    product, w = graph.args[y]
+    u, n = power(graph, product)
+    above, below = _sides(graph, w)
+    times = above.count(u) - below.count(u)
+    if times == 0:
+        return []
+    above, below = ([f for f in side if f != u] for side in (above, below))
+
+    def by_u(v: int) -> int:
+        less, exponent = graph.pow(u, graph.sub(n, graph.one)), graph.value(n)
+        if exponent is not None and exponent > 1:
+            log = graph.node("xlogy", less, w)
+            return graph.mul(v, graph.add(graph.mul(n, log), graph.mul(graph.number(times), less)))
+        if exponent is None:  # log(w) is infinite at u = 0, where u**(n - 1) is 0 for n > 1
+            log = graph.node("log", graph.select(graph.node("ne", less, graph.zero), w, graph.one))
+        else:
+            log = graph.node("log", w)
+        return graph.mul(v, less, graph.add(graph.mul(n, log), graph.number(times)))
+
+    def by(f: int, down: bool) -> Linear:
+        return _signed(graph, down, lambda v: graph.div(graph.mul(v, product), f))
+
+    found = [(u, by_u), *((f, by(f, False)) for f in above), *((f, by(f, True)) for f in below)]
+    if graph.value(n) is None:
+        safe = graph.select(graph.node("ne", u, graph.zero), u, graph.one)
+        found.append((n, lambda v: graph.mul(v, y, graph.node("log", safe))))
+    return found
+
+
+def power(graph: Graph, i: int) -> tuple[int, int]:
+    """u and n where the node is u**n."""
+    if graph.ops[i] == "pow":
+        return graph.args[i][0], graph.args[i][1]
+    return (graph.args[i][0], graph.number(0.5)) if graph.ops[i] == "sqrt" else (i, graph.one)
+
+
+def _sides(graph: Graph, i: int) -> tuple[list[int], list[int]]:
+    """The factors and the divisors that a node is made of but for its sign, numbers left out."""
+    above: list[int] = []
+    below: list[int] = []
+    stack = [(i, True)]
+    while stack:
+        j, up = stack.pop()
+        args = graph.args[j]
+        if graph.ops[j] in ("guard", "guard_not"):
+            stack.append((args[1], up))
+        elif graph.ops[j] in ("mul", "neg"):
+            stack.extend((arg, up) for arg in reversed(args))
+        elif graph.ops[j] == "div":
+            stack.extend(((args[1], not up), (args[0], up)))
+        elif graph.ops[j] == "pow" and graph.value(args[1]) in (2, 3, 4):
+            (above if up else below).extend([args[0]] * int(graph.value(args[1]) or 1))
+        elif not graph.is_number(j):
+            (above if up else below).append(j)
+    return above, below

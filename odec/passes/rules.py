@@ -20,9 +20,9 @@ Linear = Callable[[int], int]
 Rule = Callable[[Graph, int, tuple[int, ...]], list[tuple[int, Linear]]]
 
 DERIVATIVE_FREE = frozenset(
-    "lt le gt ge eq ne and or not true false sign floor ceil trigamma number symbol".split()
+    "lt le gt ge eq ne and or not true false sign floor ceil trigamma exprel2 number symbol".split()
 )
-"""Operations through which nothing is propagated (trigamma occurs in second derivatives only)."""
+"""Operations through which nothing is propagated (trigamma and exprel2 occur in second derivatives only)."""
 
 
 def _scaled(slope: Callable[[Graph, int, int], int]) -> Rule:
@@ -220,5 +220,11 @@ RULES: Mapping[str, Rule] = {
     "erf": _scaled(_erf_slope),
     "gamma": lambda g, y, args: [(0, _times(g, y, g.node("digamma", args[0])))],
     "lgamma": _scaled(lambda g, x, y: g.node("digamma", x)),
+    "xlogy": lambda g, y, args: [
+        (0, lambda v: g.mul(v, g.node("log", args[1]))),
+        (1, lambda v: g.div(g.mul(v, args[0]), args[1])),
+    ],
+    "exprel": _scaled(lambda g, x, y: g.like(y, g.node("exprel1", x))),
+    "exprel1": _scaled(lambda g, x, y: g.like(y, g.node("exprel2", x))),
     "digamma": _scaled(lambda g, x, y: g.node("trigamma", x)),
 }

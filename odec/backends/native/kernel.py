@@ -55,6 +55,7 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "sided": bool(programs.inputs) and (own["rates"] or _beyond(tableau)),
         "renamed": dict(sorted(writer.names.items())),
         "powers": powers,
+        "exprel_series": exprel_series,
         "tidy": tidy,
         "expanded": expanded,
         "lanes": _lanes(len(programs.states), own, adaptive),
@@ -167,7 +168,16 @@ def _is_large(programs: Programs, tableau: Method | None, auto: Auto | None) -> 
 _TERMS = {"hold": 1, "linear": 2, "cubic": 4}
 """The coefficients of an input's pieces."""
 
-_NEEDS = {"sigmoid": ("exp",), "softplus": ("exp", "log1p"), "digamma": ("log", "tan"), "trigamma": ("sin",)}
+_NEEDS = {
+    "sigmoid": ("exp",),
+    "softplus": ("exp", "log1p"),
+    "digamma": ("log", "tan"),
+    "trigamma": ("sin",),
+    "x_log_y": ("log",),
+    "exprel": ("expm1",),
+    "exprel1": ("exp",),
+    "exprel2": ("exp",),
+}
 
 
 def nodes(expr: Expr) -> Iterator[Expr]:
@@ -194,6 +204,11 @@ def powers(n: int) -> list[dict[str, str | int]]:
 
     need(n)
     return [{"of": k, "left": name(a), "right": name(b)} for k, (a, b) in found.items()]
+
+
+def exprel_series(n: int) -> list[str]:
+    """The coefficients of exprel's nth derivative at 0, of the highest power first."""
+    return [repr(1 / (math.factorial(k) * (k + n + 1))) for k in range(14 if n else 5, -1, -1)]
 
 
 def tidy(source: str) -> str:

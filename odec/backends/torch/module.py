@@ -80,6 +80,7 @@ def _functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
         "observe": writer.function(programs.observe) if programs.observe else None,
         "transforms": sorted(parametrizations - {""}),
         "uses_gamma": _uses(programs, "gamma"),
+        "uses_exprel": _uses(programs, "exprel"),
         "timed": _timed(programs),
     }
 
