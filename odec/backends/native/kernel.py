@@ -37,7 +37,6 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
     inner_lanes = _is_large(programs, tableau, auto) or _looped(own)
     context: dict[str, Any] = {
         **of_the_model(programs, version),
-        "helpers": list(writer.printer.helpers),
         "libm": sorted(libm | {"exp", "log"} if adaptive else libm),
         "params": list(programs.params),
         "inputs": list(programs.inputs),
@@ -54,8 +53,6 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
         "sided": bool(programs.inputs) and (own["rates"] or _beyond(tableau)),
         "renamed": dict(sorted(writer.names.items())),
-        "powers": powers,
-        "exprel_series": exprel_series,
         "tidy": tidy,
         "expanded": expanded,
         "lanes": _lanes(len(programs.states), own, adaptive),
@@ -187,28 +184,6 @@ def nodes(expr: Expr) -> Iterator[Expr]:
         node = stack.pop()
         yield node
         stack.extend(node.args if isinstance(node, Op) else ())
-
-
-def powers(n: int) -> list[dict[str, str | int]]:
-    """The products that make x to the power n by repeated halving: x2 = x*x, x4 = x2*x2, x5 = x4*x, …"""
-    found: dict[int, tuple[int, int]] = {}
-
-    def need(k: int) -> None:
-        if k > 1 and k not in found:
-            left, right = (k // 2, k // 2) if k % 2 == 0 else (k - 1, 1)
-            need(left)
-            found[k] = (left, right)
-
-    def name(k: int) -> str:
-        return "x" if k == 1 else f"x{k}"
-
-    need(n)
-    return [{"of": k, "left": name(a), "right": name(b)} for k, (a, b) in found.items()]
-
-
-def exprel_series(n: int) -> list[str]:
-    """The coefficients of exprel's nth derivative at 0, of the highest power first."""
-    return [repr(1 / (math.factorial(k) * (k + n + 1))) for k in range(14 if n else 5, -1, -1)]
 
 
 def tidy(source: str) -> str:
