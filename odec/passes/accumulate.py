@@ -6,10 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from odec.passes.graph import Graph
 from odec.passes.overflow import affordable, settled
+from odec.passes.poles import products, quotients
 from odec.passes.powers import log_powers, logarithmic, product_roots
 from odec.passes.rules import DERIVATIVE_FREE, RULES, Linear
 
-_SPECIAL = {"exp": log_powers, "sqrt": product_roots, "xlogy": logarithmic}
+_SPECIAL = {
+    "exp": log_powers,
+    "sqrt": product_roots,
+    "xlogy": logarithmic,
+    "mul": products,
+    "div": quotients,
+}
 """Slopes by what the arguments are made of, where those by the arguments themselves may be infinite."""
 
 

@@ -97,15 +97,22 @@ def _pow(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
         if x in g.large and constant is not None and constant < 0:
             return g.div(g.mul(v, n, y), x)
         if g.is_nonzero(n):
-            return g.times(v, n, g.like(y, g.pow(x, less)))
+            power = g.pow(x, less)
+            if y in g.large and constant is None:  # infinite at x = 0 it is a pole, and not what overflows
+                power = g.select(g.node("ne", x, g.zero), g.node("finite", power), power)
+            return g.times(v, n, g.like(y, power))
         # 0**n is 1 at n = 0 alone: there n*x**(n - 1) would be 0 times infinity.
         apart = g.node("or", g.node("ne", n, g.zero), g.node("ne", x, g.zero))
         power = g.pow(g.select(apart, x, g.one), less)
+        if y in g.large and constant is None:  # infinite at x = 0 it is a pole, and not what overflows
+            power = g.select(g.node("ne", x, g.zero), g.node("finite", power), power)
         return g.times(v, g.select(apart, n, g.zero), g.like(y, power))
 
     def exponent(v: int) -> int:
         safe = x if g.is_nonzero(x) else g.select(g.node("ne", x, g.zero), x, g.one)
-        return g.times(v, y, g.node("log", safe))
+        if x in g.large:  # a power of what overflows is 0 whatever its exponent is, and so is its slope
+            safe = g.select(g.node("ne", y, g.zero), x, g.one)
+        return g.times(v, y, g.like(y, g.node("log", safe)))
 
     return [(0, base), (1, exponent)]
 
