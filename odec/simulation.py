@@ -159,7 +159,10 @@ def run_net(
     unit = system.time_unit if system is not None else None
     series = {name: input_series(name, given, unit) for name, given in inputs.items()}
     like = net.vector().detach()
-    values = {name: like.new_tensor(real_numbers(v, name)) for name, v in params.items()}
+    numbers = {name: real_numbers(value, name) for name, value in params.items()}
+    with _told_by(module):
+        net.vector(numbers)  # which holds them to their bounds, as tensors are not
+    values = {name: like.new_tensor(value) for name, value in numbers.items()}
     return _simulation(system, module, net, times, values, init, series, partial, check)
 
 

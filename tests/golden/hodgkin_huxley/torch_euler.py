@@ -1335,6 +1335,18 @@ def _check_inside(name, values):
         raise ValueError(f"{name} = {wrong:g} lies outside its interval {interval}")
 
 
+def _check_given(name, value, numbers):
+    """Raise ValueError where a value that is given for a call, and its numbers, lie outside their bounds.
+
+    A tensor is taken as it is: torch may follow it, or it may lie on a GPU, where a look means waiting.
+    """
+    lower, upper, _ = _INTERVALS[name]
+    if isinstance(value, (int, float)) and lower < value < upper or isinstance(value, Tensor):
+        return
+    if not (_holds_tensors(value) or torch.compiler.is_compiling() or numbers.device.type == "meta"):
+        _check_inside(name, numbers)
+
+
 _OPTIONS = frozenset(
     """dt rtol atol first_step min_step max_step max_steps dense_output clip adjoint adjoint_rtol adjoint_atol
     checkpoints engine chunk dtype device""".split()
@@ -1432,6 +1444,9 @@ class _Parameters(nn.Module):
         own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
         like = own[PARAMS[0]] if own else self._like
         given = {name: _real(value, like, name) for name, value in params.items()}
+        for name, value in params.items():
+            if name in _INTERVALS:
+                _check_given(name, value, given[name])
         _check_batches({f"params[{name!r}]": value.shape for name, value in given.items()})
         own.update(given)
         return _columns(*(own[name] for name in PARAMS))
@@ -1668,6 +1683,7 @@ class Model(_Parameters):
 
         x0 (*batch, 4): the states at t[0] (default: the model's init). params: values by name in natural
         units, scalars or (*batch,), in place of the module's own; or all of them, (*batch, 6).
+        Numbers and arrays by name are held to the bounds; tensors are taken as they are.
         inputs: for each input its times (K,) and values (K,) or (K, *batch), a pandas Series, or a number.
 
         Raises ValueError for arguments that do not fit.
