@@ -293,6 +293,54 @@ def observables(t, x, p, u):
     return _columns(Iion)
 
 
+def observables_vjp(t, x, p, u, w):
+    """Products of a cotangent w (..., 1) with the derivatives of observables, as rhs_vjp."""
+    gNa, gK, gL, ENa, EK, EL = p.unbind(-1)
+    (w_Iion,) = w.unbind(-1)
+    V, m, h, n = x.unbind(-1)
+    c0 = m**3
+    c1 = gNa * c0
+    c2 = n**4
+    c3 = gK * c2
+    g_V = w_Iion * (c1 * h + c3 + gL)
+    c4 = w_Iion * h
+    c5 = V - ENa
+    c6 = c4 * c5
+    g_m = 3 * c6 * gNa * m**2
+    g_h = w_Iion * c1 * c5
+    c7 = w_Iion * (V - EK)
+    g_n = 4 * c7 * gK * n**3
+    g_gNa = c6 * c0
+    g_gK = c7 * c2
+    g_gL = w_Iion * (V - EL)
+    g_ENa = -c4 * c1
+    g_EK = -w_Iion * c3
+    g_EL = -w_Iion * gL
+    return (
+        w.new_full(w.shape[:-1], 0),
+        _columns(g_V, g_m, g_h, g_n),
+        _columns(g_gNa, g_gK, g_gL, g_ENa, g_EK, g_EL),
+        w.new_zeros((*w.shape[:-1], 1)),
+    )
+
+
+def observables_jvp(t, x, p, u, dt, dx, dp, du):
+    """The tangent (..., 1) of observables from those of its arguments, shaped as their values."""
+    gNa, gK, gL, ENa, EK, EL = p.unbind(-1)
+    d_gNa, d_gK, d_gL, d_ENa, d_EK, d_EL = dp.unbind(-1)
+    d_V, d_m, d_h, d_n = dx.unbind(-1)
+    V, m, h, n = x.unbind(-1)
+    c0 = m**3
+    c1 = V - ENa
+    c2 = n**4
+    c3 = V - EK
+    c4 = d_gNa * c0 * h * c1 + 3 * d_m * m**2 * gNa * h * c1
+    c5 = c4 + d_h * gNa * c0 * c1 + (d_V - d_ENa) * gNa * c0 * h
+    c6 = c5 + d_gK * c2 * c3 + 4 * d_n * n**3 * gK * c3 + (d_V - d_EK) * gK * c2
+    d_Iion = c6 + d_gL * (V - EL) + (d_V - d_EL) * gL
+    return _columns(d_Iion)
+
+
 def _columns(*columns):
     """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
     if any(column.shape != columns[0].shape for column in columns):
@@ -1651,7 +1699,7 @@ class _Solve(torch.autograd.Function):
         t, xs, kept, p, *series = ctx.saved_tensors
         options = (ctx.dt, ctx.control, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0])
         if not ctx.compiling and _mapped(w_xs):
-            found = _over_batches(_Adjoint, t, xs, kept, p, w_xs, *options, False, *series)
+            found = _over_batches(_Adjoint.apply, t, xs, kept, p, w_xs, *options, False, *series)
         elif ctx.compiling or torch.is_grad_enabled() or _transformed():
             found = _Adjoint.apply(t, xs, kept, p, w_xs, *options, ctx.compiling, *series)
         else:
@@ -1668,7 +1716,7 @@ class _Solve(torch.autograd.Function):
         options = (ctx.dt, ctx.control, ctx.clip)
         given = (t, x0, p, d_t, d_x0, d_p, *options, *series, *d_series)
         mapped = any(map(_mapped, given))
-        tangent = _over_batches(_Tangent, *given)[0] if mapped else _Tangent.apply(*given)
+        tangent = _over_batches(_Tangent.apply, *given)[0] if mapped else _Tangent.apply(*given)
         return tangent, None, None
 
     @staticmethod
@@ -1945,12 +1993,12 @@ def _mapped(value):
 
 
 def _over_batches(function, *values):
-    """Apply a Function to what that vmap maps over: it knows no Function, but torch.func's knows ours."""
+    """The function of what that vmap maps over: it knows no Function, but torch.func's does."""
     level = torch._C._vmapmode_increment_nesting() - 1
     torch._C._vmapmode_decrement_nesting()
     dims = tuple(0 if _mapped(value) else None for value in values)
     values = [v if dim is None else torch._remove_batch_dim(v, level, 1, 0) for v, dim in zip(values, dims)]
-    found = torch.vmap(function.apply, in_dims=dims)(*values)
+    found = torch.vmap(function, in_dims=dims)(*values)
     if isinstance(found, Tensor):  # a tangent
         found = (found.contiguous(),)
     return [torch._add_batch_dim(v, 0, level) for v in found]
@@ -2001,13 +2049,67 @@ def _interleaved(gradients):
     return [value for gradient in gradients for value in (None, gradient)]
 
 
+def _differentiated(function, vjp, jvp):
+    """A function with the derivatives that are printed, finite where torch's of its formulas overflow.
+
+    vjp takes its arguments and a cotangent, jvp its arguments and their tangents. Further derivatives are
+    torch's of these two.
+    """
+
+    def pulled(*values):
+        *args, w = values
+        return [_shaped(g, arg.shape) for g, arg in zip(vjp(*args, w), args)]
+
+    class Differentiated(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(*args):
+            return function(*args)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+            ctx.save_for_forward(*inputs)
+            ctx.shape = output.shape
+
+        @staticmethod
+        def backward(ctx, w):
+            return tuple(_of_mapped(pulled, *ctx.saved_tensors, w))
+
+        @staticmethod
+        def jvp(ctx, *tangents):
+            args = [torch.autograd.forward_ad.unpack_dual(arg).primal for arg in ctx.saved_tensors]
+            with torch.autograd.forward_ad._set_fwd_grad_enabled(True):  # for a jvp around this one
+                given = (*args, *map(_or_zeros, tangents, args))
+                return _of_mapped(lambda *values: [_shaped(jvp(*values), ctx.shape)], *given)[0]
+
+    def differentiated(*args):
+        return Differentiated.apply(*args)
+
+    return differentiated
+
+
+def _shaped(derivative, shape):
+    """A derivative in the shape of its value: summed where that was broadcast."""
+    return derivative.expand(_common_shape(derivative.shape, shape)).sum_to_size(shape)
+
+
+def _of_mapped(function, *values):
+    """The function's tensors, where the vmap within torch.autograd maps over some of the values too."""
+    return _over_batches(function, *values) if any(map(_mapped, values)) else function(*values)
+
+
+_observables = _differentiated(observables, observables_vjp, observables_jvp)
+
+
 def _apply_solve(*args):
     """_Solve.apply, which torch.compile keeps as one call: its tracer would unroll the loop over steps."""
     return _Solve.apply(*args)
 
 
 class _OnceTracing:
-    """Tells torch.compile's tracer of _apply_solve, not before it is there: it takes a second, and SymPy."""
+    """Tells torch.compile's tracer of calls to keep, not before it is there: it takes a second, and SymPy."""
 
     def find_spec(self, name, path=None, target=None):
         """The tracer as the other finders find it, with a word to it at the end of its import."""
@@ -2022,7 +2124,7 @@ class _OnceTracing:
 
     def tell(self):
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
-        torch.compiler.allow_in_graph(_apply_solve)
+        torch.compiler.allow_in_graph([_apply_solve, _observables])
 
 
 _tracer = _OnceTracing()
@@ -2737,15 +2839,33 @@ def _positive(value, what):
     return number
 
 
+@torch.library.custom_op(f"{_OPERATORS}::slopes", mutates_args=())
+def _slopes_operator(t: Tensor, x: Tensor, p: Tensor, series: list[Tensor], clip: float | None) -> Tensor:
+    """_slopes as one opaque operator, for torch.compile, whose tracer cannot read the inputs' times."""
+    return _slopes(t, x, p, series, clip).clone(memory_format=torch.contiguous_format)
+
+
+@_slopes_operator.register_fake
+def _(t, x, p, series, clip):
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def _slopes(t, x, p, series, clip):
+    """dx/dt at each of the times t (T,) with the states x (T, *batch, 4) there."""
+    u = Series(series)
+    return torch.stack([slope(time, state, p, u, clip) for time, state in zip(t, x)])
+
+
 def _first_at(t):
     """For each of the times t (T,) the first that equals it, (T,); None where all differ or are not followed.
 
     No step lies between equal times, so the solver's gradient is that of the first of them.
     """
-    if torch.compiler.is_compiling() or not _differentiable(t):  # its tracer cannot read an input's times
+    compiling = torch.compiler.is_compiling()
+    if not (t.requires_grad if compiling else _differentiable(t)):
         return None
     again = t[1:] == t[:-1]
-    if torch._C._functorch.is_batchedtensor(again) or not bool(again.any()):
+    if not compiling and (torch._C._functorch.is_batchedtensor(again) or not bool(again.any())):
         return None
     numbers = torch.arange(len(t), device=t.device)
     return torch.cat((numbers[:1], torch.where(again, 0, numbers[1:]))).cummax(0).values
@@ -2753,9 +2873,8 @@ def _first_at(t):
 
 def _at_own_times(x, t, first, p, series, clip):
     """The states x (T, *batch, 4), each with its derivative by its own time, not the first equal one."""
-    u = Series(series)
-    outputs = zip(t.detach(), x.detach())
-    slopes = torch.stack([slope(time, state, p.detach(), u, clip) for time, state in outputs])
+    values = t.detach(), x.detach(), p.detach(), [value.detach() for value in series]
+    slopes = (_slopes_operator if torch.compiler.is_compiling() else _slopes)(*values, clip)
     apart = (t - t[first]).reshape(-1, *[1] * (x.dim() - 1))
     return x + apart * torch.nan_to_num(slopes.detach(), 0.0, 0.0, 0.0)
 
@@ -2956,7 +3075,7 @@ class Model(_Parameters):
         _check_batches({"x": x.shape[1:-1], "params": p.shape[:-1]})
         u = Series(self._series(inputs, p))
         values = torch.stack([u(time).expand(*x.shape[1:-1], 1) for time in t])
-        return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p, values).contiguous()
+        return _observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p, values).contiguous()
 
     @property
     def rtol(self) -> float | None:
