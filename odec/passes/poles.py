@@ -35,13 +35,21 @@ def saturated(graph: Graph, nodes: Sequence[int], outputs: Container[int]) -> se
     for i in reversed(nodes):
         uses = users[i]
         passes = uses and i not in outputs and graph.ops[i] in _PASSING
-        if passes and all(graph.ops[u] in _SATURATING or u in inside for u in uses):
+        if passes and all(graph.ops[u] in _SATURATING or u in inside and _grows(graph, u, i) for u in uses):
             inside.add(i)
     found: set[int] = set()
     for i in nodes:
         if i in inside and (is_pole(graph, i) or any(arg in found for arg in graph.args[i])):
             found.add(i)
     return found
+
+
+def _grows(graph: Graph, i: int, arg: int) -> bool:
+    """Whether the node is infinite where its argument is."""
+    if graph.ops[i] == "pow":
+        exponent = graph.value(graph.args[i][1])
+        return exponent is not None and exponent > 0
+    return graph.ops[i] != "div" or graph.args[i][1] != arg
 
 
 def is_pole(graph: Graph, i: int) -> bool:

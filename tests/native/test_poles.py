@@ -116,10 +116,14 @@ def test_derivatives_of_the_native_engine(module, exact):
     torch.testing.assert_close(slopes, exact.sum(2), rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("n", [-1.0, 0.5])
-def test_a_slope_that_is_infinite_is_never_0(n):
-    """1/(k + z**n) has the slope 1 or -inf at z = 0, and no number that is wrong without a word."""
-    module = load(f"init z = 0, n = {n}\nz' = 1/(2 + z**n)\nn' = 0\nrun t = 0 .. 1 dt 1\n", "euler")
+@pytest.mark.parametrize(
+    ("formula", "n"),
+    [("1/(2 + z**n)", -1), ("1/(2 + z**n)", 0.5), ("exp(-n/(3/z))", 2), ("exp(-(3/z)**n)", -1)],
+)
+def test_a_limit_that_is_not_found_is_never_0(formula, n):
+    """The slopes by z at z = 0 are 1, -inf, -2/3 and -1/3: where they are not found, they are no number."""
+    module = load(f"init z = 0, n = {n}\nz' = {formula}\nn' = 0\nrun t = 0 .. 1 dt 1\n", "euler")
     x, p = torch.tensor([[0.0, n]], dtype=torch.float64), torch.zeros(0, dtype=torch.float64)
+    assert torch.isfinite(module.rhs(0.0, x, p)).all()
     slope = module.jacobian(0.0, x, p)[0, 0, 0]
     assert not torch.isfinite(slope)
