@@ -14,6 +14,8 @@ from odec.errors import AccuracyWarning, ArgumentError
 if TYPE_CHECKING:
     import numpy as np
 
+    from odec.system import System
+
 MOVED = 1e-3
 """How far half the step may move a state, of its range, before that is told."""
 
@@ -44,8 +46,13 @@ def steps_of(module: ModuleType, net: Any) -> dict[str, Any]:
     return {"method": module.METHOD, "dt": net.dt}
 
 
-def summary(module: ModuleType, net: Any, times: Sequence[float]) -> str:
-    """One line on the last run of a Model: its method, the steps that it took, and what they kept to."""
+def summary(module: ModuleType, net: Any, times: Sequence[float], system: System | None = None) -> str:
+    """One line on the last run of a Model: its method, the steps that it took, and what they kept to.
+
+    system: its model, so that the line tells of switches in time, which steps by a tolerance may pass over.
+    """
+    from odec.lang.switches import switches_in_time
+
     status, taken = net.status, steps_of(module, net)
     if status is None or not taken:
         return ""
@@ -55,10 +62,14 @@ def summary(module: ModuleType, net: Any, times: Sequence[float]) -> str:
     least, most = int(status.steps.min()), int(status.steps.max())
     counted = _count(most) if least == most else f"{least} to {_count(most)}"
     rejected = int(status.rejected.sum())
-    counted += f", {rejected} rejected" if rejected else ""
     low, high = min(taken["atol"]), max(taken["atol"])
     atol = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
-    return f"{taken['method']}: {counted}, rtol {taken['rtol']:g}, atol {atol}"
+    switching = system is not None and bool(switches_in_time(system))
+    longest = net.control[2]
+    counted += f" of at most {longest:g}" if switching and longest < math.inf else ""
+    counted += f", {rejected} rejected" if rejected else ""
+    pulses = "; a pulse shorter than a step may be missed" if switching else ""
+    return f"{taken['method']}: {counted}, rtol {taken['rtol']:g}, atol {atol}{pulses}"
 
 
 def _count(steps: int) -> str:

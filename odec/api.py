@@ -244,29 +244,13 @@ def simulate(
         chosen, extra = output_times(system, t0=t0, t1=t1, step=step), 0
     else:
         chosen, extra = from_start(system, time_list(times), t0)
+    how: dict[str, Any] = {**given, "partial": partial, "check": check}
     if net is not None:
-        result = run_net(system, net, chosen, **given, partial=partial, check=check)
-    else:
-        assert system is not None
-        module = load(system, method_for(system, method, steps), engine)
-        result = run_module(
-            system,
-            module,
-            chosen,
-            steps=steps,
-            spacing=step,
-            **given,
-            dtype=dtype,
-            engine=engine,
-            partial=partial,
-            check=check,
-        )
-    return dataclasses.replace(
-        result,
-        times=result.times[extra:],
-        states=result.states[extra:],
-        observables=result.observables[extra:],
-    )
+        return run_net(system, net, chosen, **how).cut(extra)
+    assert system is not None
+    module = load(system, method_for(system, method, steps), engine)
+    how |= {"steps": steps, "spacing": step, "dtype": dtype, "engine": engine}
+    return run_module(system, module, chosen, **how).cut(extra)
 
 
 def _subject(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,12 @@ class Simulation(Mapping[str, Any]):
 
     def _repr_html_(self) -> str:
         return as_html(repr(self))
+
+    def cut(self, start: int = 0, stop: int | None = None) -> Simulation:
+        """The run with its outputs from `start` on, up to before `stop`, as those of a sequence."""
+        kept = slice(start, stop)
+        times, states, observables = self.times[kept], self.states[kept], self.observables[kept]
+        return replace(self, times=times, states=states, observables=observables)
 
     def _table(self, observables: bool) -> dict[str, np.ndarray]:
         """Columns of one length: trajectory after trajectory, each numbered by its place along the batch."""

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -159,7 +159,10 @@ def run_net(
     unit = system.time_unit if system is not None else None
     series = {name: input_series(name, given, unit) for name, given in inputs.items()}
     like = net.vector().detach()
-    values = {name: like.new_tensor(real_numbers(v, name)) for name, v in params.items()}
+    numbers = {name: real_numbers(value, name) for name, value in params.items()}
+    with _told_by(module):
+        net.vector(numbers)  # which holds them to their bounds, as tensors are not
+    values = {name: like.new_tensor(value) for name, value in numbers.items()}
     return _simulation(system, module, net, times, values, init, series, partial, check)
 
 
@@ -203,30 +206,29 @@ def _simulation(
             raise SimulationError(str(status))
         whole = _to_failure(states)
         y = net.observe(t, whole, params=values, **given).cpu().numpy()
-        line, x = summary(module, net, times), whole.cpu().numpy()
+        line, x = summary(module, net, times, system), whole.cpu().numpy()
         if check and bool(status.ok.all()):
-
-            def again(dt: float) -> np.ndarray:
-                other = copy.deepcopy(net)
-                other.dt = dt
-                check_cost(other, times, numbers=0)
-                found: np.ndarray = other(t, x0=x0, params=values, **given).cpu().numpy()
-                return found
-
             knots = {name: held.ravel() for name, (held, _) in series.items()}
+            again = _by_shorter_steps(net, times, {"x0": x0, "params": values, **given})
             warn(inaccuracies(module, net, times, x, knots, again), stacklevel=4)
-    return Simulation(
-        system.time if system else "t",
-        tuple(module.STATES),
-        tuple(module.OBSERVABLES),
-        np.asarray(times, dtype=np.float64),
-        x,
-        y,
-        status,
-        series,
-        system,
-        line,
-    )
+    names = system.time if system else "t", tuple(module.STATES), tuple(module.OBSERVABLES)
+    numbers = np.asarray(times, dtype=np.float64), x, y
+    return Simulation(*names, *numbers, status, series, system, line)
+
+
+def _by_shorter_steps(
+    net: Any, times: Sequence[float], given: Mapping[str, Any]
+) -> Callable[[float], np.ndarray]:
+    """The states of the same run, by fixed steps of at most so much."""
+
+    def again(dt: float) -> np.ndarray:
+        other = copy.deepcopy(net)
+        other.dt = dt
+        check_cost(other, times, numbers=0)
+        found: np.ndarray = other(other._at(times), **given).cpu().numpy()
+        return found
+
+    return again
 
 
 def _all_states(module: ModuleType, init: Mapping[str, Any], like: torch.Tensor) -> torch.Tensor:

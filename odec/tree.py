@@ -151,6 +151,25 @@ def _hill(x: float, k: float, n: float) -> float:
     return _div(_pow(x, n), _pow(k, n) + _pow(x, n))
 
 
+def _xlogy(x: float, y: float) -> float:
+    return 0.0 if x == 0 and not math.isnan(y) else x * _total(math.log)(y)
+
+
+def _exprel(n: int) -> Callable[[float], float]:
+    """The nth derivative of (exp(z) - 1)/z, the integral of s**n exp(s*z) for s from 0 to 1."""
+
+    def evaluate(z: float) -> float:
+        if abs(z) < 1:
+            return sum(z**k / (math.factorial(k) * (k + n + 1)) for k in reversed(range(19)))
+        z = min(z, 1000.0)  # beyond, the value is infinite and not a quotient of infinite ones
+        e, r = _total(math.exp)(z), 1 / z
+        if n == 0:
+            return _total(math.expm1)(z) * r
+        return (e * (1 - r) + r) * r if n == 1 else (e * (1 - 2 * r * (1 - r)) - 2 * r * r) * r
+
+    return evaluate
+
+
 def _finite(x: float) -> float:
     return 0.0 if math.isinf(x) else x
 
@@ -223,6 +242,10 @@ def _table() -> dict[str, Operation]:
         ("digamma", one, "function", digamma),
         ("trigamma", one, "function", trigamma),
         ("finite", one, "function", _finite),
+        ("xlogy", two, "function", _xlogy),
+        ("exprel", one, "function", _exprel(0)),
+        ("exprel1", one, "function", _exprel(1)),
+        ("exprel2", one, "function", _exprel(2)),
         ("floor", one, "function", lambda x: float(math.floor(x)) if math.isfinite(x) else x),
         ("ceil", one, "function", lambda x: float(math.ceil(x)) if math.isfinite(x) else x),
     ]
@@ -235,7 +258,9 @@ def _table() -> dict[str, Operation]:
 OPERATIONS: Mapping[str, Operation] = _table()
 """Every operation by name. What is listed here must have a derivative rule and be known to each printer."""
 
-INTERNAL = frozenset("add mul div pow neg select true false digamma trigamma finite".split())
+INTERNAL = frozenset(
+    "add mul div pow neg select true false digamma trigamma finite xlogy exprel exprel1 exprel2".split()
+)
 """Operations that a user does not call by this name."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +31,7 @@ from odec.cli.support import (
 from odec.cli.types import (
     FILE,
     MODEL,
+    STEPS,
     VIEW,
     Sectioned,
     dtype_option,
@@ -47,6 +48,9 @@ from odec.errors import SimulationError, warned_once
 if TYPE_CHECKING:
     from odec.results import Simulation
     from odec.system import System
+
+UNREPEATED = ("W606", "W607")
+"""Warnings of check, compile and fit: of the summary's line, and of gradients, which a run has none of."""
 
 
 @click.command(
@@ -65,7 +69,13 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("model", type=MODEL)
-@click.option("-o", "--output", type=FILE, metavar="FILE", default=STANDARD, help="CSV file; `-` is stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="FILE",
+    help="CSV file; `-` is stdout. Default: stdout, but with --plot no CSV to a terminal.",
+)
 @view_options
 @click.option("--t0", metavar="TIME", help="Start. Default: the model's run line, else 0.")
 @click.option("--t1", metavar="TIME", help="End. Default: the model's run line.")
@@ -84,51 +94,29 @@ if TYPE_CHECKING:
 @dtype_option
 def run(
     model: str,
-    output: str,
+    output: str | None,
     plot: str | None,
-    t0: str | None,
-    t1: str | None,
-    step: str | None,
-    times: str | None,
     settings: tuple[str, ...],
     inputs: tuple[str, ...],
     partial: bool,
     quiet: bool,
     observables: bool,
-    method: str | None,
-    engine: str | None,
-    dtype: str | None,
     **given: Any,
 ) -> int:
     """Simulate a model: times, states and observables as CSV."""
     from odec import api
 
-    start, stop, spacing = (
-        None if text is None else finite(text, option)
-        for text, option in ((t0, "--t0"), (t1, "--t1"), (step, "--step"))
-    )
-    if times is not None and any(value is not None for value in (t1, step)):
-        raise click.UsageError("--times says all outputs: leave out --t1 and --step")
-    check_target(output)
     view = view_of(plot, **{name: given.pop(name) for name in VIEW})
+    asked = _asked(given)
+    target = STANDARD if output is None and not (plot and sys.stdout.isatty()) else output
+    if target is not None:
+        check_target(target)
     system, warnings = api.read(read_model(model))
-    say_diagnostics(d for d in warnings if d.code != "W607")  # of gradients, which a run has none of
+    say_diagnostics(d for d in warnings if d.code not in UNREPEATED)
     params, init = _settings(system, settings)
     with progress(quiet), warned_once(say_warning) as told, accuracy_told(not quiet):
         result = api.simulate(
-            system,
-            None if times is None else _times(times),
-            t0=start,
-            t1=stop,
-            step=spacing,
-            **step_values(**given),
-            method=method,
-            engine=engine or "auto",
-            params=params,
-            init=init,
-            inputs=read_inputs(inputs),
-            dtype=dtype or "float64",
-            partial=partial,
+            system, **asked, params=params, init=init, inputs=read_inputs(inputs), partial=partial
         )
     whole = result.status is None or bool(result.status.ok.all())
     kept = result if whole else _before_failure(result)
@@ -141,10 +129,28 @@ def run(
 
         plot_run(system, result, plot, view)
         say(f"drew {plot}")
-    write_result(output, kept.csv_text(observables=observables))
-    if output != STANDARD:
-        say(f"wrote {output}")
+    if target is not None:
+        write_result(target, kept.csv_text(observables=observables))
+        if target != STANDARD:
+            say(f"wrote {target}")
     return OK if whole else NUMERICAL
+
+
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """What `odec.simulate` is asked for, from the words of the options. Raises click.UsageError."""
+    times = given["times"]
+    spans = {name: given[name] for name in ("t0", "t1", "step")}
+    asked = {name: None if text is None else finite(text, f"--{name}") for name, text in spans.items()}
+    if times is not None and any(asked[name] is not None for name in ("t1", "step")):
+        raise click.UsageError("--times says all outputs: leave out --t1 and --step")
+    asked |= step_values(**{name: given[name] for name in STEPS})
+    return {
+        **asked,
+        "times": None if times is None else _times(times),
+        "method": given["method"],
+        "engine": given["engine"] or "auto",
+        "dtype": given["dtype"] or "float64",
+    }
 
 
 def _before_failure(result: Simulation) -> Simulation:
@@ -156,12 +162,7 @@ def _before_failure(result: Simulation) -> Simulation:
         raise SimulationError(str(result.status))
     error_line(as_typed(str(result.status)))
     say(f"note: kept is what comes before it, up to {result.time_name} = {result.times[count - 1]:g}")
-    return replace(
-        result,
-        times=result.times[:count],
-        states=result.states[:count],
-        observables=result.observables[:count],
-    )
+    return result.cut(stop=count)
 
 
 def _remark(result: Simulation, told: list[str]) -> None:

@@ -89,10 +89,9 @@ def read_data(data: Any, columns: Columns, *, t0: float | None = None) -> Datase
     """
     if isinstance(data, Dataset):
         return data
-    table = _renamed(read_table(data), columns)
-    time_name, unit = _time_column(table, columns)
+    table = read_table(data, lambda head: _by_names(head, columns))  # before a cell of another is looked at
+    table, time_name, unit = _by_names(table, columns)
     names = [name for name in table.columns if name != time_name]
-    _check_names(table, names, columns)
     times = table.columns[time_name]
     for row in np.flatnonzero(np.isnan(times))[:1]:
         raise DataError(f"{table.place(row)}, column {time_name!r}: the time is missing")
@@ -113,6 +112,17 @@ def read_data(data: Any, columns: Columns, *, t0: float | None = None) -> Datase
     )
     where = (table.name, table.digest, time_name)
     return Dataset(*where, distinct, rows, measured, values[order], inputs, notes)
+
+
+def _by_names(table: Table, columns: Columns) -> tuple[Table, str, str]:
+    """The table with its headers as the model's names, the header of the time, and the unit in it.
+
+    Raises DataError where a header is no name of the model's.
+    """
+    table = _renamed(table, columns)
+    time_name, unit = _time_column(table, columns)
+    _check_names(table, [name for name in table.columns if name != time_name], columns)
+    return table, time_name, unit
 
 
 def _renamed(table: Table, columns: Columns) -> Table:

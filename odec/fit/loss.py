@@ -70,7 +70,9 @@ class SumOfSquares:
     def simulate(self, params: Mapping[str, Tensor | float], times: Tensor | None = None) -> Tensor:
         """States and, where they are needed, observables at the times: (T, n + n_obs)."""
         t = self.times if times is None else times
-        keywords: dict[str, Any] = {"params": {**self.fixed, **params}}
+        values = {**self.fixed, **params}  # as tensors: what a fit comes to may lie on a bound, or beyond
+        given = {name: torch.as_tensor(value, dtype=self.dtype) for name, value in values.items()}
+        keywords: dict[str, Any] = {"params": given}
         if self.inputs:
             keywords["inputs"] = self.inputs
         x = self.net(t, **keywords)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -41,29 +41,34 @@ class Table:
         return f"{self.name}, row {row}" if self.lines is None else f"{self.name}, line {self.lines[row]}"
 
 
-def read_table(data: Any) -> Table:
+Look = Callable[[Table], object]
+"""What looks at a table without rows, before its cells are read: it may refuse its headers."""
+
+
+def read_table(data: Any, look: Look | None = None) -> Table:
     """The table behind a CSV path, an open text file, a mapping of names to arrays, or a DataFrame.
 
-    Raises DataError for anything that is not a table of numbers, OSError for a file that cannot be read.
+    look: called with the headers alone, before any cell is read. Raises DataError for anything
+    that is not a table of numbers, OSError for a file that cannot be read.
     """
     if isinstance(data, Table):
         return data
     if isinstance(data, str | Path):
-        return parse_csv(Path(data).read_bytes(), str(data))
+        return parse_csv(Path(data).read_bytes(), str(data), look)
     if isinstance(data, Mapping):
-        return _from_arrays(data, "data")
+        return _from_arrays(data, "data", look)
     if hasattr(data, "columns") and hasattr(data, "index"):
-        return _from_frame(data)
+        return _from_frame(data, look)
     if hasattr(data, "read"):
         content = data.read()
         raw = content.encode() if isinstance(content, str) else bytes(content)
-        return parse_csv(raw, str(getattr(data, "name", "data")))
+        return parse_csv(raw, str(getattr(data, "name", "data")), look)
     raise DataError(
         f"data must be a CSV path, a dict of arrays or a pandas DataFrame, not {type(data).__name__}"
     )
 
 
-def parse_csv(raw: bytes, name: str) -> Table:
+def parse_csv(raw: bytes, name: str, look: Look | None = None) -> Table:
     """The table in a CSV file's bytes: a header line, then numbers; blank cells are not measured.
 
     Raises DataError with file, line and column.
@@ -75,6 +80,7 @@ def parse_csv(raw: bytes, name: str) -> Table:
     while body and len(header) > 1 and not header[-1] and all(_no_cell(c, len(header) - 1) for _, c in body):
         header = header[:-1]
     _check_header(header, head_line, name)
+    _look_at(header, name, look)
     if not body:
         raise DataError(f"{name}: there is a header and no row of numbers below it")
     values = np.full((len(body), len(header)), np.nan)
@@ -90,6 +96,11 @@ def parse_csv(raw: bytes, name: str) -> Table:
             values[row, column] = _number(cell, f"{name}, line {line}, column {header[column]!r}")
     columns = {title: values[:, k].copy() for k, title in enumerate(header)}
     return Table(name, columns, tuple(line for line, _ in body), sha256(raw).hexdigest())
+
+
+def _look_at(header: Iterable[str], name: str, look: Look | None) -> None:
+    if look is not None:
+        look(Table(name, {title: np.empty(0) for title in header}, None, ""))
 
 
 def _check_header(header: list[str], line: int, name: str) -> None:
@@ -141,7 +152,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _from_frame(frame: Any) -> Table:
+def _from_frame(frame: Any, look: Look | None) -> Table:
     names = [str(name) for name in frame.columns]
     for k, name in enumerate(names):
         if name in names[:k]:
@@ -150,12 +161,13 @@ def _from_frame(frame: Any) -> Table:
     index = frame.index
     if index.name is not None and str(index.name) not in arrays:
         arrays = {str(index.name): index.to_numpy(), **arrays}
-    return _from_arrays(arrays, "data")
+    return _from_arrays(arrays, "data", look)
 
 
-def _from_arrays(arrays: Mapping[Any, Any], name: str) -> Table:
+def _from_arrays(arrays: Mapping[Any, Any], name: str, look: Look | None) -> Table:
     if not arrays:
         raise DataError(f"{name}: there are no columns")
+    _look_at(map(str, arrays), name, look)
     columns = {
         str(title): _column(values, f"{name}, column {str(title)!r}") for title, values in arrays.items()
     }

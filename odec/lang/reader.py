@@ -42,7 +42,7 @@ def read_statements(source: Source) -> Reading:
     """Parse every statement of the text."""
     reading, report = Reading(), Report(source)
     header: list[str] = []
-    in_header = True
+    in_header, in_markov = True, False
     unread: list[Line] = []
     for line in logical_lines(tokenize(source.text)):
         is_comment = len(line.tokens) == 1
@@ -56,8 +56,13 @@ def read_statements(source: Source) -> Reading:
                 reading.statements.append(statement)
                 reading.warnings += warnings
             except Problem as problem:
-                report.extend([_best_guess(source, line, problem.diagnostic)])
+                first = line.tokens[0].text.casefold()
+                if not (in_markov and first == "{"):
+                    report.extend([_best_guess(source, line, problem.diagnostic)])
+                    in_markov = first == "markov"  # whose rows `{RATE} {RATE} …` are told of with it
                 unread.append(line)
+            else:
+                in_markov = False
         reading.lines.append((line, statement))
         if report.full:
             break

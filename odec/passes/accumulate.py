@@ -6,8 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from odec.passes.graph import Graph
 from odec.passes.overflow import affordable, settled
-from odec.passes.powers import log_powers, product_roots
+from odec.passes.poles import products, quotients
+from odec.passes.powers import log_powers, logarithmic, product_roots
 from odec.passes.rules import DERIVATIVE_FREE, RULES, Linear
+
+_SPECIAL = {
+    "exp": log_powers,
+    "sqrt": product_roots,
+    "xlogy": logarithmic,
+    "mul": products,
+    "div": quotients,
+}
+"""Slopes by what the arguments are made of, where those by the arguments themselves may be infinite."""
 
 
 def ancestors(graph: Graph, outputs: Iterable[int]) -> list[int]:
@@ -125,9 +135,9 @@ def _masked(graph: Graph, apply: Linear, tangent: int) -> int:
 
 def _slopes(graph: Graph, i: int) -> list[tuple[int, Linear]]:
     """The nodes that the node is a function of, arguments for the most part, each with its linear map."""
-    if graph.ops[i] in ("exp", "sqrt"):
-        found = log_powers(graph, i) if graph.ops[i] == "exp" else product_roots(graph, i)
-        if found:
-            return found
+    special = _SPECIAL.get(graph.ops[i])
+    found = special(graph, i) if special else []
+    if found:
+        return found
     args = graph.args[i]
     return [(args[k], apply) for k, apply in RULES[graph.ops[i]](graph, i, args)]

@@ -12,6 +12,7 @@ from odec.passes.graph import LEAVES, Graph
 from odec.passes.guards import guard, write_guards
 from odec.passes.lower import Definition, Lowered, Names, lower, needed
 from odec.passes.overflow import large
+from odec.passes.poles import saturated
 from odec.passes.products import share_products
 from odec.passes.program import Assign, Program, Programs, Sparse
 from odec.system import System
@@ -216,7 +217,9 @@ class _Function:
     def _graph(self) -> Graph:
         params = self.lowered.system.params
         nonzero = frozenset(p.name for p in params if 0.0 not in p.interval)
-        return Graph(nonzero, self._consts)
+        graph = Graph(nonzero, self._consts)
+        graph.fixed = frozenset(p.name for p in params)
+        return graph
 
     @cached_property
     def _user(self) -> dict[int, UserName]:
@@ -236,7 +239,8 @@ class _Function:
             e.name if isinstance(e, Symbol) else row for e, row in zip(self.outputs, self.rows, strict=True)
         ]
         nodes = [graph.include(e, env) for e in self.outputs]
-        graph.large = large(graph, ancestors(graph, nodes))
+        ordered = ancestors(graph, nodes)
+        graph.large = large(graph, ordered) | saturated(graph, ordered, nodes)
         return nodes, labels
 
     def _emit(

@@ -21,6 +21,7 @@ class Graph:
 
     `named` holds the nodes that carry a name of the user's; no rewriting looks through those.
     nonzero: names of parameters that cannot be zero. consts: the values of constants. large: see overflow.py.
+    fixed: names of parameters.
     """
 
     def __init__(self, nonzero: frozenset[str] = frozenset(), consts: dict[str, float] | None = None):
@@ -31,6 +32,7 @@ class Graph:
         self.nonzero = nonzero
         self.consts = consts or {}
         self.large: set[int] = set()
+        self.fixed: frozenset[str] = frozenset()
         self._ids: dict[object, int] = {}
         self.zero = self.number(0)
         self.one = self.number(1)
@@ -185,6 +187,10 @@ class Graph:
     def select(self, condition: int, a: int, b: int) -> int:
         return a if a == b else self.node("select", condition, a, b)
 
+    def unsigned(self, i: int) -> int:
+        """What the node is the negative of, or else itself."""
+        return self._unsigned(i)[1]
+
     # Internals
 
     def _leaf(self, leaf: Number | Symbol) -> int:
@@ -259,7 +265,8 @@ class Graph:
         return self.neg(rest) if negative else rest
 
     def _finite(self, i: int) -> int:
-        return i if self.ops[i] == "finite" else self.like(i, self.node("finite", i))
+        part = self.args[i][1] if self.ops[i] == "select" else i
+        return i if self.ops[part] == "finite" else self.like(i, self.node("finite", i))
 
     def _over_large(self, i: int, factor: int, depth: int = 8) -> int | None:
         """i times a factor, written with factor/b where i is something over a large b; else None."""

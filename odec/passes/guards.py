@@ -45,6 +45,8 @@ SAFE: Mapping[str, tuple[tuple[int, float], ...]] = {
     "hill": ((0, 1), (1, 1)),
     "exp": ((0, 0),),
     "expm1": ((0, 0),),
+    "exprel": ((0, 0),),
+    "xlogy": ((1, 1),),
     "sinh": ((0, 0),),
     "cosh": ((0, 0),),
     "tan": ((0, 0),),
@@ -270,6 +272,8 @@ class _Guards:
         return [(k, safe) for k, safe in SAFE.get(node.op, ()) if not self._harmless(node, k)]
 
     def _harmless(self, node: Op, k: int) -> bool:
+        if isinstance(arg := node.args[k], Op) and arg.op == "exprel":
+            return node.op == "div"
         value = self._constant(node.args[k])
         return value is not None and (value != 0 or node.op not in ("div", "mod"))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from odec.diagnostics import Diagnostic, ModelError, Span
 from odec.passes.conditions import decide
+from odec.passes.limits import with_limits
 from odec.passes.parts import cut
 from odec.passes.walk import keep, topological
 from odec.system import Equation, Function, System, derivative_name
@@ -153,7 +154,7 @@ def _add_observables(
 class _Inliner:
     """Replaces calls of a model's functions by their bodies, with a limit on what comes out.
 
-    Then decides the conditions that are constant.
+    Then decides the conditions that are constant, and writes what has a limit by functions with that value.
     """
 
     def __init__(self, system: System):
@@ -168,7 +169,8 @@ class _Inliner:
             self._bodies[name] = self._measure(function.body, function.span)
 
     def __call__(self, expr: Expr, span: Span) -> Expr:
-        return decide(self._measure(expr, span)[0] if self._functions else expr, self._consts)
+        plain = self._measure(expr, span)[0] if self._functions else expr
+        return with_limits(decide(plain, self._consts))
 
     def _measure(self, expr: Expr, span: Span) -> tuple[Expr, int, int]:
         """The expression without calls, its nodes and its depth."""

@@ -13,6 +13,7 @@ from odec.passes.graph import Graph
 from odec.passes.guards import guard
 from odec.passes.lower import Definition, Lowered, lower, needed
 from odec.passes.overflow import large
+from odec.passes.poles import saturated
 from odec.system import System
 from odec.tree import Expr, Number, Op, Symbol, evaluate, fold
 
@@ -108,7 +109,9 @@ def _slopes(
         nodes[d.name] = i = graph.include(d.expr, nodes)
         if d.span is not None:
             graph.named.setdefault(i, d.name)
-    graph.large = large(graph, ancestors(graph, nodes.values()))
+    graph.fixed = frozenset(p.name for p in system.params)
+    everything = ancestors(graph, nodes.values())
+    graph.large = large(graph, everything) | saturated(graph, everything, ())
     seeds = {graph.symbol(param): graph.one}
     found = [d for d in guarded if d.span is not None]
     tangents = forward(graph, [nodes[d.name] for d in found], seeds)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 
 from odec.passes.graph import Graph
 
-_EXPLOSIVE = frozenset("exp expm1 sinh cosh gamma".split())
+_EXPLOSIVE = frozenset("exp expm1 sinh cosh gamma exprel exprel1 exprel2".split())
 _CARRIED = {
     **dict.fromkeys("add mul neg abs min max relu sqrt finite".split(), slice(None)),
     **dict.fromkeys("guard guard_not select".split(), slice(1, None)),

@@ -29,7 +29,7 @@ class _Term:
 
 def log_powers(graph: Graph, y: int) -> list[tuple[int, Linear]]:
     """The slopes of y = exp(…) by each u, what its c is made of, and the other terms; none without a u."""
-    terms = _terms(graph, graph.args[y][0])
+    terms = [_factored(graph, i, odd) for i, odd in signed_terms(graph, graph.args[y][0])]
     found: list[tuple[int, Linear]] = []
     if all(term.u is None for term in terms):
         return found
@@ -43,9 +43,9 @@ def log_powers(graph: Graph, y: int) -> list[tuple[int, Linear]]:
     return found
 
 
-def _terms(graph: Graph, total: int) -> list[_Term]:
-    """The terms of a sum of sums."""
-    found: list[_Term] = []
+def signed_terms(graph: Graph, total: int) -> list[tuple[int, bool]]:
+    """The terms of a sum of sums, and whether they are subtracted."""
+    found: list[tuple[int, bool]] = []
     stack = [(total, False)]
     while stack:
         i, negative = stack.pop()
@@ -54,7 +54,7 @@ def _terms(graph: Graph, total: int) -> list[_Term]:
         elif graph.ops[i] == "add":
             stack.extend((arg, negative) for arg in reversed(graph.args[i]))
         else:
-            found.append(_factored(graph, i, negative))
+            found.append((i, negative))
     return found
 
 
@@ -66,7 +66,7 @@ def _factored(graph: Graph, i: int, negative: bool) -> _Term:
     while stack:
         j = stack.pop()
         args = graph.args[j]
-        if graph.ops[j] == "log" and base is None and not _never_zero(graph, args[0]):
+        if graph.ops[j] == "log" and base is None and not never_zero(graph, args[0]):
             base = args[0]
         elif graph.ops[j] == "neg":
             odd = not odd
@@ -81,9 +81,10 @@ def _factored(graph: Graph, i: int, negative: bool) -> _Term:
     return _Term(i, negative) if base is None else _Term(i, negative, odd, base, tuple(above), tuple(below))
 
 
-def _never_zero(graph: Graph, i: int, depth: int = 8) -> bool:
+def never_zero(graph: Graph, i: int, depth: int = 8) -> bool:
+    """Whether the node is known not to be 0."""
     if graph.ops[i] in ("mul", "div", "neg") and depth > 0:
-        return all(_never_zero(graph, arg, depth - 1) for arg in graph.args[i])
+        return all(never_zero(graph, arg, depth - 1) for arg in graph.args[i])
     return graph.is_nonzero(i) or graph.ops[i] in ("guard", "guard_not", "exp", "gamma")
 
 
@@ -137,7 +138,7 @@ def product_roots(graph: Graph, y: int) -> list[tuple[int, Linear]]:
         return []
     factors = graph.args[product]
     others = {f: [other for other in factors if other != f] for f in factors if graph.value(f) is None}
-    zero = {f for f in factors if not _never_zero(graph, f)}
+    zero = {f for f in factors if not never_zero(graph, f)}
     if len({*factors}) < len(factors) or all(zero.isdisjoint(rest) for rest in others.values()):
         return []
     return [(f, _by_factor(graph, y, f, rest)) for f, rest in others.items()]
@@ -148,7 +149,7 @@ def _by_factor(graph: Graph, y: int, factor: int, others: list[int]) -> Linear:
         return graph.div(graph.mul(v, *others), graph.mul(graph.number(2), y))
 
     def apply(v: int) -> int:
-        if all(_never_zero(graph, other) for other in others):
+        if all(never_zero(graph, other) for other in others):
             return plain(v)
         if graph.is_nonzero(factor):
             return graph.div(graph.mul(v, y), graph.mul(graph.number(2), factor))
@@ -157,3 +158,62 @@ def _by_factor(graph: Graph, y: int, factor: int, others: list[int]) -> Linear:
         return graph.select(apart, graph.div(graph.mul(v, y), safe), plain(v))
 
     return apply
+
+
+def logarithmic(graph: Graph, y: int) -> list[tuple[int, Linear]]:
+    """The slopes of y = u**n*log(w) by u, n and the other factors of w; u is one of w or 1/w."""
+    product, w = graph.args[y]
+    u, n = power(graph, product)
+    above, below = _sides(graph, w)
+    times = above.count(u) - below.count(u)
+    if times == 0:
+        return []
+    above, below = ([f for f in side if f != u] for side in (above, below))
+
+    def by_u(v: int) -> int:
+        less, exponent = graph.pow(u, graph.sub(n, graph.one)), graph.value(n)
+        if exponent is not None and exponent > 1:
+            log = graph.node("xlogy", less, w)
+            return graph.mul(v, graph.add(graph.mul(n, log), graph.mul(graph.number(times), less)))
+        if exponent is None:  # log(w) is infinite at u = 0, where u**(n - 1) is 0 for n > 1
+            log = graph.node("log", graph.select(graph.node("ne", less, graph.zero), w, graph.one))
+        else:
+            log = graph.node("log", w)
+        return graph.mul(v, less, graph.add(graph.mul(n, log), graph.number(times)))
+
+    def by(f: int, down: bool) -> Linear:
+        return _signed(graph, down, lambda v: graph.div(graph.mul(v, product), f))
+
+    found = [(u, by_u), *((f, by(f, False)) for f in above), *((f, by(f, True)) for f in below)]
+    if graph.value(n) is None:
+        safe = graph.select(graph.node("ne", u, graph.zero), u, graph.one)
+        found.append((n, lambda v: graph.mul(v, y, graph.node("log", safe))))
+    return found
+
+
+def power(graph: Graph, i: int) -> tuple[int, int]:
+    """u and n where the node is u**n."""
+    if graph.ops[i] == "pow":
+        return graph.args[i][0], graph.args[i][1]
+    return (graph.args[i][0], graph.number(0.5)) if graph.ops[i] == "sqrt" else (i, graph.one)
+
+
+def _sides(graph: Graph, i: int) -> tuple[list[int], list[int]]:
+    """The factors and the divisors that a node is made of but for its sign, numbers left out."""
+    above: list[int] = []
+    below: list[int] = []
+    stack = [(i, True)]
+    while stack:
+        j, up = stack.pop()
+        args = graph.args[j]
+        if graph.ops[j] in ("guard", "guard_not"):
+            stack.append((args[1], up))
+        elif graph.ops[j] in ("mul", "neg"):
+            stack.extend((arg, up) for arg in reversed(args))
+        elif graph.ops[j] == "div":
+            stack.extend(((args[1], not up), (args[0], up)))
+        elif graph.ops[j] == "pow" and graph.value(args[1]) in (2, 3, 4):
+            (above if up else below).extend([args[0]] * int(graph.value(args[1]) or 1))
+        elif not graph.is_number(j):
+            (above if up else below).append(j)
+    return above, below

@@ -20,9 +20,9 @@ Linear = Callable[[int], int]
 Rule = Callable[[Graph, int, tuple[int, ...]], list[tuple[int, Linear]]]
 
 DERIVATIVE_FREE = frozenset(
-    "lt le gt ge eq ne and or not true false sign floor ceil trigamma number symbol".split()
+    "lt le gt ge eq ne and or not true false sign floor ceil trigamma exprel2 number symbol".split()
 )
-"""Operations through which nothing is propagated (trigamma occurs in second derivatives only)."""
+"""Operations through which nothing is propagated (trigamma and exprel2 occur in second derivatives only)."""
 
 
 def _scaled(slope: Callable[[Graph, int, int], int]) -> Rule:
@@ -97,15 +97,22 @@ def _pow(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
         if x in g.large and constant is not None and constant < 0:
             return g.div(g.mul(v, n, y), x)
         if g.is_nonzero(n):
-            return g.times(v, n, g.like(y, g.pow(x, less)))
+            power = g.pow(x, less)
+            if y in g.large and constant is None:  # infinite at x = 0 it is a pole, and not what overflows
+                power = g.select(g.node("ne", x, g.zero), g.node("finite", power), power)
+            return g.times(v, n, g.like(y, power))
         # 0**n is 1 at n = 0 alone: there n*x**(n - 1) would be 0 times infinity.
         apart = g.node("or", g.node("ne", n, g.zero), g.node("ne", x, g.zero))
         power = g.pow(g.select(apart, x, g.one), less)
+        if y in g.large and constant is None:  # infinite at x = 0 it is a pole, and not what overflows
+            power = g.select(g.node("ne", x, g.zero), g.node("finite", power), power)
         return g.times(v, g.select(apart, n, g.zero), g.like(y, power))
 
     def exponent(v: int) -> int:
         safe = x if g.is_nonzero(x) else g.select(g.node("ne", x, g.zero), x, g.one)
-        return g.times(v, y, g.node("log", safe))
+        if x in g.large:  # a power of what overflows is 0 whatever its exponent is, and so is its slope
+            safe = g.select(g.node("ne", y, g.zero), x, g.one)
+        return g.times(v, y, g.like(y, g.node("log", safe)))
 
     return [(0, base), (1, exponent)]
 
@@ -220,5 +227,11 @@ RULES: Mapping[str, Rule] = {
     "erf": _scaled(_erf_slope),
     "gamma": lambda g, y, args: [(0, _times(g, y, g.node("digamma", args[0])))],
     "lgamma": _scaled(lambda g, x, y: g.node("digamma", x)),
+    "xlogy": lambda g, y, args: [
+        (0, lambda v: g.mul(v, g.node("log", args[1]))),
+        (1, lambda v: g.div(g.mul(v, args[0]), args[1])),
+    ],
+    "exprel": _scaled(lambda g, x, y: g.like(y, g.node("exprel1", x))),
+    "exprel1": _scaled(lambda g, x, y: g.like(y, g.node("exprel2", x))),
     "digamma": _scaled(lambda g, x, y: g.node("trigamma", x)),
 }

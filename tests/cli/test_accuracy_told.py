@@ -122,3 +122,21 @@ def test_fixed_steps_and_a_tolerance_exclude_each_other(
     assert result.exit_code == code and words in result.stderr, result.stderr
     checked = odec("check", "decay.ode")
     assert (checked.exit_code == 1) == ("dt" in how or "rk4 rtol" in how)
+
+
+def test_a_run_tells_of_switches_in_time_by_the_line_on_its_steps(odec: Run, folder: Path) -> None:
+    """Check and compile warn; a run, which is repeated, says how short a pulse may be missed."""
+    equation = "param k = 1\ninput u hold\ninit x = 2\nx' = -k*x + (if {} > 2 then 1 else 0)\n"
+    text = equation + "run t = 0 .. 5 step 2.5\n"
+    (folder / "pulse.ode").write_text(text.replace("input u hold\n", "").format("t"))
+    assert "warning[W606]" in odec("check", "pulse.ode").stderr
+    run = ("run", "pulse.ode", "--engine", "torch")
+    missed = "; a pulse shorter than a step may be missed"
+    (line,) = odec(*run).stderr.splitlines()
+    assert "steps of at most 0.005, " in line and line.endswith(f"rtol 1e-06, atol 1e-09{missed}")
+    (line,) = odec(*run, "--max-step", "0.001").stderr.splitlines()
+    assert "steps of at most 0.001, " in line and line.endswith(missed)
+    assert odec(*run, "--method", "rk4", "--dt", "0.5", "--no-check").stderr == "rk4: 10 steps of 0.5\n"
+    (folder / "driven.ode").write_text(text.format("u"))
+    (line,) = odec("run", "driven.ode", "--engine", "torch", "--input", "u=1").stderr.splitlines()
+    assert line.startswith("auto: ") and "at most" not in line and line.endswith(missed)

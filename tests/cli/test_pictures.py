@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +119,25 @@ def test_pictures_of_a_run(odec: Run, folder: Path) -> None:
     assert (result.exit_code, "nothing to draw is called 'z*'" in result.stderr) == (2, True)
     result = odec(*given, "--y-log")
     assert (result.exit_code, "give --plot FILE.png too" in result.stderr) == (2, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_a_picture_alone_leaves_the_csv_out_of_a_terminal(folder: Path) -> None:
+    import pty
+
+    command = [sys.executable, "-m", "odec", "run", "decay.ode", "--engine", "torch", "--plot", "p.png"]
+
+    def printed(*more: str) -> str:
+        """What a terminal shows of stdout, and nothing else."""
+        ours, theirs = pty.openpty()
+        subprocess.run([*command, *more], stdout=theirs, stderr=subprocess.DEVNULL, check=True)
+        os.write(theirs, b"\n.\n")
+        found = b""
+        while not found.endswith(b"\r\n.\r\n"):
+            found += os.read(ours, 4096)
+        os.close(ours), os.close(theirs)
+        return found.decode().removesuffix("\r\n.\r\n").replace("\r", "")
+
+    assert printed() == "" and (folder / "p.png").stat().st_size > 0
+    assert printed("-o", "-").startswith("t,x,y,half\n0.0,4.0,8.0,2.0\n")
+    assert subprocess.run(command, capture_output=True, check=True).stdout.startswith(b"t,x,y,half\n0.0,4.0")

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 from cli_support import DECAY, Run
 
 import odec as package
@@ -67,7 +68,6 @@ def test_a_phase_is_seen_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         return step(*arguments)
 
     monkeypatch.setattr(module, "step", looked)
-    torch = pytest.importorskip("torch")
     with torch.no_grad():
         net(torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64))
     assert len(seen) == 20

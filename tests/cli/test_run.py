@@ -165,7 +165,7 @@ def test_the_part_before_a_failure(odec: Run, folder: Path) -> None:
     given = ["run", "-", "--engine", "torch", "--partial", "-o", "run.csv", "--plot", "run.svg"]
     result = odec(*given, stdin=EXPLODES)
     assert result.exit_code == 3
-    assert "error: 1 of 1 trajectories failed: state x left the finite numbers" in result.stderr
+    assert "error: the run failed: state x left the finite numbers" in result.stderr
     found = rows((folder / "run.csv").read_text())
     assert 0.9 < found[-1]["t"] < 1.1 and all(math.isfinite(row["x"]) for row in found)
     last = found[-1]["t"]

@@ -7,6 +7,7 @@ import re
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fit_models import COMPETITION, COMPETITION_DATA, DECAY, decay_data, saved
 
@@ -55,6 +56,26 @@ def test_ctrl_c_keeps_the_best_and_resume_goes_on(tmp_path: Path, optimizer: str
     further = odec.fit(model, COMPETITION_DATA, resume=tmp_path, epochs=70)
     assert further.losses[:61] == whole.losses
     assert further.epochs == 70
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+@pytest.mark.parametrize(("optimizer", "epochs"), [("lbfgs", 4), ("adam", 10), ("gauss-newton", 2)])
+def test_a_fit_that_used_up_its_epochs_goes_on_for_as_many_again(
+    tmp_path: Path, optimizer: str, epochs: int, engine: str
+) -> None:
+    model = saved(tmp_path, COMPETITION)
+    options = {"optimizer": optimizer, "engine": engine}
+    whole = odec.fit(model, COMPETITION_DATA, **options, epochs=3 * epochs)
+    part = odec.fit(model, COMPETITION_DATA, **options, epochs=epochs)
+    assert "stopped at the last epoch" in part.message and "epochs= from Python) takes more" in part.message
+    for times in (2, 3):
+        part.save(tmp_path / "fit.json")
+        part = odec.fit(model, COMPETITION_DATA, resume=tmp_path)
+        assert part.epochs == times * epochs
+    np.testing.assert_allclose(part.losses, whole.losses, rtol=1e-9)
+    part.save(tmp_path / "fit.json")
+    fewer = odec.fit(model, COMPETITION_DATA, resume=tmp_path, epochs=epochs)
+    assert fewer.losses == part.losses and "epochs= from Python) takes more" in fewer.message
 
 
 def test_a_resume_that_does_not_fit(tmp_path: Path) -> None:

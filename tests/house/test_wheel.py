@@ -32,14 +32,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / name
 
 
-def test_wheel_holds_the_templates_and_the_catalogue(wheel: Path) -> None:
+def test_wheel_holds_the_templates_the_headers_and_the_catalogue(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     templates = [path for path in (ROOT / "templates").rglob("*") if path.is_file()]
     assert templates
     assert {
         f"odec/_templates/{path.relative_to(ROOT / 'templates').as_posix()}" for path in templates
     } <= names
-    assert {"odec/codes.md", "odec/py.typed"} <= names
+    headers = [path.relative_to(ROOT).as_posix() for path in (ROOT / "odec" / "runtime").rglob("*.h")]
+    assert headers and {"odec/codes.md", "odec/py.typed", *headers} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests", "examples", "docs"))]
 

@@ -35,3 +35,10 @@ def test_a_model_of_our_own_is_none_of_them() -> None:
     text = "param model = 1, function = 2, data = 3, states = 4\ninit x = 1\nx' = -model*x\n"
     assert set(codes_of(text)) == {"W601"}
     assert codes_of(text + "parameters(a, b) = a*b\nobs y = parameters(x, data) + 2x\n") == ["E105"]
+
+
+def test_the_rows_of_a_markov_are_told_of_once() -> None:
+    """XPP's rows of rates go with the line above them; one that stands elsewhere is an error of its own."""
+    text = "init v = 1\nv' = -v + z\nmarkov z 2\n{0} {alpha*v}\n\n{beta} {0}\n"
+    assert codes_of(text) == ["E325"]
+    assert codes_of(f"{text}par a = 1\n{{0}} {{1}}\n") == ["E325", "E107"]

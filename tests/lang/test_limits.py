@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from models import codes_of, system_of
 
+import odec
 from odec.diagnostics import ModelError, Source, render_text
 from odec.lang import decode, expression_text, format_source, parse, read_source
 from odec.lang.source import MAX_LINE_CHARACTERS
@@ -100,6 +101,23 @@ def test_a_line_may_be_long() -> None:
 def test_circles_of_any_length() -> None:
     chain = "".join(f"y{i} = y{(i + 1) % 3000}\n" for i in range(3_000))
     assert codes_of(f"{HEAD}y0\n{chain}") == ["E303"]
+
+
+def test_brackets_beyond_the_limit_are_refused_alike_everywhere(tmp_path: Path) -> None:
+    """With the number allowed; what is within it is compiled."""
+    allowed = HEAD + "(" * 100 + "x" + ")" * 100 + "\nrun t = 0 .. 1\n"
+    assert "def rhs" in odec.compile(allowed)
+    path = tmp_path / "deep.ode"
+    path.write_text(HEAD + "(" * 500 + "x" + ")" * 500 + "\nrun t = 0 .. 1\n")
+    (found,) = odec.check(path)
+    words = "the expression is nested too deeply (at most 100 brackets, signs or branches)"
+    assert (found.code, found.message) == ("E108", words)
+    for command in (odec.compile, odec.simulate, odec.parse):
+        with pytest.raises(ModelError) as error:
+            command(path)
+        assert [(d.code, d.message, d.span) for d in error.value.diagnostics] == [
+            (found.code, found.message, found.span)
+        ]
 
 
 def test_functions_that_explode_are_not_computed() -> None:

@@ -139,6 +139,39 @@ def test_derivatives_in_single_precision(module):
     assert ((found - exact).abs() <= 1e-3 * exact.abs().amax(-1, keepdim=True) + 1e-5).all()
 
 
+@pytest.mark.parametrize("jacobian", [torch.func.jacrev, torch.func.jacfwd])
+def test_derivatives_of_observables(module, expected, jacobian):
+    """Every formula as an observable, by the states and by parameters of the same names."""
+    at_rest = "".join(f"init {name} = 1\n{name}' = 0\n" for name in module.STATES)
+    given = "".join(f"param {name} = 1\n" for name in module.STATES) + "init rest = 1\nrest' = 0\n"
+    formulas = "".join(f"obs y{k} = {written(k, formula)}\n" for k, formula in enumerate(CASES))
+    rows = [module.STATES.index(f"z{k}") for k in range(len(CASES))]
+    t, points = torch.zeros(1, dtype=torch.float64), states(module)
+    for text in (at_rest, given):
+        net = load(text + formulas + "run t = 0 .. 1 dt 1\n", "euler").Model()
+        rest = torch.ones(1, 1, dtype=torch.float64)
+
+        def observed(x, net=net, by_states=text is at_rest, rest=rest):
+            return (net.observe(t, x[None]) if by_states else net.observe(t, rest, params=x))[0]
+
+        found = torch.func.vmap(jacobian(observed))(points)
+        torch.testing.assert_close(found, expected[:, rows], rtol=1e-9, atol=LEAST)
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_derivatives_of_initial_values(module, expected, engine):
+    """Every formula as the initial value of a state at rest."""
+    text = "".join(f"param {name} = 1\n" for name in module.STATES)
+    text += "".join(f"init s{k} = {written(k, formula)}\ns{k}' = 0\n" for k, formula in enumerate(CASES))
+    net = load(text + "run t = 0 .. 1 dt 1\n", "euler").Model(engine=engine)
+    rows = [module.STATES.index(f"z{k}") for k in range(len(CASES))]
+    t = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    for k, row in enumerate(rows):
+        p = states(module).requires_grad_()
+        (found,) = torch.autograd.grad(net(t, params=p)[1, :, k].sum(), p)
+        torch.testing.assert_close(found, expected[:, row], rtol=1e-9, atol=LEAST)
+
+
 def test_second_derivatives_stay_finite():
     """The Jacobian's own derivatives, which adjoints of Rosenbrock methods need."""
     text = "param b = 30, k = 3\ninit u = 0, w = 1, v = 0\n"

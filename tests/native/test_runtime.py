@@ -140,7 +140,7 @@ def test_a_compiler_that_fails(lorenz, tmp_path):
 @pytest.mark.parametrize("at", ["version", "build"])
 def test_a_compiler_that_hangs(tmp_path, monkeypatch, at):
     """It is stopped with its children, and named; engine="auto" goes on without it."""
-    lorenz = load(LORENZ)  # anew: no kernel of it is loaded yet
+    lorenz = load(f"{LORENZ}# {at}\n")  # a module of its own: no kernel of it is loaded yet
     fake, child = tmp_path / f"slow-{at}-cc", tmp_path / "child"
     quick = '[ "$1" = --version ] && echo slow 1.0 && exit 0' if at == "build" else ""
     fake.write_text(f"#!/bin/sh\n{quick}\nsleep 1000 & echo $! > {child}\nwait\n")

@@ -174,7 +174,7 @@ def test_a_start_that_is_not_finite(engine, method):
     assert torch.isfinite(x[:, 0]).all() and torch.isnan(x[1:, 1]).all()
     net = model("init x = 0\ndx/dt = 1/x\n", method, engine, rtol=1e-6)
     net(torch.tensor([0.5, 1.0]))
-    assert str(net.status).startswith(f"1 of 1 trajectories failed: state x or {text} 0.5; {advice}")
+    assert str(net.status).startswith(f"the run failed: state x or {text} 0.5; {advice}")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -183,7 +183,7 @@ def test_steps_that_are_used_up(engine, method, more):
     net = model(PREY, method, engine, rtol=1e-6, max_steps=3)
     x = net(torch.tensor([0.0, 100.0]), x0=torch.tensor([2.0, 1.0]))
     reason, fix = str(net.status).split("; ")
-    assert reason.startswith("1 of 1 trajectories failed: max_steps are used up at t = 0.")
+    assert reason.startswith("the run failed: max_steps are used up at t = 0.")
     assert reason.endswith((", where state x has the largest error", ", where state y has the largest error"))
     assert fix == f"try {more}a looser tolerance, or more max_steps"
     assert torch.isnan(x[1]).all() and int(net.status.steps + net.status.rejected) == 3
@@ -198,7 +198,7 @@ def test_a_singular_iteration_matrix(engine, method):
     net = model(text, method, engine, dt=10.0)
     x = net(torch.tensor([0.0, 1 / gamma], dtype=D))
     assert torch.isnan(x[1]).all() and str(net.status) == (
-        f"1 of 1 trajectories failed: the step to t = {1 / gamma:.6g} has no solution for state x, "
+        f"the run failed: the step to t = {1 / gamma:.6g} has no solution for state x, "
         "or none in the finite numbers; try a smaller dt, a tolerance instead (rtol=1e-6, or --rtol 1e-6), "
         "or other parameters"
     )
@@ -227,9 +227,9 @@ def test_a_pole(engine):
         net(torch.tensor([0.0, 2.0], dtype=D))
         found.append(str(net.status))
     assert found == [
-        "1 of 1 trajectories failed: the error of state x forces the step below the least at t = 1; "
+        "the run failed: the error of state x forces the step below the least at t = 1; "
         "try a stiff method such as rodas5p, a looser tolerance, or an end before it",
-        "1 of 1 trajectories failed: however small the step at t = 1, state x is no finite number after it; "
+        "the run failed: however small the step at t = 1, state x is no finite number after it; "
         "look for a division by zero or the like in its equation, or for a pole of the solution",
     ]
 
@@ -239,7 +239,7 @@ def test_a_shortest_step_that_is_too_long(engine):
     net = model("init x = 1\ndx/dt = -1000*x\n", "tsit5", engine, rtol=1e-6, min_step=0.1)
     net(torch.tensor([0.0, 2.0], dtype=D))
     assert str(net.status) == (
-        "1 of 1 trajectories failed: the error of state x forces the step below min_step = 0.1 at t = 0; "
+        "the run failed: the error of state x forces the step below min_step = 0.1 at t = 0; "
         "try a stiff method such as rodas5p, a shorter min_step, a looser tolerance, or an end before it"
     )
 
@@ -249,9 +249,7 @@ def test_steps_that_blow_up(engine):
     net = model("init x = 1\ndx/dt = -1000*x\n", "tsit5", engine, dt=1.0)
     net(torch.tensor([0.0, 100.0], dtype=D))
     reason, fix = str(net.status).split("; ")
-    assert reason.startswith(
-        "1 of 1 trajectories failed: state x left the finite numbers in the step to t = "
-    )
+    assert reason.startswith("the run failed: state x left the finite numbers in the step to t = ")
     assert fix == (
         "try a smaller dt, a tolerance instead (rtol=1e-6, or --rtol 1e-6), a stiff method such as rodas5p, "
         "other parameters or, in a fit, the clip option"

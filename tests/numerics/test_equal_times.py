@@ -40,11 +40,22 @@ def test_each_has_the_slope_there(method: str, engine: str, times: list[float]) 
     torch.testing.assert_close(forward, reverse, rtol=1e-7, atol=1e-9)
 
 
-def test_under_the_compiler_of_torch() -> None:
-    net = odec.load("param k = 0.7\ninit x = 1.3\nx' = -k*x*x + sin(t)\n", "bosh3", engine="torch").Model()
-    t = torch.tensor([0.0, 1.0, 1.0, 2.0], dtype=torch.float64, requires_grad=True)
+@pytest.mark.parametrize("forcing", ["", "input u linear\n"], ids=["alone", "with an input"])
+@pytest.mark.parametrize(("method", "engine"), [("bosh3", "torch"), ("auto", "native")])
+def test_under_the_compiler_of_torch(method: str, engine: str, forcing: str) -> None:
+    rate = "-k*x*x + sin(t)" + (" + u" if forcing else "")
+    net = odec.load(f"param k = 0.7\n{forcing}init x = 1.3\nx' = {rate}\n", method, engine=engine).Model(
+        rtol=1e-8
+    )
+    inputs = {"inputs": {"u": (KNOTS, LEVELS)}} if forcing else {}
+    t = torch.tensor([0.0, 1.0, 1.0, 1.0, 2.0, 2.0], dtype=torch.float64, requires_grad=True)
+    weights = torch.arange(1.0, 7.0, dtype=torch.float64)
     found = [
-        torch.autograd.grad(function(t)[:, 0] @ torch.arange(4.0, dtype=torch.float64), t)[0]
+        torch.autograd.grad(function(t, **inputs)[:, 0] @ weights, t)[0]
         for function in (net, torch.compile(net, fullgraph=True, backend="aot_eager"))
     ]
     torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-13)
+    x = net(t, **inputs)[:, 0].detach()
+    level = torch.where(t <= 1.2, 0.1 + 0.25 * t, 0.4 - (t - 1.2) / 9) if forcing else 0
+    slopes = -0.7 * x**2 + torch.sin(t) + level
+    torch.testing.assert_close(found[1][1:], (weights * slopes)[1:].detach(), rtol=1e-4, atol=1e-5)

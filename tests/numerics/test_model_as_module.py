@@ -4,6 +4,7 @@ import copy
 import importlib
 import io
 import math
+import multiprocessing
 import pickle
 import sys
 
@@ -315,3 +316,16 @@ def test_a_model_is_told_in_a_few_lines(net, module):
         "  k19 = 20 in (0, inf)",
         "  … (60 in all)",
     ]
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_a_net_with_bounds_works_in_a_process_of_its_own(engine, tmp_path, monkeypatch):
+    """By spawn, which imports the module anew, from a path, and unpickles the net."""
+    name = f"spawned_{engine}"
+    (tmp_path / f"{name}.py").write_text(odec.compile(TEXT, method="tsit5", engine=engine))
+    monkeypatch.syspath_prepend(tmp_path)
+    net = importlib.import_module(name).Model(rtol=1e-6, params={"k": 0.3, "l": 2.5}).freeze()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.apply(net, (T,), {"inputs": INPUTS})
+        assert torch.equal(pool.apply(net.vector), net.vector())
+    assert torch.equal(found, net(T, inputs=INPUTS))

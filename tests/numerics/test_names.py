@@ -15,8 +15,9 @@ D = torch.float64
 T = torch.tensor([0.0, 0.5, 1.0], dtype=D)
 
 TAKEN = """
-_ __ __x _columns _time _over _gamma _common_shape _zeros _anchor _last _vector _solve _parameters _modules
-_x_ __class__ __debug__ __init__ zeros entries places float int abs min own given like name value batch series
+_ __ __x _columns _time _over _gamma _exprel _common_shape _zeros _anchor _last _vector _solve _parameters
+_modules _x_ __class__ __debug__ __init__
+zeros entries places float int abs min own given like name value batch series
 times list dict print len str Exception object isinstance tuple type training buffers vector chunk dt dx dp
 du clip
 rhs rhs_vjp slope step solve mesh Model StepCell Status STATES PARAMS Tensor Any None True False lambda class

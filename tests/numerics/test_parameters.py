@@ -2,10 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from generated import load
 from torch import nn
+
+import odec
+from odec.errors import ArgumentError
 
 D = torch.float64
 
@@ -142,4 +146,29 @@ def test_given_values_stand_in_for_the_module_s_own():
     assert vector.shape == (2, 9)
     assert vector[:, 2].tolist() == [10.0, 20.0]
     assert vector[:, 8].tolist() == [0.5, 0.5]
-    assert net.vector({"closed": 7.0})[8].item() == 7.0, "a given value is not forced into the bounds"
+    assert net.vector({"closed": torch.tensor(7.0)})[8].item() == 7.0, (
+        "a given value is not forced into the bounds"
+    )
+
+
+@pytest.mark.parametrize("name", [*BOUNDS, "free"])
+def test_values_given_for_a_call_are_held_to_the_bounds(name):
+    """Numbers and arrays by name; tensors, which torch may follow, are taken as they are."""
+    lower, upper = BOUNDS.get(name, (0, math.inf))
+    inside, (outside,) = (max(lower, -5) + 0.5), [v for v in (lower - 1, upper + 1) if math.isfinite(v)][:1]
+    module = load(EVERY)
+    net, t = module.Model(), torch.tensor([0.0, 0.5], dtype=D)
+    for value in (outside, [inside, outside], np.array([outside, inside]), math.nan):
+        with pytest.raises(ValueError, match=rf"^{name} = .* lies outside its interval [(\[].*, .*[)\]]$"):
+            net(t, params={name: value})
+    k = module.PARAMS.index(name)
+    for value in (inside, [inside], np.array(inside), torch.tensor(outside, dtype=D)):
+        assert net.vector({name: value})[..., k].item() == float(torch.as_tensor(value))
+    ends = [end for end in (lower, upper) if math.isfinite(end)]
+    for end in ends if name == "closed" else ():
+        assert net.vector({name: end})[..., k].item() == end
+    for end in ends if name != "closed" else ():
+        with pytest.raises(ValueError, match="outside its interval"):
+            net.vector({name: end})
+    with pytest.raises(ArgumentError, match=f"{name} = .* lies outside its interval"):
+        odec.simulate(net, [0.0, 0.5], params={name: torch.tensor(outside)})

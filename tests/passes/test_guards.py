@@ -129,6 +129,7 @@ def as_torch(node, env):
     args = [as_torch(arg, env) for arg in node.args]
     table = {"mul": torch.mul, "div": torch.div, "add": torch.add, "select": torch.where}
     table |= {"and": torch.logical_and, "or": torch.logical_or, "not": torch.logical_not}
+    table["exprel"] = lambda z: torch.where(z == 0, 1 + z / 2, torch.expm1(z) / torch.where(z == 0, 1, z))
     function = table.get(node.op) or getattr(torch, node.op)
     value = args[0] if len(args) > 1 else function(*args)
     if node.op in ("add", "mul", "and", "or"):

@@ -40,6 +40,7 @@ UNARY = {
     "erf": (sp.erf(X), (-2, 2)),
     "gamma": (sp.gamma(X), (0.3, 4)),
     "lgamma": (sp.loggamma(X), (0.3, 4)),
+    "exprel": ((sp.exp(X) - 1) / X, (0.2, 3)),
     "abs": (sp.Abs(X), (-3, 3)),
     "sign": (sp.Integer(0) * X, (0.1, 3)),
     "floor": (sp.Integer(0) * X, (0.1, 0.9)),
@@ -51,6 +52,7 @@ BINARY = {
     "mul": (X * Y, (-3, 3), (-3, 3)),
     "div": (X / Y, (-3, 3), (0.5, 3)),
     "pow": (X**Y, (0.2, 3), (-2, 3)),
+    "xlogy": (X * sp.log(Y), (-3, 3), (0.1, 5)),
     "atan2": (sp.atan2(X, Y), (-3, 3), (0.3, 3)),
     "min": (sp.Min(X, Y), (-3, 3), (-3, 3)),
     "max": (sp.Max(X, Y), (-3, 3), (-3, 3)),
@@ -115,7 +117,7 @@ def test_every_operation_has_a_rule_and_a_case():
     untested = (
         set(OPERATIONS) - set(CASES) - {o for o, v in OPERATIONS.items() if v.kind in ("compare", "logic")}
     )
-    assert untested == {"digamma", "trigamma", "finite"}
+    assert untested == {"digamma", "trigamma", "finite", "exprel1", "exprel2"}
 
 
 def gradient(tree, **values):

@@ -137,6 +137,27 @@ def test_no_home_makes_no_folder_of_that_sign(
     path.unlink()
 
 
+@POSIX
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_a_home_that_is_no_place_is_none(
+    home: str, room: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.chdir(tmp_path)
+    for named in ("", "~/cache"):
+        monkeypatch.setenv("ODEC_CACHE_DIR", named)
+        assert room._cache_folder() is None
+    with pytest.warns(UserWarning, match="is not there, as the user has no home"):
+        room._keep("b", ".py", b"good\n").unlink()
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setenv("ODEC_CACHE_DIR", "here")  # asked for by name
+    assert room._cache_folder() == Path("here")
+    monkeypatch.delenv("ODEC_CACHE_DIR")
+    monkeypatch.setenv("HOME", "/")
+    assert room._cache_folder() == Path("/.cache/odec")
+
+
 def test_without_owners_a_folder_is_taken_as_it_is(
     room: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from odec.backends.native.collocation import collocation_context
 from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.factors import constant_factors
 from odec.backends.native.functions import FunctionWriter
+from odec.backends.native.headers import expanded
 from odec.backends.native.implicit import implicit_context
 from odec.backends.native.rosenbrock import number, rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
@@ -36,7 +37,6 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
     inner_lanes = _is_large(programs, tableau, auto) or _looped(own)
     context: dict[str, Any] = {
         **of_the_model(programs, version),
-        "helpers": list(writer.printer.helpers),
         "libm": sorted(libm | {"exp", "log"} if adaptive else libm),
         "params": list(programs.params),
         "inputs": list(programs.inputs),
@@ -53,8 +53,8 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
         "sided": bool(programs.inputs) and (own["rates"] or _beyond(tableau)),
         "renamed": dict(sorted(writer.names.items())),
-        "powers": powers,
         "tidy": tidy,
+        "expanded": expanded,
         "lanes": _lanes(len(programs.states), own, adaptive),
         "shortest": 32 if inner_lanes and _ALIKE.issuperset(libm) else 64,
         "inner_lanes": int(inner_lanes),
@@ -165,7 +165,16 @@ def _is_large(programs: Programs, tableau: Method | None, auto: Auto | None) -> 
 _TERMS = {"hold": 1, "linear": 2, "cubic": 4}
 """The coefficients of an input's pieces."""
 
-_NEEDS = {"sigmoid": ("exp",), "softplus": ("exp", "log1p"), "digamma": ("log", "tan"), "trigamma": ("sin",)}
+_NEEDS = {
+    "sigmoid": ("exp",),
+    "softplus": ("exp", "log1p"),
+    "digamma": ("log", "tan"),
+    "trigamma": ("sin",),
+    "x_log_y": ("log",),
+    "exprel": ("expm1",),
+    "exprel1": ("exp",),
+    "exprel2": ("exp",),
+}
 
 
 def nodes(expr: Expr) -> Iterator[Expr]:
@@ -175,23 +184,6 @@ def nodes(expr: Expr) -> Iterator[Expr]:
         node = stack.pop()
         yield node
         stack.extend(node.args if isinstance(node, Op) else ())
-
-
-def powers(n: int) -> list[dict[str, str | int]]:
-    """The products that make x to the power n by repeated halving: x2 = x*x, x4 = x2*x2, x5 = x4*x, …"""
-    found: dict[int, tuple[int, int]] = {}
-
-    def need(k: int) -> None:
-        if k > 1 and k not in found:
-            left, right = (k // 2, k // 2) if k % 2 == 0 else (k - 1, 1)
-            need(left)
-            found[k] = (left, right)
-
-    def name(k: int) -> str:
-        return "x" if k == 1 else f"x{k}"
-
-    need(n)
-    return [{"of": k, "left": name(a), "right": name(b)} for k, (a, b) in found.items()]
 
 
 def tidy(source: str) -> str:

@@ -28,7 +28,8 @@ _OUR_WORDS = """
     jac djac ft dft rate drate lu jacobian jacobian_vjp jacobian_jvp rate_of_change rate_of_change_vjp
     rate_of_change_jvp linearise lu_factor lu_solve lu_solve_transposed reciprocal larger time time_l time_w
     h_l x p u w l dt dx dp du dk gt gx gp gu h y R square cube select lesser greater modulo gamma_function
-    digamma trigamma log_gamma finite_part heaviside sigmoid softplus relu sign pow atan2 sqrt fabs floor
+    digamma trigamma log_gamma finite_part x_log_y exprel exprel1 exprel2
+    heaviside sigmoid softplus relu sign pow atan2 sqrt fabs floor
     ceil tgamma min max abs
     threadIdx blockIdx blockDim gridDim warpSize Call Series add_output end_row adjoint_block advance
     find from_tape initial initial_jvp initial_vjp input_tangents input_values item_of keep load

@@ -26,7 +26,9 @@ LIBM = frozenset(
 )
 """Functions of one argument that C has under the same name and that have vector versions."""
 
-_SAME = frozenset("sqrt floor ceil sigmoid softplus relu sign digamma trigamma".split())
+_SAME = frozenset(
+    "sqrt floor ceil sigmoid softplus relu sign digamma trigamma exprel exprel1 exprel2".split()
+)
 _SQUARINGS = 16
 
 
@@ -168,6 +170,9 @@ class CPrinter(Printer):
 
     def _lgamma(self, arg: Expr) -> Printed:
         return self._helper("log_gamma", arg)
+
+    def _xlogy(self, x: Expr, y: Expr) -> Printed:
+        return self._helper("x_log_y", x, y)
 
     def _finite(self, arg: Expr) -> Printed:
         return self._helper("finite_part", arg)

@@ -21,8 +21,9 @@ _PRIVATE = {"rate": "_rate", "drate": "_d_rate"}
 """Arguments that few functions have: spelt so that no name of a model is in their way."""
 
 _MODULE_NAMES = frozenset(
-    """rt A B C E E3 ROWS COLUMNS WITHIN EXPLICIT STIFF KERNEL COMPILED
+    """rt A B C E E3 ROWS COLUMNS WITHIN EXPLICIT STIFF STIFF_EQUATIONS KERNEL COMPILED
     torch math nn Tensor bisect difflib parametrize rhs rhs_vjp rhs_jvp jacobian initial observables slope
+    initial_vjp initial_jvp observables_vjp observables_jvp
     slope_jacobian jacobian_product jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp
     slope_jacobian_vjp slope_jacobian_jvp slope_time slope_time_vjp slope_time_jvp
     slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
@@ -99,8 +100,9 @@ def _all_names(programs: Programs) -> list[str]:
     system = programs.system
     names = [system.time, *programs.states, *programs.params, *programs.consts, *programs.inputs]
     names += [i.name for i in system.intermediates] + list(programs.observables)
-    found = [programs.rhs, programs.rhs_vjp, programs.rhs_jvp, programs.initial]
-    found += [program for program in (programs.observe,) if program]
+    found = [programs.rhs, programs.rhs_vjp, programs.rhs_jvp]
+    found += [programs.initial, programs.initial_vjp, programs.initial_jvp]
+    found += [p for p in (programs.observe, programs.observe_vjp, programs.observe_jvp) if p]
     found += [sparse.program for key, sparse in programs.jacobians.items() if key == ("rhs", "x")]
     for program in found:
         names += [assign.name for assign in program.body]

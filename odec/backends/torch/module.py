@@ -77,10 +77,35 @@ def _functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
         "jacobian_places": places,
         "jacobian_places_line": _places_line(places),
         "initial": writer.function(programs.initial, anchor="p", like="p"),
-        "observe": writer.function(programs.observe) if programs.observe else None,
+        **_initial_derivatives(programs, writer),
+        **_observables(programs, writer),
         "transforms": sorted(parametrizations - {""}),
         "uses_gamma": _uses(programs, "gamma"),
+        "uses_exprel": _uses(programs, "exprel"),
         "timed": _timed(programs),
+    }
+
+
+def _initial_derivatives(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
+    """The derivatives of the initial values; none where those are numbers alone."""
+    given = {name for group in programs.initial.inputs.values() for name in group}
+    used = {s.name for expr in expressions(programs.initial) for s in symbols(expr)}
+    if given.isdisjoint(used):
+        return {"initial_vjp": None, "initial_jvp": None}
+    return {
+        "initial_vjp": writer.function(programs.initial_vjp, anchor="p", like="w"),
+        "initial_jvp": writer.function(programs.initial_jvp, anchor="p", like="p"),
+    }
+
+
+def _observables(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
+    """The observables with their derivatives; none where the model has no observables."""
+    if not (programs.observe and programs.observe_vjp and programs.observe_jvp):
+        return {"observe": None, "observe_vjp": None, "observe_jvp": None}
+    return {
+        "observe": writer.function(programs.observe),
+        "observe_vjp": writer.function(programs.observe_vjp, like="w"),
+        "observe_jvp": writer.function(programs.observe_jvp),
     }
 
 
@@ -238,9 +263,11 @@ def _uses(programs: Programs, op: str) -> bool:
         programs.rhs_vjp,
         programs.rhs_jvp,
         programs.initial,
+        programs.initial_vjp,
+        programs.initial_jvp,
         programs.jacobians["rhs", "x"].program,
     ]
-    found += [programs.observe] if programs.observe else []
+    found += [p for p in (programs.observe, programs.observe_vjp, programs.observe_jvp) if p]
     stack = [assign.expr for program in found for assign in program.body]
     stack += [expr for program in found for group in program.outputs.values() for expr in group]
     while stack:

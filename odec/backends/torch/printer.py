@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from odec.backends.layout import Call, Chain, Doc, Leaf, Parens, flat
 from odec.backends.printer import ATOM, COMPARE, COMPARISONS, POWER, PRODUCT, UNARY, Printed, Printer
-from odec.tree import Expr, Number, Op, Symbol, evaluate, symbols
+from odec.tree import Expr, Number, Op, Symbol, evaluate, number, symbols
 
 _BIT_OR, _BIT_AND = 5, 6
 
@@ -124,6 +124,18 @@ class TorchPrinter(Printer):
 
     def _mod(self, a: Expr, b: Expr) -> Printed:
         return self.call("torch.remainder", a, b)
+
+    def _xlogy(self, x: Expr, y: Expr) -> Printed:
+        return self.call("torch.xlogy", x, y)
+
+    def _exprel(self, arg: Expr) -> Printed:
+        return self.call("_exprel", arg)
+
+    def _exprel1(self, arg: Expr) -> Printed:
+        return self.call("_exprel", arg, number(1))
+
+    def _exprel2(self, arg: Expr) -> Printed:
+        return self.call("_exprel", arg, number(2))
 
     def _cot(self, arg: Expr) -> Printed:
         return Chain(Leaf("1"), (("/", Call("torch.tan", (self.doc(arg),))),)), PRODUCT

@@ -115,6 +115,23 @@ def observables(t, x, p):
     return _columns(total)
 
 
+def observables_vjp(t, x, p, w):
+    """Products of a cotangent w (..., 1) with the derivatives of observables, as rhs_vjp."""
+    (w_total,) = w.unbind(-1)
+    return (
+        w.new_full(w.shape[:-1], 0),
+        _columns(w_total, w_total),
+        w.new_zeros((*w.shape[:-1], 6)),
+    )
+
+
+def observables_jvp(t, x, p, dt, dx, dp):
+    """The tangent (..., 1) of observables from those of its arguments, shaped as their values."""
+    d_x1, d_x2 = dx.unbind(-1)
+    d_total = d_x1 + d_x2
+    return _columns(d_total)
+
+
 def _columns(*columns):
     """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
     if any(column.shape != columns[0].shape for column in columns):
@@ -409,7 +426,7 @@ class _Solve(torch.autograd.Function):
         t, xs, kept, p = ctx.saved_tensors
         options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0])
         if not ctx.compiling and _mapped(w_xs):
-            found = _over_batches(_Adjoint, t, xs, kept, p, w_xs, *options, False)
+            found = _over_batches(_Adjoint.apply, t, xs, kept, p, w_xs, *options, False)
         elif ctx.compiling or torch.is_grad_enabled() or _transformed():
             found = _Adjoint.apply(t, xs, kept, p, w_xs, *options, ctx.compiling)
         else:
@@ -425,7 +442,7 @@ class _Solve(torch.autograd.Function):
         options = (ctx.dt, ctx.clip)
         given = (t, x0, p, d_t, d_x0, d_p, *options)
         mapped = any(map(_mapped, given))
-        tangent = _over_batches(_Tangent, *given)[0] if mapped else _Tangent.apply(*given)
+        tangent = _over_batches(_Tangent.apply, *given)[0] if mapped else _Tangent.apply(*given)
         return tangent, None
 
     @staticmethod
@@ -630,12 +647,12 @@ def _mapped(value):
 
 
 def _over_batches(function, *values):
-    """Apply a Function to what that vmap maps over: it knows no Function, but torch.func's knows ours."""
+    """The function of what that vmap maps over: it knows no Function, but torch.func's does."""
     level = torch._C._vmapmode_increment_nesting() - 1
     torch._C._vmapmode_decrement_nesting()
     dims = tuple(0 if _mapped(value) else None for value in values)
     values = [v if dim is None else torch._remove_batch_dim(v, level, 1, 0) for v, dim in zip(values, dims)]
-    found = torch.vmap(function.apply, in_dims=dims)(*values)
+    found = torch.vmap(function, in_dims=dims)(*values)
     if isinstance(found, Tensor):  # a tangent
         found = (found.contiguous(),)
     return [torch._add_batch_dim(v, 0, level) for v in found]
@@ -664,13 +681,67 @@ def _into_batch(value, dim, batch, trailing, size, always=False):
     return value.reshape(size, *[1] * missing, *value.shape[1:])
 
 
+def _differentiated(function, vjp, jvp):
+    """A function with the derivatives that are printed, finite where torch's of its formulas overflow.
+
+    vjp takes its arguments and a cotangent, jvp its arguments and their tangents. Further derivatives are
+    torch's of these two.
+    """
+
+    def pulled(*values):
+        *args, w = values
+        return [_shaped(g, arg.shape) for g, arg in zip(vjp(*args, w), args)]
+
+    class Differentiated(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(*args):
+            return function(*args)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+            ctx.save_for_forward(*inputs)
+            ctx.shape = output.shape
+
+        @staticmethod
+        def backward(ctx, w):
+            return tuple(_of_mapped(pulled, *ctx.saved_tensors, w))
+
+        @staticmethod
+        def jvp(ctx, *tangents):
+            args = [torch.autograd.forward_ad.unpack_dual(arg).primal for arg in ctx.saved_tensors]
+            with torch.autograd.forward_ad._set_fwd_grad_enabled(True):  # for a jvp around this one
+                given = (*args, *map(_or_zeros, tangents, args))
+                return _of_mapped(lambda *values: [_shaped(jvp(*values), ctx.shape)], *given)[0]
+
+    def differentiated(*args):
+        return Differentiated.apply(*args)
+
+    return differentiated
+
+
+def _shaped(derivative, shape):
+    """A derivative in the shape of its value: summed where that was broadcast."""
+    return derivative.expand(_common_shape(derivative.shape, shape)).sum_to_size(shape)
+
+
+def _of_mapped(function, *values):
+    """The function's tensors, where the vmap within torch.autograd maps over some of the values too."""
+    return _over_batches(function, *values) if any(map(_mapped, values)) else function(*values)
+
+
+_observables = _differentiated(observables, observables_vjp, observables_jvp)
+
+
 def _apply_solve(*args):
     """_Solve.apply, which torch.compile keeps as one call: its tracer would unroll the loop over steps."""
     return _Solve.apply(*args)
 
 
 class _OnceTracing:
-    """Tells torch.compile's tracer of _apply_solve, not before it is there: it takes a second, and SymPy."""
+    """Tells torch.compile's tracer of calls to keep, not before it is there: it takes a second, and SymPy."""
 
     def find_spec(self, name, path=None, target=None):
         """The tracer as the other finders find it, with a word to it at the end of its import."""
@@ -685,7 +756,7 @@ class _OnceTracing:
 
     def tell(self):
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
-        torch.compiler.allow_in_graph(_apply_solve)
+        torch.compiler.allow_in_graph([_apply_solve, _observables])
 
 
 _tracer = _OnceTracing()
@@ -755,7 +826,9 @@ class Status:
             return f"ok: {self.steps} steps"
         shown = [str(self._failure(tuple(index.tolist()))) for index in torch.nonzero(~self.ok)[:3]]
         rest = [f"and {failed - len(shown)} more"] if failed > len(shown) else []
-        return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
+        several = self.ok.numel() > 1
+        what = f"{failed} of {self.ok.numel()} trajectories failed" if several else "the run failed"
+        return f"{what}: " + "; ".join(shown + rest)
 
     def _failure(self, batch):
         cause = self._retake.cause(batch)
@@ -984,6 +1057,18 @@ def _check_inside(name, values):
         raise ValueError(f"{name} = {wrong:g} lies outside its interval {interval}")
 
 
+def _check_given(name, value, numbers):
+    """Raise ValueError where a value that is given for a call, and its numbers, lie outside their bounds.
+
+    A tensor is taken as it is: torch may follow it, or it may lie on a GPU, where a look means waiting.
+    """
+    lower, upper, _ = _INTERVALS[name]
+    if isinstance(value, (int, float)) and lower < value < upper or isinstance(value, Tensor):
+        return
+    if not (_holds_tensors(value) or torch.compiler.is_compiling() or numbers.device.type == "meta"):
+        _check_inside(name, numbers)
+
+
 _OPTIONS = frozenset(
     """dt rtol atol first_step min_step max_step max_steps dense_output clip adjoint adjoint_rtol adjoint_atol
     checkpoints engine chunk dtype device""".split()
@@ -1081,6 +1166,9 @@ class _Parameters(nn.Module):
         own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
         like = own[PARAMS[0]] if own else self._like
         given = {name: _real(value, like, name) for name, value in params.items()}
+        for name, value in params.items():
+            if name in _INTERVALS:
+                _check_given(name, value, given[name])
         _check_batches({f"params[{name!r}]": value.shape for name, value in given.items()})
         own.update(given)
         return _columns(*(own[name] for name in PARAMS))
@@ -1319,6 +1407,7 @@ class Model(_Parameters):
 
         x0 (*batch, 2): the states at t[0] (default: the model's init). params: values by name in natural
         units, scalars or (*batch,), in place of the module's own; or all of them, (*batch, 6).
+        Numbers and arrays by name are held to the bounds; tensors are taken as they are.
 
         Raises ValueError for arguments that do not fit.
         """
@@ -1374,7 +1463,7 @@ class Model(_Parameters):
             shapes = f"{tuple(t.shape)} and {tuple(x.shape)}"
             raise ValueError(f"observe needs times t (T,) and states x (T, *batch, 2), not {shapes}")
         _check_batches({"x": x.shape[1:-1], "params": p.shape[:-1]})
-        return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p).contiguous()
+        return _observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p).contiguous()
 
     @property
     def status(self) -> Status | None:

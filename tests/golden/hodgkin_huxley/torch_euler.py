@@ -48,11 +48,7 @@ def rhs(t, x, p, u):
     # hodgkin_huxley.ode:38
     dm_dt = (
         0.1
-        * torch.where(
-            c0,
-            10 * (1 - -(V + 40) / 10 / 2),
-            -(V + 40) / torch.where(c0, 1, torch.exp(torch.where(c0, 0, -(V + 40) / 10)) - 1),
-        )
+        * torch.where(c0, 10 * (1 - -(V + 40) / 10 / 2), 10 / _exprel(torch.where(c0, 0, -(V + 40) / 10)))
         * (1 - m)
         - 4 * torch.exp(-(V + 65) / 18) * m
     )
@@ -62,11 +58,7 @@ def rhs(t, x, p, u):
     # hodgkin_huxley.ode:40
     dn_dt = (
         0.01
-        * torch.where(
-            c1,
-            10 * (1 - -(V + 55) / 10 / 2),
-            -(V + 55) / torch.where(c1, 1, torch.exp(torch.where(c1, 0, -(V + 55) / 10)) - 1),
-        )
+        * torch.where(c1, 10 * (1 - -(V + 55) / 10 / 2), 10 / _exprel(torch.where(c1, 0, -(V + 55) / 10)))
         * (1 - n)
         - 0.125 * torch.exp(-(V + 65) / 80) * n
     )
@@ -85,58 +77,59 @@ def rhs_vjp(t, x, p, u, w):
     c1 = gNa * c0
     c2 = n**4
     c3 = gK * c2
-    c4 = V + 40
-    c5 = c4 / 10
-    c6 = torch.abs(-c5) < 1e-6
-    c7 = 0.1 * w_m * (1 - m)
-    c8 = torch.where(c6, 0, c7)
-    c9 = torch.exp(torch.where(c6, 0, -c5))
-    c10 = torch.where(c6, 1, c9 - 1)
-    c11 = c4 / c10
-    c12 = V + 65
-    c13 = torch.exp(-c12 / 18)
-    c14 = torch.exp(-c12 / 20)
-    c15 = torch.exp(-c12 / 80)
-    c16 = torch.exp(-(V + 35) / 10)
-    c17 = c16 + 1
-    c18 = 1 / c17
-    c19 = V + 55
-    c20 = c19 / 10
-    c21 = torch.abs(-c20) < 1e-6
-    c22 = 0.01 * w_n * (1 - n)
-    c23 = torch.where(c21, 0, c22)
-    c24 = torch.exp(torch.where(c21, 0, -c20))
-    c25 = torch.where(c21, 1, c24 - 1)
-    c26 = c19 / c25
-    c27 = 4 * w_m * m * c13 / 18 - 0.07 * w_h * (1 - h) * c14 / 20
-    c28 = w_V * (-c1 * h / C - c3 / C - gL / C)
-    c29 = (
-        c28
-        + (10 * torch.where(c6, c7, 0) / 2 - c8 * c11 * (torch.nan_to_num(c9, math.nan, 0.0, 0.0) / c10)) / 10
-        - c8 / c10
-    )
-    c30 = c29 + c27 + 0.125 * w_n * n * c15 / 80
-    c31 = c30 - w_h * h * c18 * (torch.nan_to_num(c16, math.nan, 0.0, 0.0) / c17) / 10
-    g_V = (
-        c31
-        + (10 * torch.where(c21, c22, 0) / 2 - c23 * c26 * (torch.nan_to_num(c24, math.nan, 0.0, 0.0) / c25))
+    c4 = (V + 40) / 10
+    c5 = torch.abs(-c4) < 1e-6
+    c6 = 0.1 * w_m * (1 - m)
+    c7 = torch.where(c5, 0, -c4)
+    c8 = _exprel(c7)
+    c9 = 10 / c8
+    c10 = V + 65
+    c11 = torch.exp(-c10 / 18)
+    c12 = torch.exp(-c10 / 20)
+    c13 = torch.exp(-c10 / 80)
+    c14 = torch.exp(-(V + 35) / 10)
+    c15 = c14 + 1
+    c16 = 1 / c15
+    c17 = (V + 55) / 10
+    c18 = torch.abs(-c17) < 1e-6
+    c19 = 0.01 * w_n * (1 - n)
+    c20 = torch.where(c18, 0, -c17)
+    c21 = _exprel(c20)
+    c22 = 10 / c21
+    c23 = 4 * w_m * m * c11 / 18 - 0.07 * w_h * (1 - h) * c12 / 20
+    c24 = w_V * (-c1 * h / C - c3 / C - gL / C)
+    c25 = (
+        c24
+        + (
+            torch.where(c5, 0, c6) * c9 * (torch.nan_to_num(_exprel(c7, 1), math.nan, 0.0, 0.0) / c8)
+            + 10 * torch.where(c5, c6, 0) / 2
+        )
         / 10
-        - c23 / c25
     )
-    c32 = w_m * (-0.1 * torch.where(c6, 10 * (1 + c5 / 2), -c11) - 4 * c13)
+    c26 = c25 + c23 + 0.125 * w_n * n * c13 / 80
+    c27 = c26 - w_h * h * c16 * (torch.nan_to_num(c14, math.nan, 0.0, 0.0) / c15) / 10
+    g_V = (
+        c27
+        + (
+            torch.where(c18, 0, c19) * c22 * (torch.nan_to_num(_exprel(c20, 1), math.nan, 0.0, 0.0) / c21)
+            + 10 * torch.where(c18, c19, 0) / 2
+        )
+        / 10
+    )
+    c28 = w_m * (-0.1 * torch.where(c5, 10 * (1 + c4 / 2), c9) - 4 * c11)
     g_I = w_V / C
-    c33 = g_I * h
-    c34 = V - ENa
-    c35 = c33 * c34
-    g_m = c32 - 3 * c35 * gNa * m**2
-    g_h = w_h * (-0.07 * c14 - c18) - g_I * c1 * c34
-    c36 = w_n * (-0.01 * torch.where(c21, 10 * (1 + c20 / 2), -c26) - 0.125 * c15)
-    c37 = g_I * (V - EK)
-    g_n = c36 - 4 * c37 * gK * n**3
-    g_gNa = -c35 * c0
-    g_gK = -c37 * c2
+    c29 = g_I * h
+    c30 = V - ENa
+    c31 = c29 * c30
+    g_m = c28 - 3 * c31 * gNa * m**2
+    g_h = w_h * (-0.07 * c12 - c16) - g_I * c1 * c30
+    c32 = w_n * (-0.01 * torch.where(c18, 10 * (1 + c17 / 2), c22) - 0.125 * c13)
+    c33 = g_I * (V - EK)
+    g_n = c32 - 4 * c33 * gK * n**3
+    g_gNa = -c31 * c0
+    g_gK = -c33 * c2
     g_gL = -g_I * (V - EL)
-    g_ENa = c33 * c1
+    g_ENa = c29 * c1
     g_EK = g_I * c3
     g_EL = g_I * gL
     return (
@@ -162,47 +155,41 @@ def rhs_jvp(t, x, p, u, dt, dx, dp, du):
     c5 = d_I - (c4 + d_h * gNa * c0 * c1 + (d_V - d_ENa) * gNa * c0 * h)
     c6 = c5 - (d_gK * c2 * c3 + 4 * d_n * n**3 * gK * c3 + (d_V - d_EK) * gK * c2)
     d_dV_dt = (c6 - (d_gL * (V - EL) + (d_V - d_EL) * gL)) / C
-    c7 = V + 40
-    c8 = c7 / 10
-    c9 = torch.abs(-c8) < 1e-6
-    c10 = d_V / 10
-    c11 = 10 * (c10 / 2)
-    c12 = torch.exp(torch.where(c9, 0, -c8))
-    c13 = torch.where(c9, 1, c12 - 1)
-    c14 = c7 / c13
-    c15 = (
+    c7 = (V + 40) / 10
+    c8 = torch.abs(-c7) < 1e-6
+    c9 = d_V / 10
+    c10 = 10 * (c9 / 2)
+    c11 = torch.where(c8, 0, -c7)
+    c12 = _exprel(c11)
+    c13 = 10 / c12
+    c14 = (
         0.1
-        * torch.where(
-            c9, c11, -(d_V * (1 / c13) + c10 * c14 * (torch.nan_to_num(c12, math.nan, 0.0, 0.0) / c13))
-        )
+        * torch.where(c8, c10, c9 * c13 * (torch.nan_to_num(_exprel(c11, 1), math.nan, 0.0, 0.0) / c12))
         * (1 - m)
     )
-    c16 = c15 - 0.1 * d_m * torch.where(c9, 10 * (1 + c8 / 2), -c14)
-    c17 = V + 65
-    c18 = torch.exp(-c17 / 18)
-    d_dm_dt = c16 - (4 * d_m * c18 - 4 * (d_V / 18) * c18 * m)
-    c19 = torch.exp(-c17 / 20)
-    c20 = -0.07 * (d_V / 20) * c19 * (1 - h) - 0.07 * d_h * c19
-    c21 = torch.exp(-(V + 35) / 10)
-    c22 = c21 + 1
-    c23 = 1 / c22
-    d_dh_dt = c20 - (c10 * c23 * (torch.nan_to_num(c21, math.nan, 0.0, 0.0) / c22) * h + d_h * c23)
-    c24 = V + 55
-    c25 = c24 / 10
-    c26 = torch.abs(-c25) < 1e-6
-    c27 = torch.exp(torch.where(c26, 0, -c25))
-    c28 = torch.where(c26, 1, c27 - 1)
-    c29 = c24 / c28
-    c30 = (
+    c15 = c14 - 0.1 * d_m * torch.where(c8, 10 * (1 + c7 / 2), c13)
+    c16 = V + 65
+    c17 = torch.exp(-c16 / 18)
+    d_dm_dt = c15 - (4 * d_m * c17 - 4 * (d_V / 18) * c17 * m)
+    c18 = torch.exp(-c16 / 20)
+    c19 = -0.07 * (d_V / 20) * c18 * (1 - h) - 0.07 * d_h * c18
+    c20 = torch.exp(-(V + 35) / 10)
+    c21 = c20 + 1
+    c22 = 1 / c21
+    d_dh_dt = c19 - (c9 * c22 * (torch.nan_to_num(c20, math.nan, 0.0, 0.0) / c21) * h + d_h * c22)
+    c23 = (V + 55) / 10
+    c24 = torch.abs(-c23) < 1e-6
+    c25 = torch.where(c24, 0, -c23)
+    c26 = _exprel(c25)
+    c27 = 10 / c26
+    c28 = (
         0.01
-        * torch.where(
-            c26, c11, -(d_V * (1 / c28) + c10 * c29 * (torch.nan_to_num(c27, math.nan, 0.0, 0.0) / c28))
-        )
+        * torch.where(c24, c10, c9 * c27 * (torch.nan_to_num(_exprel(c25, 1), math.nan, 0.0, 0.0) / c26))
         * (1 - n)
     )
-    c31 = c30 - 0.01 * d_n * torch.where(c26, 10 * (1 + c25 / 2), -c29)
-    c32 = torch.exp(-c17 / 80)
-    d_dn_dt = c31 - (0.125 * d_n * c32 - 0.125 * (d_V / 80) * c32 * n)
+    c29 = c28 - 0.01 * d_n * torch.where(c24, 10 * (1 + c23 / 2), c27)
+    c30 = torch.exp(-c16 / 80)
+    d_dn_dt = c29 - (0.125 * d_n * c30 - 0.125 * (d_V / 80) * c30 * n)
     return _columns(d_dV_dt, d_dm_dt, d_dh_dt, d_dn_dt)
 
 
@@ -217,41 +204,39 @@ def jacobian(t, x, p, u):
     j_V_m = -3 * m**2 * gNa * h * c1 / C
     j_V_h = -gNa * c0 * c1 / C
     j_V_n = -4 * n**3 * gK * (V - EK) / C
-    c2 = V + 40
-    c3 = c2 / 10
-    c4 = torch.abs(-c3) < 1e-6
-    c5 = torch.exp(torch.where(c4, 0, -c3))
-    c6 = torch.where(c4, 1, c5 - 1)
-    c7 = c2 / c6
-    c8 = (
+    c2 = (V + 40) / 10
+    c3 = torch.abs(-c2) < 1e-6
+    c4 = torch.where(c3, 0, -c2)
+    c5 = _exprel(c4)
+    c6 = 10 / c5
+    c7 = (
         0.1
-        * torch.where(c4, 0.5, -(1 / c6 + 0.1 * c7 * (torch.nan_to_num(c5, math.nan, 0.0, 0.0) / c6)))
+        * torch.where(c3, 0.5, 0.1 * c6 * (torch.nan_to_num(_exprel(c4, 1), math.nan, 0.0, 0.0) / c5))
         * (1 - m)
     )
-    c9 = V + 65
-    c10 = torch.exp(-c9 / 18)
-    j_m_V = c8 + 4 * (c10 / 18) * m
-    j_m_m = -0.1 * torch.where(c4, 10 * (1 + c3 / 2), -c7) - 4 * c10
-    c11 = torch.exp(-c9 / 20)
-    c12 = torch.exp(-(V + 35) / 10)
-    c13 = c12 + 1
-    c14 = 1 / c13
-    j_h_V = -0.07 * 0.05 * c11 * (1 - h) - 0.1 * c14 * (torch.nan_to_num(c12, math.nan, 0.0, 0.0) / c13) * h
-    j_h_h = -0.07 * c11 - c14
-    c15 = V + 55
-    c16 = c15 / 10
-    c17 = torch.abs(-c16) < 1e-6
-    c18 = torch.exp(torch.where(c17, 0, -c16))
-    c19 = torch.where(c17, 1, c18 - 1)
-    c20 = c15 / c19
-    c21 = (
+    c8 = V + 65
+    c9 = torch.exp(-c8 / 18)
+    j_m_V = c7 + 4 * (c9 / 18) * m
+    j_m_m = -0.1 * torch.where(c3, 10 * (1 + c2 / 2), c6) - 4 * c9
+    c10 = torch.exp(-c8 / 20)
+    c11 = torch.exp(-(V + 35) / 10)
+    c12 = c11 + 1
+    c13 = 1 / c12
+    j_h_V = -0.07 * 0.05 * c10 * (1 - h) - 0.1 * c13 * (torch.nan_to_num(c11, math.nan, 0.0, 0.0) / c12) * h
+    j_h_h = -0.07 * c10 - c13
+    c14 = (V + 55) / 10
+    c15 = torch.abs(-c14) < 1e-6
+    c16 = torch.where(c15, 0, -c14)
+    c17 = _exprel(c16)
+    c18 = 10 / c17
+    c19 = (
         0.01
-        * torch.where(c17, 0.5, -(1 / c19 + 0.1 * c20 * (torch.nan_to_num(c18, math.nan, 0.0, 0.0) / c19)))
+        * torch.where(c15, 0.5, 0.1 * c18 * (torch.nan_to_num(_exprel(c16, 1), math.nan, 0.0, 0.0) / c17))
         * (1 - n)
     )
-    c22 = torch.exp(-c9 / 80)
-    j_n_V = c21 + 0.125 * 0.0125 * c22 * n
-    j_n_n = -0.01 * torch.where(c17, 10 * (1 + c16 / 2), -c20) - 0.125 * c22
+    c20 = torch.exp(-c8 / 80)
+    j_n_V = c19 + 0.125 * 0.0125 * c20 * n
+    j_n_n = -0.01 * torch.where(c15, 10 * (1 + c14 / 2), c18) - 0.125 * c20
     _entries = _columns(j_V_V, j_V_m, j_V_h, j_V_n, j_m_V, j_m_m, j_h_V, j_h_h, j_n_V, j_n_n)
     _places = torch.tensor([0, 1, 2, 3, 4, 5, 8, 10, 12, 15], device=_entries.device)
     _entries = _entries.expand(*_common_shape(_entries.shape[:-1], _zeros.shape[:-1]), 10)
@@ -266,18 +251,10 @@ def initial(t, p):
     # hodgkin_huxley.ode:29
     m = (
         0.1
-        * torch.where(
-            c0,
-            10 * (1 - -(V + 40) / 10 / 2),
-            -(V + 40) / torch.where(c0, 1, torch.exp(torch.where(c0, 0, -(V + 40) / 10)) - 1),
-        )
+        * torch.where(c0, 10 * (1 - -(V + 40) / 10 / 2), 10 / _exprel(torch.where(c0, 0, -(V + 40) / 10)))
         / (
             0.1
-            * torch.where(
-                c0,
-                10 * (1 - -(V + 40) / 10 / 2),
-                -(V + 40) / torch.where(c0, 1, torch.exp(torch.where(c0, 0, -(V + 40) / 10)) - 1),
-            )
+            * torch.where(c0, 10 * (1 - -(V + 40) / 10 / 2), 10 / _exprel(torch.where(c0, 0, -(V + 40) / 10)))
             + 4 * torch.exp(-(V + 65) / 18)
         )
     )
@@ -291,18 +268,10 @@ def initial(t, p):
     # hodgkin_huxley.ode:31
     n = (
         0.01
-        * torch.where(
-            c1,
-            10 * (1 - -(V + 55) / 10 / 2),
-            -(V + 55) / torch.where(c1, 1, torch.exp(torch.where(c1, 0, -(V + 55) / 10)) - 1),
-        )
+        * torch.where(c1, 10 * (1 - -(V + 55) / 10 / 2), 10 / _exprel(torch.where(c1, 0, -(V + 55) / 10)))
         / (
             0.01
-            * torch.where(
-                c1,
-                10 * (1 - -(V + 55) / 10 / 2),
-                -(V + 55) / torch.where(c1, 1, torch.exp(torch.where(c1, 0, -(V + 55) / 10)) - 1),
-            )
+            * torch.where(c1, 10 * (1 - -(V + 55) / 10 / 2), 10 / _exprel(torch.where(c1, 0, -(V + 55) / 10)))
             + 0.125 * torch.exp(-(V + 65) / 80)
         )
     )
@@ -318,6 +287,54 @@ def observables(t, x, p, u):
     IL = gL * (V - EL)  # hodgkin_huxley.ode:35
     Iion = INa + IK + IL  # hodgkin_huxley.ode:42
     return _columns(Iion)
+
+
+def observables_vjp(t, x, p, u, w):
+    """Products of a cotangent w (..., 1) with the derivatives of observables, as rhs_vjp."""
+    gNa, gK, gL, ENa, EK, EL = p.unbind(-1)
+    (w_Iion,) = w.unbind(-1)
+    V, m, h, n = x.unbind(-1)
+    c0 = m**3
+    c1 = gNa * c0
+    c2 = n**4
+    c3 = gK * c2
+    g_V = w_Iion * (c1 * h + c3 + gL)
+    c4 = w_Iion * h
+    c5 = V - ENa
+    c6 = c4 * c5
+    g_m = 3 * c6 * gNa * m**2
+    g_h = w_Iion * c1 * c5
+    c7 = w_Iion * (V - EK)
+    g_n = 4 * c7 * gK * n**3
+    g_gNa = c6 * c0
+    g_gK = c7 * c2
+    g_gL = w_Iion * (V - EL)
+    g_ENa = -c4 * c1
+    g_EK = -w_Iion * c3
+    g_EL = -w_Iion * gL
+    return (
+        w.new_full(w.shape[:-1], 0),
+        _columns(g_V, g_m, g_h, g_n),
+        _columns(g_gNa, g_gK, g_gL, g_ENa, g_EK, g_EL),
+        w.new_zeros((*w.shape[:-1], 1)),
+    )
+
+
+def observables_jvp(t, x, p, u, dt, dx, dp, du):
+    """The tangent (..., 1) of observables from those of its arguments, shaped as their values."""
+    gNa, gK, gL, ENa, EK, EL = p.unbind(-1)
+    d_gNa, d_gK, d_gL, d_ENa, d_EK, d_EL = dp.unbind(-1)
+    d_V, d_m, d_h, d_n = dx.unbind(-1)
+    V, m, h, n = x.unbind(-1)
+    c0 = m**3
+    c1 = V - ENa
+    c2 = n**4
+    c3 = V - EK
+    c4 = d_gNa * c0 * h * c1 + 3 * d_m * m**2 * gNa * h * c1
+    c5 = c4 + d_h * gNa * c0 * c1 + (d_V - d_ENa) * gNa * c0 * h
+    c6 = c5 + d_gK * c2 * c3 + 4 * d_n * n**3 * gK * c3 + (d_V - d_EK) * gK * c2
+    d_Iion = c6 + d_gL * (V - EL) + (d_V - d_EL) * gL
+    return _columns(d_Iion)
 
 
 def _columns(*columns):
@@ -343,6 +360,20 @@ def _common_shape(*shapes):
 def _time(t, like):
     """The time as a tensor of the dtype and on the device of `like`."""
     return t if isinstance(t, Tensor) else like.new_full((), t)
+
+
+def _exprel(z, n=0):
+    """(exp(z) - 1)/z, which is 1 at z = 0, or its nth derivative for n of 1 and 2."""
+    near = torch.abs(z) < (0.5 if n else 1e-3)
+    x, series = torch.where(near, z, 0), torch.zeros_like(z)
+    for k in range(14 if n else 5, -1, -1):
+        series = series * x + 1 / (math.factorial(k) * (k + n + 1))
+    z = torch.clamp(torch.where(near, 1, z), max=1000)  # beyond, the value is infinite
+    if n == 0:
+        return torch.where(near, series, torch.expm1(z) / z)
+    e, r = torch.exp(z), 1 / z
+    far = e * (1 - r) + r if n == 1 else e * (1 - 2 * r * (1 - r)) - 2 * r * r
+    return torch.where(near, series, far * r)
 
 
 class Series:
@@ -727,7 +758,7 @@ class _Solve(torch.autograd.Function):
         t, xs, kept, p, *series = ctx.saved_tensors
         options = (ctx.dt, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0])
         if not ctx.compiling and _mapped(w_xs):
-            found = _over_batches(_Adjoint, t, xs, kept, p, w_xs, *options, False, *series)
+            found = _over_batches(_Adjoint.apply, t, xs, kept, p, w_xs, *options, False, *series)
         elif ctx.compiling or torch.is_grad_enabled() or _transformed():
             found = _Adjoint.apply(t, xs, kept, p, w_xs, *options, ctx.compiling, *series)
         else:
@@ -744,7 +775,7 @@ class _Solve(torch.autograd.Function):
         options = (ctx.dt, ctx.clip)
         given = (t, x0, p, d_t, d_x0, d_p, *options, *series, *d_series)
         mapped = any(map(_mapped, given))
-        tangent = _over_batches(_Tangent, *given)[0] if mapped else _Tangent.apply(*given)
+        tangent = _over_batches(_Tangent.apply, *given)[0] if mapped else _Tangent.apply(*given)
         return tangent, None
 
     @staticmethod
@@ -967,12 +998,12 @@ def _mapped(value):
 
 
 def _over_batches(function, *values):
-    """Apply a Function to what that vmap maps over: it knows no Function, but torch.func's knows ours."""
+    """The function of what that vmap maps over: it knows no Function, but torch.func's does."""
     level = torch._C._vmapmode_increment_nesting() - 1
     torch._C._vmapmode_decrement_nesting()
     dims = tuple(0 if _mapped(value) else None for value in values)
     values = [v if dim is None else torch._remove_batch_dim(v, level, 1, 0) for v, dim in zip(values, dims)]
-    found = torch.vmap(function.apply, in_dims=dims)(*values)
+    found = torch.vmap(function, in_dims=dims)(*values)
     if isinstance(found, Tensor):  # a tangent
         found = (found.contiguous(),)
     return [torch._add_batch_dim(v, 0, level) for v in found]
@@ -1023,13 +1054,67 @@ def _interleaved(gradients):
     return [value for gradient in gradients for value in (None, gradient)]
 
 
+def _differentiated(function, vjp, jvp):
+    """A function with the derivatives that are printed, finite where torch's of its formulas overflow.
+
+    vjp takes its arguments and a cotangent, jvp its arguments and their tangents. Further derivatives are
+    torch's of these two.
+    """
+
+    def pulled(*values):
+        *args, w = values
+        return [_shaped(g, arg.shape) for g, arg in zip(vjp(*args, w), args)]
+
+    class Differentiated(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(*args):
+            return function(*args)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+            ctx.save_for_forward(*inputs)
+            ctx.shape = output.shape
+
+        @staticmethod
+        def backward(ctx, w):
+            return tuple(_of_mapped(pulled, *ctx.saved_tensors, w))
+
+        @staticmethod
+        def jvp(ctx, *tangents):
+            args = [torch.autograd.forward_ad.unpack_dual(arg).primal for arg in ctx.saved_tensors]
+            with torch.autograd.forward_ad._set_fwd_grad_enabled(True):  # for a jvp around this one
+                given = (*args, *map(_or_zeros, tangents, args))
+                return _of_mapped(lambda *values: [_shaped(jvp(*values), ctx.shape)], *given)[0]
+
+    def differentiated(*args):
+        return Differentiated.apply(*args)
+
+    return differentiated
+
+
+def _shaped(derivative, shape):
+    """A derivative in the shape of its value: summed where that was broadcast."""
+    return derivative.expand(_common_shape(derivative.shape, shape)).sum_to_size(shape)
+
+
+def _of_mapped(function, *values):
+    """The function's tensors, where the vmap within torch.autograd maps over some of the values too."""
+    return _over_batches(function, *values) if any(map(_mapped, values)) else function(*values)
+
+
+_observables = _differentiated(observables, observables_vjp, observables_jvp)
+
+
 def _apply_solve(*args):
     """_Solve.apply, which torch.compile keeps as one call: its tracer would unroll the loop over steps."""
     return _Solve.apply(*args)
 
 
 class _OnceTracing:
-    """Tells torch.compile's tracer of _apply_solve, not before it is there: it takes a second, and SymPy."""
+    """Tells torch.compile's tracer of calls to keep, not before it is there: it takes a second, and SymPy."""
 
     def find_spec(self, name, path=None, target=None):
         """The tracer as the other finders find it, with a word to it at the end of its import."""
@@ -1044,7 +1129,7 @@ class _OnceTracing:
 
     def tell(self):
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
-        torch.compiler.allow_in_graph(_apply_solve)
+        torch.compiler.allow_in_graph([_apply_solve, _observables])
 
 
 _tracer = _OnceTracing()
@@ -1114,7 +1199,9 @@ class Status:
             return f"ok: {self.steps} steps"
         shown = [str(self._failure(tuple(index.tolist()))) for index in torch.nonzero(~self.ok)[:3]]
         rest = [f"and {failed - len(shown)} more"] if failed > len(shown) else []
-        return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
+        several = self.ok.numel() > 1
+        what = f"{failed} of {self.ok.numel()} trajectories failed" if several else "the run failed"
+        return f"{what}: " + "; ".join(shown + rest)
 
     def _failure(self, batch):
         cause = self._retake.cause(batch)
@@ -1350,6 +1437,18 @@ def _check_inside(name, values):
         raise ValueError(f"{name} = {wrong:g} lies outside its interval {interval}")
 
 
+def _check_given(name, value, numbers):
+    """Raise ValueError where a value that is given for a call, and its numbers, lie outside their bounds.
+
+    A tensor is taken as it is: torch may follow it, or it may lie on a GPU, where a look means waiting.
+    """
+    lower, upper, _ = _INTERVALS[name]
+    if isinstance(value, (int, float)) and lower < value < upper or isinstance(value, Tensor):
+        return
+    if not (_holds_tensors(value) or torch.compiler.is_compiling() or numbers.device.type == "meta"):
+        _check_inside(name, numbers)
+
+
 _OPTIONS = frozenset(
     """dt rtol atol first_step min_step max_step max_steps dense_output clip adjoint adjoint_rtol adjoint_atol
     checkpoints engine chunk dtype device""".split()
@@ -1447,6 +1546,9 @@ class _Parameters(nn.Module):
         own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
         like = own[PARAMS[0]] if own else self._like
         given = {name: _real(value, like, name) for name, value in params.items()}
+        for name, value in params.items():
+            if name in _INTERVALS:
+                _check_given(name, value, given[name])
         _check_batches({f"params[{name!r}]": value.shape for name, value in given.items()})
         own.update(given)
         return _columns(*(own[name] for name in PARAMS))
@@ -1683,6 +1785,7 @@ class Model(_Parameters):
 
         x0 (*batch, 4): the states at t[0] (default: the model's init). params: values by name in natural
         units, scalars or (*batch,), in place of the module's own; or all of them, (*batch, 6).
+        Numbers and arrays by name are held to the bounds; tensors are taken as they are.
         inputs: for each input its times (K,) and values (K,) or (K, *batch), a pandas Series, or a number.
 
         Raises ValueError for arguments that do not fit.
@@ -1744,7 +1847,7 @@ class Model(_Parameters):
         _check_batches({"x": x.shape[1:-1], "params": p.shape[:-1]})
         u = Series(self._series(inputs, p))
         values = torch.stack([u(time).expand(*x.shape[1:-1], 1) for time in t])
-        return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p, values).contiguous()
+        return _observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p, values).contiguous()
 
     @property
     def status(self) -> Status | None:

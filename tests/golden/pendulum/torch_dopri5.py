@@ -97,6 +97,21 @@ def initial(t, p):
     return _columns(theta, dtheta_dt)
 
 
+def initial_vjp(t, p, w):
+    """Products of a cotangent w (..., 2) with the derivatives of initial, by t (...,) and by p (..., 2)."""
+    w_theta, _ = w.unbind(-1)
+    return (
+        w.new_full(w.shape[:-1], 0),
+        _columns(p.new_full((), 0), w_theta),
+    )
+
+
+def initial_jvp(t, p, dt, dp):
+    """The tangent (..., 2) of initial from those of its arguments, shaped as their values."""
+    _, d_theta0 = dp.unbind(-1)
+    return _columns(d_theta0, p.new_full((), 0))
+
+
 def observables(t, x, p):
     """What is measured: x (..., 2). Returns (..., 3)."""
     l, _ = p.unbind(-1)
@@ -105,6 +120,40 @@ def observables(t, x, p):
     y = -l * torch.cos(theta)  # pendulum.ode:16
     energy = (l * dtheta_dt) ** 2 / 2 - g * l * torch.cos(theta)  # pendulum.ode:17
     return _columns(x_, y, energy)
+
+
+def observables_vjp(t, x, p, w):
+    """Products of a cotangent w (..., 3) with the derivatives of observables, as rhs_vjp."""
+    l, _ = p.unbind(-1)
+    w_x, w_y, w_energy = w.unbind(-1)
+    theta, dtheta_dt = x.unbind(-1)
+    c0 = torch.cos(theta)
+    c1 = torch.sin(theta)
+    g_theta = w_x * l * c0 - (-w_y * l - w_energy * g * l) * c1
+    c2 = l * dtheta_dt
+    g_dtheta_dt = 2 * (w_energy / 2) * c2 * l
+    g_l = w_x * c1 - w_y * c0 + w_energy * (c2 * dtheta_dt - g * c0)
+    return (
+        w.new_full(w.shape[:-1], 0),
+        _columns(g_theta, g_dtheta_dt),
+        _columns(g_l, x.new_full((), 0)),
+    )
+
+
+def observables_jvp(t, x, p, dt, dx, dp):
+    """The tangent (..., 3) of observables from those of its arguments, shaped as their values."""
+    l, _ = p.unbind(-1)
+    d_l, _ = dp.unbind(-1)
+    d_theta, d_dtheta_dt = dx.unbind(-1)
+    theta, dtheta_dt = x.unbind(-1)
+    c0 = torch.sin(theta)
+    c1 = torch.cos(theta)
+    d_x = d_l * c0 + d_theta * c1 * l
+    c2 = d_theta * c0
+    d_y = -(d_l * c1 - c2 * l)
+    c3 = 2 * (d_l * dtheta_dt + d_dtheta_dt * l) * l * dtheta_dt / 2
+    d_energy = c3 - (d_l * g * c1 - c2 * g * l)
+    return _columns(d_x, d_y, d_energy)
 
 
 def _columns(*columns):
@@ -1277,7 +1326,7 @@ class _Solve(torch.autograd.Function):
         t, xs, kept, p = ctx.saved_tensors
         options = (ctx.dt, ctx.control, ctx.clip, ctx.checkpoints, ctx.needs_input_grad[0])
         if not ctx.compiling and _mapped(w_xs):
-            found = _over_batches(_Adjoint, t, xs, kept, p, w_xs, *options, False)
+            found = _over_batches(_Adjoint.apply, t, xs, kept, p, w_xs, *options, False)
         elif ctx.compiling or torch.is_grad_enabled() or _transformed():
             found = _Adjoint.apply(t, xs, kept, p, w_xs, *options, ctx.compiling)
         else:
@@ -1293,7 +1342,7 @@ class _Solve(torch.autograd.Function):
         options = (ctx.dt, ctx.control, ctx.clip)
         given = (t, x0, p, d_t, d_x0, d_p, *options)
         mapped = any(map(_mapped, given))
-        tangent = _over_batches(_Tangent, *given)[0] if mapped else _Tangent.apply(*given)
+        tangent = _over_batches(_Tangent.apply, *given)[0] if mapped else _Tangent.apply(*given)
         return tangent, None, None
 
     @staticmethod
@@ -1552,12 +1601,12 @@ def _mapped(value):
 
 
 def _over_batches(function, *values):
-    """Apply a Function to what that vmap maps over: it knows no Function, but torch.func's knows ours."""
+    """The function of what that vmap maps over: it knows no Function, but torch.func's does."""
     level = torch._C._vmapmode_increment_nesting() - 1
     torch._C._vmapmode_decrement_nesting()
     dims = tuple(0 if _mapped(value) else None for value in values)
     values = [v if dim is None else torch._remove_batch_dim(v, level, 1, 0) for v, dim in zip(values, dims)]
-    found = torch.vmap(function.apply, in_dims=dims)(*values)
+    found = torch.vmap(function, in_dims=dims)(*values)
     if isinstance(found, Tensor):  # a tangent
         found = (found.contiguous(),)
     return [torch._add_batch_dim(v, 0, level) for v in found]
@@ -1586,13 +1635,68 @@ def _into_batch(value, dim, batch, trailing, size, always=False):
     return value.reshape(size, *[1] * missing, *value.shape[1:])
 
 
+def _differentiated(function, vjp, jvp):
+    """A function with the derivatives that are printed, finite where torch's of its formulas overflow.
+
+    vjp takes its arguments and a cotangent, jvp its arguments and their tangents. Further derivatives are
+    torch's of these two.
+    """
+
+    def pulled(*values):
+        *args, w = values
+        return [_shaped(g, arg.shape) for g, arg in zip(vjp(*args, w), args)]
+
+    class Differentiated(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(*args):
+            return function(*args)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+            ctx.save_for_forward(*inputs)
+            ctx.shape = output.shape
+
+        @staticmethod
+        def backward(ctx, w):
+            return tuple(_of_mapped(pulled, *ctx.saved_tensors, w))
+
+        @staticmethod
+        def jvp(ctx, *tangents):
+            args = [torch.autograd.forward_ad.unpack_dual(arg).primal for arg in ctx.saved_tensors]
+            with torch.autograd.forward_ad._set_fwd_grad_enabled(True):  # for a jvp around this one
+                given = (*args, *map(_or_zeros, tangents, args))
+                return _of_mapped(lambda *values: [_shaped(jvp(*values), ctx.shape)], *given)[0]
+
+    def differentiated(*args):
+        return Differentiated.apply(*args)
+
+    return differentiated
+
+
+def _shaped(derivative, shape):
+    """A derivative in the shape of its value: summed where that was broadcast."""
+    return derivative.expand(_common_shape(derivative.shape, shape)).sum_to_size(shape)
+
+
+def _of_mapped(function, *values):
+    """The function's tensors, where the vmap within torch.autograd maps over some of the values too."""
+    return _over_batches(function, *values) if any(map(_mapped, values)) else function(*values)
+
+
+_initial = _differentiated(initial, initial_vjp, initial_jvp)
+_observables = _differentiated(observables, observables_vjp, observables_jvp)
+
+
 def _apply_solve(*args):
     """_Solve.apply, which torch.compile keeps as one call: its tracer would unroll the loop over steps."""
     return _Solve.apply(*args)
 
 
 class _OnceTracing:
-    """Tells torch.compile's tracer of _apply_solve, not before it is there: it takes a second, and SymPy."""
+    """Tells torch.compile's tracer of calls to keep, not before it is there: it takes a second, and SymPy."""
 
     def find_spec(self, name, path=None, target=None):
         """The tracer as the other finders find it, with a word to it at the end of its import."""
@@ -1607,7 +1711,7 @@ class _OnceTracing:
 
     def tell(self):
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
-        torch.compiler.allow_in_graph(_apply_solve)
+        torch.compiler.allow_in_graph([_apply_solve, _initial, _observables])
 
 
 _tracer = _OnceTracing()
@@ -1705,7 +1809,9 @@ class Status:
         shown = [str(self._failure(tuple(index.tolist()))) for index in torch.nonzero(~self.ok)[:3]]
         rest = [f"and {failed - len(shown)} more"] if failed > len(shown) else []
         rest += [self.stiffness] if self.stiffness else []
-        return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
+        several = self.ok.numel() > 1
+        what = f"{failed} of {self.ok.numel()} trajectories failed" if several else "the run failed"
+        return f"{what}: " + "; ".join(shown + rest)
 
     def _counts(self):
         if not self._retake.control:
@@ -2068,6 +2174,18 @@ def _check_inside(name, values):
         raise ValueError(f"{name} = {wrong:g} lies outside its interval {interval}")
 
 
+def _check_given(name, value, numbers):
+    """Raise ValueError where a value that is given for a call, and its numbers, lie outside their bounds.
+
+    A tensor is taken as it is: torch may follow it, or it may lie on a GPU, where a look means waiting.
+    """
+    lower, upper, _ = _INTERVALS[name]
+    if isinstance(value, (int, float)) and lower < value < upper or isinstance(value, Tensor):
+        return
+    if not (_holds_tensors(value) or torch.compiler.is_compiling() or numbers.device.type == "meta"):
+        _check_inside(name, numbers)
+
+
 _OPTIONS = frozenset(
     """dt rtol atol first_step min_step max_step max_steps dense_output clip adjoint adjoint_rtol adjoint_atol
     checkpoints engine chunk dtype device""".split()
@@ -2165,6 +2283,9 @@ class _Parameters(nn.Module):
         own = {} if len(params) == len(PARAMS) else dict(zip(PARAMS, self._natural().unbind(-1)))
         like = own[PARAMS[0]] if own else self._like
         given = {name: _real(value, like, name) for name, value in params.items()}
+        for name, value in params.items():
+            if name in _INTERVALS:
+                _check_given(name, value, given[name])
         _check_batches({f"params[{name!r}]": value.shape for name, value in given.items()})
         own.update(given)
         return _columns(*(own[name] for name in PARAMS))
@@ -2310,6 +2431,11 @@ def _positive(value, what):
     return number
 
 
+def _slopes(t, x, p, clip):
+    """dx/dt at each of the times t (T,) with the states x (T, *batch, 2) there."""
+    return torch.stack([slope(time, state, p, clip) for time, state in zip(t, x)])
+
+
 def _first_at(t):
     """For each of the times t (T,) the first that equals it, (T,); None where all differ or are not followed.
 
@@ -2327,8 +2453,7 @@ def _first_at(t):
 
 def _at_own_times(x, t, first, p, clip):
     """The states x (T, *batch, 2), each with its derivative by its own time, not the first equal one."""
-    outputs = zip(t.detach(), x.detach())
-    slopes = torch.stack([slope(time, state, p.detach(), clip) for time, state in outputs])
+    slopes = _slopes(t.detach(), x.detach(), p.detach(), clip)
     apart = (t - t[first]).reshape(-1, *[1] * (x.dim() - 1))
     return x + apart * torch.nan_to_num(slopes.detach(), 0.0, 0.0, 0.0)
 
@@ -2451,6 +2576,7 @@ class Model(_Parameters):
 
         x0 (*batch, 2): the states at t[0] (default: the model's init). params: values by name in natural
         units, scalars or (*batch,), in place of the module's own; or all of them, (*batch, 2).
+        Numbers and arrays by name are held to the bounds; tensors are taken as they are.
 
         Raises ValueError for arguments that do not fit.
         """
@@ -2459,7 +2585,7 @@ class Model(_Parameters):
         p = self._vector(params)
         t = _vector_of_times(t, p)
         if x0 is None:
-            x0 = initial(t[0], p)
+            x0 = _initial(t[0], p)
         x0 = _real(x0, p, "x0")
         if x0.dim() == 0 or x0.shape[-1] != 2:
             raise ValueError(f"x0 must be (*batch, 2), a column for each of STATES, not {tuple(x0.shape)}")
@@ -2512,7 +2638,7 @@ class Model(_Parameters):
             shapes = f"{tuple(t.shape)} and {tuple(x.shape)}"
             raise ValueError(f"observe needs times t (T,) and states x (T, *batch, 2), not {shapes}")
         _check_batches({"x": x.shape[1:-1], "params": p.shape[:-1]})
-        return observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p).contiguous()
+        return _observables(t.reshape(-1, *[1] * (x.dim() - 2)), x, p).contiguous()
 
     @property
     def rtol(self) -> float | None:

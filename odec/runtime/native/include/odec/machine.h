@@ -1,6 +1,6 @@
-// --- Machine -----------------------------------------------------------------------------------------------
+// The compiler and its target: the type `real`, functions, loops over lanes, the sizes and times of steps.
+// Needs REAL_BITS (64 or 32), LANES (trajectories that advance side by side), INNER_LANES and ADAPTIVE.
 //
-// Compiled with REAL_BITS (64 or 32), LANES (trajectories that advance side by side) and INNER_LANES.
 // INNER_LANES=0: the loop over lanes stands around a whole step, whose values are then scalars in vector
 // registers. INNER_LANES=1: it stands inside every loop, and values are arrays over lanes: for large models,
 // and with one lane for a GPU thread. x[i]_l is component i of the present lane in both.
@@ -13,8 +13,8 @@
 #define LOSS
 #define TANGENT
 #endif
-{% if adaptive %}
-// TAPED: adaptive steps go to a tape, to be taken back. WEIGHED: the states at the outputs are compared with data before.
+// TAPED: adaptive steps go to a tape, to be taken back. WEIGHED: the states at the outputs are compared with
+// data before.
 #if defined(ADJOINT) || (defined(LOSS) && !defined(TANGENT))
 #define TAPED 1
 #else
@@ -25,7 +25,6 @@
 #else
 #define WEIGHED 0
 #endif
-{% endif %}
 
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 #define GPU 1
@@ -65,10 +64,8 @@ typedef int64_t int64;
 #define PARALLEL_LANES
 #elif defined(__clang__)
 #define PARALLEL_LANES _Pragma("clang loop vectorize(assume_safety) interleave_count(1)")
-{% if adaptive %}
 #elif ADAPTIVE  // with short loops, which gcc would unroll before it vectorises
 #define PARALLEL_LANES _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
-{% endif %}
 #else
 #define PARALLEL_LANES _Pragma("GCC ivdep")
 #endif
@@ -78,9 +75,12 @@ typedef int64_t int64;
 typedef float real;
 #define R(literal) literal##f
 #if !GPU
-{% for name in libm + ["fabs", "sqrt", "floor", "ceil", "tgamma", "lgamma"] %}
-#define {{ name }} {{ name }}f
-{% endfor %}
+#define fabs fabsf
+#define sqrt sqrtf
+#define floor floorf
+#define ceil ceilf
+#define tgamma tgammaf
+#define lgamma lgammaf
 #endif
 #else
 typedef double real;
@@ -108,7 +108,6 @@ typedef double real;
 #endif
 
 // Within a lane a step's size is h_l, a function's time is time_l, and a stage's time is time[k]_tl.
-{% if adaptive %}
 #if ADAPTIVE
 // Every lane takes its own steps: sizes and times are values like any other, times still in double precision.
 #define STEP_SIZE const real h _w
@@ -120,7 +119,7 @@ typedef double real;
 #define COEFFICIENT(value) ((real)(value))
 #define TIMES_H(sum) h_l*(sum)
 #else
-// All lanes take the same steps: sizes and times are scalars in double precision, and h goes into the coefficients.
+// All lanes take the same steps: sizes and times are scalars in double precision; h is in the coefficients.
 #define STEP_SIZE const double h
 #define h_l ((real)h)
 #define time_w time
@@ -130,72 +129,7 @@ typedef double real;
 #define COEFFICIENT(value) ((real)(h*(value)))
 #define TIMES_H(sum) sum
 #endif
-{% else %}
-// All lanes take the same steps: sizes and times are scalars in double precision, and h goes into the coefficients.
-#define STEP_SIZE const double h
-#define h_l ((real)h)
-#define time_w time
-#define time_l time
-#define _tw
-#define _tl
-#define COEFFICIENT(value) ((real)(h*(value)))
-#define TIMES_H(sum) sum
-{% endif %}
 
 #define ROOM(n) ((n) > 0 ? (n) : 1)
 typedef real Lanes[LANES];
 #define BLOCK(name, n) ALIGNED Lanes name[ROOM(n)]
-
-{% if libm %}
-#if VECTOR_LIBM
-// The C library's vector versions (at most 4 units in the last place).
-{% for name in libm %}
-extern real {{ name }}(real{{ ", real" if name in ("pow", "atan2") else "" }}) __attribute__((const, nothrow, simd("notinbranch")));
-{% endfor %}
-#endif
-
-{% endif %}
-#define N_STATES {{ states|length }}
-#define N_PARAMS {{ params|length }}
-#define N_INPUTS {{ inputs|length }}
-{% if adaptive and inputs %}
-#define TERMS {{ terms }}
-{% endif %}
-#define N_OBSERVABLES {{ observables|length }}
-{% if auto %}
-#define STAGES (ADAPTIVE ? {{ auto.both.stages|length }} : {{ steps.stages|length }})  // with adaptive steps, those of both methods
-{% else %}
-#define STAGES {{ steps.stages|length if steps else 1 }}
-{% endif %}
-{% if dense %}
-#define DENSE (ADAPTIVE == 2)  // outputs may lie within steps
-#define DEGREE {{ dense.degree }}
-#define ALL_STAGES {{ "(STAGES + %d)" % dense.extra|length if dense.extra else "STAGES" }}
-#if DENSE
-#define WHEN_DENSE(...) __VA_ARGS__
-#else
-#define WHEN_DENSE(...)
-#endif
-{% endif %}
-{% set more_stages = dense and dense.extra|length > first_same_as_last %}
-{% if inputs %}
-{% if dense and dense.extra %}
-#define INPUT_ROWS (DENSE ? ALL_STAGES : STAGES)
-{% else %}
-#define INPUT_ROWS {{ "(STAGES + 1)" if rates else "STAGES" }}
-{% endif %}
-{% endif %}
-{% if adaptive %}
-{% if more_stages %}
-#define EVALUATIONS (DENSE ? ALL_STAGES : {{ "STAGES + 1" if first_same_as_last else "STAGES" }})
-{% else %}
-#define EVALUATIONS {{ "(STAGES + 1)" if first_same_as_last else "STAGES" }}
-{% endif %}
-{% if inputs %}
-#define TRIAL_ROWS {{ "INPUT_ROWS" if rates else "EVALUATIONS" }}
-{% endif %}
-{% endif %}
-{% if helpers %}
-
-{% include "native/helpers.c.jinja" %}
-{% endif %}

@@ -1,0 +1,165 @@
+// Functions that C lacks, for the bodies of models: a model uses few of them, and the others cost nothing.
+// Needs machine.h and, of the C library, the functions of the working type under their plain names.
+
+FN real select(bool condition, real yes, real no) { return condition ? yes : no; }
+FN real lesser(real a, real b) { return (a < b) | (a != a) ? a : b; }
+FN real greater(real a, real b) { return (a > b) | (a != a) ? a : b; }
+FN real relu(real x) { return x < R(0.0) ? R(0.0) : x; }
+FN real sign(real x) { return x > R(0.0) ? R(1.0) : x < R(0.0) ? R(-1.0) : x; }
+FN real heaviside(real x, real at_zero) { return x == R(0.0) ? at_zero : x > R(0.0) ? R(1.0) : R(0.0); }
+
+FN real sigmoid(real x)
+{
+    const real e = exp(-fabs(x));
+    return (x < R(0.0) ? e : R(1.0)) / (R(1.0) + e);
+}
+
+FN real softplus(real x) { return (x > R(0.0) ? x : R(0.0)) + log1p(exp(-fabs(x))); }
+
+FN real modulo(real a, real b)
+{
+    const real whole = floor(a/b);
+    const real rest = whole == R(0.0) ? a : a - b*whole;  // with an infinite b too
+    return (rest != R(0.0)) & ((rest < R(0.0)) != (b < R(0.0))) ? rest + b : rest;
+}
+
+// 0 for an infinite x: what x enters is at its limit.
+FN real finite_part(real x) { return fabs(x) == INFINITY_ ? R(0.0) : x; }
+
+// Powers by repeated squaring.
+FN real square(real x) { return x*x; }
+FN real cube(real x) { return square(x)*x; }
+FN real power_4(real x) { return square(square(x)); }
+FN real power_5(real x) { return power_4(x)*x; }
+FN real power_6(real x) { return square(cube(x)); }
+FN real power_7(real x) { return power_6(x)*x; }
+FN real power_8(real x) { return square(power_4(x)); }
+FN real power_9(real x) { return power_8(x)*x; }
+FN real power_10(real x) { return square(power_5(x)); }
+FN real power_11(real x) { return power_10(x)*x; }
+FN real power_12(real x) { return square(power_6(x)); }
+FN real power_13(real x) { return power_12(x)*x; }
+FN real power_14(real x) { return square(power_7(x)); }
+FN real power_15(real x) { return power_14(x)*x; }
+FN real power_16(real x) { return square(power_8(x)); }
+
+// 0 where x is 0, whatever y is but NaN.
+FN real x_log_y(real x, real y) { return x*log((x == R(0.0)) & (y == y) ? R(1.0) : y); }
+
+// (exp(z) - 1)/z, which is 1 at z = 0.
+FN real exprel(real z)
+{
+    const int near = fabs(z) < R(1e-3);
+    const real x = near ? z : R(0.0);
+    real series = R(0.0);
+    series = series*x + R(0.001388888888888889);
+    series = series*x + R(0.008333333333333333);
+    series = series*x + R(0.041666666666666664);
+    series = series*x + R(0.16666666666666666);
+    series = series*x + R(0.5);
+    series = series*x + R(1.0);
+    const real y = near ? R(1.0) : z > R(1000.0) ? R(1000.0) : z;  // beyond, the value is infinite
+    const real r = R(1.0)/y;
+    const real far = expm1(y)*r;
+    return near ? series : far;
+}
+
+// The derivative of exprel.
+FN real exprel1(real z)
+{
+    const int near = fabs(z) < R(0.5);
+    const real x = near ? z : R(0.0);
+    real series = R(0.0);
+    series = series*x + R(7.169215998581078e-13);
+    series = series*x + R(1.0706029224547743e-11);
+    series = series*x + R(1.4911969277048643e-10);
+    series = series*x + R(1.9270852604185937e-09);
+    series = series*x + R(2.296443268665491e-08);
+    series = series*x + R(2.505210838544172e-07);
+    series = series*x + R(2.48015873015873e-06);
+    series = series*x + R(2.2045855379188714e-05);
+    series = series*x + R(0.00017361111111111112);
+    series = series*x + R(0.0011904761904761906);
+    series = series*x + R(0.006944444444444444);
+    series = series*x + R(0.03333333333333333);
+    series = series*x + R(0.125);
+    series = series*x + R(0.3333333333333333);
+    series = series*x + R(0.5);
+    const real y = near ? R(1.0) : z > R(1000.0) ? R(1000.0) : z;  // beyond, the value is infinite
+    const real r = R(1.0)/y;
+    const real far = (exp(y)*(R(1.0) - r) + r)*r;
+    return near ? series : far;
+}
+
+// The derivative of exprel1.
+FN real exprel2(real z)
+{
+    const int near = fabs(z) < R(0.5);
+    const real x = near ? z : R(0.0);
+    real series = R(0.0);
+    series = series*x + R(6.74749741042925e-13);
+    series = series*x + R(1.0036902398013508e-11);
+    series = series*x + R(1.3917837991912066e-10);
+    series = series*x + R(1.789436313245837e-09);
+    series = series*x + R(2.1197937864604532e-08);
+    series = series*x + R(2.296443268665491e-07);
+    series = series*x + R(2.2546897546897547e-06);
+    series = series*x + R(1.984126984126984e-05);
+    series = series*x + R(0.00015432098765432098);
+    series = series*x + R(0.0010416666666666667);
+    series = series*x + R(0.005952380952380952);
+    series = series*x + R(0.027777777777777776);
+    series = series*x + R(0.1);
+    series = series*x + R(0.25);
+    series = series*x + R(0.3333333333333333);
+    const real y = near ? R(1.0) : z > R(1000.0) ? R(1000.0) : z;  // beyond, the value is infinite
+    const real r = R(1.0)/y;
+    const real far = (exp(y)*(R(1.0) - R(2.0)*r*(R(1.0) - r)) - R(2.0)*r*r)*r;
+    return near ? series : far;
+}
+
+// Without a vector version: called lane by lane from a clone that the loop over lanes can call.
+#if GPU
+#define BY_LANE FN
+#elif defined(__clang__)
+#define BY_LANE static inline __attribute__((const))
+#else
+#define BY_LANE static __attribute__((noinline, const, simd("notinbranch")))
+#endif
+BY_LANE real gamma_function(real x) { return tgamma(x); }
+BY_LANE real log_gamma(real x) { return lgamma(x); }
+
+// Recurrence, reflection and the asymptotic series. Abramowitz & Stegun 6.3.5, 6.3.7, 6.3.18.
+BY_LANE real digamma(real x)
+{
+    const real pi = R(3.14159265358979323846);
+    real shift = R(0.0);
+    if (x <= R(0.0)) {
+        if (x == floor(x)) return NAN_;
+        shift = -pi/tan(pi*x);
+        x = R(1.0) - x;
+    }
+    for (; x < R(12.0); x += R(1.0)) shift -= R(1.0)/x;
+    const real s = R(1.0)/(x*x);
+    const real tail =
+        s*(R(1.0)/12 - s*(R(1.0)/120 - s*(R(1.0)/252 - s*(R(1.0)/240 - s*(R(5.0)/660 - s*R(691.0)/32760)))));
+    return shift + log(x) - R(0.5)/x - tail;
+}
+
+// Recurrence, reflection and the asymptotic series. Abramowitz & Stegun 6.4.6, 6.4.7, 6.4.12.
+BY_LANE real trigamma(real x)
+{
+    real shift = R(0.0), sign = R(1.0);
+    if (x <= R(0.0)) {
+        if (x == floor(x)) return INFINITY_;
+        const real s = R(3.14159265358979323846)/sin(R(3.14159265358979323846)*x);
+        shift = s*s;
+        sign = R(-1.0);
+        x = R(1.0) - x;
+    }
+    for (; x < R(12.0); x += R(1.0)) shift += sign/(x*x);
+    const real s = R(1.0)/(x*x);
+    const real tail =
+        s*(R(1.0)/6 - s*(R(1.0)/30 - s*(R(1.0)/42 - s*(R(1.0)/30 - s*(R(5.0)/66 - s*R(691.0)/2730)))));
+    return shift + sign*(R(1.0) + R(0.5)/x + tail)/x;
+}

@@ -1,0 +1,94 @@
+"""The headers that kernels have in common: what they say of themselves, and that C compilers take them."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import odec
+from odec.backends.native import kernel_job
+from odec.backends.native.headers import FOLDER, expanded
+from odec.methods import get
+from odec.passes import derive
+from odec.render import render
+
+HEADERS = sorted(FOLDER.rglob("*.h"))
+
+PLAIN = """
+param a = 2
+init x = 1
+init y = 0.5
+x' = -a*x*y
+y' = if x > y then x**5 else lgamma(y)
+run t = 0 .. 1
+"""
+FULL = """
+param a = 2
+input u hold
+input v cubic
+init x = a*t
+init y = 0.5
+x' = -a*x*y + u*sin(t)
+y' = v - 2*y
+obs z = x*u*t
+run t = 0 .. 1
+"""
+MAP = """
+param a = 2
+input u hold
+init x = a
+x[t+1] = a*x[t]*u
+obs z = x*t
+run t = 0 .. 9
+"""
+SOURCES = [
+    *((PLAIN, method) for method in ("rk4", "dopri5", "rodas5p")),
+    *((FULL, method) for method in ("dop853", "kvaerno5", "radau_iia5", "auto")),
+    (MAP, None),
+]
+KERNELS = ("solve", "adjoint", "tangent", "loss", "fit_adam", "fit_residuals")
+
+
+@pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.name)
+def test_a_header_says_what_it_holds_and_what_it_needs(path):
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    remark = " ".join(line[3:] for line in lines[: next(i for i, line in enumerate(lines) if not line)])
+    assert len(re.findall(r"[^.…]\.(?= |$)", remark)) >= 2 and "Needs" in remark
+    assert max(map(len, lines)) <= 110 and len(lines) < 400
+    assert not any(line != line.rstrip() or "\t" in line for line in lines) and text.endswith("\n")
+
+
+def test_includes_are_put_in_place():
+    text = expanded('#include <math.h>\n#include "odec/slope.h"\nint after;\n')
+    assert text.startswith("#include <math.h>\n// dx/dt held") and text.endswith("#endif\nint after;\n")
+    assert "FN void slope(" in text and '"odec/' not in text
+    with pytest.raises(FileNotFoundError):
+        expanded('#include "odec/none.h"\n')
+
+
+def kernel_text(text, method, *, alone):
+    """A kernel's source, with the headers in place or named."""
+    job = kernel_job(derive(odec.parse(text)), get(method) if method else None, version="0")
+    return render(job if alone else type(job)(job.template, {**job.context, "expanded": str}))
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize(("text", "method"), SOURCES)
+def test_compilers_take_the_headers_under_every_flag(text, method, compiler, tmp_path):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    source = tmp_path / "kernel.c"
+    source.write_text(kernel_text(text, method, alone=False), encoding="utf-8")
+    estimates = method is not None and get(method).adaptive
+    for k, kernel in enumerate(KERNELS):
+        for adaptive in (0, 1, 2) if estimates else (0,):
+            macros = {"REAL_BITS": 64 if k % 2 else 32, "LANES": 4, "INNER_LANES": (k + adaptive) % 2}
+            macros |= {"CLIP": k // 2 % 2, "TIMES": int(k < 3), "LAST_STATE": int(k > 2)}
+            macros |= {"ADAPTIVE": adaptive, "VECTOR_LIBM": int(compiler == "gcc"), "KERNEL": kernel}
+            flags = [f"-D{name}={value}" for name, value in macros.items()]
+            words = [compiler, "-std=gnu11", "-fopenmp", "-Wundef", "-Werror=undef", "-Werror=implicit"]
+            words += [f"-D{kernel.upper()}", *flags, "-I", FOLDER, "-fsyntax-only", source]
+            done = subprocess.run(words, capture_output=True, text=True)
+            assert done.returncode == 0, (kernel, adaptive, done.stderr)
