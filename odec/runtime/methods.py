@@ -132,6 +132,11 @@ class Adams:
     corrector: Row = ()
     highest: int = 0
 
+    @property
+    def past(self) -> int:
+        """How many slopes before the one at a step's start the step uses."""
+        return max(len(self.predictor), len(self.corrector) - 1) - 1
+
 
 @dataclass(frozen=True)
 class Auto:

@@ -1,0 +1,220 @@
+"""Runs of Adams methods: the loops over equal steps, which carry the slopes of the steps before along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..compiled import Compiled
+from ..engines import Gradients, How, Run
+from ..methods import Adams
+from ..series import Series
+from ..steps import Steps
+from ..tensors import Time, empty, outputs
+from .adams_step import AdamsStep, Slopes
+from .fixed import no_report
+from .mesh import Interval, mesh, spacing
+
+
+class _Place(NamedTuple):
+    """A step of a mesh: its interval, its number there, and how many earlier slopes it uses."""
+
+    interval: int
+    number: int
+    known: int
+
+
+def plan(intervals: Sequence[Interval], past: int) -> list[_Place]:
+    """Every step of a mesh. History starts anew where the step size changes."""
+    steps, known, before = list[_Place](), 0, None
+    for k, (_, h, count) in enumerate(intervals):
+        if before is None or abs(h - before) > 1e-9 * abs(before):
+            known = 0
+        before = h
+        for j in range(count):
+            steps.append(_Place(k, j, known))
+            known = min(known + 1, past)
+    return steps
+
+
+class FixedAdams:
+    """The loops over equal steps between the times t (T,), each at most dt. See AdamsLoops."""
+
+    def __init__(self, compiled: Compiled, method: Adams):
+        self.adams = AdamsStep(compiled, method)
+
+    def states(self, t: Tensor, x0: Tensor, p: Tensor, u: Series | None, steps: Steps, keep: int) -> Run:
+        """The states at the times t (T,), and what is kept for the adjoint, without a graph.
+
+        Kept (rows, *batch, n): for each step that is kept the states before it, then the earlier slopes that
+        it uses.
+        """
+        intervals = mesh(t, steps.dt)
+        places = plan(intervals, self.adams.past)
+        every = spacing(len(places), keep)
+        rows = [] if places else [x0]
+        xs = outputs(len(t), x0)
+        x, history = x0, Slopes()
+        xs[0] = x
+        for i, place in enumerate(places):
+            history = history[: place.known]
+            if i % every == 0:
+                rows += [x, *(past.expand(x.shape) for past in history)]
+            x, history = self._advance(x, history, place, intervals, p, u, steps.clip)
+            if place.number == intervals[place.interval].steps - 1:
+                xs[place.interval + 1] = x
+        kept = empty(len(rows), x0)
+        for row, value in zip(kept, rows):
+            row.copy_(value)
+        return Run(xs, kept, no_report(x0))
+
+    def _advance(
+        self,
+        x: Tensor,
+        history: Slopes,
+        place: _Place,
+        intervals: Sequence[Interval],
+        p: Tensor,
+        u: Series | None,
+        clip: float | None,
+    ) -> tuple[Tensor, Slopes]:
+        """One step of the mesh."""
+        start, h, _ = intervals[place.interval]
+        here = _during(u, start, h, place.number)
+        return self.adams.advance(x, history, start + place.number * h, h, p, here, clip)
+
+    def adjoint(
+        self,
+        t: Tensor,
+        run: Run,
+        p: Tensor,
+        u: Series | None,
+        w_xs: Tensor,
+        steps: Steps,
+        how: How,
+        wrt_times: bool,
+    ) -> Gradients:
+        """The discrete adjoint: the exact gradient of the numbers that `states` computed.
+
+        w_xs (T, *batch, n) are the cotangents of the states. Steps are taken again from what was kept, then
+        backwards.
+        """
+        intervals = mesh(t, steps.dt)
+        places = plan(intervals, self.adams.past)
+        every = spacing(len(places), how.keep)
+        w, output, row = torch.zeros_like(run.xs[-1]), len(t) - 1, len(run.kept)
+        g_u = [] if u is None else u.zeros()
+        found = Gradients(w_xs.new_zeros(w_xs.shape[:-1]), w, p.new_zeros(p.shape), g_u)
+        w_slopes = (w,) * self.adams.past
+        for first in range(every * ((len(places) - 1) // every), -1, -every):
+            part = places[first : first + every]
+            row -= 1 + part[0].known
+            begun = run.kept[row], tuple(run.kept[row + 1 : row + 1 + part[0].known])
+            before = self._replay(begun, part, intervals, p, u, steps.clip)
+            for place, state in zip(reversed(part), reversed(before)):
+                while output > place.interval:
+                    w = w + w_xs[output]
+                    output -= 1
+                given = (state, place, intervals[place.interval], p, u, w, w_slopes)
+                w, w_slopes = self._back(*given, steps.clip, wrt_times, found)
+        for k in range(output, -1, -1):
+            w = w + w_xs[k]
+        return found._replace(x0=w)
+
+    def _back(
+        self,
+        state: tuple[Tensor, Slopes],
+        place: _Place,
+        interval: Interval,
+        p: Tensor,
+        u: Series | None,
+        w: Tensor,
+        w_slopes: Slopes,
+        clip: float | None,
+        wrt_times: bool,
+        found: Gradients,
+    ) -> tuple[Tensor, Slopes]:
+        """The cotangents of the states and slopes before a step; the rest is added to what was found."""
+        (x, history), (start, h, count), (k, j, known) = state, interval, place
+        here = _during(u, start, h, j)
+        step, w_slopes = self.adams.vjp(x, history, start + j * h, h, p, here, w, w_slopes, clip, wrt_times)
+        if known == 0:
+            w_slopes = (torch.zeros_like(step.x),) * self.adams.past
+        found.p.add_(step.p)
+        if here is not None:
+            for when, cotangent in step.u:
+                here.pull(found.u, when, cotangent)
+        if step.t is not None and step.h is not None:
+            slide = (step.h + j * step.t) / count
+            found.t[k] += step.t - slide
+            found.t[k + 1] += slide
+        return step.x, w_slopes
+
+    def _replay(
+        self,
+        begun: tuple[Tensor, Slopes],
+        places: Sequence[_Place],
+        intervals: Sequence[Interval],
+        p: Tensor,
+        u: Series | None,
+        clip: float | None,
+    ) -> list[tuple[Tensor, Slopes]]:
+        """States and history before each of some consecutive steps, from those before the first of them."""
+        x, history = begun
+        found = []
+        for place in places:
+            history = history[: place.known]
+            found.append((x, history))
+            if len(found) < len(places):
+                x, history = self._advance(x, history, place, intervals, p, u, clip)
+        return found
+
+    def tangent(
+        self,
+        t: Tensor,
+        x0: Tensor,
+        p: Tensor,
+        u: Series | None,
+        d_t: Tensor,
+        d_x0: Tensor,
+        d_p: Tensor,
+        d_u: Series | None,
+        steps: Steps,
+    ) -> Tensor:
+        """The tangent of the states: d_t (T,) or (T, *batch), the others shaped as what they belong to."""
+        intervals = mesh(t, steps.dt)
+        x, d_x, history, d_history, tangents = x0, d_x0, Slopes(), Slopes(), [d_x0]
+        d_t = d_t.unsqueeze(-1)
+        for k, j, known in plan(intervals, self.adams.past):
+            start, h, count = intervals[k]
+            d_h = (d_t[k + 1] - d_t[k]) / count
+            here, d_here = _during(u, start, h, j), _during(d_u, start, h, j)
+            given = (x, history[:known], start + j * h, h, p, here)
+            moving = (d_x, d_history[:known], d_t[k] + j * d_h, d_h, d_p, d_here)
+            x, history, d_x, d_history = self.adams.jvp(*given, *moving, steps.clip)
+            if j == count - 1:
+                tangents.append(d_x)
+        return torch.stack(tangents)
+
+    def plain(
+        self, t: Tensor, x0: Tensor, p: Tensor, u: Series | None, steps: Steps
+    ) -> tuple[Tensor, Tensor]:
+        """The states by plain tensor operations, differentiable any number of times, and no report."""
+        x, history, xs = x0, Slopes(), [x0]
+        intervals = mesh(t.detach(), steps.dt)
+        for k, j, known in plan(intervals, self.adams.past):
+            count = intervals[k].steps
+            h = (t[k + 1] - t[k]) / count
+            here = _during(u, t[k], h, j)
+            x, history = self.adams.advance(x, history[:known], t[k] + j * h, h, p, here, steps.clip)
+            if j == count - 1:
+                xs.append(x)
+        return torch.stack(xs), no_report(x0)
+
+
+def _during(u: Series | None, start: Time, h: Time, j: int) -> Series | None:
+    """The inputs during step j of an interval."""
+    return None if u is None else u.within(start + (j + 0.5) * h, h)

@@ -1,0 +1,133 @@
+"""Adams steps and runs by equal steps are those of generated modules, with their derivatives."""
+
+import pytest
+import torch
+from old_steps import BENT, MODELS, Case, Old, assert_alike, flat
+from thin_modules import compiled_of, module_of
+
+from odec.methods import METHODS
+from odec.runtime.engines import ALL, SQRT, How, Run
+from odec.runtime.reference.adams_fixed import FixedAdams
+from odec.runtime.series import Series
+from odec.runtime.steps import Steps
+
+NAMES = [name for name, method in METHODS.items() if method.family == "multistep"]
+TIMES = [0.0, 0.9, 2.0, 2.0, 3.1]
+STEPS = Steps(dt=0.11)
+
+
+def loops_of(text, method):
+    compiled = compiled_of(text, method)
+    return compiled, FixedAdams(compiled, compiled.method)
+
+
+class OldRuns:
+    """A generated module's own runs, by the arguments of FixedAdams."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def everything(self, t, case, w_xs, d_t, steps, keep):
+        series = case.pieces or None
+        how = (steps.dt, steps.clip)
+        xs, kept = self.module.solve(*_given(t, case.x, case.p, series), *how, keep)
+        found = [xs, kept]
+        for wrt_times in (False, True):
+            given = _given(t, xs, kept, case.p, series)
+            found.append(self.module.solve_vjp(*given, w_xs, *how, keep, wrt_times))
+        moving = _given(d_t, case.dx, case.dp, case.d_pieces or None)
+        given = _given(t, case.x, case.p, series)
+        found.append(self.module.solve_jvp(*given, *moving, *how))
+        found.append(self.module.solve_plain(*given, *how))
+        return list(flat(found))
+
+
+def _given(*values):
+    return [value for value in values if value is not None]
+
+
+def everything(loops, t, case, w_xs, d_t, steps, keep):
+    """All that the loops say of a run, as a flat list of tensors."""
+    names = [one.name for one in case.compiled.inputs]
+    u, d_u = (Series(s, names) if s else None for s in (case.pieces, case.d_pieces))
+    run = loops.states(t, case.x, case.p, u, steps, keep)
+    found = [run.xs, run.kept]
+    for wrt_times in (False, True):
+        how = How(keep=keep)
+        gradients = loops.adjoint(t, run, case.p, u, w_xs, steps, how, wrt_times)
+        found += [gradients.t, gradients.x0, gradients.p, *gradients.u]
+    found.append(loops.tangent(t, case.x, case.p, u, d_t, case.dx, case.dp, d_u, steps))
+    found.append(loops.plain(t, case.x, case.p, u, steps)[0])
+    assert run.report.shape == (*case.x.shape[:-1], 0)
+    return list(flat(found))
+
+
+@pytest.mark.parametrize("keep", [ALL, SQRT, 3])
+@pytest.mark.parametrize("model", ["forced", "bent", "lotka_volterra", "quadrature"])
+@pytest.mark.parametrize("method", NAMES)
+def test_runs_are_those_of_a_generated_module(method, model, keep):
+    compiled, loops = loops_of(MODELS[model], method)
+    case = Case(compiled, shared=keep != SQRT)
+    t = torch.tensor(TIMES, dtype=case.x.dtype)
+    generator = torch.Generator().manual_seed(5)
+    w_xs = torch.randn(len(t), *case.x.shape, dtype=t.dtype, generator=generator)
+    d_t = torch.randn(len(t), dtype=t.dtype, generator=generator)
+    old = OldRuns(module_of(MODELS[model], method))
+    for steps in (STEPS, Steps(dt=0.11, clip=0.4)):
+        given = (t, case, w_xs, d_t, steps, keep)
+        assert_alike(everything(loops, *given), old.everything(*given), 1e-12)
+
+
+def test_backwards_in_time_and_without_a_batch():
+    compiled, loops = loops_of(BENT, "implicit_adams")
+    case = Case(compiled, batch=())
+    t = torch.tensor(TIMES[::-1], dtype=case.x.dtype)
+    w_xs, d_t = torch.ones(len(t), 2, dtype=t.dtype), torch.ones(len(t), dtype=t.dtype)
+    given = (t, case, w_xs, d_t, STEPS, ALL)
+    old = OldRuns(module_of(BENT, "implicit_adams"))
+    assert_alike(everything(loops, *given), old.everything(*given), 1e-12)
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_a_step_is_that_of_a_generated_module(method):
+    compiled, loops = loops_of(BENT, method)
+    module, case = module_of(BENT, method), Case(compiled)
+    (u, du), (v, dv) = case.of_runtime(), case.inputs(Old(module).series)
+    generator = torch.Generator().manual_seed(7)
+    slopes = torch.randn(9, *case.x.shape, dtype=case.x.dtype, generator=generator)
+    history, moving, w_slopes = tuple(slopes[:3]), tuple(slopes[3:6]), tuple(slopes[6:])
+    for known in (3, 1):
+        own = (case.x, history[:known], case.t, case.h, case.p)
+        tangents = (case.dx, moving[:known], case.dt, case.dh, case.dp)
+        adams = loops.adams
+        found = [*adams.advance(*own, u), *adams.jvp(*own, u, *tangents, du)]
+        gradients, past = adams.vjp(*own, u, case.w, w_slopes, None, True)
+        found += [gradients.x, past, *gradients[1:]]
+        wanted = [*module.advance(*own, v), *module.advance_jvp(*own, v, *tangents, dv)]
+        wanted += module.advance_vjp(*own, v, case.w, w_slopes, wrt_times=True)
+        assert_alike(list(flat(found)), list(flat(wanted)), 1e-12)
+
+
+@pytest.mark.parametrize("method", ["explicit_adams", "implicit_adams"])
+def test_derivatives_are_those_of_the_run(method):
+    compiled, loops = loops_of(BENT, method)
+    case = Case(compiled, batch=())
+    names = [one.name for one in compiled.inputs]
+    u = Series(case.pieces, names)
+    t = torch.tensor([0.1, 0.37, 0.97], dtype=case.x.dtype, requires_grad=True)
+    x, p = case.x.requires_grad_(), case.p.requires_grad_()
+    steps = Steps(dt=0.11)
+
+    def run(t, x, p):
+        return loops.plain(t, x, p, u, steps)[0]
+
+    assert torch.autograd.gradcheck(run, (t, x, p))
+    assert torch.autograd.gradgradcheck(run, (t, x, p))
+    xs = run(t, x, p)
+    w_xs = torch.randn(xs.shape, dtype=xs.dtype, generator=torch.Generator().manual_seed(3))
+    wanted = torch.autograd.grad((w_xs * xs).sum(), (t, x, p))
+    with torch.no_grad():
+        states: Run = loops.states(t, x, p, u, steps, ALL)
+        found = loops.adjoint(t, states, p, u, w_xs, steps, How(), True)
+    for own, other in zip((found.t, found.x0, found.p), wanted):
+        assert torch.allclose(own, other, rtol=1e-10, atol=1e-12)
