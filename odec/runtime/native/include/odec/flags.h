@@ -15,3 +15,4 @@
 #define IF_FSAL(...) IF(FSAL)(__VA_ARGS__)                    // the last stage is the next step's first
 #define IF_TWO_ERRORS(...) IF(TWO_ERRORS)(__VA_ARGS__)        // steps estimate two errors
 #define IF_AUTO(...) IF(AUTO)(__VA_ARGS__)                    // two methods, one for stiff trajectories
+#define IF_HAS_DENSE(...) IF(HAS_DENSE)(__VA_ARGS__)          // steps have a polynomial between their ends

@@ -1,12 +1,14 @@
-{% set stage_rows = "(DENSE ? ALL_STAGES : STAGES)" if dense and dense.extra else "STAGES" %}
-{% set more_nodes %}{% if dense and dense.extra %} IF_DENSE({% for stage in dense.extra %}, (real){{ stage.c }}{% endfor %}){% endif %}{% endset %}
+// The run of lanes through their trajectories by adaptive steps, and the tangents that go with it.
+// Needs lanes.h, of the method STAGE_C and the blocks of its steps, and auto.h and dense.h where it has them.
+
 #if defined(TANGENT)
-{% if inputs %}
+#if INPUTS
 // The inputs' tangents at the stages: of their coefficients, and of the time.
-FN void input_tangents(const Run *run, double (*time)[LANES], Lanes *dt, Lanes *dh, real (*du)[N_INPUTS][LANES])
+FN void input_tangents(const Run *run, double (*time)[LANES], Lanes *dt, Lanes *dh,
+                       real (*du)[N_INPUTS][LANES])
 {
-    const real c[{{ stage_rows }}] = { {% for stage in steps.stages %}(real){{ stage.c or "0.0" }}{{ ", " if not loop.last }}{% endfor %}{{ more_nodes }} };
-    UNROLL for (int k = 0; k < {{ stage_rows }}; ++k)
+    const real c[STAGE_ROWS] = STAGE_C;
+    UNROLL for (int k = 0; k < STAGE_ROWS; ++k)
         UNROLL for (int n = 0; n < N_INPUTS; ++n)
             EACH_LANE {
                 const real s = since(run, n, time[k][l], l);
@@ -15,7 +17,7 @@ FN void input_tangents(const Run *run, double (*time)[LANES], Lanes *dt, Lanes *
                 UNROLL for (int j = TERMS - 1; j >= 1; --j) rate = (real)j*run->c[n][j][l] + s*rate;
                 du[k][n][l] = value + (run->inside[n][l] ? rate*(dt[0][l] + c[k]*dh[0][l]) : R(0.0));
             }
-{% if rates %}
+#if RATES
     UNROLL for (int n = 0; n < N_INPUTS; ++n)
         EACH_LANE {
             const real s = since(run, n, time[0][l], l);
@@ -24,10 +26,10 @@ FN void input_tangents(const Run *run, double (*time)[LANES], Lanes *dt, Lanes *
             UNROLL for (int j = TERMS - 1; j >= 2; --j) bend = (real)(j*(j - 1))*run->c[n][j][l] + s*bend;
             du[STAGES][n][l] = run->inside[n][l] ? value + bend*dt[0][l] : R(0.0);
         }
-{% endif %}
+#endif
 }
+#endif
 
-{% endif %}
 // The tangents of the lanes that take their step, at its end. Steps are fixed parts of their intervals.
 FN void push_tangents(const Call *call, Run *run, Trial *trial)
 {
@@ -43,17 +45,24 @@ FN void push_tangents(const Call *call, Run *run, Trial *trial)
         dh[0][l] = size/span*width;
         h[l] = trial->good[l] ? trial->h[l] : R(0.0);
     }
-{% if inputs %}
+#if INPUTS
     ALIGNED real du[INPUT_ROWS][N_INPUTS][LANES];
     input_tangents(run, trial->time, dt, dh, du);
-{% endif %}
-{% if dense %}
-    IF_DENSE(ALIGNED real q[DEGREE][N_STATES][LANES]; ALIGNED real dq[DEGREE][N_STATES][LANES];)
-{% endif %}
-    {{ "auto_step_jvp(run->stiff, trial->good, " if auto else "step_jvp_block(" }}{{ "trial->time, " if timed }}h, run->x, run->p, {{ "trial->u, " if inputs }}(real)call->clip, run->dx, dt, dh, run->dp, {{ "du, " if inputs }}unused, dx{{ " IF_DENSE(, q, dq)" if dense }});
-{% if dense %}
-    IF_DENSE(put_tangents_inside(call, run, trial, dt, dh, q, dq);)
-{% endif %}
+#endif
+#if DENSE
+    ALIGNED real q[DEGREE][N_STATES][LANES];
+    ALIGNED real dq[DEGREE][N_STATES][LANES];
+#endif
+#if AUTO
+    auto_step_jvp(run->stiff, trial->good, IF_TIMED(trial->time,) h, run->x, run->p, IF_INPUTS(trial->u,)
+                  (real)call->clip, run->dx, dt, dh, run->dp, IF_INPUTS(du,) unused, dx IF_DENSE(, q, dq));
+#else
+    step_jvp_block(IF_TIMED(trial->time,) h, run->x, run->p, IF_INPUTS(trial->u,) (real)call->clip, run->dx,
+                   dt, dh, run->dp, IF_INPUTS(du,) unused, dx IF_DENSE(, q, dq));
+#endif
+#if DENSE
+    put_tangents_inside(call, run, trial, dt, dh, q, dq);
+#endif
     UNROLL for (int i = 0; i < N_STATES; ++i)
         EACH_LANE run->dx[i][l] = trial->good[l] ? dx[i][l] : run->dx[i][l];
 }
@@ -73,30 +82,29 @@ FN bool integrate(const Call *call, Work *work, Tape *tape)
     settle(call, &run, &trial, work, tape);
     while (run.running > 0) {
         propose(call, &run, &trial);
-{% if auto %}
+#if AUTO
         auto_step_error(call, &run, &trial);
-{% else %}
-        step_error_block({{ "trial.time, " if timed }}trial.h, run.x, run.p, {{ "trial.u, " if inputs }}(real)call->clip,
-                         {{ "run.slope, " if first_same_as_last }}trial.x_next, {{ "trial.slope, " if first_same_as_last }}trial.error{{ ", trial.lower" if two_errors }}{{ " IF_DENSE(, trial.kept)" if dense }});
-{% endif %}
+#else
+        step_error_block(IF_TIMED(trial.time,) trial.h, run.x, run.p, IF_INPUTS(trial.u,) (real)call->clip,
+                         IF_FSAL(run.slope,) trial.x_next, IF_FSAL(trial.slope,) trial.error
+                         IF_TWO_ERRORS(, trial.lower) IF_DENSE(, trial.kept));
+#endif
         const Whole any = judge(call, &run, &trial);
 #if defined(TANGENT)
         push_tangents(call, &run, &trial);
 #endif
-{% if dense %}
 #if DENSE && (defined(SOLVE) || WEIGHED)
         put_inside(call, &run, &trial);
 #endif
-{% endif %}
 #if TAPED
         if (!record(&run, &trial, tape)) return false;
 #if !GPU
         if (tape->rows*(N_STATES + 1)*LANES > ENOUGH) work->last = work->next;
 #endif
 #endif
-{% if auto %}
+#if AUTO
         choose(&run, &trial);
-{% endif %}
+#endif
         move(&run, &trial);
         if (any) settle(call, &run, &trial, work, tape);
     }

@@ -1,3 +1,6 @@
+// The tape of adaptive steps, from which the adjoint takes them back, and which trajectories lie on it.
+// Needs adaptive.h.
+
 #if TAPED
 #if GPU
 // The tapes of all threads lie interleaved.
@@ -13,13 +16,13 @@
 #define AT(row, i) (((row)*(N_STATES + 1) + (i))*TAPE_ROW + TAPE_LANE)
 
 // A trajectory on the tape: the one that its lane had before it, the interval where it ended, and whether it
-// had taken a step there. All are counted from the first of the tape.{{ " outputs: how many it has reached." if dense }}
+// had taken a step there. All are counted from the first of the tape. outputs: how many it has reached.
 typedef struct {
     int64 before, interval;
     bool moved;
-{% if dense %}
-    IF_DENSE(int64 outputs;)
-{% endif %}
+#if DENSE
+    int64 outputs;
+#endif
 } Kept;
 
 // The steps that lanes took, in rows over the lanes: the states before a step and its size (0 where a lane
@@ -36,7 +39,6 @@ typedef struct {
 #endif
 } Tape;
 
-{% if dense %}
 #if DENSE
 // How far into its interval a lane's output n lies.
 FN double reach(const Call *call, const Run *run, int64 n, int l)
@@ -45,20 +47,17 @@ FN double reach(const Call *call, const Run *run, int64 n, int l)
 }
 #endif
 
-{% endif %}
 // A lane's trajectory has ended.
-FN void keep({{ "const Call *call, " if dense }}const Run *run, Tape *tape, int l)
+FN void keep(IF_HAS_DENSE(const Call *call,) const Run *run, Tape *tape, int l)
 {
     Kept *kept = &tape->kept[run->item[l] - tape->first];
     kept->before = tape->last[l];
     kept->interval = run->interval[l];
     kept->moved = run->done[l] > 0.0;
-{% if dense %}
 #if DENSE
     kept->outputs = 0;
     while (kept->outputs < call->times && reach(call, run, kept->outputs, l) <= run->done[l]) ++kept->outputs;
 #endif
-{% endif %}
     tape->last[l] = run->item[l] - tape->first;
 }
 
@@ -89,12 +88,12 @@ FN bool record(const Run *run, const Trial *trial, Tape *tape)
         for (int l = 0; l < LANES; ++l) tape->states[AT(row, i) + l] = run->x[i][l];
     Whole any = 0;
     for (int l = 0; l < LANES; ++l) {
-{% if auto %}
+#if AUTO
         const real size = run->stiff[l] ? -trial->size[l] : trial->size[l];  // the sign tells the method
         tape->states[AT(row, N_STATES) + l] = trial->good[l] ? size : R(0.0);
-{% else %}
+#else
         tape->states[AT(row, N_STATES) + l] = trial->good[l] ? trial->size[l] : R(0.0);
-{% endif %}
+#endif
         tape->begins[row*TAPE_ROW + TAPE_LANE + l] = trial->begin[l];
         any |= trial->good[l];
     }
@@ -103,5 +102,5 @@ FN bool record(const Run *run, const Trial *trial, Tape *tape)
 }
 #else
 typedef int Tape;
-FN void keep({{ "const Call *call, " if dense }}const Run *run, Tape *tape, int l) {}
+FN void keep(IF_HAS_DENSE(const Call *call,) const Run *run, Tape *tape, int l) {}
 #endif

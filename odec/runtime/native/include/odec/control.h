@@ -1,171 +1,5 @@
-{% set power = method.error_order + 1 %}
-{% set time_ = "trial->time, " if timed else "" %}
-{% set u_ = "trial->u, " if inputs else "" %}
-// --- Adaptive steps ----------------------------------------------------------------------------------------
-//
-// Each lane has a trajectory of its own, at its own time and with its own step, and takes the next one when
-// that has ended. Steps end on the stops. What a lane does depends on its trajectory alone.
-
-#if REAL_BITS == 32
-typedef int Whole;  // an integer as wide as a real
-#define EPSILON 0x1p-23
-#define TINY 0x1p-126
-#else
-typedef int64 Whole;
-#define EPSILON 0x1p-52
-#define TINY 0x1p-1022
-#endif
-
-#if GPU
-#define RARE FN
-#else
-#define RARE static __attribute__((noinline))  // called between many steps
-#endif
-
-// What happens to a lane. From NOT_FINITE to OFTEN_UNSOLVED: what ends a trajectory early.
-enum { NOTHING, NOT_FINITE, STEP_TOO_SMALL, TOO_MANY_STEPS, NOT_SOLVED, OFTEN_UNSOLVED, LANDED, TAKEN, STARTED };
-
-// The lanes' trajectories.
-typedef struct {
-    BLOCK(x, N_STATES);
-    BLOCK(p, N_PARAMS);
-{% if first_same_as_last %}
-    BLOCK(slope, N_STATES);  // at x
-{% endif %}
-    ALIGNED real h[LANES];       // the size of the next step, if no stop comes before
-    ALIGNED real before[LANES];  // the logarithm of the error of the last step that was taken
-    ALIGNED double from[LANES], span[LANES];  // the interval's start and length,
-    ALIGNED double done[LANES];               // and how far x is in it
-    ALIGNED Whole active[LANES], rejected_last[LANES], accepted[LANES], rejected[LANES], event[LANES];
-    ALIGNED Whole unsolved[LANES];  // how many of the rejected steps led to no finite numbers
-{% if auto %}
-    ALIGNED Whole stiff[LANES], signs[LANES];  // the method; how often the other would have been the better one
-{% endif %}
-    int64 item[LANES], interval[LANES], state[LANES];
-    int64 running;  // how many lanes are active
-#if WEIGHED
-    View outputs;  // the states at the outputs, of the trajectories from `first` on
-    int64 first;
-#endif
-{% if dense %}
-#if DENSE
-    ALIGNED int64 next[LANES];  // the next output
-    ALIGNED double to[LANES];   // the interval's end
-#endif
-{% endif %}
-{% if inputs %}
-    ALIGNED real c[N_INPUTS][TERMS][LANES];  // the pieces of the inputs in the interval: coefficients,
-    ALIGNED double knot[N_INPUTS][LANES];    // the knots from which they count
-    ALIGNED real edge[N_INPUTS][LANES];      // and, where an input does not move, the time since then
-    ALIGNED Whole inside[N_INPUTS][LANES];
-{% endif %}
-#if defined(TANGENT)
-    BLOCK(dx, N_STATES);
-    BLOCK(dp, N_PARAMS);
-    ALIGNED real d_from[LANES], d_to[LANES];  // of the interval's ends
-{% if inputs %}
-    ALIGNED real dc[N_INPUTS][TERMS][LANES];
-{% endif %}
-#endif
-} Run;
-
-// The step that they try.
-typedef struct {
-    ALIGNED real size[LANES], h[LANES];  // without and with the direction of time
-    ALIGNED double begin[LANES];         // how far into the interval it starts
-    ALIGNED Whole lands[LANES], good[LANES];
-    ALIGNED real square[LANES];          // its scaled error, squared
-    BLOCK(x_next, N_STATES);
-    BLOCK(error, N_STATES);
-{% if auto %}
-    BLOCK(reach, 1);  // h |λ|
-{% endif %}
-{% if two_errors %}
-    BLOCK(lower, N_STATES);  // the error by the second estimate
-{% endif %}
-{% if first_same_as_last %}
-    BLOCK(slope, N_STATES);  // at x_next
-{% endif %}
-{% if dense %}
-    IF_DENSE(ALIGNED real kept[ALL_STAGES][N_STATES][LANES];)  // its stages
-{% endif %}
-{% if timed %}
-    ALIGNED double time[EVALUATIONS][LANES];
-{% endif %}
-{% if inputs %}
-    ALIGNED real u[TRIAL_ROWS][N_INPUTS][LANES];{{ "  // the last: their rates of change" if rates }}
-{% endif %}
-} Trial;
-
-// Logarithms are taken of whole vectors of the processor, as shorter ones have another log in the C library.
-#if GPU || LANES == 1 || LANES*REAL_BITS >= 512
-#define WIDE LANES
-#else
-#define WIDE (512/REAL_BITS)
-#endif
-#define EACH_WIDE PARALLEL_LANES for (int l = 0; l < WIDE; ++l)
-
-FN bool is_finite(real x) { return x - x == R(0.0); }
-
-FN double time_of(const Call *call, const Run *run, int l)
-{
-    return run->from[l] + call->control.sign*run->done[l];
-}
-{% if inputs %}
-
-// The time since an input's knot, where its piece is evaluated.
-FN real since(const Run *run, int n, double time, int l)
-{
-    return run->inside[n][l] ? (real)(time - run->knot[n][l]) : run->edge[n][l];
-}
-
-// The inputs' values at some times.
-FN void inputs_at(const Run *run, double (*time)[LANES], int times, real (*u)[N_INPUTS][LANES])
-{
-    UNROLL for (int k = 0; k < times; ++k)
-        UNROLL for (int n = 0; n < N_INPUTS; ++n)
-            EACH_LANE {
-                const real s = since(run, n, time[k][l], l);
-                real value = run->c[n][TERMS - 1][l];
-                UNROLL for (int j = TERMS - 2; j >= 0; --j) value = run->c[n][j][l] + s*value;
-                u[k][n][l] = value;
-            }
-}
-
-{% if rates %}
-// The inputs' rates of change at some time; zero where they do not move.
-FN void rates_at(const Run *run, double time[LANES], real (*rate)[LANES])
-{
-    UNROLL for (int n = 0; n < N_INPUTS; ++n)
-        EACH_LANE {
-            const real s = since(run, n, time[l], l);
-            real value = R(0.0);
-            UNROLL for (int j = TERMS - 1; j >= 1; --j) value = (real)j*run->c[n][j][l] + s*value;
-            rate[n][l] = run->inside[n][l] ? value : R(0.0);
-        }
-}
-
-{% endif %}
-// The pieces of the inputs in interval k become those of a lane.
-FN void take_pieces(const Call *call, Run *run, int64 k, int l)
-{
-    for (int n = 0; n < N_INPUTS; ++n) {
-        const Series *s = &call->series[n];
-        const int64 items = s->item ? call->batch : 1, item = s->item ? run->item[l] : 0;
-        const int64 piece = call->control.piece[k*N_INPUTS + n];
-        run->knot[n][l] = s->knots[piece];
-        run->inside[n][l] = (Whole)call->control.inside[k*N_INPUTS + n];
-        run->edge[n][l] = (real)call->control.edge[k*N_INPUTS + n];
-        for (int64 j = 0; j < TERMS; ++j) {
-            const int64 place = (piece*s->terms + j)*items + item;
-            run->c[n][j][l] = j < s->terms ? s->c[place] : R(0.0);
-#if defined(TANGENT)
-            run->dc[n][j][l] = j < s->terms ? s->dc[place] : R(0.0);
-#endif
-        }
-    }
-}
-{% endif %}
+// The control of the lanes' steps: the first of a trajectory, which size to try, and whether it is taken.
+// Needs adaptive.h, slope_block and, of the method, LOCAL_ORDER, ERROR_ORDER, STEP_TIMES and DENSE_TIMES.
 
 // The mean over the states of (value/(atol + rtol |x|))². Hairer, Nørsett & Wanner I, II.4, eq. 4.11.
 FN void mean_square(const Call *call, Lanes *value, Lanes *x, real mean[LANES])
@@ -181,7 +15,7 @@ FN void mean_square(const Call *call, Lanes *value, Lanes *x, real mean[LANES])
     }
 }
 
-// A first step for the trajectories just taken{{ ", and the slopes where a lane enters an interval" if first_same_as_last }}.
+// A first step for the trajectories just taken, and (FSAL) the slopes where a lane enters an interval.
 // Hairer, Nørsett & Wanner I, II.4, page 169.
 RARE void begin(const Call *call, Run *run)
 {
@@ -191,19 +25,19 @@ RARE void begin(const Call *call, Run *run)
     BLOCK(k2, N_STATES);
     BLOCK(y, N_STATES);
     ALIGNED real d0[LANES], d1[LANES], d2[LANES], guess[LANES], steepest[WIDE] = {0}, logarithm[WIDE];
-{% if timed %}
+#if TIMED
     ALIGNED double time[1][LANES];
     EACH_LANE time[0][l] = time_of(call, run, l);
-{% endif %}
-{% if inputs %}
+#endif
+#if INPUTS
     ALIGNED real u[1][N_INPUTS][LANES];
     inputs_at(run, time, 1, u);
-{% endif %}
-    slope_block({{ "time[0], " if timed }}run->x, run->p, {{ "u[0], " if inputs }}clip, k1);
-{% if first_same_as_last %}
+#endif
+    slope_block(IF_TIMED(time[0],) run->x, run->p, IF_INPUTS(u[0],) clip, k1);
+#if FSAL
     UNROLL for (int i = 0; i < N_STATES; ++i)
         EACH_LANE run->slope[i][l] = run->event[l] != NOTHING ? k1[i][l] : run->slope[i][l];
-{% endif %}
+#endif
     mean_square(call, run->x, run->x, d0);
     mean_square(call, k1, run->x, d1);
     EACH_LANE {
@@ -212,13 +46,13 @@ RARE void begin(const Call *call, Run *run)
         guess[l] = first > span ? span : first;
     }
     UNROLL for (int i = 0; i < N_STATES; ++i) EACH_LANE y[i][l] = run->x[i][l] + sign*guess[l]*k1[i][l];
-{% if timed %}
+#if TIMED
     EACH_LANE time[0][l] += control->sign*guess[l];
-{% endif %}
-{% if inputs %}
+#endif
+#if INPUTS
     inputs_at(run, time, 1, u);
-{% endif %}
-    slope_block({{ "time[0], " if timed }}y, run->p, {{ "u[0], " if inputs }}clip, k2);
+#endif
+    slope_block(IF_TIMED(time[0],) y, run->p, IF_INPUTS(u[0],) clip, k2);
     UNROLL for (int i = 0; i < N_STATES; ++i) EACH_LANE k2[i][l] -= k1[i][l];
     mean_square(call, k2, run->x, d2);
     EACH_LANE {
@@ -228,7 +62,7 @@ RARE void begin(const Call *call, Run *run)
     EACH_WIDE logarithm[l] = log(R(0.01)/steepest[l]);
     EACH_LANE {
         const real tiny = R(1e-3)*guess[l] < R(1e-6) ? R(1e-6) : R(1e-3)*guess[l];
-        const real second = steepest[l] <= R(1e-15) ? tiny : exp(logarithm[l]/{{ method.order + 1 }});
+        const real second = steepest[l] <= R(1e-15) ? tiny : exp(logarithm[l]/LOCAL_ORDER);
         const real least = R(100.0)*guess[l] < second ? R(100.0)*guess[l] : second;
         const real chosen = least == least ? least : R(1e-6);
         const real h = control->first_step > 0 ? (real)control->first_step : chosen;
@@ -248,29 +82,24 @@ RARE void begin(const Call *call, Run *run)
     }
 }
 
-{% if timed %}
+#if TIMED
 // When the stages of the lanes' steps are.
+#define SET_TIME(stage, when) trial->time[stage][l] = when;
 FN void stage_times(const Call *call, const Run *run, Trial *trial)
 {
     EACH_LANE {
         const double t = time_of(call, run, l), h = trial->h[l];
-{% for stage in steps.stages %}
-        trial->time[{{ loop.index0 }}][l] = {{ stage.time }};
-{% endfor %}
-{% if first_same_as_last %}
+        STEP_TIMES(SET_TIME)
+#if FSAL
         trial->time[STAGES][l] = t + h;
-{% endif %}
-{% if dense and dense.extra|length > first_same_as_last %}
-#if DENSE
-{% for stage in dense.extra[first_same_as_last:] %}
-        trial->time[{{ stage.number - 1 }}][l] = {{ stage.time }};
-{% endfor %}
 #endif
-{% endif %}
+#if DENSE
+        DENSE_TIMES(SET_TIME)
+#endif
     }
 }
+#endif
 
-{% endif %}
 // The sizes and times of the steps to try: to the next stop at most, and half the way where two steps do.
 FN void propose(const Call *call, const Run *run, Trial *trial)
 {
@@ -284,20 +113,21 @@ FN void propose(const Call *call, const Run *run, Trial *trial)
         trial->h[l] = (real)sign*trial->size[l];
         trial->begin[l] = run->done[l];
     }
-{% if timed %}
+#if TIMED
     stage_times(call, run, trial);
-{% endif %}
-{% if inputs %}
+#endif
+#if INPUTS
     inputs_at(run, trial->time, EVALUATIONS, trial->u);
-{% if rates %}
+#if RATES
     rates_at(run, trial->time[0], trial->u[STAGES]);
-{% endif %}
-{% endif %}
+#endif
+#endif
 }
 
 // Which lanes take their step, and the size of the next; returns whether anything happens to a lane.
-// A PI controller: 0.9 err^(-0.7/{{ power }}) err_before^(0.4/{{ power }}), between 0.2 and 10, no growth after a rejection.
-// Gustafsson, ACM TOMS 17 (1991) 533–554; Hairer & Wanner II, IV.2. In short loops, as gcc needs them.
+// A PI controller: 0.9 err^(-0.7/q) err_before^(0.4/q), q = ERROR_ORDER, between 0.2 and 10, no growth after
+// a rejection. Gustafsson, ACM TOMS 17 (1991) 533–554; Hairer & Wanner II, IV.2.
+// In short loops, as gcc needs them.
 FN Whole judge(const Call *call, Run *run, Trial *trial)
 {
     const Control *control = &call->control;
@@ -309,15 +139,16 @@ FN Whole judge(const Call *call, Run *run, Trial *trial)
         larger[i][l] = a > b ? a : b;
     }
     mean_square(call, trial->error, larger, trial->square);
-{% if two_errors %}
-    // With a second estimate of lower order, error⁴/(error² + 0.01 lower²). Hairer, Nørsett & Wanner I, II.10, eq. 10.17.
+#if TWO_ERRORS
+    // With a second estimate of lower order, error⁴/(error² + 0.01 lower²).
+    // Hairer, Nørsett & Wanner I, II.10, eq. 10.17.
     ALIGNED real lower[LANES];
     mean_square(call, trial->lower, larger, lower);
     EACH_LANE {
         const real square = trial->square[l], both = square + R(0.01)*lower[l];
         trial->square[l] = both > R(0.0) ? square/both*square : square;
     }
-{% endif %}
+#endif
     ALIGNED real square[WIDE] = {0}, error[WIDE], factor[LANES];
     EACH_LANE {
         square[l] = trial->square[l];
@@ -325,7 +156,8 @@ FN Whole judge(const Call *call, Run *run, Trial *trial)
     }
     EACH_WIDE error[l] = R(0.5)*log(square[l] < R(1e-20) ? R(1e-20) : square[l]);
     EACH_LANE {
-        const real grow = R(-0.7)/{{ power }}*error[l] + R(0.4)/{{ power }}*run->before[l], shrink = -error[l]/{{ power }};
+        const real grow = R(-0.7)/ERROR_ORDER*error[l] + R(0.4)/ERROR_ORDER*run->before[l],
+                   shrink = -error[l]/ERROR_ORDER;
         factor[l] = R(0.9)*exp(trial->good[l] ? grow : shrink);
     }
     EACH_LANE {
@@ -357,16 +189,16 @@ FN Whole judge(const Call *call, Run *run, Trial *trial)
         const double done = run->done[l], after = lands ? run->span[l] : done + (double)trial->size[l];
         const double rounding = 16*EPSILON*fabs(run->from[l] + control->sign*done);
         const double least = rounding < shortest ? shortest : rounding;
-{% if auto %}
+#if AUTO
         // Where the explicit step has become too short, the other method goes on.
         const bool lost = active & !good & (run->h[l] < least), over = lost & !run->stiff[l];
         run->stiff[l] = over ? 1 : run->stiff[l];
         run->signs[l] = over ? 0 : run->signs[l];
         run->h[l] = over ? (real)least : run->h[l];
         const bool small = lost & !over, landed = good & lands;
-{% else %}
+#else
         const bool small = active & !good & (run->h[l] < least), landed = good & lands;
-{% endif %}
+#endif
         const bool many = active & !landed & (run->accepted[l] + run->rejected[l] >= most);
         const Whole event = landed ? LANDED : small ? STEP_TOO_SMALL : many ? TOO_MANY_STEPS : NOTHING;
         run->done[l] = good ? after : done;
@@ -382,8 +214,8 @@ FN void move(Run *run, const Trial *trial)
     UNROLL for (int i = 0; i < N_STATES; ++i)
         EACH_LANE {
             run->x[i][l] = trial->good[l] ? trial->x_next[i][l] : run->x[i][l];
-{% if first_same_as_last %}
+#if FSAL
             run->slope[i][l] = trial->good[l] ? trial->slope[i][l] : run->slope[i][l];
-{% endif %}
+#endif
         }
 }

@@ -1,3 +1,6 @@
+// The weighted residuals and their Jacobian, by tangents along the coordinates.
+// Needs fit.h, initial_jvp, observe and observe_vjp, and adaptive_solve.h or, with fixed steps, tangent.h.
+
 #if defined(FIT_RESIDUALS)
 // Where the next residual and its derivatives by θ, a row of the Jacobian, are to be written.
 typedef struct {
@@ -26,29 +29,30 @@ static void add_output(const Problem *problem, int64 k, const real p[]_w, const 
             rows->row[d] = call->out.at[k*call->out.time + i*call->out.row + d*call->out.item];
         end_row(size, weight[i], x[i] - data[i], rows);
     }
-{% if observe %}
+#if OBSERVED
     real at[N_STATES]_w, y[N_OBSERVABLES]_w, w[N_OBSERVABLES]_w, gx[N_STATES]_w, gp[ROOM(N_PARAMS)]_w;
     EACH(i, N_STATES) at[i]_l = x[i];
-{% if inputs %}
+#if INPUTS
     ALIGNED real lanes[1][N_INPUTS][LANES];
     real u[N_INPUTS]_w, gu[N_INPUTS]_w;
-    input_values(call, 0, call->when + k, call->when[k]{{ ", 0.0" if sided }}, 1, lanes);
+    input_values(call, 0, call->when + k, call->when[k] IF_SIDED(, 0.0), 1, lanes);
     EACH(i, N_INPUTS) u[i]_l = lanes[0][i][0];
-{% endif %}
-{% if observe_timed %}
+#endif
+#if OBSERVE_TIMED
     real gt[1]_w;
     double time_w;
     EVERY_LANE {
         gt[0]_l = R(0.0);
         time_l = call->when[k];
     }
-{% endif %}
-    observe({{ "time, " if observe_timed }}at, p, {{ "u, " if inputs }}y);
+#endif
+    observe(IF_OBSERVE_TIMED(time,) at, p, IF_INPUTS(u,) y);
     for (int j = 0; j < N_OBSERVABLES; ++j) {
         if (weight[N_STATES + j] == R(0.0)) continue;
         EACH(i, N_OBSERVABLES) w[i]_l = i == j ? R(1.0) : R(0.0);
         EACH(i, N_PARAMS) gp[i]_l = R(0.0);
-        observe_vjp({{ "time, " if observe_timed }}at, p, {{ "u, " if inputs }}w, gx, gp{{ ", gu" if inputs }}{{ ", gt" if observe_timed }});
+        observe_vjp(IF_OBSERVE_TIMED(time,) at, p, IF_INPUTS(u,) w, gx, gp IF_INPUTS(, gu)
+                    IF_OBSERVE_TIMED(, gt));
         for (int64 d = 0; d < size; ++d) {
             rows->row[d] = gp[problem->coordinates[d].param]_one*slope[d];
             for (int i = 0; i < N_STATES; ++i)
@@ -56,27 +60,24 @@ static void add_output(const Problem *problem, int64 k, const real p[]_w, const 
         }
         end_row(size, weight[N_STATES + j], y[j]_one - data[N_STATES + j], rows);
     }
-{% endif %}
+#endif
 }
 
 // The states and their tangents along the directions, at the outputs.
 static void simulate(const Call *call, int64 directions)
 {
-{% if adaptive %}
 #if ADAPTIVE
     Work work = {0, directions, 0};
     integrate(call, &work, 0);
 #else
-{% endif %}
     for (int64 first = 0; first < directions; first += LANES) tangent_block(call, first, 0);
-{% if adaptive %}
 #endif
-{% endif %}
 }
 
-// The weighted residuals at θ of all that was measured, in order of time, states before observables, and their
-// Jacobian, a row each: the directions of θ run side by side, as lanes.
-__attribute__((visibility("default"))) void KERNEL(const Problem *problem, const double *theta, double *residual, double *jacobian)
+// The weighted residuals at θ of all that was measured, in order of time, states before observables, and
+// their Jacobian, a row each: the directions of θ run side by side, as lanes.
+__attribute__((visibility("default")))
+void KERNEL(const Problem *problem, const double *theta, double *residual, double *jacobian)
 {
     const Call *call = problem->call;
     const int64 size = problem->size;
@@ -85,15 +86,15 @@ __attribute__((visibility("default"))) void KERNEL(const Problem *problem, const
     real p[ROOM(N_PARAMS)]_w, dt[1]_w;
     EACH(i, 1) dt[i]_l = R(0.0);
     place_parameters(problem, theta, slope, p);
-{% if initial_timed %}
+#if INITIAL_TIMED
     double time_w;
     EVERY_LANE time_l = call->when[0];
-{% endif %}
+#endif
     for (int64 d = 0; d < size; ++d) {
         real dp[ROOM(N_PARAMS)]_w, dx[N_STATES]_w;
         EACH(i, N_PARAMS) dp[i]_l = i == problem->coordinates[d].param ? (real)slope[d] : R(0.0);
         EACH(i, N_STATES) dx[i]_l = R(0.0);
-        if (!problem->given_x0) initial_jvp({{ t_first }}p, dt, dp, dx);
+        if (!problem->given_x0) initial_jvp(IF_INITIAL_TIMED(time,) p, dt, dp, dx);
         for (int i = 0; i < N_PARAMS; ++i) call->d_p.at[d*call->d_p.item + i*call->d_p.row] = dp[i]_one;
         for (int i = 0; i < N_STATES; ++i) call->d_x0.at[d*call->d_x0.item + i*call->d_x0.row] = dx[i]_one;
     }

@@ -1,8 +1,8 @@
-{% set stage_rows = "(DENSE ? ALL_STAGES : STAGES)" if dense and dense.extra else "STAGES" %}
-{% set more_nodes %}{% if dense and dense.extra %} IF_DENSE({% for stage in dense.extra %}, (real){{ stage.c }}{% endfor %}){% endif %}{% endset %}
-{% set time_ = "time, " if timed else "" %}
+// The adjoint of adaptive steps: lanes go back over the tape, each through its trajectories in reverse.
+// Needs adaptive_solve.h and, of the method, STAGE_C and the blocks of its steps.
+
 #if TAPED
-// --- adjoint: the exact gradient of the numbers that solve computes -----------------------------------------
+// The exact gradient of the numbers that solve computes.
 //
 // Steps count as fixed parts of the intervals between stops. The forward pass is taken again, its steps go to
 // a tape; then the lanes go back over the tape, each through its trajectories in reverse.
@@ -12,12 +12,12 @@ typedef struct {
     BLOCK(w, N_STATES);
     BLOCK(gp, N_PARAMS);
     ALIGNED real early[LANES], late[LANES];  // cotangents of the interval's ends
-{% if dense %}
-    IF_DENSE(int64 left[LANES];)  // the outputs that are not behind yet
-{% endif %}
-{% if inputs %}
+#if DENSE
+    int64 left[LANES];  // the outputs that are not behind yet
+#endif
+#if INPUTS
     ALIGNED real gc[N_INPUTS][TERMS][LANES];  // of the inputs' pieces in the interval
-{% endif %}
+#endif
 } Back;
 
 // A lane's way back starts in interval k, or is at its end.
@@ -25,10 +25,10 @@ FN void enter_backwards(const Call *call, Run *run, Back *back, int64 k, int l)
 {
     enter(call, run, k, l);
     back->early[l] = back->late[l] = R(0.0);
-{% if inputs %}
+#if INPUTS
     for (int n = 0; n < N_INPUTS; ++n)
         for (int j = 0; j < TERMS; ++j) back->gc[n][j][l] = R(0.0);
-{% endif %}
+#endif
 }
 
 // Where the cotangents of an output of a lane's trajectory are, and how far apart.
@@ -56,13 +56,11 @@ FN void seed_output(const Call *call, const Run *run, Back *back, int64 output, 
 // Adds the cotangent of the state at a stop.
 FN void seed(const Call *call, const Run *run, Back *back, int64 stop, int l)
 {
-{% if dense %}
 #if DENSE
     while (back->left[l] > 0 && call->when[back->left[l] - 1] == call->control.stops[stop])
         seed_output(call, run, back, --back->left[l], l);
     return;
 #endif
-{% endif %}
     const int64 output = call->control.output[stop];
     if (output >= 0) seed_output(call, run, back, output, l);
 }
@@ -82,7 +80,8 @@ FN void put_gradients(const Call *call, const Run *run, const Back *back, real *
 FN bool come_to(const Call *call, Run *run, Back *back, real *sums, int64 k, int l)
 {
     seed(call, run, back, k, l);
-    for (; k > 0 && call->control.stops[k - 1] == call->control.stops[k]; --k) seed(call, run, back, k - 1, l);
+    for (; k > 0 && call->control.stops[k - 1] == call->control.stops[k]; --k)
+        seed(call, run, back, k - 1, l);
     if (k > 0) {
         enter_backwards(call, run, back, k - 1, l);
         return true;
@@ -101,17 +100,17 @@ FN void trajectory_before(const Call *call, Run *run, Back *back, Tape *tape, re
         UNROLL for (int i = 0; i < N_PARAMS; ++i) run->p[i][l] = of_item(&call->p, i, item);
         UNROLL for (int i = 0; i < N_STATES; ++i) back->w[i][l] = R(0.0);
 #if WEIGHED
-        UNROLL for (int i = 0; i < N_PARAMS; ++i) back->gp[i][l] = call->g_p.item ? of_item(&call->g_p, i, item) : R(0.0);
+        UNROLL for (int i = 0; i < N_PARAMS; ++i)
+            back->gp[i][l] = call->g_p.item ? of_item(&call->g_p, i, item) : R(0.0);
 #else
         UNROLL for (int i = 0; i < N_PARAMS; ++i) back->gp[i][l] = R(0.0);
 #endif
-{% if dense %}
 #if DENSE
         for (back->left[l] = call->times; back->left[l] > kept->outputs;)
             seed_output(call, run, back, --back->left[l], l);
 #endif
-{% endif %}
-        for (int64 stop = call->control.n_stops - 1; stop > kept->interval; --stop) seed(call, run, back, stop, l);
+        for (int64 stop = call->control.n_stops - 1; stop > kept->interval; --stop)
+            seed(call, run, back, stop, l);
         run->active[l] = 1;
         if (kept->moved) enter_backwards(call, run, back, kept->interval, l);
         else run->active[l] = come_to(call, run, back, sums, kept->interval, l);
@@ -128,7 +127,7 @@ FN void leave_interval(const Call *call, Run *run, Back *back, real *sums, int l
     if (a >= 0) g_t->at[a*g_t->time + run->item[l]*g_t->item] += back->early[l];
     if (b >= 0) g_t->at[b*g_t->time + run->item[l]*g_t->item] += back->late[l];
 #endif
-{% if inputs %}
+#if INPUTS
     for (int n = 0; n < N_INPUTS; ++n) {
         const Series *s = &call->series[n];
         if (!s->g) continue;
@@ -138,15 +137,16 @@ FN void leave_interval(const Call *call, Run *run, Back *back, real *sums, int l
             else sums[N_PARAMS + s->offset + place] += back->gc[n][j][l];
         }
     }
-{% endif %}
+#endif
 }
 
-{% if inputs %}
+#if INPUTS
 // Adds the inputs' cotangents at the stages to those of their pieces, of the step's time and of its size.
-FN void pull_inputs(const Run *run, const Trial *trial, real (*gu)[N_INPUTS][LANES], Back *back, Lanes *gt, Lanes *gh)
+FN void pull_inputs(const Run *run, const Trial *trial, real (*gu)[N_INPUTS][LANES], Back *back, Lanes *gt,
+                    Lanes *gh)
 {
-    const real c[{{ stage_rows }}] = { {% for stage in steps.stages %}(real){{ stage.c or "0.0" }}{{ ", " if not loop.last }}{% endfor %}{{ more_nodes }} };
-    UNROLL for (int k = 0; k < {{ stage_rows }}; ++k)
+    const real c[STAGE_ROWS] = STAGE_C;
+    UNROLL for (int k = 0; k < STAGE_ROWS; ++k)
         UNROLL for (int n = 0; n < N_INPUTS; ++n)
             EACH_LANE {
                 const real s = since(run, n, trial->time[k][l], l), g = trial->good[l] ? gu[k][n][l] : R(0.0);
@@ -160,7 +160,7 @@ FN void pull_inputs(const Run *run, const Trial *trial, real (*gu)[N_INPUTS][LAN
                 gh[0][l] += c[k]*rate;
 #endif
             }
-{% if rates %}
+#if RATES
     UNROLL for (int n = 0; n < N_INPUTS; ++n)
         EACH_LANE {
             const real s = since(run, n, trial->time[0][l], l);
@@ -173,14 +173,12 @@ FN void pull_inputs(const Run *run, const Trial *trial, real (*gu)[N_INPUTS][LAN
             gt[0][l] += bend*g;
 #endif
         }
-{% endif %}
+#endif
 }
 
-{% endif %}
-{% if dense %}
-{% include "native/adaptive_dense_adjoint.c.jinja" %}
+#endif
+#include "odec/dense_adjoint.h"
 
-{% endif %}
 // One row of the tape backwards: lanes that took a step there take it back. Returns whether any of them has
 // come to the start of its interval.
 FN Whole step_back(const Call *call, Run *run, Back *back, const Tape *tape, int64 row, Trial *trial)
@@ -197,46 +195,50 @@ FN Whole step_back(const Call *call, Run *run, Back *back, const Tape *tape, int
         }
     UNROLL for (int i = 0; i < N_PARAMS; ++i) EACH_LANE gp[i][l] = back->gp[i][l];
     EACH_LANE {
-{% if auto %}
+#if AUTO
         run->stiff[l] = tape->states[AT(row, N_STATES) + l] < R(0.0);
         trial->size[l] = fabs(tape->states[AT(row, N_STATES) + l]);
-{% else %}
+#else
         trial->size[l] = tape->states[AT(row, N_STATES) + l];
-{% endif %}
+#endif
         trial->good[l] = trial->size[l] != R(0.0);
         trial->h[l] = (real)call->control.sign*trial->size[l];
         run->done[l] = tape->begins[row*TAPE_ROW + TAPE_LANE + l];
     }
-{% if dense %}
 #if DENSE
     Inside inside;
     gather_inside(call, run, back, trial, &inside);
 #endif
-{% endif %}
-{% if timed %}
+#if TIMED
     stage_times(call, run, trial);
-{% endif %}
-{% if inputs %}
+#endif
+#if INPUTS
     ALIGNED real gu[INPUT_ROWS][N_INPUTS][LANES];
-    inputs_at(run, trial->time, {{ stage_rows }}, trial->u);
-{% if rates %}
+    inputs_at(run, trial->time, STAGE_ROWS, trial->u);
+#if RATES
     rates_at(run, trial->time[0], trial->u[STAGES]);
-{% endif %}
-{% endif %}
-    {{ "auto_step_vjp(run->stiff, trial->good, " if auto else "step_vjp_block(" }}{{ "trial->time, " if timed }}trial->h, x, run->p, {{ "trial->u, " if inputs }}(real)call->clip, w, gp, {{ "gu, " if inputs }}gt, gh{{ " IF_DENSE(, inside.g, inside.q)" if dense }});
-{% if dense %}
+#endif
+#endif
+#if AUTO
+    auto_step_vjp(run->stiff, trial->good, IF_TIMED(trial->time,) trial->h, x, run->p, IF_INPUTS(trial->u,)
+                  (real)call->clip, w, gp, IF_INPUTS(gu,) gt, gh IF_DENSE(, inside.g, inside.q));
+#else
+    step_vjp_block(IF_TIMED(trial->time,) trial->h, x, run->p, IF_INPUTS(trial->u,) (real)call->clip, w, gp,
+                   IF_INPUTS(gu,) gt, gh IF_DENSE(, inside.g, inside.q));
+#endif
 #if DENSE
     UNROLL for (int i = 0; i < N_STATES; ++i) EACH_LANE w[i][l] += inside.w[i][l];
 #if TIMES
     pull_times(call, run, trial, &inside, gt, gh);
 #endif
 #endif
-{% endif %}
-    UNROLL for (int i = 0; i < N_STATES; ++i) EACH_LANE back->w[i][l] = trial->good[l] ? w[i][l] : back->w[i][l];
-    UNROLL for (int i = 0; i < N_PARAMS; ++i) EACH_LANE back->gp[i][l] = trial->good[l] ? gp[i][l] : back->gp[i][l];
-{% if inputs %}
+    UNROLL for (int i = 0; i < N_STATES; ++i)
+        EACH_LANE back->w[i][l] = trial->good[l] ? w[i][l] : back->w[i][l];
+    UNROLL for (int i = 0; i < N_PARAMS; ++i)
+        EACH_LANE back->gp[i][l] = trial->good[l] ? gp[i][l] : back->gp[i][l];
+#if INPUTS
     pull_inputs(run, trial, gu, back, gt, gh);
-{% endif %}
+#endif
 #if TIMES
     EACH_LANE {
         const real span = run->span[l] > 0.0 ? (real)run->span[l] : R(1.0);
@@ -250,7 +252,7 @@ FN Whole step_back(const Call *call, Run *run, Back *back, const Tape *tape, int
     return any;
 }
 
-{% include "native/adaptive_loss.c.jinja" %}
+#include "odec/loss.h"
 
 // The gradients of the trajectories from `first` to `last`, a tape at a time. Returns false where a
 // tape did not fit into memory.

@@ -1,9 +1,8 @@
-{% set input_ = "u, " if inputs else "" %}
-{% set time_ = "time, " if observe_timed else "" %}
-#if WEIGHED
-// --- loss: the weighted squares at the outputs, and their cotangents -----------------------------------------
-{% if observe and inputs %}
+// The weighted squares at the outputs of adaptive runs, and their cotangents, before the way back.
+// Needs call.h and, where there are observables, observe_block and observe_vjp_block.
 
+#if WEIGHED
+#if OBSERVED && INPUTS
 // The inputs at an output, of the trajectories from `first` on.
 FN void inputs_of_output(const Call *call, int64 first, double time, real (*u)[LANES])
 {
@@ -23,7 +22,8 @@ FN void inputs_of_output(const Call *call, int64 first, double time, real (*u)[L
 }
 
 // Adds the inputs' cotangents there to the gradients of their coefficients.
-FN void pull_output_inputs(const Call *call, int64 first, int64 last, double time, real (*gu)[LANES], real *sums)
+FN void pull_output_inputs(const Call *call, int64 first, int64 last, double time, real (*gu)[LANES],
+                           real *sums)
 {
     for (int n = 0; n < N_INPUTS; ++n) {
         const Series *s = &call->series[n];
@@ -40,13 +40,13 @@ FN void pull_output_inputs(const Call *call, int64 first, int64 last, double tim
         }
     }
 }
-{% endif %}
-{% if observe %}
+#endif
 
+#if OBSERVED
 // What the observables at output k add to the loss, to the cotangents w of the states there and to gp.
 // A trajectory of which none is measured gets nothing, not even where they are not finite.
-FN void weigh_observables(const Call *call, int64 k, int64 first, int64 last, Lanes *x, Lanes *p, Lanes *data, Lanes *weight, Lanes *w, Lanes *gp,
-                          Lanes *loss, real *sums)
+FN void weigh_observables(const Call *call, int64 k, int64 first, int64 last, Lanes *x, Lanes *p, Lanes *data,
+                          Lanes *weight, Lanes *w, Lanes *gp, Lanes *loss, real *sums)
 {
     BLOCK(y, N_OBSERVABLES);
     BLOCK(gx, N_STATES);
@@ -60,37 +60,40 @@ FN void weigh_observables(const Call *call, int64 k, int64 first, int64 last, La
     }
     if (!any) return;
     for (int i = 0; i < N_PARAMS; ++i) EACH_LANE more[i][l] = R(0.0);
-{% if observe_timed %}
+#if OBSERVE_TIMED
     ALIGNED double time[LANES];
     BLOCK(unused_time, 1);
     EACH_LANE {
         time[l] = call->when[k];
         unused_time[0][l] = R(0.0);
     }
-{% endif %}
-{% if inputs %}
+#endif
+#if INPUTS
     ALIGNED real u[N_INPUTS][LANES], gu[N_INPUTS][LANES];
     inputs_of_output(call, first, call->when[k], u);
-{% endif %}
-    observe_block({{ time_ }}x, p, {{ input_ }}y);
+#endif
+    observe_block(IF_OBSERVE_TIMED(time,) x, p, IF_INPUTS(u,) y);
     for (int i = 0; i < N_OBSERVABLES; ++i)
         EACH_LANE {
             const real q = weight[i][l], residual = q == R(0.0) ? R(0.0) : y[i][l] - data[i][l];
             loss[0][l] += q*residual*residual;
             y[i][l] = R(2.0)*q*residual;
         }
-    observe_vjp_block({{ time_ }}x, p, {{ input_ }}y, gx, more{{ ", gu" if inputs }}{{ ", unused_time" if observe_timed }});
+    observe_vjp_block(IF_OBSERVE_TIMED(time,) x, p, IF_INPUTS(u,) y, gx, more IF_INPUTS(, gu)
+                      IF_OBSERVE_TIMED(, unused_time));
     for (int i = 0; i < N_STATES; ++i) EACH_LANE w[i][l] += measured[l] ? gx[i][l] : R(0.0);
     for (int i = 0; i < N_PARAMS; ++i) EACH_LANE gp[i][l] += measured[l] ? more[i][l] : R(0.0);
-{% if inputs %}
+#if INPUTS
     for (int n = 0; n < N_INPUTS; ++n) EACH_LANE gu[n][l] = measured[l] ? gu[n][l] : R(0.0);
     pull_output_inputs(call, first, last, call->when[k], gu, sums);
-{% endif %}
+#endif
 }
-{% endif %}
+#endif
 
-// Output k of the trajectories from `first` on, of those from `begin` to `last` that are on a tape: states become cotangents.
-FN void weigh_output(const Call *call, const View *outputs, int64 k, int64 begin, int64 first, int64 last, Lanes *p, Lanes *gp, Lanes *loss, real *sums)
+// Output k of the trajectories from `first` on, of those from `begin` to `last` that are on a tape:
+// states become cotangents.
+FN void weigh_output(const Call *call, const View *outputs, int64 k, int64 begin, int64 first, int64 last,
+                     Lanes *p, Lanes *gp, Lanes *loss, real *sums)
 {
     BLOCK(x, N_STATES);
     BLOCK(w, N_STATES);
@@ -110,15 +113,16 @@ FN void weigh_output(const Call *call, const View *outputs, int64 k, int64 begin
             loss[0][l] += weight[i][l]*residual*residual;
             w[i][l] = R(2.0)*weight[i][l]*residual;
         }
-{% if observe %}
+#if OBSERVED
     weigh_observables(call, k, first, last, x, p, data + N_STATES, weight + N_STATES, w, gp, loss, sums);
-{% endif %}
+#endif
     for (int i = 0; i < N_STATES; ++i)
-        for (int l = 0; l < LANES && first + l < last; ++l) at[i*outputs->row + (first + l - begin)*outputs->item] = w[i][l];
+        for (int l = 0; l < LANES && first + l < last; ++l)
+            at[i*outputs->row + (first + l - begin)*outputs->item] = w[i][l];
 }
 
-// The sums of squares of the trajectories from `begin` to `last`, whose states at the outputs give way to the cotangents
-// there. What observables give to the parameters goes to their gradients.
+// The sums of squares of the trajectories from `begin` to `last`, whose states at the outputs give way to the
+// cotangents there. What observables give to the parameters goes to their gradients.
 RARE void weigh(const Call *call, const View *outputs, int64 begin, int64 last, real *sums)
 {
     for (int64 first = begin; first < last; first += LANES) {
@@ -128,7 +132,8 @@ RARE void weigh(const Call *call, const View *outputs, int64 begin, int64 last, 
         load(call, &call->p, 0, first, N_PARAMS, p);
         for (int i = 0; i < N_PARAMS; ++i) EACH_LANE gp[i][l] = R(0.0);
         EACH_LANE loss[0][l] = R(0.0);
-        for (int64 k = 0; k < call->times; ++k) weigh_output(call, outputs, k, begin, first, last, p, gp, loss, sums);
+        for (int64 k = 0; k < call->times; ++k)
+            weigh_output(call, outputs, k, begin, first, last, p, gp, loss, sums);
         for (int l = 0; l < LANES && first + l < last; ++l) {
             call->loss.at[(first + l)*call->loss.item] = loss[0][l];
             for (int i = 0; i < N_PARAMS; ++i) {

@@ -1,10 +1,13 @@
+// Lanes and their trajectories: which is next, the intervals between stops, outputs, and how one ends.
+// Needs control.h and observe_block where there are observables.
+
 // The trajectories that a thread has still to do; those of a whole call are handed out a few at a time.
 typedef struct {
     int64 next, last;
     int64 *shared;  // the first that no thread has taken, else null
 } Work;
 
-{% include "native/adaptive_tape.c.jinja" %}
+#include "odec/tape.h"
 
 FN int64 take(const Call *call, Work *work)
 {
@@ -35,12 +38,12 @@ FN void enter(const Call *call, Run *run, int64 k, int l)
     run->from[l] = control->stops[k];
     run->span[l] = k + 1 < control->n_stops ? span_of(call, k) : 0.0;
     run->done[l] = 0.0;
-{% if dense %}
-    IF_DENSE(run->to[l] = k + 1 < control->n_stops ? control->stops[k + 1] : control->stops[k];)
-{% endif %}
-{% if inputs %}
+#if DENSE
+    run->to[l] = k + 1 < control->n_stops ? control->stops[k + 1] : control->stops[k];
+#endif
+#if INPUTS
     take_pieces(call, run, k, l);
-{% endif %}
+#endif
 #if defined(TANGENT)
     const int64 a = control->output[k], b = k + 1 < control->n_stops ? control->output[k + 1] : -1;
     const View *d_t = &call->d_t;
@@ -68,16 +71,17 @@ FN void next_trajectory(const Call *call, Run *run, Work *work, int l)
 #endif
     run->before[l] = R(0.0);
     run->accepted[l] = run->rejected[l] = run->rejected_last[l] = run->unsolved[l] = 0;
-{% if auto %}
+#if AUTO
     run->stiff[l] = run->signs[l] = 0;
-{% endif %}
-{% if dense %}
-    IF_DENSE(run->next[l] = call->last_only ? call->times - 1 : 0;)
-{% endif %}
+#endif
+#if DENSE
+    run->next[l] = call->last_only ? call->times - 1 : 0;
+#endif
     enter(call, run, call->control.first < 0 ? 0 : call->control.first, l);
 }
 
-FN void put(const Call *call, const View *view, int64 output, int rows, int64 item, Lanes *from, int l, bool fine)
+FN void put(const Call *call, const View *view, int64 output, int rows, int64 item, Lanes *from, int l,
+            bool fine)
 {
     const int64 time = call->last_only ? 0 : output;
     UNROLL for (int i = 0; i < rows; ++i)
@@ -92,14 +96,14 @@ FN void put_values(const Call *call, const Run *run, Lanes *x, Lanes *y, int64 o
     put(call, &run->outputs, output, N_STATES, run->item[l] - run->first, x, l, fine);
 #else
     if (call->out.at) put(call, &call->out, output, N_STATES, run->item[l], x, l, fine);
-{% if observe %}
+#if OBSERVED
     if (call->observed.at) put(call, &call->observed, output, N_OBSERVABLES, run->item[l], y, l, fine);
-{% endif %}
+#endif
 #endif
 }
 #endif
 
-// Stores what a lane has now as an output: its state, or nothing but NaN where its trajectory has ended early.
+// Stores what a lane has now as an output: its state, or NaN alone where its trajectory has ended early.
 FN void put_state(const Call *call, Run *run, Lanes *y, int64 output, int l, bool fine)
 {
 #if defined(TANGENT)
@@ -113,17 +117,15 @@ FN void put_state(const Call *call, Run *run, Lanes *y, int64 output, int l, boo
 #endif
 }
 
-// What a lane has at a stop goes to the outputs{{ " that are" if dense }} there.
+// What a lane has at a stop goes to the outputs that are there.
 FN void put_output(const Call *call, Run *run, Lanes *y, int64 stop, int l, bool fine)
 {
 #if defined(SOLVE) || defined(TANGENT) || WEIGHED
-{% if dense %}
 #if DENSE
     for (; call->when[run->next[l]] == call->control.stops[stop]; ++run->next[l])
         put_state(call, run, y, run->next[l], l, fine);
     return;
 #endif
-{% endif %}
     const int64 output = call->control.output[stop];
     if (output < 0 || (call->last_only && output + 1 < call->times)) return;
     put_state(call, run, y, output, l, fine);
@@ -158,17 +160,17 @@ FN void put_report(const Call *call, const Run *run, int64 code, int l)
     at[3*view->row] = (real)run->accepted[l];
     at[4*view->row] = (real)run->rejected[l];
 }
-{% if observe %}
 
-#if defined(SOLVE)
+#if OBSERVED && defined(SOLVE)
 // The observables of the lanes to which something has happened, at the stops where they are.
 FN void observe_at_stops(const Call *call, Run *run, Lanes *y)
 {
-{% if observe_timed or inputs %}
+#if OBSERVE_TIMED || INPUTS
     ALIGNED double time[LANES];
-    for (int l = 0; l < LANES; ++l) time[l] = call->control.stops[run->interval[l] + (run->event[l] == LANDED)];
-{% endif %}
-{% if inputs %}
+    for (int l = 0; l < LANES; ++l)
+        time[l] = call->control.stops[run->interval[l] + (run->event[l] == LANDED)];
+#endif
+#if INPUTS
     ALIGNED real u[N_INPUTS][LANES];
     for (int l = 0; l < LANES; ++l)
         for (int n = 0; n < N_INPUTS; ++n) {
@@ -181,11 +183,10 @@ FN void observe_at_stops(const Call *call, Run *run, Lanes *y)
             for (int64 j = s->terms - 2; j >= 0; --j) value = c[j*items + item] + since*value;
             u[n][l] = value;
         }
-{% endif %}
-    observe_block({{ "time, " if observe_timed }}run->x, run->p, {{ "u, " if inputs }}y);
+#endif
+    observe_block(IF_OBSERVE_TIMED(time,) run->x, run->p, IF_INPUTS(u,) y);
 }
 #endif
-{% endif %}
 
 // A lane is at stop k: returns the stop after which the next interval of some length starts.
 FN int64 pass_stops(const Call *call, Run *run, Lanes *y, int64 k, int l)
@@ -200,11 +201,9 @@ FN int64 pass_stops(const Call *call, Run *run, Lanes *y, int64 k, int l)
 FN void end_early(const Call *call, Run *run, const Trial *trial, int64 k, int l)
 {
     if (trial) run->state[l] = worst_state(call, run, trial, l);
-{% if dense %}
 #if DENSE
     for (; run->next[l] < call->times; ++run->next[l]) put_state(call, run, 0, run->next[l], l, false);
 #endif
-{% endif %}
     for (int64 stop = k + 1; stop < call->control.n_stops; ++stop) put_output(call, run, 0, stop, l, false);
 }
 
@@ -222,11 +221,11 @@ RARE void settle(const Call *call, Run *run, const Trial *trial, Work *work, Tap
     const int64 stops = call->control.n_stops;
     for (bool again = true; again;) {
         BLOCK(y, N_OBSERVABLES);
-{% if observe %}
+#if OBSERVED
 #if defined(SOLVE)
         if (call->observed.at) observe_at_stops(call, run, y);
 #endif
-{% endif %}
+#endif
         again = false;
         for (int l = 0; l < LANES; ++l) {
             const Whole event = run->event[l];
@@ -248,15 +247,15 @@ RARE void settle(const Call *call, Run *run, const Trial *trial, Work *work, Tap
             }
             if (code == NOTHING && k + 1 < stops) {
                 if (event == LANDED) enter(call, run, k, l);
-{% if first_same_as_last and inputs %}
+#if FSAL && INPUTS
                 if (event == LANDED) run->event[l] = LANDED;
                 again |= event == LANDED;
-{% endif %}
+#endif
                 continue;
             }
             put_report(call, run, code, l);
             --run->running;
-            keep({{ "call, " if dense }}run, tape, l);
+            keep(IF_HAS_DENSE(call,) run, tape, l);
             next_trajectory(call, run, work, l);
             again |= run->event[l] == TAKEN;
         }

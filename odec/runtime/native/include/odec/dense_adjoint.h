@@ -1,3 +1,6 @@
+// The cotangents of outputs within the steps that lanes take back.
+// Needs Back and cotangents of adaptive_adjoint.h, and reach of tape.h.
+
 #if DENSE
 // The outputs within the steps that lanes take back.
 typedef struct {
@@ -7,8 +10,9 @@ typedef struct {
     int64 left[LANES];                         // the outputs that were left before these
 } Inside;
 
-// The last outputs of the lanes that are left, where they lie in their steps: θ, and their cotangents (else zero).
-FN Whole output_before(const Call *call, const Run *run, const Trial *trial, int64 left[LANES], Whole here[LANES], real theta[LANES], Lanes *w)
+// The last outputs of the lanes that are left, where they lie in their steps: θ and their cotangents, or 0.
+FN Whole output_before(const Call *call, const Run *run, const Trial *trial, int64 left[LANES],
+                       Whole here[LANES], real theta[LANES], Lanes *w)
 {
     Whole any = 0;
     for (int l = 0; l < LANES; ++l) {
@@ -43,8 +47,8 @@ FN void gather_inside(const Call *call, const Run *run, Back *back, const Trial 
                 UNROLL for (int m = 0; m < DEGREE; ++m) inside->g[m][i][l] += power *= theta[l];
             }
 }
-#if TIMES
 
+#if TIMES
 // Outputs within a step move along its polynomial, as they or the step's ends move.
 FN void pull_times(const Call *call, const Run *run, const Trial *trial, Inside *inside, Lanes *gt, Lanes *gh)
 {
@@ -52,18 +56,19 @@ FN void pull_times(const Call *call, const Run *run, const Trial *trial, Inside 
     ALIGNED real theta[LANES], rate[LANES];
     Whole here[LANES];
     BLOCK(w, N_STATES);
-{% set scaled = "trial->good[l] & ~run->stiff[l]" if auto else "trial->good[l]" %}
-{% if auto or method.family != "rosenbrock" %}
+#if AUTO || !ROSENBROCK  // q of the others is h times a sum
     UNROLL for (int i = 0; i < N_STATES; ++i)
         UNROLL for (int m = 0; m < DEGREE; ++m)
-            EACH_LANE gh[0][l] += {{ scaled }} ? inside->g[m][i][l]*inside->q[m][i][l]/trial->h[l] : R(0.0);
-{% endif %}
+            EACH_LANE gh[0][l] += trial->good[l] IF_AUTO(& ~run->stiff[l])
+                    ? inside->g[m][i][l]*inside->q[m][i][l]/trial->h[l] : R(0.0);
+#endif
     while (output_before(call, run, trial, inside->left, here, theta, w)) {
         EACH_LANE rate[l] = R(0.0);
         UNROLL for (int i = 0; i < N_STATES; ++i)
             EACH_LANE {
                 real slope = R(0.0);
-                UNROLL for (int m = DEGREE; m >= 1; --m) slope = (real)m*inside->q[m - 1][i][l] + theta[l]*slope;
+                UNROLL for (int m = DEGREE; m >= 1; --m)
+                    slope = (real)m*inside->q[m - 1][i][l] + theta[l]*slope;
                 rate[l] += w[i][l]*slope;
             }
         for (int l = 0; l < LANES; ++l) {

@@ -1,37 +1,7 @@
-{% set t_in = "const double time_w, " if initial_timed else "" %}
-{% set t_first = "time, " if initial_timed else "" %}
-#if defined(FIT) && !GPU
-// --- fit: a whole optimisation of a weighted sum of squares ----------------------------------------------------
+// What is fitted: parameters as functions of an optimizer's coordinates, for a weighted sum of squares.
+// Needs call.h, initial and, for gradients, initial_vjp and initial_jvp.
 //
-// θ are the optimizer's coordinates: a fitted parameter is transform(offset + scale θ). Kept in double precision.
-
-// The states at the first time.
-MODEL_FN void initial({{ t_in }}const real p[]_w, real x[]_w)
-{
-    EVERY_LANE {
-{{ initial.body }}
-    }
-}
-
-#if defined(LOSS)
-// Adds w·∂x/∂p to gp.
-MODEL_FN void initial_vjp({{ t_in }}const real p[]_w, const real w[]_w, real gp[]_w, real gt[]_w)
-{
-    EVERY_LANE {
-{{ initial_vjp.body }}
-    }
-}
-#endif
-
-#if defined(TANGENT)
-// ∂x/∂p·dp.
-MODEL_FN void initial_jvp({{ t_in }}const real p[]_w, const real dt[]_w, const real dp[]_w, real dx[]_w)
-{
-    EVERY_LANE {
-{{ initial_jvp.body }}
-    }
-}
-#endif
+// θ are the coordinates: a fitted parameter is transform(offset + scale θ). Kept in double precision.
 
 enum { NONE, ABOVE, BELOW, BETWEEN, EXPONENTIAL, POWER_OF_TEN };
 
@@ -77,7 +47,8 @@ static double natural(const Coordinate *c, double theta, double *slope)
     return value;
 }
 
-// The parameters at θ, which become the call's, and their derivatives; the initial states too, where they are the model's.
+// The parameters at θ, which become the call's, and their derivatives; the initial states too, where they are
+// the model's.
 static void place_parameters(const Problem *problem, const double theta[], double slope[], real p[]_w)
 {
     const Call *call = problem->call;
@@ -88,14 +59,10 @@ static void place_parameters(const Problem *problem, const double theta[], doubl
     EACH(i, N_PARAMS) p[i]_l = call->p.at[i*call->p.row];
     if (problem->given_x0) return;
     real x[N_STATES]_w;
-{% if initial_timed %}
+#if INITIAL_TIMED
     double time_w;
     EVERY_LANE time_l = call->when[0];
-{% endif %}
-    initial({{ t_first }}p, x);
+#endif
+    initial(IF_INITIAL_TIMED(time,) p, x);
     for (int i = 0; i < N_STATES; ++i) call->x0.at[i*call->x0.row] = x[i]_one;
 }
-{% include "native/fit_adam.c.jinja" %}
-
-{% include "native/fit_residuals.c.jinja" %}
-#endif

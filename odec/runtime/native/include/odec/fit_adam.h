@@ -1,3 +1,5 @@
+// Adam: its whole loop, each epoch a simulation with its gradient.
+// Needs fit.h, initial_vjp, and adaptive_adjoint.h or, with fixed steps, adjoint.h.
 
 #if defined(FIT_ADAM)
 // Where Adam stands. theta, gradient, m, v, best hold one number a coordinate.
@@ -7,12 +9,10 @@ typedef struct {
     int64 failures, most_failures, best_epoch;
 } Adam;
 
-{% if adaptive %}
 #if ADAPTIVE
-// One simulation with its gradient, on a tape that the next one takes too. Returns false where the tape does not fit.
+// One simulation with its gradient, on a tape that the next one takes too; false where it does not fit.
 static bool simulate(const Call *call, Tape *tape) { return adjoint_group(call, 0, 1, tape, 0); }
 #else
-{% endif %}
 // One simulation with its gradient; its tape is the call's.
 typedef int Tape;
 FN Tape tape_of(const Call *call, int64 worker) { return 0; }
@@ -22,9 +22,7 @@ FN bool simulate(const Call *call, Tape *tape)
     adjoint_block(call, 0, 0, call->scratch, call->scratch + call->scratch_tape);
     return true;
 }
-{% if adaptive %}
 #endif
-{% endif %}
 
 // The loss at θ and its gradient; infinite where the simulation fails.
 static double evaluate(const Problem *problem, Tape *tape, const double theta[], double gradient[])
@@ -34,11 +32,9 @@ static double evaluate(const Problem *problem, Tape *tape, const double theta[],
     real p[ROOM(N_PARAMS)]_w, w[N_STATES]_w, gp[ROOM(N_PARAMS)]_w, gt[1]_w;
     place_parameters(problem, theta, slope, p);
     if (!simulate(call, tape)) {
-{% if adaptive %}
 #if ADAPTIVE
         *call->control.lacking = 1;
 #endif
-{% endif %}
         return (double)INFINITY;
     }
     const double loss = call->loss.at[0];
@@ -46,11 +42,11 @@ static double evaluate(const Problem *problem, Tape *tape, const double theta[],
     EACH(i, N_PARAMS) gp[i]_l = call->g_p.at[i*call->g_p.row];
     EACH(i, N_STATES) w[i]_l = call->g_x0.at[i*call->g_x0.row];
     if (!problem->given_x0) {
-{% if initial_timed %}
+#if INITIAL_TIMED
         double time_w;
         EVERY_LANE time_l = call->when[0];
-{% endif %}
-        initial_vjp({{ t_first }}p, w, gp, gt);
+#endif
+        initial_vjp(IF_INITIAL_TIMED(time,) p, w, gp, gt);
     }
     for (int64 k = 0; k < problem->size; ++k) {
         gradient[k] = gp[problem->coordinates[k].param]_one*slope[k];
@@ -59,7 +55,8 @@ static double evaluate(const Problem *problem, Tape *tape, const double theta[],
     return loss;
 }
 
-__attribute__((visibility("default"))) double loss_at(const Problem *problem, const double theta[], double gradient[])
+__attribute__((visibility("default")))
+double loss_at(const Problem *problem, const double theta[], double gradient[])
 {
     Tape tape = tape_of(problem->call, 0);
     const double loss = evaluate(problem, &tape, theta, gradient);
@@ -67,8 +64,9 @@ __attribute__((visibility("default"))) double loss_at(const Problem *problem, co
     return loss;
 }
 
-// Epochs of Adam; a step into a failed simulation is taken back and the rate halved. Returns how many were done.
-__attribute__((visibility("default"))) int64 KERNEL(const Problem *problem, Adam *s, int64 epochs)
+// Epochs of Adam; a step into a failed simulation is taken back and the rate halved. Returns their number.
+__attribute__((visibility("default")))
+int64 KERNEL(const Problem *problem, Adam *s, int64 epochs)
 {
     double theta[ROOM(N_PARAMS)], gradient[ROOM(N_PARAMS)], m[ROOM(N_PARAMS)], v[ROOM(N_PARAMS)];
     Tape tape = tape_of(problem->call, 0);
@@ -103,11 +101,9 @@ __attribute__((visibility("default"))) int64 KERNEL(const Problem *problem, Adam
             for (int64 k = 0; k < problem->size; ++k) s->best[k] = s->theta[k];
         }
         ++epoch;
-{% if adaptive %}
 #if ADAPTIVE
         if (*problem->call->control.lacking) break;
 #endif
-{% endif %}
     }
     free_tape(&tape);
     return epoch;

@@ -1,14 +1,14 @@
-{% set time_ = "trial->time, " if timed else "" %}
-{% set u_ = "trial->u, " if inputs else "" %}
+// Outputs within adaptive steps, and their tangents.
+// Needs lanes.h, interpolant_block (with two methods auto.h) and, for observables, observe_block.
+
 #if DENSE
-// --- Outputs within steps ----------------------------------------------------------------------------------
-//
 // The states there are x + Σ θ^m q_m, θ being the place in the step. Each lane knows which output comes next.
 
 #if !defined(ADJOINT)
-// θ of the next outputs of the lanes, where they lie in the steps that these have just taken. An output at the
-// end of an interval is that of the stop there; after the last one comes a time that is NaN.
-FN Whole next_inside(const Call *call, const Run *run, const Trial *trial, Whole here[LANES], real theta[LANES])
+// θ of the next outputs of the lanes, where they lie in the steps that these have just taken. An output at
+// the end of an interval is that of the stop there; after the last one comes a time that is NaN.
+FN Whole next_inside(const Call *call, const Run *run, const Trial *trial, Whole here[LANES],
+                     real theta[LANES])
 {
     EACH_LANE {
         const double when = call->when[run->next[l]], reach = call->control.sign*(when - run->from[l]);
@@ -39,41 +39,46 @@ FN void inside_step(Lanes *x, real (*q)[N_STATES][LANES], real theta[LANES], Lan
 #endif
 
 #if defined(SOLVE) || WEIGHED
-{% if observe %}
+#if OBSERVED
 FN void observe_inside(const Call *call, Run *run, const Whole here[LANES], Lanes *x, Lanes *y)
 {
-{% if observe_timed or inputs %}
+#if OBSERVE_TIMED || INPUTS
     ALIGNED double time[1][LANES];
     for (int l = 0; l < LANES; ++l) time[0][l] = here[l] ? call->when[run->next[l]] : time_of(call, run, l);
-{% endif %}
-{% if inputs %}
+#endif
+#if INPUTS
     ALIGNED real u[1][N_INPUTS][LANES];
     inputs_at(run, time, 1, u);
-{% endif %}
-    observe_block({{ "time[0], " if observe_timed }}x, run->p, {{ "u[0], " if inputs }}y);
+#endif
+    observe_block(IF_OBSERVE_TIMED(time[0],) x, run->p, IF_INPUTS(u[0],) y);
 }
+#endif
 
-{% endif %}
 // Stores the outputs that lie in the steps that lanes have taken, but not yet gone.
 RARE void put_inside(const Call *call, Run *run, Trial *trial)
 {
     ALIGNED real theta[LANES], q[DEGREE][N_STATES][LANES];
     ALIGNED Whole here[LANES];
     if (!next_inside(call, run, trial, here, theta)) return;
-{% if auto %}
+#if AUTO
     auto_interpolant(call, run, trial, q);
-{% else %}
-    interpolant_block({{ time_ }}trial->h, run->x, run->p, {{ u_ }}(real)call->clip, trial->x_next, trial->kept, q);
-{% endif %}
+#else
+    interpolant_block(IF_TIMED(trial->time,) trial->h, run->x, run->p, IF_INPUTS(trial->u,) (real)call->clip,
+                      trial->x_next, trial->kept, q);
+#endif
     do {
         BLOCK(x, N_STATES);
         inside_step(run->x, q, theta, x);
-{% if observe %}
+#if OBSERVED
         BLOCK(y, N_OBSERVABLES);
         if (call->observed.at) observe_inside(call, run, here, x, y);
-{% endif %}
+#endif
         for (int l = 0; l < LANES; ++l) {
-            if (here[l]) put_values(call, run, x, {{ "y" if observe else "0" }}, run->next[l], l, true);
+#if OBSERVED
+            if (here[l]) put_values(call, run, x, y, run->next[l], l, true);
+#else
+            if (here[l]) put_values(call, run, x, 0, run->next[l], l, true);
+#endif
         }
         outputs_done(run, here);
     } while (next_inside(call, run, trial, here, theta));
