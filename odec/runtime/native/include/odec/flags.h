@@ -10,6 +10,7 @@
 #define IF_TIMED(...) IF(TIMED)(__VA_ARGS__)                  // dx/dt depends on the time
 #define IF_OBSERVE_TIMED(...) IF(OBSERVE_TIMED)(__VA_ARGS__)  // an observable does
 #define IF_INITIAL_TIMED(...) IF(INITIAL_TIMED)(__VA_ARGS__)  // an initial value does
+#define IF_MAP(...) IF(MAP)(__VA_ARGS__)                      // of t to t + 1, not an equation
 #define IF_RATES(...) IF(RATES)(__VA_ARGS__)                  // steps use the inputs' rates of change
 #define IF_SIDED(...) IF(SIDED)(__VA_ARGS__)                  // inputs are read on one side of a knot
 #define IF_FSAL(...) IF(FSAL)(__VA_ARGS__)                    // the last stage is the next step's first

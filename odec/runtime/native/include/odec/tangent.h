@@ -1,53 +1,54 @@
-{% import "native/piece.c.jinja" as piece with context %}
-{% set reach_in = ", double reach" if sided else "" %}
-{% set reach = ", reach" if sided else "" %}
-{% import "native/solve.c.jinja" as solve with context %}
-{% set time_ = "time, " if timed else "" %}
-#if defined(TANGENT)
-// --- tangent: the states and their change along one direction of (t, x0, p{{ ", inputs" if inputs }}) ---------------------------
-{% if inputs %}
+// Tangents with fixed steps: the states and their change along one direction of (t, x0, p, inputs).
+// Needs inputs.h, blocks.h and STAGE_C: the stages' c_i, their times within a step.
 
+#if defined(TANGENT)
+#if INPUTS
 // The inputs' tangents at the stages: of their coefficients, and of the time.
-FN void input_tangents(const Call *call, int64 first, const double time[], double middle{{ reach_in }}, Lanes *dt, Lanes *dh, real (*du)[N_INPUTS][LANES])
+FN void input_tangents(const Call *call, int64 first, const double time[],
+                       double middle IF_SIDED(, double reach), Lanes *dt, Lanes *dh,
+                       real (*du)[N_INPUTS][LANES])
 {
-{% if not is_map %}
-    const real stage_c[STAGES] = { {% for stage in steps.stages %}(real){{ stage.c or "0.0" }}{{ ", " if not loop.last }}{% endfor %} };
-{% else %}
+#if !MAP
+    const real stage_c[STAGES] = STAGE_C;
+#else
     const real stage_c[STAGES] = {R(0.0)};
-{% endif %}
+#endif
     for (int k = 0; k < STAGES; ++k)
         for (int n = 0; n < N_INPUTS; ++n) {
             const Series *s = &call->series[n];
             const int64 items = s->item ? call->batch : 1;
             real since;
             bool inside;
-            const int64 at = {{ piece.find("time[k]") }}*s->terms*items;
+            const int64 at = FIND(time[k])*s->terms*items;
             for (int l = 0; l < LANES; ++l) {
                 const int64 item = item_of(call, first, l)*s->item;
                 real value = R(0.0), rate = R(0.0);
                 for (int64 j = s->terms - 1; j >= 0; --j) value = s->dc[at + j*items + item] + since*value;
-                for (int64 j = s->terms - 1; j >= 1; --j) rate = (real)j*s->c[at + j*items + item] + since*rate;
-                du[k][n][l] = value + (inside{{ " && 0" if is_map }} ? rate*(dt[0][l] + stage_c[k]*dh[0][l]) : R(0.0));
+                for (int64 j = s->terms - 1; j >= 1; --j)
+                    rate = (real)j*s->c[at + j*items + item] + since*rate;
+                du[k][n][l] = value + (inside IF_MAP(&& 0) ? rate*(dt[0][l] + stage_c[k]*dh[0][l]) : R(0.0));
             }
         }
-{% if rates %}
+#if RATES
     for (int n = 0; n < N_INPUTS; ++n) {
         const Series *s = &call->series[n];
         const int64 items = s->item ? call->batch : 1;
         real since;
         bool inside;
-        const int64 at = {{ piece.find("time[0]") }}*s->terms*items;
+        const int64 at = FIND(time[0])*s->terms*items;
         for (int l = 0; l < LANES; ++l) {
             const int64 item = item_of(call, first, l)*s->item;
             real value = R(0.0), bend = R(0.0);
-            for (int64 j = s->terms - 1; j >= 1; --j) value = (real)j*s->dc[at + j*items + item] + since*value;
-            for (int64 j = s->terms - 1; j >= 2; --j) bend = (real)(j*(j - 1))*s->c[at + j*items + item] + since*bend;
+            for (int64 j = s->terms - 1; j >= 1; --j)
+                value = (real)j*s->dc[at + j*items + item] + since*value;
+            for (int64 j = s->terms - 1; j >= 2; --j)
+                bend = (real)(j*(j - 1))*s->c[at + j*items + item] + since*bend;
             du[STAGES][n][l] = inside ? value + bend*dt[0][l] : R(0.0);
         }
     }
-{% endif %}
+#endif
 }
-{% endif %}
+#endif
 
 FN void tangent_block(const Call *call, int64 first, int64 group)
 {
@@ -73,12 +74,13 @@ FN void tangent_block(const Call *call, int64 first, int64 group)
         for (int l = 0; l < LANES; ++l) dh[0][l] = (t1[0][l] - t0[0][l])/(real)(count > 0 ? count : 1);
         for (int64 j = 0; j < count; ++j) {
             for (int l = 0; l < LANES; ++l) dt[0][l] = t0[0][l] + (real)j*dh[0][l];
-{{ solve.prepare("            ") -}}
-{% if inputs %}
+#include "odec/step_inputs.h"
+#if INPUTS
             ALIGNED real du[INPUT_ROWS][N_INPUTS][LANES];
-            input_tangents(call, first, time, middle{{ reach }}, dt, dh, du);
-{% endif %}
-            step_jvp_block({{ time_ }}h, x, p, {{ "u, " if inputs }}(real)call->clip, dx, dt, dh, dp, {{ "du, " if inputs }}x, dx);
+            input_tangents(call, first, time, middle IF_SIDED(, reach), dt, dh, du);
+#endif
+            step_jvp_block(IF_TIMED(time,) h, x, p, IF_INPUTS(u,) (real)call->clip,
+                           dx, dt, dh, dp, IF_INPUTS(du,) x, dx);
         }
         if (call->observed.at) store(call, &call->observed, k + 1, first, N_STATES, x);
         store(call, &call->out, k + 1, first, N_STATES, dx);

@@ -1,15 +1,10 @@
-{% import "native/piece.c.jinja" as piece with context %}
-{% set reach_in = ", double reach" if sided else "" %}
-{% set reach = ", reach" if sided else "" %}
-{% import "native/solve.c.jinja" as solve with context %}
-{% set time_ = "time, " if timed else "" %}
-{% set u_ = "u, " if inputs else "" %}
-#if defined(ADJOINT) || defined(LOSS)
-// --- adjoint: the exact gradient of the numbers that solve computes -----------------------------------------
+// Gradients with fixed steps: the exact gradient of the numbers that solve computes.
+// Needs fixed.h and inputs_adjoint.h.
 //
 // The forward pass is taken again: its states go to a tape in this block's own memory, from which the steps
 // are then taken backwards. A long run is cut into segments, of which the tape holds one at a time.
 
+#if defined(ADJOINT) || defined(LOSS)
 #if GPU
 // The tapes of all threads lie interleaved; a state is copied into a thread's registers and back.
 #define TAPE_ROW ((int64)gridDim.x*blockDim.x)
@@ -62,101 +57,10 @@ FN Place step_before(const Call *call, Place s)
     s.within = s.interval >= 0 ? call->count[s.interval] - 1 : 0;
     return s;
 }
-{% if inputs %}
-
-// Adds the inputs' cotangents at some times to the gradients of their coefficients.
-FN void pull_inputs(const Call *call, int64 first, const double time[], double middle{{ reach_in }}, int times, real (*gu)[N_INPUTS][LANES], real *sums)
-{
-    for (int k = 0; k < times; ++k)
-        for (int n = 0; n < N_INPUTS; ++n) {
-            const Series *s = &call->series[n];
-            if (!s->g) continue;
-            real since, power = R(1.0);
-            bool inside;
-            const int64 piece = {{ piece.find("time[k]") }};
-            for (int64 j = 0; j < s->terms; ++j, power *= since) {
-                const int64 place = piece*s->terms + j;
-                for (int l = 0; l < LANES; ++l) {
-                    if (first + l >= call->batch) break;
-                    if (s->item) s->g[place*call->batch + first + l] += gu[k][n][l]*power;
-                    else sums[N_PARAMS + s->offset + place] += gu[k][n][l]*power;
-                }
-            }
-        }
-}
-
-{% if rates %}
-// Adds the cotangents of the inputs' rates of change at a step's start to the gradients of their coefficients.
-FN void pull_input_rates(const Call *call, int64 first, double time, double middle{{ reach_in }}, real (*grate)[LANES], real *sums)
-{
-    for (int n = 0; n < N_INPUTS; ++n) {
-        const Series *s = &call->series[n];
-        if (!s->g) continue;
-        real since, power = R(1.0);
-        bool inside;
-        const int64 piece = {{ piece.find("time") }};
-        if (!inside) continue;
-        for (int64 j = 1; j < s->terms; ++j, power *= since) {
-            const int64 place = piece*s->terms + j;
-            for (int l = 0; l < LANES; ++l) {
-                if (first + l >= call->batch) break;
-                const real share = grate[n][l]*(real)j*power;
-                if (s->item) s->g[place*call->batch + first + l] += share;
-                else sums[N_PARAMS + s->offset + place] += share;
-            }
-        }
-    }
-}
-
-{% endif %}
-#if TIMES
-// Adds to the times' cotangents what the inputs' change in time gives.
-FN void pull_rates(const Call *call, int64 first, const double time[], {{ "double middle, double reach, " if sided }}real (*gu)[N_INPUTS][LANES], Lanes *u_rate, Lanes *u_rate_c)
-{
-{% if not is_map %}
-    const real c[STAGES] = { {% for stage in steps.stages %}(real){{ stage.c or "0.0" }}{{ ", " if not loop.last }}{% endfor %} };
-    for (int l = 0; l < LANES; ++l) u_rate[0][l] = u_rate_c[0][l] = R(0.0);
-    for (int k = 0; k < STAGES; ++k)
-        for (int n = 0; n < N_INPUTS; ++n) {
-            const Series *s = &call->series[n];
-            const int64 items = s->item ? call->batch : 1;
-            real since;
-            bool inside;
-            const real *a = s->c + {{ piece.find("time[k]") if sided else "find(s, time[k], &since, &inside)" }}*s->terms*items;
-            if (!inside) continue;
-            for (int l = 0; l < LANES; ++l) {
-                const int64 item = item_of(call, first, l)*s->item;
-                real rate = R(0.0);
-                for (int64 j = s->terms - 1; j >= 1; --j) rate = (real)j*a[j*items + item] + since*rate;
-                u_rate[0][l] += rate*gu[k][n][l];
-                u_rate_c[0][l] += c[k]*rate*gu[k][n][l];
-            }
-        }
-{% if rates %}
-    for (int n = 0; n < N_INPUTS; ++n) {
-        const Series *s = &call->series[n];
-        const int64 items = s->item ? call->batch : 1;
-        real since;
-        bool inside;
-        const real *a = s->c + {{ piece.find("time[0]") if sided else "find(s, time[0], &since, &inside)" }}*s->terms*items;
-        if (!inside) continue;
-        for (int l = 0; l < LANES; ++l) {
-            const int64 item = item_of(call, first, l)*s->item;
-            real bend = R(0.0);
-            for (int64 j = s->terms - 1; j >= 2; --j) bend = (real)(j*(j - 1))*a[j*items + item] + since*bend;
-            u_rate[0][l] += bend*gu[STAGES][n][l];
-        }
-    }
-{% endif %}
-{% else %}
-    for (int l = 0; l < LANES; ++l) u_rate[0][l] = u_rate_c[0][l] = R(0.0);
-{% endif %}
-}
-#endif
-{% endif %}
 
 #if defined(LOSS)
-// Adds the weighted squares of output k to the loss, and their cotangents to w and gp. Columns: states, observables.
+// Adds the weighted squares of output k to the loss, and their cotangents to w and gp.
+// Columns: states, observables.
 FN void seed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p, Lanes *w, Lanes *gp,
              Lanes *loss, real *sums)
 {
@@ -170,14 +74,14 @@ FN void seed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p, Lanes *
             loss[0][l] += weight[i][l]*residual*residual;
             w[i][l] += R(2.0)*weight[i][l]*residual;
         }
-{% if observe %}
+#if OBSERVED
     BLOCK(y, N_OBSERVABLES);
     BLOCK(gx, N_STATES);
-{% if inputs %}
+#if INPUTS
     ALIGNED real u[1][N_INPUTS][LANES], gu[1][N_INPUTS][LANES];
-    input_values(call, first, call->when + k, call->when[k]{{ ", 0.0" if sided }}, 1, u);
-{% endif %}
-    observe_block({{ "call->when[k], " if observe_timed }}x, p, {{ "u[0], " if inputs }}y);
+    input_values(call, first, call->when + k, call->when[k] IF_SIDED(, 0.0), 1, u);
+#endif
+    observe_block(IF_OBSERVE_TIMED(call->when[k],) x, p, IF_INPUTS(u[0],) y);
     for (int i = 0; i < N_OBSERVABLES; ++i)
         for (int l = 0; l < LANES; ++l) {
             const real q = weight[N_STATES + i][l];
@@ -185,17 +89,18 @@ FN void seed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p, Lanes *
             loss[0][l] += q*residual*residual;
             y[i][l] = R(2.0)*q*residual;
         }
-{% if observe_timed %}
+#if OBSERVE_TIMED
     BLOCK(unused_time, 1);
     for (int l = 0; l < LANES; ++l) unused_time[0][l] = R(0.0);
-{% endif %}
-    observe_vjp_block({{ "call->when[k], " if observe_timed }}x, p, {{ "u[0], " if inputs }}y, gx, gp{{ ", gu[0]" if inputs }}{{ ", unused_time" if observe_timed }});
+#endif
+    observe_vjp_block(IF_OBSERVE_TIMED(call->when[k],) x, p, IF_INPUTS(u[0],) y,
+                      gx, gp IF_INPUTS(, gu[0]) IF_OBSERVE_TIMED(, unused_time));
     for (int i = 0; i < N_STATES; ++i)
         for (int l = 0; l < LANES; ++l) w[i][l] += gx[i][l];
-{% if inputs %}
-    pull_inputs(call, first, call->when + k, call->when[k]{{ ", 0.0" if sided }}, 1, gu, sums);
-{% endif %}
-{% endif %}
+#if INPUTS
+    pull_inputs(call, first, call->when + k, call->when[k] IF_SIDED(, 0.0), 1, gu, sums);
+#endif
+#endif
 }
 #else
 FN void seed(const Call *call, int64 k, int64 first, Lanes *w)
@@ -241,7 +146,8 @@ FN void adjoint_block(const Call *call, int64 first, int64 group, real *tape, re
         for (int64 s = 0; s < segment; place = step_after(call, place)) {
             const double start = call->start[place.interval], h = call->h[place.interval];
             const int64 end = end_of_run(call, place, segment - s);
-            for (; place.within < end; ++place.within, ++s) advance(call, first, start, h, place.within, p, x, x);
+            for (; place.within < end; ++place.within, ++s)
+                advance(call, first, start, h, place.within, p, x, x);
             --place.within;
         }
     }
@@ -284,27 +190,28 @@ FN void adjoint_block(const Call *call, int64 first, int64 group, real *tape, re
             }
             const int64 last = place.within > s ? place.within - s : 0;
             for (int64 j = place.within; j >= last; --j, --s) {
-{{ solve.prepare("                ") -}}
-{% if inputs %}
+#include "odec/step_inputs.h"
+#if INPUTS
                 ALIGNED real gu[INPUT_ROWS][N_INPUTS][LANES];
-{% endif %}
-                step_vjp_block({{ time_ }}h, from_tape(tape, s, x), p, {{ u_ }}(real)call->clip, w, gp, {{ "gu, " if inputs }}gt, gh);
-{% if inputs %}
-                pull_inputs(call, first, time, middle{{ reach }}, STAGES, gu, sums);
-{% if rates %}
-                pull_input_rates(call, first, time[0], middle{{ reach }}, gu[STAGES], sums);
-{% endif %}
-{% endif %}
+#endif
+                step_vjp_block(IF_TIMED(time,) h, from_tape(tape, s, x), p, IF_INPUTS(u,)
+                               (real)call->clip, w, gp, IF_INPUTS(gu,) gt, gh);
+#if INPUTS
+                pull_inputs(call, first, time, middle IF_SIDED(, reach), STAGES, gu, sums);
+#if RATES
+                pull_input_rates(call, first, time[0], middle IF_SIDED(, reach), gu[STAGES], sums);
+#endif
+#endif
 #if TIMES
-{% if inputs %}
+#if INPUTS
                 BLOCK(u_rate, 1);
                 BLOCK(u_rate_c, 1);
-                pull_rates(call, first, time, {{ "middle, reach, " if sided }}gu, u_rate, u_rate_c);
+                pull_rates(call, first, time, IF_SIDED(middle, reach,) gu, u_rate, u_rate_c);
                 for (int l = 0; l < LANES; ++l) {
                     gt[0][l] += u_rate[0][l];
                     gh[0][l] += u_rate_c[0][l];
                 }
-{% endif %}
+#endif
                 // Steps start at t_k + j (t_{k+1} - t_k)/count.
                 for (int l = 0; l < LANES; ++l) {
                     const real slide = (gh[0][l] + (real)j*gt[0][l])/(real)call->count[k];

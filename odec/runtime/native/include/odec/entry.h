@@ -1,4 +1,5 @@
-// --- Entry points ------------------------------------------------------------------------------------------
+// What is called: the function KERNEL, which shares out trajectories among threads or blocks of a GPU.
+// Needs the solves, adjoints and tangents of steps, fixed ones or those that follow a tolerance.
 
 #if !GPU && !defined(FIT)
 #ifdef _OPENMP
@@ -16,23 +17,21 @@ static void total(const Call *call)
     for (int64 g = 0; g < call->groups; ++g, sums += call->scratch_sums) {
         if (!call->g_p.item)
             for (int i = 0; i < N_PARAMS; ++i) call->g_p.at[i*call->g_p.row] += sums[i];
-{% if inputs %}
+#if INPUTS
         for (int n = 0; n < N_INPUTS; ++n) {
             const Series *s = &call->series[n];
             if (s->g && !s->item)
                 for (int64 k = 0; k < s->pieces*s->terms; ++k) s->g[k] += sums[N_PARAMS + s->offset + k];
         }
-{% endif %}
+#endif
     }
 }
 #endif
 #endif
 
-{% if adaptive %}
 #if ADAPTIVE
 #include "odec/adaptive_entry.h"
 #else
-{% endif %}
 #if defined(ADJOINT) || defined(LOSS)
 #define BLOCK_OF(call, first, group, worker) \
     adjoint_block(call, first, group, (call)->scratch + (worker)*(call)->scratch_tape, \
@@ -69,6 +68,4 @@ __attribute__((visibility("default"))) void KERNEL(const Call *call)
 #endif
 }
 #endif
-{% if adaptive %}
 #endif
-{% endif %}

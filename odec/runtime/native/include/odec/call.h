@@ -1,0 +1,94 @@
+// What a kernel is called with, and how rows of numbers go into and out of blocks of lanes.
+// Needs machine.h, N_INPUTS and the flags; structures.py has the same structures.
+
+// An array of values by row (component), item (trajectory) and output time; a stride of 0 where it is shared.
+typedef struct {
+    real *at;
+    int64 row, item, time;
+} View;
+
+#if INPUTS
+// One input: knots (n_knots), coefficients (pieces, terms, batch or 1) in powers of the time since the knot.
+typedef struct {
+    const double *knots;
+    int64 n_knots, pieces, terms, item;
+    const real *c;   // coefficients
+    const real *dc;  // their tangents
+    real *g;         // their gradients
+    int64 offset;    // of this input's gradients among all shared ones
+} Series;
+
+#endif
+#if CAN_ADAPT
+// What rules adaptive steps.
+typedef struct {
+    double first_step, min_step, max_step, rtol, sign;  // sign: of the direction of time
+    int64 max_steps;
+    const double *atol;    // of each state
+    const double *stops;   // where steps end: the output times and the inputs' knots
+    const int64 *output;   // each stop's index among the output times, or -1
+    int64 n_stops, first;  // how many there are; the first interval between two that differ, or -1
+#if INPUTS
+    const int64 *piece;    // by interval and input: the piece that holds there,
+    const int64 *inside;   // whether the input moves there,
+    const double *edge;    // and where it does not, the time since the piece's knot that counts
+#endif
+    int64 room;            // of a tape, in steps (on a GPU)
+    int64 *lacking;        // set where there was no memory for a tape
+    View report;           // what ended a trajectory early, when, in which state; steps accepted, rejected
+} Control;
+
+#endif
+typedef struct {
+    int64 batch, times, steps, segment, groups, threads, last_only;
+    double clip;
+    const double *when;       // the output times; with outputs within steps NaN at the end
+    const double *start, *h;  // of each interval between them
+    const int64 *count;       // its number of steps
+    const int64 *interval, *within;  // where each segment of the tape starts
+    View x0, p, out, observed;       // solve
+    View w, g_x0, g_p, g_t;          // adjoint
+    View d_x0, d_p, d_t;             // tangent
+    View data, weight, loss;         // loss: states, then observables
+    real *scratch;                   // tapes, and the groups' sums of shared gradients
+    int64 scratch_tape, scratch_sums;
+#if INPUTS
+    int64 shared_terms;
+    Series series[N_INPUTS];
+#endif
+#if CAN_ADAPT
+    Control control;
+#endif
+} Call;
+
+FN int64 item_of(const Call *call, int64 first,
+        int l) { return first + l < call->batch ? first + l : call->batch - 1; }
+
+// Whether a block's trajectories are all there and lie side by side.
+FN bool together(const Call *call, const View *view, int64 first)
+{
+    return view->item == 1 && first + LANES <= call->batch;
+}
+
+// Rows of the trajectories from `first` on; lanes beyond the batch repeat its last one.
+FN void load(const Call *call, const View *view, int64 time, int64 first, int rows, Lanes *to)
+{
+    UNROLL for (int i = 0; i < rows; ++i) {
+        const real *at = view->at + time*view->time + i*view->row;
+        if (together(call, view, first)) EACH_LANE to[i][l] = at[first + l];
+        else if (view->item == 0) EACH_LANE to[i][l] = at[0];
+        else
+            for (int l = 0; l < LANES; ++l) to[i][l] = at[item_of(call, first, l)*view->item];
+    }
+}
+
+FN void store(const Call *call, const View *view, int64 time, int64 first, int rows, Lanes *from)
+{
+    UNROLL for (int i = 0; i < rows; ++i) {
+        real *at = view->at + time*view->time + i*view->row;
+        if (together(call, view, first)) EACH_LANE at[first + l] = from[i][l];
+        else
+            for (int l = 0; l < LANES; ++l)
+                if (first + l < call->batch) at[(first + l)*view->item] = from[i][l];
+    }
+}

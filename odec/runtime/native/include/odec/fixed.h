@@ -1,0 +1,50 @@
+// Solves with fixed steps: the states and observables at the output times, or at the last alone.
+// Needs inputs.h and blocks.h.
+
+// Step j of an interval from `start` with steps of h, from x to x_next (which may be x).
+FN void advance(const Call *call, int64 first, double start, double h, int64 j,
+                Lanes *p, Lanes *x, Lanes *x_next)
+{
+#include "odec/step_inputs.h"
+    step_block(IF_TIMED(time,) h, x, p, IF_INPUTS(u,) (real)call->clip, x_next);
+}
+
+#if defined(SOLVE)
+#if OBSERVED
+FN void store_observed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p)
+{
+    if (!call->observed.at) return;
+    BLOCK(y, N_OBSERVABLES);
+#if INPUTS
+    ALIGNED real u[1][N_INPUTS][LANES];
+    input_values(call, first, call->when + k, call->when[k] IF_SIDED(, 0.0), 1, u);
+#endif
+    observe_block(IF_OBSERVE_TIMED(call->when[k],) x, p, IF_INPUTS(u[0],) y);
+    store(call, &call->observed, call->last_only ? 0 : k, first, N_OBSERVABLES, y);
+}
+#endif
+
+FN void store_output(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p)
+{
+    if (call->last_only && k + 1 < call->times) return;
+    if (call->out.at) store(call, &call->out, call->last_only ? 0 : k, first, N_STATES, x);
+#if OBSERVED
+    store_observed(call, k, first, x, p);
+#endif
+}
+
+FN void solve_block(const Call *call, int64 first, int64 group)
+{
+    BLOCK(x, N_STATES);
+    BLOCK(p, N_PARAMS);
+    load(call, &call->x0, 0, first, N_STATES, x);
+    load(call, &call->p, 0, first, N_PARAMS, p);
+    store_output(call, 0, first, x, p);
+    for (int64 k = 0; k + 1 < call->times; ++k) {
+        const double start = call->start[k], h = call->h[k];
+        const int64 count = call->count[k];
+        for (int64 j = 0; j < count; ++j) advance(call, first, start, h, j, p, x, x);
+        store_output(call, k + 1, first, x, p);
+    }
+}
+#endif
