@@ -65,7 +65,7 @@ def rms(value: Tensor) -> Tensor:
     return value.square().mean(-1).sqrt()
 
 
-def power(value: Tensor, exponent: float) -> Tensor:
+def power(value: Tensor, exponent: float | Tensor) -> Tensor:
     """value**exponent, which torch would round otherwise for one trajectory than for many."""
     return torch.exp(exponent * torch.log(value))
 

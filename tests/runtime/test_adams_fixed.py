@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from adams_runs import OldRuns, everything
 from old_steps import BENT, MODELS, Case, Old, assert_alike, flat
 from thin_modules import compiled_of, module_of
 
@@ -19,47 +20,6 @@ STEPS = Steps(dt=0.11)
 def loops_of(text, method):
     compiled = compiled_of(text, method)
     return compiled, FixedAdams(compiled, compiled.method)
-
-
-class OldRuns:
-    """A generated module's own runs, by the arguments of FixedAdams."""
-
-    def __init__(self, module):
-        self.module = module
-
-    def everything(self, t, case, w_xs, d_t, steps, keep):
-        series = case.pieces or None
-        how = (steps.dt, steps.clip)
-        xs, kept = self.module.solve(*_given(t, case.x, case.p, series), *how, keep)
-        found = [xs, kept]
-        for wrt_times in (False, True):
-            given = _given(t, xs, kept, case.p, series)
-            found.append(self.module.solve_vjp(*given, w_xs, *how, keep, wrt_times))
-        moving = _given(d_t, case.dx, case.dp, case.d_pieces or None)
-        given = _given(t, case.x, case.p, series)
-        found.append(self.module.solve_jvp(*given, *moving, *how))
-        found.append(self.module.solve_plain(*given, *how))
-        return list(flat(found))
-
-
-def _given(*values):
-    return [value for value in values if value is not None]
-
-
-def everything(loops, t, case, w_xs, d_t, steps, keep):
-    """All that the loops say of a run, as a flat list of tensors."""
-    names = [one.name for one in case.compiled.inputs]
-    u, d_u = (Series(s, names) if s else None for s in (case.pieces, case.d_pieces))
-    run = loops.states(t, case.x, case.p, u, steps, keep)
-    found = [run.xs, run.kept]
-    for wrt_times in (False, True):
-        how = How(keep=keep)
-        gradients = loops.adjoint(t, run, case.p, u, w_xs, steps, how, wrt_times)
-        found += [gradients.t, gradients.x0, gradients.p, *gradients.u]
-    found.append(loops.tangent(t, case.x, case.p, u, d_t, case.dx, case.dp, d_u, steps))
-    found.append(loops.plain(t, case.x, case.p, u, steps)[0])
-    assert run.report.shape == (*case.x.shape[:-1], 0)
-    return list(flat(found))
 
 
 @pytest.mark.parametrize("keep", [ALL, SQRT, 3])
