@@ -167,8 +167,14 @@ class TwoMethods(PIControl):
 
 def control_of(method: Method, x: Tensor, tolerance: Tolerance) -> PIControl:
     """The control of a one-step method's run from the states x (*batch, n)."""
+    k = error_order_of(method) + 1
     if isinstance(method, Auto):
-        return TwoMethods(x, tolerance, method.stiff.error_order + 1, method.explicit.real_interval)
+        return TwoMethods(x, tolerance, k, method.explicit.real_interval)
+    return PIControl(x, tolerance, k)
+
+
+def error_order_of(method: Method) -> int:
+    """The order of a one-step method's error estimate; of auto, that of the stiff method."""
     if isinstance(method, Adams | Map):
         raise TypeError("a one-step method with an error estimate is wanted")
-    return PIControl(x, tolerance, method.error_order + 1)
+    return method.stiff.error_order if isinstance(method, Auto) else method.error_order

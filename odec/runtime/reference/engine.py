@@ -13,11 +13,12 @@ from ..engines import Gradients, How, Run
 from ..series import Series
 from ..steps import Steps
 from .adaptive import Adaptive
-from .explicit import ExplicitStepper
+from .continuous import Continuous
 from .fixed import Fixed
 from .lost import adjoint_of_each
 from .maps import MapStepper
 from .stepper import Stepper
+from .steppers import stepper_of
 
 
 class Loops(Protocol):
@@ -128,6 +129,7 @@ class OneStep:
 
     def __init__(self, compiled: Compiled, stepper: Stepper):
         self.fixed, self.adaptive = Fixed(stepper), Adaptive(compiled, stepper)
+        self.continuous = Continuous(compiled, stepper, self.fixed, self.adaptive)
 
     def _by(self, steps: Steps) -> Loops:
         return self.fixed if steps.tolerance is None else self.adaptive
@@ -148,6 +150,8 @@ class OneStep:
         wrt_times: bool,
     ) -> Gradients:
         """The gradient of Σ w_xs·xs, for a run whose trajectories are all finite."""
+        if how.adjoint == "continuous":
+            return self.continuous.adjoint(t, run.xs, p, u, w_xs, steps, wrt_times)
         return self._by(steps).adjoint(t, run, p, u, w_xs, steps, how, wrt_times)
 
     def tangent(
@@ -176,4 +180,4 @@ def loops_of(compiled: Compiled) -> Loops:
     """The loops of a model's method."""
     if compiled.is_map:
         return Fixed(MapStepper(compiled), within=False)
-    return OneStep(compiled, ExplicitStepper(compiled))
+    return OneStep(compiled, stepper_of(compiled))

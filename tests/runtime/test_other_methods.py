@@ -1,0 +1,44 @@
+"""The loops with implicit and Rosenbrock steps, and with auto, against a whole module."""
+
+import pytest
+import torch
+from engine_cases import PUSHED, TIMED, D, arguments, engines, hold
+
+from odec.runtime.engines import SQRT, How
+from odec.runtime.steps import Steps, Tolerance
+
+T = torch.tensor([0.1, 0.5, 0.5, 1.1, 1.7, 2.9], dtype=D)
+STIFF = """
+param k = 300
+param a = 1
+init x = 1
+init y = 0
+dx/dt = -k*(x - y)*(1 + x^2) + sin(t)
+dy/dt = a*x - y
+"""
+
+
+@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5", "radau_iia5", "auto"])
+@pytest.mark.parametrize("text", [TIMED, PUSHED])
+def test_fixed_steps(text, method):
+    hold(engines(text, method), T, *arguments(text, (3,)), Steps(0.2), How(keep=SQRT), tolerance=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("method", "dense"),
+    [("rodas5p", True), ("rodas5p", False), ("kvaerno5", False), ("radau_iia5", True), ("auto", True)],
+)
+@pytest.mark.parametrize("text", [TIMED, PUSHED])
+def test_steps_by_tolerance(text, method, dense):
+    steps = Steps(None, Tolerance(1e-5, (1e-8, 1e-7), dense=dense))
+    hold(engines(text, method), T, *arguments(text, (3,)), steps, tolerance=1e-9)
+
+
+def test_auto_takes_both_its_methods():
+    steps = Steps(None, Tolerance(1e-4, (1e-7, 1e-7), dense=True))
+    x0, p, series = arguments(STIFF, (2,))
+    p[1, 0] = 1.0
+    t = torch.linspace(0, 4, 9, dtype=D)
+    run = hold(engines(STIFF, "auto"), t, x0, p, series, steps, tolerance=1e-8)
+    by_stiff = run.kept[..., -2][run.kept[..., -3] != 0]
+    assert 0 < by_stiff.sum() < by_stiff.numel()
