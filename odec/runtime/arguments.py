@@ -18,8 +18,6 @@ def real(value: Any, like: Tensor, name: str) -> Tensor:
     Raises ValueError for what holds no real numbers.
     """
     if isinstance(value, Tensor) and not value.is_complex():
-        if value.dtype is like.dtype and value.device == like.device and not value.is_neg():
-            return value
         return value.to(like.device, like.dtype).resolve_neg()
     kind = getattr(value, "dtype", None)
     if "complex" in str(kind):

@@ -16,6 +16,8 @@ from .slopes import Slope
 
 if TYPE_CHECKING:
     from .engines import Engine
+    from .reference.engine import Reference  # type: ignore[import,unused-ignore]
+    from .reference.stepper import FixedStepper
 
 
 @dataclass(frozen=True)
@@ -176,18 +178,16 @@ class Compiled:
     kernel: Kernel | None = None
     defaults: Defaults = field(default_factory=Defaults)
     engines: dict[str, Engine] = field(default_factory=dict, compare=False, repr=False)
+    param_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    input_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "param_names", tuple(param.name for param in self.params))
+        object.__setattr__(self, "input_names", tuple(entry.name for entry in self.inputs))
 
     @property
     def key(self) -> str:
         return f"{self.name}:{self.method.name or 'map'}:{self.digest}"
-
-    @cached_property
-    def param_names(self) -> tuple[str, ...]:
-        return tuple(param.name for param in self.params)
-
-    @cached_property
-    def input_names(self) -> tuple[str, ...]:
-        return tuple(given.name for given in self.inputs)
 
     @property
     def is_map(self) -> bool:
@@ -245,6 +245,26 @@ class Compiled:
             found = self.engines[name] = ENGINES[name](self)
         return found
 
+    @property
+    def reference(self) -> Reference:
+        """The torch engine."""
+        found: Any = self.engine("torch")
+        return found
+
+    @cached_property
+    def stepper(self) -> FixedStepper:
+        """One step of the method, of Adams methods one of those that start them."""
+        from .reference.steppers import fixed_stepper_of
+
+        return fixed_stepper_of(self)
+
 
 REGISTRY: dict[str, Compiled] = {}
 """Every model of this process by its key: graphs and operators carry keys, not objects."""
+
+
+def enter(compiled: Compiled) -> None:
+    """Take a model into the registry; of two with one key that with a kernel, which does what both do."""
+    known = REGISTRY.get(compiled.key)
+    if known is None or known.kernel is None or compiled.kernel is not None:
+        REGISTRY[compiled.key] = compiled

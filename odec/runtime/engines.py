@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from .compiled import Compiled
+from .errors import CompilerTimeout, EngineError
+from .methods import Adams
 from .steps import Steps
 
 ALL, SQRT = 0, -1
@@ -30,6 +34,10 @@ class Run(NamedTuple):
     xs: Tensor
     kept: Tensor
     report: Tensor
+
+
+NO_REPORT = torch.empty(0)
+"""Of a run whose states go into an adjoint, which does not ask for it."""
 
 
 class Gradients(NamedTuple):
@@ -110,3 +118,42 @@ def _native(compiled: Compiled) -> Engine:
 
 ENGINES: dict[str, Callable[[Compiled], Engine]] = {"torch": _reference, "native": _native}
 """Every engine by name."""
+
+
+def choose(compiled: Compiled, engine: str, adjoint: str, steps: Steps) -> str:
+    """The engine that a Model uses: "torch" or "native".
+
+    Raises ValueError for an unknown one, EngineError where it cannot run.
+    """
+    if compiled.kernel is None:
+        if engine not in ("auto", "torch"):
+            raise ValueError(f"this module holds the torch engine; {engine!r} is not in it")
+        return "torch"
+    if steps.tolerance is not None and isinstance(compiled.method, Adams):
+        if engine == "native":
+            raise EngineError("the native engine takes fixed steps here: give dt, or engine='torch'")
+        return "torch"
+    if engine not in ("auto", "native", "torch"):
+        raise ValueError(f"the engine is auto, native or torch, not {engine!r}")
+    if adjoint not in ("discrete", "none"):
+        if engine == "native":
+            reason = f"adjoint={adjoint!r} runs on engine='torch'"
+            raise ValueError(f"{reason}; the native engine knows discrete and none")
+        return "torch"
+    return engine if engine == "torch" else _native_where_it_runs(engine)
+
+
+def _native_where_it_runs(engine: str) -> str:
+    from .native.toolchain import compiler  # type: ignore[import,unused-ignore]
+
+    try:
+        compiler()
+    except EngineError as error:
+        if torch.cuda.is_available():
+            return "native"
+        if engine == "native":
+            raise
+        if isinstance(error, CompilerTimeout):
+            warnings.warn(f"the torch engine is used instead of the native one: {error}", stacklevel=5)
+        return "torch"
+    return "native"

@@ -187,7 +187,7 @@ class Parameters(nn.Module):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickled and copied without the last call, and as one whose parameters bounds hold, if they do."""
-        state = {**self.__dict__, "_kept": Kept()}
+        state = {name: value for name, value in self.__dict__.items() if name != "_plan"} | {"_kept": Kept()}
         return _blank, (parametrize.type_before_parametrizations(self), bool(parametrizations(self))), state
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:

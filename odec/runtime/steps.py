@@ -42,7 +42,10 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Steps:
-    """Fixed steps of at most dt where that is a number, else steps by tolerance. clip: a bound on |dx/dt|."""
+    """Fixed steps of at most dt where that is a number, else steps by tolerance, or a map's steps of one.
+
+    clip: a bound on |dx/dt|.
+    """
 
     dt: float | None = None
     tolerance: Tolerance | None = None
@@ -89,7 +92,7 @@ class Steps:
         """The steps of what is asked of a Model, or by default. Raises ValueError where it does not fit."""
         if compiled.is_map:
             check_adjoint(compiled, adjoint)
-            return cls(1.0)
+            return cls()
         defaults = compiled.defaults
         most = defaults.max_steps if max_steps is None else max_steps
         given = {"dt": dt, "rtol": rtol, "first_step": first_step, "min_step": min_step, "max_step": max_step}

@@ -74,3 +74,8 @@ def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
 def parametrizations(module: nn.Module) -> Any:
     """By attribute, what holds the bounds of parameters."""
     return module.__dict__.get("_modules", {}).get("parametrizations", {})
+
+
+def with_forward_mode() -> Any:
+    """A context in which forward-mode differentiation goes on, for a jvp within a jvp."""
+    return torch.autograd.forward_ad._set_fwd_grad_enabled(True)

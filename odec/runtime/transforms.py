@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -166,7 +167,8 @@ class Bounded(type):
     torch's parametrize, where it changes a Model's class, would change all; the properties here suit any.
     """
 
-    spelled: frozenset[str]
+    spelled: Mapping[str, Any]
+    """The class's attributes of parameters."""
 
     def __setattr__(cls, name: str, value: Any) -> None:
         if name not in cls.spelled:
@@ -184,6 +186,4 @@ def bounded(cls: Any) -> Any:
     def own(name: str) -> property:
         return property(lambda net: net._read(name), lambda net, value: net._set(name, value))
 
-    names = cls.spelled
-    space: dict[str, Any] = {name: own(name) for name in names}
-    return Bounded(f"Parametrized{cls.__name__}", (cls,), {**space, "spelled": frozenset(names)})
+    return Bounded(f"Parametrized{cls.__name__}", (cls,), {name: own(name) for name in cls.spelled})

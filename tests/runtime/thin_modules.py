@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
@@ -62,11 +63,12 @@ def compiled_of(text: str, method: str | None, *, linear: bool = False) -> Compi
         stiff=_stiff(module),
         linear=linear,
     )
-    params = tuple(_param(p) for p in system.params)
+    params = tuple(_param(p, module._ATTRIBUTES[p.name]) for p in system.params)
     inputs = tuple(Input(i.name, i.kind) for i in system.inputs)
     defaults = _defaults(system, method)
+    digest = sha256(text.encode()).hexdigest()[:16]
     return Compiled(
-        "model", "0", tuple(module.STATES), params, tuple(module.OBSERVABLES),
+        "model", digest, tuple(module.STATES), params, tuple(module.OBSERVABLES),
         equations, method_of(method), inputs, defaults=defaults,
     )  # fmt: skip
 
@@ -84,10 +86,10 @@ def _defaults(system: odec.system.System, name: str | None) -> rt_compiled.Defau
     )
 
 
-def _param(p: odec.system.Param) -> Param:
+def _param(p: odec.system.Param, attribute: str) -> Param:
     interval = p.interval
     ends = "[("[not interval.lower_closed] + "])"[not interval.upper_closed]
-    return Param(p.name, p.value, interval.lower, interval.upper, ends, p.transform)
+    return Param(p.name, p.value, interval.lower, interval.upper, ends, p.transform, attribute=attribute)
 
 
 def _stiff(module: ModuleType) -> StiffEquations | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..compiled import Compiled
-from ..methods import Auto, Explicit, Implicit, Rosenbrock
+from ..methods import Adams, Auto, Explicit, Implicit, Map, Rosenbrock
 from .auto import AutoStepper
 from .explicit import ExplicitStepper
 from .implicit import ImplicitStepper
+from .maps import MapStepper
 from .rosenbrock import RosenbrockStepper
-from .stepper import Stepper
+from .stepper import FixedStepper, Stepper
 
 
 def stepper_of(compiled: Compiled) -> Stepper:
@@ -27,3 +28,11 @@ def stepper_of(compiled: Compiled) -> Stepper:
         stiff = RosenbrockStepper(equations, method.stiff)
         return AutoStepper(ExplicitStepper(compiled, method.explicit), stiff)
     raise TypeError(f"{method.name or 'a map'} has no steps of one kind alone")
+
+
+def fixed_stepper_of(compiled: Compiled) -> FixedStepper:
+    """The stepper of any model for steps of a given size; of Adams methods that of their first steps."""
+    method = compiled.method
+    if isinstance(method, Map):
+        return MapStepper(compiled)
+    return ExplicitStepper(compiled, method.starter) if isinstance(method, Adams) else stepper_of(compiled)

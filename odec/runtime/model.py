@@ -1,0 +1,360 @@
+"""The Model: an nn.Module over what a generated module says of itself."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypedDict, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from .arguments import check_batches, real, vector_of_times
+from .autograd import PlainSolve, Plan, Solve, differentiable, solve_in_graph
+from .compiled import Compiled, enter
+from .differentiated import differentiated
+from .engines import ALL, SQRT, How, choose
+from .equal_times import at_own_times, first_at
+from .errors import DeviceMemoryError, EngineError
+from .inputs import series_of
+from .parameters import Kept, Parameters, check_names
+from .series import Held, Series
+from .status import Retake, Status
+from .steps import Steps
+from .tensors import Time, common_shape
+from .torch_private import transformed, wrapped
+
+ADAPTIVE = ("rtol", "atol", "first_step", "min_step", "max_step", "max_steps", "dense_output")
+"""The settings that are of steps by tolerance."""
+
+
+class Settings(TypedDict, total=False):
+    """How a Model steps, and how its gradients are found; see Model."""
+
+    dt: float | None
+    rtol: float | None
+    atol: float | Sequence[float] | None
+    first_step: float | None
+    min_step: float
+    max_step: float
+    max_steps: int
+    dense_output: bool
+    clip: float | None
+    adjoint: str
+    adjoint_rtol: float | None
+    adjoint_atol: float | Sequence[float] | None
+    checkpoints: int | str | None
+    engine: str
+    chunk: int | None
+
+
+def default_settings(compiled: Compiled) -> dict[str, Any]:
+    """The settings that a Model has, with their defaults."""
+    found: dict[str, Any] = {}
+    if not compiled.is_map:
+        found["dt"] = None if compiled.adaptive else compiled.defaults.dt
+    if compiled.adaptive:
+        steered = {"min_step": 0.0, "max_step": math.inf, "max_steps": compiled.defaults.max_steps}
+        found.update(dict.fromkeys(ADAPTIVE) | steered | {"dense_output": False})
+    if not compiled.is_map:
+        found["clip"] = None
+    found["adjoint"] = "discrete"
+    if compiled.adaptive and compiled.continuous:
+        found.update(adjoint_rtol=None, adjoint_atol=None)
+    found.update(checkpoints=None, engine="auto")
+    return found if compiled.kernel is None else found | {"chunk": None}
+
+
+class Model(Parameters):
+    """x = Model()(t) gives the states (T, *batch, n) at the times t (T,).
+
+    rtol, atol: adaptive steps, each with a local error within atol + rtol·|x|; atol is a number, or one for
+    each state. Of methods with an error estimate, and their default unless the model's run line has dt.
+    first_step (default: chosen), min_step, max_step, max_steps: of adaptive steps.
+    dense_output: adaptive steps do not end on every output time; within a step the states are the method's
+    own polynomial. Of methods with an interpolant; much faster where there are more times than steps.
+    dt: fixed steps instead, the longest between output times.
+    clip: a bound on |dx/dt|, off by default; of explicit methods.
+    adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved
+    backwards, of one-step methods: approximate but with fixed steps of implicit ones, at the memory of the
+    output times and of the steps between two of them), "autograd" (torch's own tape, twice differentiable)
+    or "none".
+    adjoint_rtol, adjoint_atol: of adjoint="continuous" with adaptive steps, by default rtol and atol. Each
+    step back has a local error within adjoint_rtol·|w| + adjoint_atol·(the trajectory's largest cotangent).
+    checkpoints: how many states the discrete adjoint keeps (None: one per step; a number, or "sqrt"); the
+    fewer, the less memory, for at most one further forward pass (with fixed steps).
+    engine: "native" (one compiled kernel for the whole run, which keeps no states), "torch", or "auto":
+    native where it can run, else torch; `engine` then reads which. chunk: on a GPU, how many trajectories the
+    adjoint has under way at a time (None: all that the GPU runs side by side); the fewer, the less memory.
+    dtype, device: of the parameters and of all that is computed. params: values by name in natural units.
+
+    Settings can be set later too, as attributes; those that do not apply to the method are refused.
+    """
+
+    _initial: ClassVar[Callable[..., Tensor]]
+    _observables: ClassVar[Callable[..., Tensor]]
+    _stale: ClassVar[bool] = False
+    _kept: Kept
+    _plan: Plan
+    steps: Steps
+    dt: float | None
+    clip: float | None
+    adjoint: str
+    checkpoints: int | str | None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "compiled" in cls.__dict__:
+            own = cls.compiled.equations
+            enter(cls.compiled)
+            _replace(cls)
+            cls._initial = staticmethod(differentiated(own.initial, own.initial_vjp, own.initial_jvp))
+            observed = differentiated(own.observables, own.observables_vjp, own.observables_jvp)
+            cls._observables = staticmethod(observed)
+
+    def __init__(
+        self,
+        *,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str | None = None,
+        params: Mapping[str, Any] | None = None,
+        **settings: Unpack[Settings],
+    ):
+        super().__init__()
+        if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ValueError(f"dtype must be torch.float64, torch.float32 or the like, not {dtype!r}")
+        known = default_settings(self.compiled)
+        unknown = [name for name in settings if name not in known]
+        if unknown:
+            raise TypeError(f"Model.__init__() got an unexpected keyword argument {unknown[0]!r}")
+        self._kept = Kept()
+        self._settle({**known, **settings}, dtype)
+        self._make_parameters(dtype, device)
+        check_names(self.compiled, params or ())
+        for name, value in (params or {}).items():
+            self._set(self.attributes[name], value)
+
+    def _settle(self, settings: dict[str, Any], dtype: torch.dtype) -> None:
+        """Take the settings of steps, adjoint and engine. Raises ValueError where they do not fit."""
+        own, adjoint, checkpoints = self.compiled, settings["adjoint"], settings["checkpoints"]
+        apart = ("checkpoints", "engine", "chunk")
+        steps = Steps.of(own, dtype, **{name: settings[name] for name in settings if name not in apart})
+        if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
+            raise ValueError(f'checkpoints is None, "sqrt" or a positive whole number, not {checkpoints!r}')
+        if checkpoints is not None and steps.tolerance:
+            raise ValueError("checkpoints are of fixed steps (give dt): an adaptive run keeps every step")
+        chunk = settings.get("chunk")
+        if chunk is not None and not (isinstance(chunk, int) and chunk > 0):
+            raise ValueError(f"chunk is None or a positive number of trajectories, not {chunk!r}")
+        engine = choose(own, settings["engine"], adjoint, steps)
+        found = {"dt": 1.0 if own.is_map else steps.dt, "clip": steps.clip, "steps": steps, "engine": engine}
+        self.__dict__.update({**settings, **found, "_settings": settings})
+        self._replan()
+
+    def _replan(self) -> None:
+        """Make anew what all calls have in common."""
+        keep = self.checkpoints
+        keep = ALL if keep is None else SQRT if isinstance(keep, str) else keep
+        how = How(self.adjoint, keep, self.__dict__.get("chunk") or 0)
+        self.__dict__["_plan"] = Plan(self.compiled, self.engine, self.steps, how)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._replan()
+
+    def __repr__(self) -> str:
+        name, steps = self.compiled.method.name, self.steps
+        if self.compiled.is_map:
+            return self._told("a map")
+        if steps.tolerance is None:
+            return self._told(f"{name}, dt {steps.dt:g}")
+        rtol, atol = steps.tolerance.rtol, steps.tolerance.atol
+        several = f"{min(atol):g} to {max(atol):g}" if min(atol) < max(atol) else f"{atol[0]:g}"
+        return self._told(f"{name}, rtol {rtol:g}, atol {several}")
+
+    def forward(
+        self,
+        t: Tensor,
+        x0: Tensor | None = None,
+        params: Mapping[str, Any] | Tensor | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """The states at the times t (T,): x (T, *batch, n), x[0] at t[0].
+
+        x0 (*batch, n): the states at t[0] (default: the model's init). params: values by name in natural
+        units, scalars or (*batch,), in place of the module's own; or all of them, (*batch, m).
+        inputs: for each input its times (K,) and values (K,) or (K, *batch), a pandas Series, or a number.
+
+        Raises ValueError for arguments that do not fit.
+        """
+        if self._stale:
+            raise RuntimeError("this Model was made before its module was loaded again: make it anew")
+        p = self._vector(params)
+        t = vector_of_times(t, p)
+        series = self.series(inputs, p)
+        x0 = self._initial(t[0], p) if x0 is None else x0
+        x0, batch = self._start(real(x0, p, "x0"), p, series)
+        first = first_at(t) if self.steps.tolerance is not None else None
+        x, report = self._solve(t if first is None else t[first], x0, p, series)
+        if first is not None:
+            x = at_own_times(self.compiled, x, t, first, p, series, self.steps.clip)
+        self._record(t, x, report, x0, p, series, batch)
+        return x
+
+    def series(self, inputs: Any, p: Tensor) -> list[Tensor]:
+        """The knots and coefficients of each input, [] of a model without. Raises ValueError."""
+        own = self.compiled.inputs
+        if not own and inputs is None:
+            return []
+        return series_of(own, inputs, p)
+
+    def _start(self, x0: Tensor, p: Tensor, series: Sequence[Tensor]) -> tuple[Tensor, Sequence[int]]:
+        """The first states over the whole batch, and its shape. Raises ValueError where shapes do not fit."""
+        n = len(self.compiled.states)
+        if x0.dim() == 0 or x0.shape[-1] != n:
+            wanted = f"(*batch, {n}), a column for each of STATES"
+            raise ValueError(f"x0 must be {wanted}, not {tuple(x0.shape)}")
+        batch = x0.shape[:-1]
+        if not series and p.shape[:-1] in ((), batch):
+            return x0, batch
+        shapes: dict[str, Sequence[int]] = {"x0": batch, "params": p.shape[:-1]}
+        names = self.compiled.input_names
+        shapes.update((f"the input {name!r}", c.shape[2:]) for name, c in zip(names, series[1::2]))
+        check_batches(shapes)
+        whole = common_shape(*shapes.values())
+        return (x0 if batch == whole else x0.expand(*whole, n)), whole
+
+    def _solve(self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        try:
+            return self._solve_by(self._plan, t, x0, p, series)
+        except EngineError as error:
+            if not self._settings["engine"] == "auto" or self.engine == "torch":
+                raise
+            if isinstance(error, DeviceMemoryError):
+                raise
+            warnings.warn(f"the torch engine is used instead of the native one: {error}", stacklevel=3)
+            self.__dict__["engine"] = "torch"
+            self._replan()
+            return self._solve_by(self._plan, t, x0, p, series)
+
+    def _solve_by(
+        self, plan: Plan, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The states, and the report."""
+        if self.adjoint == "autograd":
+            return plan.compiled.reference.plain(t, x0, p, series, plan.steps)
+        compiling = torch.compiler.is_compiling()
+        recorded = compiling or differentiable(t, x0, p, *series[1::2])
+        if self.adjoint == "none" or not recorded:
+            with torch.no_grad():
+                run = plan.compiled.engine(plan.engine).states(t, x0, p, series, plan.steps, 1)
+            return run.xs, run.report
+        if compiling:
+            how = plan.how._replace(keep=1)
+            named = plan.compiled.key, plan.engine, plan.steps.numbers(), how
+            xs, _, report = solve_in_graph(t, x0, p, *named, *series)
+            return xs, report
+        apply = Solve.apply if transformed() else PlainSolve.apply
+        xs, _, report = apply(t, x0, p, plan, *series)
+        return xs, report
+
+    def _record(
+        self,
+        t: Tensor,
+        x: Tensor,
+        report: Tensor,
+        x0: Tensor,
+        p: Tensor,
+        series: Sequence[Tensor],
+        batch: Sequence[int],
+    ) -> None:
+        """Keep what `status` needs; nothing of a call that torch.compile or torch.func traces."""
+        if torch.compiler.is_compiling() or wrapped(x):
+            self._kept.call = None
+            return
+        detached = (t.detach(), x0.detach(), p.detach(), [s.detach() for s in series], report.detach())
+        self._kept.call = (weakref.ref(x), self._plan, detached, batch)
+
+    def observe(
+        self,
+        t: Tensor,
+        x: Tensor,
+        params: Mapping[str, Any] | Tensor | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """The observables (T, *batch, k) of the states x (T, *batch, n) at the times t (T,)."""
+        own, p = self.compiled, self._vector(params)
+        t, x = real(t, p, "t"), real(x, p, "x")
+        n = len(own.states)
+        if t.dim() != 1 or x.dim() < 2 or (len(x), x.shape[-1]) != (len(t), n):
+            shapes = f"{tuple(t.shape)} and {tuple(x.shape)}"
+            raise ValueError(f"observe needs times t (T,) and states x (T, *batch, {n}), not {shapes}")
+        check_batches({"x": x.shape[1:-1], "params": p.shape[:-1]})
+        when = t.reshape(-1, *[1] * (x.dim() - 2))
+        if not own.inputs:
+            return self._observables(when, x, p).contiguous()
+        u = Series(self.series(inputs, p), own.input_names, own.sided)
+        values = torch.stack([u(time).expand(*x.shape[1:-1], len(own.inputs)) for time in t])
+        return self._observables(when, x, p, values).contiguous()
+
+    @property
+    def rtol(self) -> float | None:
+        """The relative tolerance of the steps; None where they are fixed."""
+        return self.steps.tolerance.rtol if self.steps.tolerance else None
+
+    @property
+    def atol(self) -> tuple[float, ...] | None:
+        """The absolute tolerance of each of STATES; None where the steps are fixed."""
+        return self.steps.tolerance.atol if self.steps.tolerance else None
+
+    @property
+    def status(self) -> Status | None:
+        """What happened to each trajectory of the last call; None where it was compiled or transformed."""
+        if self._kept.call is None:
+            return None
+        states, plan, (t, x0, p, series, report), batch = self._kept.call
+        x = states()
+        if x is None:  # nobody kept them
+            with torch.no_grad():
+                x = plan.compiled.engine(plan.engine).states(t, x0, p, series, plan.steps, 1).xs
+        retake = Retake(plan.compiled, p, series, plan.steps, batch)
+        return Status(t, x.detach(), retake, report)
+
+
+_newest: weakref.WeakValueDictionary[tuple[str, str], type[Model]] = weakref.WeakValueDictionary()
+
+
+def _replace(cls: type[Model]) -> None:
+    """Mark the class that stood where this one does before its module was loaded again.
+
+    Its functions would read the constants of the new one, as both share the module's names.
+    """
+    place = cls.__module__, cls.__qualname__
+    old = _newest.get(place)
+    if old is not None:
+        functions: list[Any] = [one.compiled.equations.rhs for one in (old, cls)]
+        old._stale = functions[0].__globals__ is functions[1].__globals__
+    _newest[place] = cls
+
+
+class StepCell(nn.Module):
+    """One step of the method as a recurrent cell: x_next = cell(x, t, dt, p); of auto, its explicit one.
+
+    x (..., n), p (..., m). Returns (..., n). Of models with inputs the fifth argument is u, a function of
+    time that gives (..., inputs), or such a tensor, held; of others it is clip, a bound on |dx/dt|.
+    """
+
+    compiled: ClassVar[Compiled]
+
+    def forward(
+        self, x: Tensor, t: Time, dt: Time, p: Tensor, u: Any = None, clip: float | None = None
+    ) -> Tensor:
+        own = self.compiled
+        if not own.inputs:
+            u, clip = None, u if clip is None else clip
+        elif not callable(u):
+            u = Held(u)
+        step = own.cell.step if own.cell is not None else own.stepper.step
+        return step(x, t, dt, p, u, clip)

@@ -1,0 +1,139 @@
+"""A solve as operators of torch.library, for torch.compile: one each in a process, a model named by its key.
+
+Graphs hold them: one that was exported runs wherever the model's module is imported.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .compiled import REGISTRY, Compiled
+from .engines import ALL, NO_REPORT, How, Run
+from .series import Series
+from .steps import Steps
+from .tensors import empty, outputs
+
+NAMESPACE = f"odec_{(__package__ or 'runtime').replace('.', '_')}_1"
+"""A folder that stands alone has its own. The number changes with the operators' arguments and layouts, so
+that no graph that torch.compile keeps on disk meets other operators."""
+
+ONCE = 'this derivative cannot be differentiated again; use Model(adjoint="autograd")'
+
+
+def lookup(key: str) -> Compiled:
+    """The model of a graph. Raises RuntimeError where its module is not imported."""
+    try:
+        return REGISTRY[key]
+    except KeyError:
+        advice = "import its module first"
+        raise RuntimeError(f"the model {key} is not loaded in this process: {advice}") from None
+
+
+@torch.library.custom_op(f"{NAMESPACE}::solve", mutates_args=())
+def solve(
+    t: Tensor,
+    x0: Tensor,
+    p: Tensor,
+    series: list[Tensor],
+    model: str,
+    engine: str,
+    steps: list[float],
+    keep: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A Run as one opaque operator; the mesh of adaptive steps, of unforeseen length, is not kept."""
+    found = Steps.from_numbers(steps)
+    run = lookup(model).engine(engine).states(t, x0, p, series, found, keep)
+    return run.xs, empty(1, x0) if found.tolerance else run.kept, run.report
+
+
+@solve.register_fake
+def _(
+    t: Tensor,
+    x0: Tensor,
+    p: Tensor,
+    series: list[Tensor],
+    model: str,
+    engine: str,
+    steps: list[float],
+    keep: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    told = 5 if Steps.from_numbers(steps).tolerance else 0
+    return outputs(len(t), x0), empty(1, x0), x0.new_empty((*x0.shape[:-1], told))
+
+
+@torch.library.custom_op(f"{NAMESPACE}::adjoint", mutates_args=())
+def adjoint(
+    t: Tensor,
+    xs: Tensor,
+    kept: Tensor,
+    p: Tensor,
+    series: list[Tensor],
+    w_xs: Tensor,
+    model: str,
+    engine: str,
+    steps: list[float],
+    adjoint: str,
+    keep: int,
+    chunk: int,
+    wrt_times: bool,
+) -> list[Tensor]:
+    """An engine's adjoint as one opaque operator; adaptive steps are found anew."""
+    found, how = Steps.from_numbers(steps), How(adjoint, keep, chunk)
+    runs = lookup(model).engine(engine)
+    if found.tolerance and how.adjoint == "discrete" and engine == "torch":
+        kept = runs.states(t, xs[0], p, series, found, ALL).kept
+    gradients = runs.adjoint(t, Run(xs, kept, NO_REPORT), p, series, w_xs, found, how, wrt_times)
+    several = gradients.t, gradients.x0, gradients.p, *gradients.u
+    return [gradient.clone(memory_format=torch.contiguous_format) for gradient in several]
+
+
+@adjoint.register_fake
+def _(
+    t: Tensor,
+    xs: Tensor,
+    kept: Tensor,
+    p: Tensor,
+    series: list[Tensor],
+    w_xs: Tensor,
+    model: str,
+    engine: str,
+    steps: list[float],
+    adjoint: str,
+    keep: int,
+    chunk: int,
+    wrt_times: bool,
+) -> list[Tensor]:
+    like = [xs[..., 0], xs[0], p, *series[1::2]]
+    return [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
+
+
+@torch.library.custom_op(f"{NAMESPACE}::slopes", mutates_args=())
+def slopes(t: Tensor, x: Tensor, p: Tensor, series: list[Tensor], model: str, clip: float | None) -> Tensor:
+    """slopes_at as one opaque operator, for torch.compile, whose tracer cannot read the inputs' times."""
+    return slopes_at(lookup(model), t, x, p, series, clip).clone(memory_format=torch.contiguous_format)
+
+
+@slopes.register_fake
+def _(t: Tensor, x: Tensor, p: Tensor, series: list[Tensor], model: str, clip: float | None) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def slopes_at(
+    compiled: Compiled, t: Tensor, x: Tensor, p: Tensor, series: list[Tensor], clip: float | None
+) -> Tensor:
+    """dx/dt at each of the times t (T,) with the states x (T, *batch, n) there."""
+    u = Series(series, compiled.input_names, compiled.sided) if series else None
+    slope = compiled.slope
+    return torch.stack([slope(time, state, p, u, clip) for time, state in zip(t, x)])
+
+
+@torch.library.custom_op(f"{NAMESPACE}::refuse", mutates_args=())
+def refuse(value: Tensor, cotangents: list[Tensor]) -> Tensor:
+    """Stands for a second derivative, which torch.compile traces even where none is asked for."""
+    raise RuntimeError(ONCE)
+
+
+@refuse.register_fake
+def _(value: Tensor, cotangents: list[Tensor]) -> Tensor:
+    return torch.empty_like(value)
