@@ -10,8 +10,10 @@ from torch import Tensor
 
 from ..compiled import Compiled
 from ..engines import Gradients, How, Run
+from ..methods import Adams
 from ..series import Series
 from ..steps import Steps
+from .adams import AdamsLoops
 from .adaptive import Adaptive
 from .continuous import Continuous
 from .fixed import Fixed
@@ -180,4 +182,6 @@ def loops_of(compiled: Compiled) -> Loops:
     """The loops of a model's method."""
     if compiled.is_map:
         return Fixed(MapStepper(compiled), within=False)
+    if isinstance(compiled.method, Adams):
+        return AdamsLoops(compiled, compiled.method)
     return OneStep(compiled, stepper_of(compiled))
