@@ -41,7 +41,7 @@ def test_by_fixed_steps_for_shared_parameters_and_held_slopes():
 @pytest.mark.parametrize("method", ["bosh3", "tsit5", "rodas5p", "kvaerno5", "auto"])
 @pytest.mark.parametrize("text", [TIMED, PUSHED])
 def test_by_tolerance(text, method):
-    hold(engines(text, method), T, *each(text, (3,)), steps(), CONTINUOUS, tolerance=1e-9)
+    hold(engines(text, method), T, *each(text, (3,)), steps(), CONTINUOUS, tolerance=1e-11)
 
 
 @pytest.mark.parametrize("batch", [(), (0,), (2, 2)])

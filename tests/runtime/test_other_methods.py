@@ -1,4 +1,4 @@
-"""The loops with implicit and Rosenbrock steps, and with auto, against a whole module."""
+"""The loops with implicit and Rosenbrock steps, and with auto, and Adams methods, against a whole module."""
 
 import pytest
 import torch
@@ -18,20 +18,27 @@ dy/dt = a*x - y
 """
 
 
-@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5", "radau_iia5", "auto"])
+@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5", "radau_iia5", "auto", "implicit_adams", "adams"])
 @pytest.mark.parametrize("text", [TIMED, PUSHED])
 def test_fixed_steps(text, method):
-    hold(engines(text, method), T, *arguments(text, (3,)), Steps(0.2), How(keep=SQRT), tolerance=1e-11)
+    hold(engines(text, method), T, *arguments(text, (3,)), Steps(0.2), How(keep=SQRT), tolerance=1e-13)
 
 
 @pytest.mark.parametrize(
     ("method", "dense"),
-    [("rodas5p", True), ("rodas5p", False), ("kvaerno5", False), ("radau_iia5", True), ("auto", True)],
+    [
+        ("rodas5p", True),
+        ("rodas5p", False),
+        ("kvaerno5", False),
+        ("radau_iia5", True),
+        ("auto", True),
+        ("adams", False),
+    ],
 )
 @pytest.mark.parametrize("text", [TIMED, PUSHED])
 def test_steps_by_tolerance(text, method, dense):
     steps = Steps(None, Tolerance(1e-5, (1e-8, 1e-7), dense=dense))
-    hold(engines(text, method), T, *arguments(text, (3,)), steps, tolerance=1e-9)
+    hold(engines(text, method), T, *arguments(text, (3,)), steps, tolerance=1e-10)
 
 
 def test_auto_takes_both_its_methods():
