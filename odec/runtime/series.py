@@ -112,6 +112,10 @@ class Held:
     def __call__(self, t: Time) -> Tensor:
         return self.values
 
+    def rate(self, t: Time) -> Tensor:
+        """The inputs' derivatives in time, which are zero."""
+        return torch.zeros_like(self.values)
+
 
 def knots_of(pieces: Sequence[Tensor], names: Sequence[str]) -> list[list[float]]:
     """The inputs' times as numbers. Raises ValueError where they are not finite, or do not increase."""

@@ -7,6 +7,7 @@ from thin_modules import compiled_of, module_of
 
 from odec.methods import METHODS
 from odec.runtime.reference.rosenbrock import RosenbrockStepper
+from odec.runtime.series import Held
 
 NAMES = [name for name, method in METHODS.items() if method.family == "rosenbrock"]
 
@@ -88,6 +89,15 @@ def test_a_singular_matrix_gives_nan_and_no_exception():
     x, p = torch.ones(2, 1, dtype=torch.float64), torch.tensor([[1.0], [0.5]], dtype=torch.float64)
     found = stepper.step(x, 0.0, 1 / compiled.method.gamma, p, None)
     assert torch.isnan(found[0]).all() and torch.isfinite(found[1]).all()
+
+
+def test_inputs_may_be_held_as_they_are():
+    text = "input u linear\nparam k = 1\ninit x = 1\ndx/dt = -k*x + u"
+    still = "param u = 2\nparam k = 1\ninit x = 1\ndx/dt = -k*x + u"
+    one = torch.ones(1, dtype=torch.float64)
+    found = stepper_of(text, "rodas5p")[1].step(one, 0.0, 0.1, one, Held(2 * one))
+    p = torch.tensor([2.0, 1.0], dtype=torch.float64)
+    assert torch.allclose(found, stepper_of(still, "rodas5p")[1].step(one, 0.0, 0.1, p, None), rtol=1e-14)
 
 
 def test_clip_is_refused_in_the_same_words():
