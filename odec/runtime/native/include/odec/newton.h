@@ -1,27 +1,27 @@
-{# Newton's iteration from k, for each lane until |size·Δk| ≤ √ε |y| or for three times within ε^⅔ of the largest |y|. #}
-{% macro thresholds() %}
+// Within a function: Newton's iteration from k for each lane, until |size·Δk| ≤ √ε |y|, so that what is left
+// is of the size of ε, or for three times within ε^⅔ of the largest |y|; NaN where MOST_ITERATIONS do not get
+// there. Needs UNKNOWNS, CHANGE(dk) = size·dk, and CORRECT, the statement that sets y and change = Δk from k.
+
 #define MOST_ITERATIONS 30
 #define ROOT_EPSILON (REAL_BITS == 64 ? R(1.4901161193847656e-8) : R(3.4526698300124393e-4))
 #define NEAR_EPSILON (REAL_BITS == 64 ? R(3.666852862501036e-11) : R(2.422064677114364e-5))
-{% endmacro %}
-{# correction: the statement that sets y and change = Δk from k; NaN where MOST_ITERATIONS do not get there. #}
-{% macro iterate(unknowns, size, correction) %}
-    real y[{{ unknowns }}]_w, change[{{ unknowns }}]_w, moving[1]_w, late[1]_w, most[1]_w, size[1]_w, apart[1]_w;
+    real y[UNKNOWNS]_w, change[UNKNOWNS]_w, moving[1]_w, late[1]_w, most[1]_w, size[1]_w, apart[1]_w;
     EVERY_LANE {
         moving[0]_l = R(1.0);
         late[0]_l = R(0.0);
     }
     int left = 1;
     for (int iteration = 0;; ++iteration) {
-        {{ correction }};
+        CORRECT;
         if (!left || iteration == MOST_ITERATIONS) break;
         EVERY_LANE most[0]_l = size[0]_l = apart[0]_l = R(0.0);
-        EACH(i, {{ unknowns }}) {
-            const real move = fabs({{ size }}*change[i]_l), far = fabs(y[i]_l);
+        EACH(i, UNKNOWNS) {
+            const real move = fabs(CHANGE(change[i]_l)), far = fabs(y[i]_l);
             k[i]_l += moving[0]_l > R(0.0) ? change[i]_l : R(0.0);
             most[0]_l = larger(move, most[0]_l);
             size[0]_l = larger(far, size[0]_l);
-            apart[0]_l = move <= ROOT_EPSILON*far ? apart[0]_l : move < INFINITY_ ? larger(apart[0]_l, R(1.0)) : R(2.0);
+            apart[0]_l = move <= ROOT_EPSILON*far ? apart[0]_l
+                : move < INFINITY_ ? larger(apart[0]_l, R(1.0)) : R(2.0);
         }
         EVERY_LANE {
             late[0]_l += most[0]_l <= NEAR_EPSILON*size[0]_l ? R(1.0) : R(0.0);
@@ -31,5 +31,4 @@
         left = 0;
         EVERY_LANE left |= moving[0]_l > R(0.0);
     }
-    EACH(i, {{ unknowns }}) k[i]_l = moving[0]_l > R(0.0) ? NAN_ : k[i]_l + change[i]_l;
-{% endmacro %}
+    EACH(i, UNKNOWNS) k[i]_l = moving[0]_l > R(0.0) ? NAN_ : k[i]_l + change[i]_l;
