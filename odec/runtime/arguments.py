@@ -23,7 +23,7 @@ def real(value: Any, like: Tensor, name: str) -> Tensor:
     if "complex" in str(kind):
         parts = "take .real, or write real and imaginary parts as states or parameters of their own"
         raise ValueError(f"{name} must be real, not {kind}: {parts}")
-    items = [real(item, like, name) for item in value] if _holds_tensors(value) else None
+    items = [real(item, like, name) for item in value] if holds_tensors(value) else None
     if getattr(kind, "kind", "?") in "biuf" and not _readable(value):
         value = value.tolist()
     try:
@@ -56,9 +56,9 @@ def vector_of_times(value: Any, like: Tensor) -> Tensor:
     return t
 
 
-def _holds_tensors(value: Any) -> bool:
+def holds_tensors(value: Any) -> bool:
     """Whether a list, or a list in it, has tensors in it."""
-    return isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) or _holds_tensors(v) for v in value)
+    return isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) or holds_tensors(v) for v in value)
 
 
 def _readable(array: Any) -> bool:

@@ -121,6 +121,11 @@ class Param:
     shape: tuple[int, ...] = ()
 
     @property
+    def bounded(self) -> bool:
+        """Whether there are values that it cannot have."""
+        return math.isfinite(self.lower) or math.isfinite(self.upper)
+
+    @property
     def spelling(self) -> str:
         """The name of the Model's attribute."""
         return self.attribute or self.name

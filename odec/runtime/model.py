@@ -184,7 +184,8 @@ class Model(Parameters):
         """The states at the times t (T,): x (T, *batch, n), x[0] at t[0].
 
         x0 (*batch, n): the states at t[0] (default: the model's init). params: values by name in natural
-        units, scalars or (*batch,), in place of the module's own; or all of them, (*batch, m).
+        units, scalars or (*batch,), in place of the module's own; or all of them, (*batch, m). Numbers and
+        arrays by name are held to the bounds; tensors are taken as they are.
         inputs: for each input its times (K,) and values (K,) or (K, *batch), a pandas Series, or a number.
 
         Raises ValueError for arguments that do not fit.

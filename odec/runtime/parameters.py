@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from .arguments import check_batches, real
+from .arguments import check_batches, holds_tensors, real
 from .compiled import Compiled, Param
 from .tensors import columns
 from .torch_private import own_parameters, parametrizations, wrapped
@@ -146,6 +146,10 @@ class Parameters(nn.Module):
         own = {} if len(params) == len(names) else dict(zip(names, self._natural().unbind(-1)))
         like = own[names[0]] if own else self._like
         given = {name: real(value, like, name) for name, value in params.items()}
+        for name, value in params.items():
+            param = self.spelled[self.attributes[name]]
+            if param.bounded:
+                _check_given(param, value, given[name])
         check_batches({f"params[{name!r}]": value.shape for name, value in given.items()})
         own.update(given)
         return columns(*(own[name] for name in names))
@@ -219,8 +223,7 @@ class Parameters(nn.Module):
         shown = p.tolist() if p.dim() == 1 and p.device.type != "meta" else [math.nan] * len(params)
         for param, value in list(zip(params, shown))[:20]:
             lower, upper, ends = param.lower, param.upper, param.ends
-            finite = math.isfinite(lower) or math.isfinite(upper)
-            bounds = f" in {ends[0]}{lower:g}, {upper:g}{ends[1]}" if finite else ""
+            bounds = f" in {ends[0]}{lower:g}, {upper:g}{ends[1]}" if param.bounded else ""
             frozen = "" if self._raw(param.spelling).requires_grad else " (frozen)"
             lines.append(f"  {param.name} = {value:.6g}{bounds}{frozen}")
         return "\n".join([*lines, f"  … ({len(params)} in all)"] if len(params) > 20 else lines)
@@ -256,6 +259,17 @@ def check_inside(param: Param, values: Tensor) -> None:
     if not bool(inside.all()):
         wrong, interval = values[~inside].flatten()[0].item(), f"{ends[0]}{lower:g}, {upper:g}{ends[1]}"
         raise ValueError(f"{param.name} = {wrong:g} lies outside its interval {interval}")
+
+
+def _check_given(param: Param, value: Any, numbers: Tensor) -> None:
+    """Raise ValueError where a value that is given for a call, and its numbers, lie outside their bounds.
+
+    A tensor is taken as it is: torch may follow it, or it may lie on a GPU, where a look means waiting.
+    """
+    if isinstance(value, (int, float)) and param.lower < value < param.upper or isinstance(value, Tensor):
+        return
+    if not (holds_tensors(value) or torch.compiler.is_compiling() or numbers.device.type == "meta"):
+        check_inside(param, numbers)
 
 
 def check_names(compiled: Compiled, names: Collection[str]) -> None:

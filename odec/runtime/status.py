@@ -145,7 +145,9 @@ class Status:
             return "; ".join([f"ok: {self._counts()}", *rest])
         shown = [str(self._failure(tuple(index.tolist()))) for index in torch.nonzero(~self.ok)[:3]]
         rest = [f"and {failed - len(shown)} more", *rest] if failed > len(shown) else rest
-        return f"{failed} of {self.ok.numel()} trajectories failed: " + "; ".join(shown + rest)
+        several = self.ok.numel() > 1
+        what = f"{failed} of {self.ok.numel()} trajectories failed" if several else "the run failed"
+        return f"{what}: " + "; ".join(shown + rest)
 
     def _counts(self) -> str:
         if isinstance(self.steps, int):

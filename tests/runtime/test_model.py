@@ -12,6 +12,8 @@ from frames import pair, thin_of
 from thin_modules import module_of
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, stack_module_state, vmap
 
+from odec.runtime.model import Model
+
 D = torch.float64
 BOUNDED = """
 input u linear
@@ -213,6 +215,8 @@ def test_parameters_and_settings():
         lambda n: n.freeze("kk"), lambda n: [p.requires_grad for p in n.freeze("k", "b").parameters()],
         repr, lambda n: [p.requires_grad for p in n.thaw().parameters()], lambda n: n.vector({"q": 1}),
         lambda n: n.vector({"k": [1.0, 2.0], "b": torch.ones(2, 1)}), lambda n: n.vector({"k": [1.0, 2.0]}),
+        lambda n: n.vector({"l": 4}), lambda n: n.vector({"k": [1.0, -2.0]}), lambda n: n.vector({"f": 5}),
+        lambda n: n.vector({"l": 3}), lambda n: n.vector({"k": torch.tensor([1.0, -2.0])}),
         lambda n: n.vector(torch.ones(3)), lambda n: n.vector(torch.ones(2, 7)), lambda n: n.vector({}),
         lambda n: setattr(n, "rtol", -1), lambda n: setattr(n, "rtol", 1e-3), repr, lambda n: n.rtol,
         lambda n: n.atol, lambda n: setattr(n, "dtype", 1), lambda n: setattr(n, "chunk", 1),
@@ -241,10 +245,72 @@ def pair_kept(text, method):
         (PREY, "tsit5", {"dtype": torch.int64}), (PREY, "tsit5", {"engine": "native"}),
         (PREY, "rodas5p", {"clip": 1}), (PREY, "adams", {"adjoint_rtol": 1e-3}), (MAP, None, {"clip": 1}),
         (PREY, "tsit5", {"params": {"a": math.nan}}), (BOUNDED, "tsit5", {"params": {"k": -1}}),
-        (PREY, "tsit5", {"checkpoints": "all"}), (MAP, None, {"adjoint": "continuous"}),
+        (BOUNDED, "tsit5", {"params": {"l": [1.0, 9.0]}}), (PREY, "tsit5", {"checkpoints": "all"}),
+        (MAP, None, {"adjoint": "continuous"}),
     ],
 )  # fmt: skip
 def test_options_that_are_refused(text, method, options):
     new = raised(lambda: thin_of(text, method).Model(**options))
     old = raised(lambda: module_of(text, method).Model(**options))
     assert isinstance(new, tuple) and new == old
+
+
+CALLS = [
+    {"x0": torch.ones(3)}, {"x0": torch.ones(3, 2), "params": {"k": torch.ones(3, 1, dtype=D)}},
+    {"x0": "a"}, {"params": {"kk": 1}}, {"params": {"k": -1}}, {"params": torch.ones(2)}, {"x0": 1j},
+    {"inputs": None}, {"inputs": 3}, {"inputs": {"v": 1}}, {"inputs": {"u": "ab"}}, {"inputs": {"u": 2.0}},
+    {"inputs": {"u": ([0.0, 1.0], [1.0])}}, {"inputs": {"u": (torch.ones(2, requires_grad=True), [1, 2])}},
+    {"inputs": {"u": ([0.0, 1.0], torch.ones(2, 4, 1))}, "x0": torch.ones(4, 2)},
+    {"inputs": {"u": ([0.0, 0.0], [1.0, 2.0])}}, {"t": [[0.0, 1.0]]}, {"t": []}, {"t": ["a"]},
+    {"t": [0, 2, 1]},
+    {"inputs": {"u": ([0.0, 1.0], torch.ones(2, 4))}, "x0": torch.ones(3, 2)}, {"x0": torch.ones(0, 2)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [D, torch.float32])
+def test_calls_that_are_refused(dtype):
+    told = []
+    for given in CALLS:
+        given = {"t": [0.0, 0.5, 1.0], "inputs": {"u": 1.0}, **given}
+        new, old = (
+            raised(lambda n=n, g=given: n(**g).tolist()) for n in pair(BOUNDED, "dopri5", dtype=dtype)
+        )
+        assert new == old, given
+        told += [new] if isinstance(new, tuple) else []
+    assert len(told) > len(CALLS) / 2
+    close = [1e9, 1e9 + 1e-3]
+    new, old = (
+        raised(lambda n=n: n(close, inputs={"u": 1.0}).tolist()) for n in pair(BOUNDED, "dopri5", dtype=dtype)
+    )
+    assert str(new) == str(old) and (dtype == D or "is too coarse for the times" in new[1])
+
+
+def test_observables_and_initial_values_have_their_printed_derivatives():
+    """Of functions whose formulas overflow where torch differentiates them."""
+    text = "param a = 800\nparam b = 2\ninit x = tanh(a)*b\nobs z = log(1 + exp(a*x))\ndx/dt = -b*x\n"
+
+    def found(net):
+        t = torch.linspace(0, 1, 3, dtype=D)
+        a = torch.tensor([800.0, 3.0], dtype=D, requires_grad=True)
+
+        def observed(a):
+            return net.observe(t, net(t, params={"a": a}), params={"a": a})
+
+        (gradient,) = torch.autograd.grad(observed(a).sum(), a)
+        return [gradient, jacrev(observed)(a), jacfwd(observed)(a), vmap(jacrev(observed))(a), observed(a)]
+
+    new, old = (found(net) for net in pair(text, "rk4", dt=0.1))
+    same(new, old)
+    assert all(bool(value.isfinite().all()) for value in new)
+
+
+def test_a_module_that_is_loaded_again():
+    text, name = PREY.replace("0.4", "0.35"), "thin_reloaded"
+    first = thin_of(text, "rk4")
+    space = {"compiled": first.COMPILED, "__module__": name, "__qualname__": "Model"}
+    old, new = (type("Model", (Model,), space)(dt=0.1) for _ in range(2))
+    with pytest.raises(
+        RuntimeError, match="this Model was made before its module was loaded again: make it anew"
+    ):
+        old([0.0, 1.0])
+    assert new([0.0, 1.0]).isfinite().all()

@@ -20,6 +20,7 @@ from odec.runtime import compiled as rt_compiled
 from odec.runtime import methods as rt_methods
 from odec.runtime.compiled import Compiled, Equations, Input, Param, StiffEquations
 
+_DERIVATIVES = ("observables_vjp", "observables_jvp", "initial_vjp", "initial_jvp")
 _folder = Path(tempfile.mkdtemp(prefix="odec-runtime-"))
 
 
@@ -60,6 +61,7 @@ def compiled_of(text: str, method: str | None, *, linear: bool = False) -> Compi
         module.jacobian,
         module.initial,
         module.observables,
+        **{name: vars(module).get(name) for name in _DERIVATIVES},
         stiff=_stiff(module),
         linear=linear,
     )
