@@ -275,8 +275,8 @@ class Model(Parameters):
         if torch.compiler.is_compiling() or wrapped(x):
             self._kept.call = None
             return
-        detached = (t.detach(), x0.detach(), p.detach(), [s.detach() for s in series], report.detach())
-        self._kept.call = (weakref.ref(x), self._plan, detached, batch)
+        given = (_cut(t), _cut(x0), _cut(p), [_cut(s) for s in series], report)
+        self._kept.call = (weakref.ref(x), self._plan, given, batch)
 
     def observe(
         self,
@@ -321,7 +321,12 @@ class Model(Parameters):
             with torch.no_grad():
                 x = plan.compiled.engine(plan.engine).states(t, x0, p, series, plan.steps, 1).xs
         retake = Retake(plan.compiled, p, series, plan.steps, batch)
-        return Status(t, x.detach(), retake, report)
+        return Status(t, x.detach(), retake, report.detach())
+
+
+def _cut(value: Tensor) -> Tensor:
+    """A tensor without its graph."""
+    return value.detach() if value.requires_grad else value
 
 
 _newest: weakref.WeakValueDictionary[tuple[str, str], type[Model]] = weakref.WeakValueDictionary()

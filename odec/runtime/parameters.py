@@ -161,6 +161,9 @@ class Parameters(nn.Module):
             return self._anchor[:0]
         if len(alike) == 1 and len(alike[0]) == len(self.spelled):
             return self._together(alike[0])
+        free = own_parameters(self)
+        if not alike and len(free) == len(self.spelled) and not parametrizations(self):
+            return columns(*(free[name] for name in self.spelled))
         own: dict[str, Tensor] = {}
         for attributes in alike:
             own.update(zip(attributes, self._together(attributes).unbind(-1)))
