@@ -1,4 +1,4 @@
-# make demo | test | fuzz | bench | lint. The first call makes .venv and installs what is needed.
+# make demo | test | test-all | fuzz | bench | lint. The first call makes .venv and installs what is needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,15 +10,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 FUZZ_SEED ?= 1
 
-.PHONY: help demo test fuzz bench bench-gpu lint format clean
+.PHONY: help demo test test-all fuzz bench bench-gpu lint format clean
 help:
-	@echo "make demo    fit the competition example and draw the fit"
-	@echo "make test    formatting, lint, types and the whole test suite"
-	@echo "make fuzz    30,000 texts, 300 compiled models and 60 on both engines (FUZZ_SEED=1): half an hour"
-	@echo "make bench   speed and memory, as ratios measured in one run (bench-gpu: on an NVIDIA GPU)"
-	@echo "make lint    formatting, lint and types alone"
-	@echo "make format  rewrite the Python sources in the house format"
-	@echo "make clean   remove .venv and caches"
+	@echo "make demo       fit the competition example and draw the fit"
+	@echo "make test       formatting, lint, types and the tests"
+	@echo "make test-all   as well the slow tests: sanitizers, each compiler, the whole problem sets"
+	@echo "make fuzz       30,000 texts, 300 compiled models and 60 on both engines (FUZZ_SEED=1): half an hour"
+	@echo "make bench      speed and memory, as ratios measured in one run (bench-gpu: on an NVIDIA GPU)"
+	@echo "make lint       formatting, lint and types alone"
+	@echo "make format     rewrite the Python sources in the house format"
+	@echo "make clean      remove .venv and caches"
 
 # torch comes first and pinned: an unpinned one can pull in gigabytes.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -37,8 +38,13 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 # One thread per worker: the workers already share the cores.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
+
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-all: lint
+	$(PYTEST)
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz --seed $(FUZZ_SEED) --texts 30000 --compile 300 --native 60

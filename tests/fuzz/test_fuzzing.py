@@ -16,13 +16,16 @@ ROOT = Path(__file__).resolve().parents[2]
 CODES = set(lang.all_codes())
 
 
-def test_any_text_is_read_or_told() -> None:
+@pytest.mark.parametrize(
+    ("seed", "count"), [(7, 400), pytest.param(11, 10_000, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_any_text_is_read_or_told(seed: int, count: int) -> None:
     seeds, answers = seeds_of(ROOT), set()
-    for index in range(400):
+    for index in range(count):
         try:
-            answers.add(guarded(text_of(7, index, seeds), CODES))
+            answers.add(guarded(text_of(seed, index, seeds), CODES))
         except Fault as fault:
-            pytest.fail(f"text {index} of seed 7: {fault.kind}\n{fault.details}")
+            pytest.fail(f"text {index} of seed {seed}: {fault.kind}\n{fault.details}")
     assert "valid" in answers and len(answers) > 20
 
 
@@ -37,17 +40,22 @@ def valid(seed: int, count: int, *words: str) -> list[tuple[int, str]]:
     return found
 
 
-def test_valid_models_compile_and_run() -> None:
+@pytest.mark.parametrize(
+    ("seed", "count"), [(3, 8), pytest.param(5, 40, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_valid_models_compile_and_run(seed: int, count: int) -> None:
     outcomes = set()
-    for index, text in valid(3, 8, "const mode"):
+    for index, text in valid(seed, count, "const mode"):
         method = METHODS[index % len(METHODS)]
         outcomes.add(run_both({"text": text, "method": method, "native": False, "seed": index}))
     assert "ran" in outcomes
 
 
-def test_both_engines_give_the_same_where_conditions_are_constants(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ODEC_CFLAGS", "-O1")
+@pytest.mark.parametrize(
+    ("seed", "count"), [(2, 2), pytest.param(4, 8, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_both_engines_give_the_same_where_conditions_are_constants(seed: int, count: int) -> None:
     outcomes = set()
-    for index, text in valid(2, 2, "if mode > 0", "d"):
+    for index, text in valid(seed, count, "if mode > 0", "d"):
         outcomes.add(run_both({"text": text, "method": "heun2", "native": True, "seed": index}))
     assert outcomes <= {"ran", "nan with status"}

@@ -92,9 +92,3 @@ def test_a_module_runs_where_odec_is_not_installed(tmp_path: Path) -> None:
     script.write_text(ALONE)
     x1, x2 = map(float, run(sys.executable, script, tmp_path, cwd=tmp_path).split())
     assert (x1, x2) == pytest.approx((324.4187, 264.3717), abs=1e-4)
-
-
-@pytest.mark.parametrize("seed", ["1", "2"])
-def test_the_same_bytes_whatever_the_hash_seed(seed: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "odec", "compile", MODEL, "-o", "-"]
-    assert run(*command, cwd=ROOT, PYTHONHASHSEED=seed) == run(*command, cwd=ROOT, PYTHONHASHSEED="0")

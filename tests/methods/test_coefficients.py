@@ -21,8 +21,7 @@ def equation_of(problem, method):
     return Sine if method.order == 9 else Witch
 
 
-@pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
-@pytest.mark.parametrize("problem", ["autonomous", "non-autonomous"])
+@pytest.mark.parametrize(("problem", "backwards"), [("autonomous", True), ("non-autonomous", False)])
 @pytest.mark.parametrize("method", ONE_STEP, **NAMED)
 def test_measured_order(method, problem, backwards):
     equation = equation_of(problem, method)

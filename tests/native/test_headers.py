@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from tiers import slow_but
 
 import odec
 from odec.backends.native import kernel_job
@@ -74,8 +75,13 @@ def kernel_text(text, method, *, alone):
     return render(job if alone else type(job)(job.template, {**job.context, "expanded": str}))
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize(("text", "method"), SOURCES)
+@pytest.mark.parametrize(
+    ("text", "method", "compiler"),
+    slow_but(
+        ((*source, compiler) for source in SOURCES for compiler in ("gcc", "clang")),
+        lambda text, method, _: text == MAP or method in ("dopri5", "auto"),
+    ),
+)
 def test_compilers_take_the_headers_under_every_flag(text, method, compiler, tmp_path):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")

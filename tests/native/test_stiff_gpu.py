@@ -23,6 +23,7 @@ def test_states_and_gradients_are_those_of_torch(make, method, monkeypatch):
             assert gap(mine, theirs) < tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["rodas5p", "kvaerno3"])
 @pytest.mark.parametrize("kernel", ["solve", "adjoint", "tangent"])
 def test_kernels_compile(method, kernel):

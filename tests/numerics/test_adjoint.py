@@ -1,6 +1,7 @@
 """The discrete adjoint against autograd through a plain loop of steps."""
 
 import weakref
+from itertools import product
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from generated import (
     plain,
     stacked,
 )
+from tiers import each_once, slow_but
 
 from odec.methods import EXPLICIT_METHODS as METHODS
 
@@ -74,9 +76,10 @@ def seed():
     torch.manual_seed(7)
 
 
-@pytest.mark.parametrize("checkpoints", CHECKPOINTS, ids=str)
-@pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "batch", "checkpoints"),
+    each_once(METHODS, BATCHES, CHECKPOINTS, besides=lambda method, *_: method == "rk4"),
+)
 def test_gradients_equal_autograd_for_every_method(method, batch, checkpoints):
     module, (shape, given) = load(RICH, method), BATCHES[batch]
     t = torch.tensor(TIMES["increasing"], dtype=D, requires_grad=True)
@@ -84,8 +87,9 @@ def test_gradients_equal_autograd_for_every_method(method, batch, checkpoints):
     compare(module, module.Model(checkpoints=checkpoints), t, leaf(*shape, 2), params, 1e-10)
 
 
-@pytest.mark.parametrize("checkpoints", CHECKPOINTS, ids=str)
-@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize(
+    ("times", "checkpoints"), slow_but(product(TIMES, CHECKPOINTS), lambda _, kept: kept in (None, 3))
+)
 def test_gradients_equal_autograd_for_every_order_of_times(times, checkpoints):
     module = load(RICH, "rk4")
     t = torch.tensor(TIMES[times], dtype=D, requires_grad=True)
@@ -100,8 +104,7 @@ def test_gradients_reach_what_the_initial_values_depend_on(batch):
     compare(module, module.Model(), t, None, {"b": leaf(*batch)}, 1e-10)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("batch", ["a vector", "a parameter each"])
+@pytest.mark.parametrize(("method", "batch"), each_once(METHODS, ["a vector", "a parameter each"]))
 def test_gradients_in_single_precision(method, batch):
     module, (shape, given) = load(RICH, method), BATCHES[batch]
     t = torch.tensor([0.0, 0.45, 0.5, 1.3], requires_grad=True)
@@ -111,9 +114,10 @@ def test_gradients_in_single_precision(method, batch):
     assert x.dtype == torch.float32
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("checkpoints", CHECKPOINTS, ids=str)
-@pytest.mark.parametrize("batch", [(), (3,)])
+@pytest.mark.parametrize(
+    ("method", "checkpoints", "batch"),
+    each_once(METHODS, CHECKPOINTS, [(3,), ()], besides=lambda method, *_: method == "rk4"),
+)
 def test_gradients_with_inputs(method, checkpoints, batch):
     module = load(FORCED, method)
     t = torch.tensor([0.05, 0.9, 2.13, 3.77], dtype=D, requires_grad=True)

@@ -1,5 +1,6 @@
 """Dense output: the states within adaptive steps, their accuracy and their exact derivatives."""
 
+import functools
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from generated import assert_close, load
 from scipy.integrate import solve_ivp
 from test_adaptive import LV, PUSHED, forced_arguments, generator, reference
+from tiers import each_once
 
 from odec.methods import AUTO, METHODS
 
@@ -45,6 +47,8 @@ dx/dt = -a*x*y + cos(w*t)
 dy/dt = x - y + t*a
 """
 
+EXACT = {"timed": TIMED, "lotka_volterra": LV}
+
 
 def units(x, true, rtol, atol):
     """The largest error in units of the tolerance."""
@@ -71,34 +75,43 @@ def test_methods_of_order_two_interpolate_within_their_own_error(method):
     assert units(x, truth, 1e-4, 1e-6) < 5 + 5 * units(few, truth[[0, -1]], 1e-4, 1e-6)
 
 
+STIFF = {
+    "van_der_pol": (
+        VAN_DER_POL,
+        np.linspace(0, 20, 500),
+        [2.0, 0.0],
+        lambda t, x: [x[1], 10 * (1 - x[0] ** 2) * x[1] - x[0]],
+    ),
+    "robertson": (
+        ROBERTSON,
+        np.concatenate([[0], np.geomspace(1e-5, 1e4, 499)]),
+        [1.0, 0.0, 0.0],
+        lambda t, x: [
+            -0.04 * x[0] + 1e4 * x[1] * x[2],
+            0.04 * x[0] - 1e4 * x[1] * x[2] - 3e7 * x[1] ** 2,
+            3e7 * x[1] ** 2,
+        ],
+    ),
+}
+"""The model, output times, initial values and the slope for SciPy."""
+
+
+@functools.cache
+def stiff_truth(problem):
+    _, times, x0, slope = STIFF[problem]
+    return torch.tensor(solve_ivp(slope, times[[0, -1]], x0, "Radau", times, rtol=1e-11, atol=1e-15).y.T)
+
+
+@pytest.mark.parametrize("problem", STIFF)
 @pytest.mark.parametrize("method", ["rodas4", "rodas5p", "auto"])
-@pytest.mark.parametrize(
-    ("text", "stop", "x0", "slope"),
-    [
-        (VAN_DER_POL, 20.0, [2.0, 0.0], lambda t, x: [x[1], 10 * (1 - x[0] ** 2) * x[1] - x[0]]),
-        (
-            ROBERTSON,
-            1e4,
-            [1.0, 0.0, 0.0],
-            lambda t, x: [
-                -0.04 * x[0] + 1e4 * x[1] * x[2],
-                0.04 * x[0] - 1e4 * x[1] * x[2] - 3e7 * x[1] ** 2,
-                3e7 * x[1] ** 2,
-            ],
-        ),
-    ],
-    ids=["van_der_pol", "robertson"],
-)
-def test_stiff_problems_are_as_accurate_as_with_steps_on_every_output(text, stop, x0, slope, method):
-    rtol, atol = 1e-6, 1e-9
-    spaced = np.linspace(0, stop, 500) if stop < 1e3 else np.concatenate([[0], np.geomspace(1e-5, stop, 499)])
-    truth = solve_ivp(slope, (0, stop), x0, "Radau", spaced, rtol=1e-11, atol=1e-15).y.T
+def test_stiff_problems_are_as_accurate_as_with_steps_on_every_output(method, problem):
+    rtol, atol, (text, times, _, _) = 1e-6, 1e-9, STIFF[problem]
     found = []
     for dense in (True, False):
         net = load(text, method).Model(rtol=rtol, atol=atol, dense_output=dense, adjoint="none")
         with torch.no_grad():
-            x = net(torch.tensor(spaced, dtype=D))
-        found.append((int(net.status.steps), units(x, torch.tensor(truth), rtol, atol)))
+            x = net(torch.tensor(times, dtype=D))
+        found.append((int(net.status.steps), units(x, stiff_truth(problem), rtol, atol)))
     (steps, error), (more, landing) = found
     assert steps < more and error < 20 + 5 * landing
 
@@ -153,11 +166,10 @@ def calls(text, method, **options):
     return module, nets, [run(net) for net in nets]
 
 
-@pytest.mark.parametrize("text", [LV, TIMED], ids=["lotka_volterra", "timed"])
-@pytest.mark.parametrize("method", DENSE)
-def test_the_adjoint_is_exact(method, text):
+@pytest.mark.parametrize(("method", "problem"), each_once(DENSE, EXACT))
+def test_the_adjoint_is_exact(method, problem):
     """Against autograd through the plain loop: by the times, the initial values and the parameters."""
-    module, nets, runs = calls(text, method)
+    module, nets, runs = calls(EXACT[problem], method)
     x0, p = batch_of(module)
     leaves = [value.clone().requires_grad_() for value in (TIMES, x0, p)]
     mine, theirs = (derivatives(net, leaves, run) for net, run in zip(nets, runs, strict=True))

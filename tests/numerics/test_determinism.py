@@ -8,7 +8,6 @@ import sys
 from generated import CLASHES, FORCED, RICH, RICKER
 
 import odec
-from odec.methods import EXPLICIT_METHODS as METHODS
 
 PROGRAM = """
 import hashlib, json, sys, odec
@@ -30,11 +29,6 @@ def test_three_processes_with_three_hash_seeds_write_the_same_bytes():
         outputs.append(done.stdout.split())
     assert len(outputs[0]) == len(set(outputs[0])) == 7
     assert outputs[0] == outputs[1] == outputs[2]
-
-
-def test_each_method_writes_its_own_module():
-    texts = {odec.compile(RICH, method=method) for method in METHODS}
-    assert len(texts) == len(METHODS)
 
 
 def test_a_module_needs_torch_and_the_standard_library_alone():

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from generated import FORCED, LOTKA_VOLTERRA, RICH, assert_close, interpolant, load, stacked
+from tiers import each_once
 
 from odec.methods import METHODS
 
@@ -82,9 +83,10 @@ def seed():
     torch.manual_seed(3)
 
 
-@pytest.mark.parametrize("checkpoints", CHECKPOINTS, ids=str)
-@pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("method", ADAMS)
+@pytest.mark.parametrize(
+    ("times", "checkpoints", "method"),
+    each_once(TIMES, CHECKPOINTS, ADAMS, besides=lambda times, *_: times == "unequal intervals"),
+)
 def test_values_and_gradients(method, times, checkpoints):
     module = load(RICH, method)
     net = module.Model(dt=0.1, checkpoints=checkpoints)

@@ -18,6 +18,7 @@ from stiff_models import (
     numbers,
     weights,
 )
+from tiers import each_once
 
 PROBLEMS = {
     "lotka volterra": (LOTKA_VOLTERRA, [10.0, 5.0], [0.0, 0.35, 0.6], 0.12),
@@ -56,8 +57,7 @@ def tangent_and_adjoint(net, t, x0, params, given=None):
     return (d_x * weights(x)).sum(), sum(pulled), sum(abs(value) for value in pulled)
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("method", STIFF)
+@pytest.mark.parametrize(("method", "problem"), each_once(STIFF, PROBLEMS))
 def test_the_adjoint_equals_autograd(method, problem):
     text, start, times, dt = PROBLEMS[problem]
     module = load(text, method)

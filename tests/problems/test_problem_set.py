@@ -47,6 +47,7 @@ def test_the_right_hand_side_is_that_of_the_paper(name):
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DETEST)
 def test_an_independent_solver_ends_at_the_reference(name):
     at = problem(name)

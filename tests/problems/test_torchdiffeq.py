@@ -1,8 +1,11 @@
 """torchdiffeq's test problems at its tolerances, forward and reversed in time: within 3e-4 by all methods."""
 
+from itertools import product
+
 import pytest
 from problem_set import TORCHDIFFEQ
 from solved import largest_relative_error
+from tiers import each_once
 
 from odec.methods import AUTO, METHODS
 
@@ -13,6 +16,8 @@ TIGHTER = {"backward_euler": (1e-10, 1e-12)}
 ADAPTIVE = [name for name, method in METHODS.items() if method.adaptive]
 SHORT = [name for name in ADAPTIVE if METHODS[name].order >= 4]
 """Methods that take some hundred steps at most; the others take thousands, in the kernel."""
+CASES = list(product(TORCHDIFFEQ, (False, True)))
+"""Problems, and whether they are reversed in time."""
 NAMES = {"dopri8": "dop853", "adaptive_heun": "heun21", "fehlberg2": "fehlberg2", "bosh3": "bosh3"}
 
 
@@ -21,17 +26,15 @@ def error(name, method, reverse, engine):
     return largest_relative_error(name, method, engine, reverse=reverse, rtol=rtol, atol=atol)
 
 
-@pytest.mark.parametrize("reverse", (False, True))
-@pytest.mark.parametrize("method", [*SHORT, AUTO.name])
-@pytest.mark.parametrize("name", TORCHDIFFEQ)
-def test_high_order(name, method, reverse):
+@pytest.mark.parametrize(("method", "case"), each_once([*SHORT, AUTO.name], CASES))
+def test_high_order(method, case):
+    name, reverse = case
     assert error(name, method, reverse, "torch") < BAR
 
 
-@pytest.mark.parametrize("reverse", (False, True))
-@pytest.mark.parametrize("method", sorted(set(ADAPTIVE) - set(SHORT)))
-@pytest.mark.parametrize("name", TORCHDIFFEQ)
-def test_low_order(name, method, reverse):
+@pytest.mark.parametrize(("method", "case"), each_once(sorted(set(ADAPTIVE) - set(SHORT)), CASES))
+def test_low_order(method, case):
+    name, reverse = case
     assert error(name, method, reverse, "torch" if name == "constant" else "native") < BAR
 
 
