@@ -1,11 +1,15 @@
-"""Options and safeguards of the whole test suite."""
+"""Options and safeguards of the whole test suite, and the kernels that its tests share."""
 
 import os
+import sys
 
 import pytest
 import torch
 
 torch.set_num_threads(1)
+
+_OWN_FLAGS = os.environ.get("ODEC_CFLAGS", "")
+_QUICK_FLAGS = f"{_OWN_FLAGS} -O1".strip()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,3 +23,27 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "--update-golden is refused where CI is set: golden files are reviewed by a person"
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory):
+    """One cache of modules and kernels for the whole run, whose workers share what one of them built."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kernels"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ODEC_CACHE_DIR", str(folder))
+        yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Kernels are built with -O1, and with the flags that users get where a test is marked `optimised`.
+
+    A loaded module keeps its kernels, so one that was loaded under other flags is loaded anew.
+    """
+    flags = _OWN_FLAGS if item.get_closest_marker("optimised") else _QUICK_FLAGS
+    if os.environ.get("ODEC_CFLAGS", "") == flags:
+        return
+    os.environ["ODEC_CFLAGS"] = flags
+    for name in [name for name in sys.modules if name.startswith("odec.models.model_")]:
+        del sys.modules[name]

@@ -1,4 +1,4 @@
-"""odec run in this process, in an empty directory, with a cache of its own."""
+"""odec run in this process, in an empty directory, without colours."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from odec.cli import cli
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def plain_text() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ODEC_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("NO_COLOR", "1")
         yield
 

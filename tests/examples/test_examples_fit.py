@@ -10,6 +10,8 @@ from scipy.optimize import least_squares
 
 import odec
 
+pytestmark = pytest.mark.optimised
+
 COMPETITION = EXAMPLES / "competition"
 
 

@@ -12,6 +12,8 @@ from example_references import EXAMPLES
 
 import odec
 
+pytestmark = pytest.mark.optimised
+
 NAMES = ["competition", "hodgkin_huxley", "influenza", "lorenz", "lynx_hare", "pendulum", "ricker"]
 
 

@@ -15,6 +15,8 @@ from odec.fit.adam import Adam
 from odec.fit.fused import FusedAdam
 from odec.fit.optimize import begin, minimize
 
+pytestmark = pytest.mark.optimised
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 BOUNDED = """

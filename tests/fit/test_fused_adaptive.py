@@ -175,6 +175,7 @@ def test_loss_and_gradient_are_public(objectives: list[Objective]) -> None:
             type(fused)(t, p, [], data, weight, **options)
 
 
+@pytest.mark.optimised
 def test_threads_change_no_bit() -> None:
     found, before = [], torch.get_num_threads()
     for threads in (1, 2):

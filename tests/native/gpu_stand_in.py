@@ -50,14 +50,19 @@ class Status(IntEnum):
 
 @functools.cache
 def _kernel(source: str, macros: tuple[str, ...]) -> ctypes.CDLL:
-    name = hashlib.sha256(f"{source}{macros}".encode()).hexdigest()[:24]
-    with tempfile.TemporaryDirectory() as folder:
-        path, library = Path(folder, "kernel.cpp"), Path(folder, f"{name}.so")
-        path.write_text(PRELUDE + source + EVERY_THREAD, encoding="utf-8")
-        command = ["-O1", "-w", "-std=c++17", "-ffp-contract=fast", "-shared", "-fPIC", *macros]
-        compiler = os.environ.get("CXX") or shutil.which("c++") or "g++"
-        subprocess.run([compiler, *command, str(path), "-o", str(library)], check=True)
-        return ctypes.CDLL(str(library))
+    text = PRELUDE + source + EVERY_THREAD
+    compiler = os.environ.get("CXX") or shutil.which("c++") or "g++"
+    name = hashlib.sha256(f"{text}{compiler}{macros}".encode()).hexdigest()[:24]
+    kept = Path(os.environ["ODEC_CACHE_DIR"], "stand-in", f"{name}.so")
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            path, library = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
+            path.write_text(text, encoding="utf-8")
+            command = ["-O1", "-w", "-std=c++17", "-ffp-contract=fast", "-shared", "-fPIC", *macros]
+            subprocess.run([compiler, *command, str(path), "-o", str(library)], check=True)
+            library.replace(kept)
+    return ctypes.CDLL(str(kept))
 
 
 class Driver:

@@ -4,6 +4,7 @@ import atexit
 import functools
 import hashlib
 import importlib.util
+import os
 import shutil
 import sys
 import tempfile
@@ -120,11 +121,15 @@ run time = 0 .. 2 dt 0.1
 """
 
 
-@functools.cache
 def load(text: str, method: str = "rk4"):
-    """The module of a model with both engines."""
+    """The module of a model with both engines, whose kernels are built with the flags of the test."""
+    return _load(text, method, os.environ.get("ODEC_CFLAGS", ""))
+
+
+@functools.cache
+def _load(text: str, method: str, flags: str):
     code = odec.compile(text, method=None if "[t+1]" in text else method, engine="native")
-    name = f"native_{hashlib.sha256((text + method).encode()).hexdigest()[:16]}"
+    name = f"native_{hashlib.sha256((text + method + flags).encode()).hexdigest()[:16]}"
     path = _folder / f"{name}.py"
     path.write_text(code, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(name, path)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from native_models import CLASHES, GATED, LORENZ, arguments, gap, gradients, leaves, load, times
 from test_gpu_source import figures
+from tiers import slow_but
 
 SMOOTH = """
 param a = 0.5, b = 1.5
@@ -28,7 +29,13 @@ dy/dt = -sqrt(y)
 run t = 0 .. 1
 """
 CASES = [(LORENZ, method) for method in ("dop853", "heun21", "tsit5")]
-CASES += [(SMOOTH, "tsit5"), (SMOOTH, "bosh3"), (SMOOTH, "dop853"), (GATED, "dopri5"), (CLASHES, "tsit5")]
+CASES += [
+    pytest.param(SMOOTH, "tsit5", marks=pytest.mark.optimised),
+    (SMOOTH, "bosh3"),
+    (SMOOTH, "dop853"),
+    (GATED, "dopri5"),
+    (CLASHES, "tsit5"),
+]
 
 
 def pair(module, **options):
@@ -88,6 +95,7 @@ def test_the_tangent_is_the_adjoint_of_the_adjoint(text, method):
     assert abs(one - other) < 1e-11 * (w * pushed).abs().sum()
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("method", ["tsit5", "heun21", "rodas4"])
 def test_a_trajectory_is_the_same_alone_and_among_others(method, dtype, monkeypatch):
@@ -111,6 +119,7 @@ def test_a_trajectory_is_the_same_alone_and_among_others(method, dtype, monkeypa
         assert alone.equal(pushed[:, i])
 
 
+@pytest.mark.optimised
 def test_shared_gradients_do_not_depend_on_the_threads(monkeypatch):
     module = load(LORENZ, "tsit5")
     x0 = torch.linspace(0.5, 2, 900, dtype=torch.float64).unsqueeze(-1) * torch.ones(3, dtype=torch.float64)
@@ -267,8 +276,17 @@ def test_a_gpu_with_little_memory_has_fewer_tapes_at_a_time(monkeypatch):
         assert blocks * block == threads
 
 
-@pytest.mark.parametrize("kernel", ["solve", "adjoint", "tangent"])
-@pytest.mark.parametrize("text, method", [(LORENZ, "tsit5"), (SMOOTH, "dopri5"), (LORENZ, "rodas4")])
+@pytest.mark.parametrize(
+    ("text", "method", "kernel"),
+    slow_but(
+        (
+            (*case, kernel)
+            for case in ((LORENZ, "tsit5"), (SMOOTH, "dopri5"), (LORENZ, "rodas4"))
+            for kernel in ("solve", "adjoint", "tangent")
+        ),
+        lambda _, method, kernel: (method, kernel) in (("tsit5", "solve"), ("rodas4", "adjoint")),
+    ),
+)
 def test_the_gpu_s_compiler_takes_the_kernels(text, method, kernel):
     registers, stack, spilled = figures(load(text, method), kernel, torch.float64, times=True, adaptive=True)
     assert registers <= 255 and stack < 1000 and spilled < 1000

@@ -20,12 +20,6 @@ CASES = [
 CASES += [(LORENZ, "kvaerno3", EACH), (LORENZ, "radau_iia5", SHARED), (LORENZ, "auto", EACH)]
 
 
-@pytest.fixture
-def plainly(monkeypatch):
-    """Kernels compiled in a moment, as their speed is of no matter; a module keeps them, so not for tsit5."""
-    monkeypatch.setenv("ODEC_CFLAGS", "-O1")
-
-
 def problem(module, shape, batched, **options):
     """The Model on the engine torch, its times, arguments, data with gaps, and weights of 0 there."""
     net = module.Model(engine="torch", rtol=1e-4, atol=1e-6, **options)
@@ -69,7 +63,6 @@ def in_the_kernel(module, net, t, given, data, weight):
     return loss, (g_x0, g_p, *g_values), report
 
 
-@pytest.mark.usefixtures("plainly")
 @pytest.mark.parametrize("text, method, batch", CASES)
 def test_the_gradient_is_that_of_autograd(text, method, batch):
     module = load(text, method)
@@ -82,7 +75,6 @@ def test_the_gradient_is_that_of_autograd(text, method, batch):
     assert not report[..., 0].any() and bool((report[..., 3] > 0).all())
 
 
-@pytest.mark.usefixtures("plainly")
 @pytest.mark.parametrize("text, method", [(SMOOTH, "bosh3"), (LORENZ, "rodas4")])
 def test_outputs_within_steps(text, method):
     module = load(text, method)
@@ -107,6 +99,7 @@ def lorenz_losses(x0, p, rules, count=4):
     return module.loss_gradient_adaptive(t, x0, p, data, data + 1, rules)
 
 
+@pytest.mark.optimised
 def test_bits_depend_neither_on_the_threads_nor_on_the_company():
     x0, p = spread(700)
     found, before = [], torch.get_num_threads()
@@ -131,7 +124,6 @@ def test_many_outputs_take_several_tapes():
         assert same(alone, [b[k] for b in many])
 
 
-@pytest.mark.usefixtures("plainly")
 @pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
 def test_a_failed_trajectory_has_an_infinite_loss(method):
     module = load(GROWTH, method)
@@ -151,7 +143,6 @@ def test_a_failed_trajectory_has_an_infinite_loss(method):
     assert module.loss_gradient_adaptive(t, x0, r[0], data, early, rules)[0].isfinite().all()
 
 
-@pytest.mark.usefixtures("plainly")
 def test_unmeasured_observables_give_nothing_where_they_are_not_finite():
     text = "param a = 0.5\ninit x = 0\ndx/dt = a - x\nobs y = log(x)\nrun t = 0 .. 1\n"
     module = load(text, "tsit5")
@@ -163,7 +154,6 @@ def test_unmeasured_observables_give_nothing_where_they_are_not_finite():
     assert loss.isfinite() and g_x0.isfinite().all() and g_p.isfinite().all() and g_p.abs() > 0.1
 
 
-@pytest.mark.usefixtures("plainly")
 def test_no_trajectories_and_misshapen_data():
     module = load(LORENZ, "tsit5")
     t, data = torch.linspace(0, 1, 3).double(), torch.zeros((3, 3), dtype=torch.float64)
@@ -174,7 +164,6 @@ def test_no_trajectories_and_misshapen_data():
         module.loss_gradient_adaptive(t, x0, p, data[:2], data, control())
 
 
-@pytest.mark.usefixtures("plainly")
 @pytest.mark.parametrize("text, method", [(LORENZ, "dopri5"), (SMOOTH, "bosh3")])
 def test_a_stand_in_for_a_gpu(text, method, monkeypatch):
     module = load(text, method)
@@ -188,6 +177,7 @@ def test_a_stand_in_for_a_gpu(text, method, monkeypatch):
         assert all(gap(ours, theirs) < 1e-9 for ours, theirs in zip(found, expected[1], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text, method", [(LORENZ, "bosh3"), (LORENZ, "rodas4")])
 def test_the_gpu_s_compiler_takes_the_kernel(text, method):
     registers, stack, spilled = figures(load(text, method), "loss", torch.float64, adaptive=True)

@@ -7,6 +7,8 @@ import pytest
 import torch
 from native_models import GATED, LORENZ, TIMED, arguments, gap, gradients, load, models, times
 
+pytestmark = pytest.mark.optimised
+
 
 def pick(given, index):
     """The call of one trajectory out of a batch (B,)."""

@@ -6,6 +6,8 @@ from native_models import LORENZ, arguments, gap, load, times
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, vmap
 
+pytestmark = pytest.mark.optimised
+
 BOUNDED = """
 param r = 0.3, s = 0.4 in (0, inf)
 param c = 1.5

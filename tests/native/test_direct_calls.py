@@ -9,8 +9,7 @@ TOLERANCES = {"rtol": 1e-6, "atol": 1e-8}
 
 
 @pytest.mark.parametrize(("text", "method"), [(LORENZ, "tsit5"), (TIMED, "bosh3")])
-def test_sensitivities_by_tolerance_are_the_jacobians_on_the_mesh(text, method, monkeypatch):
-    monkeypatch.setenv("ODEC_CFLAGS", "-O1")
+def test_sensitivities_by_tolerance_are_the_jacobians_on_the_mesh(text, method):
     module = load(text, method)
     net = module.Model(engine="torch", **TOLERANCES)
     t, given = times(module), arguments(module, (3,), batched_params=False)

@@ -6,6 +6,8 @@ import pytest
 import torch
 from native_models import load
 
+pytestmark = pytest.mark.optimised
+
 STATES = 14
 
 

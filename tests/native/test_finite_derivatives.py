@@ -8,6 +8,8 @@ import pytest
 import torch
 from native_models import load
 
+pytestmark = pytest.mark.optimised
+
 CASES = {
     "1/(1 + exp(z))": [{"z": z} for z in (709, 705, 720, -800, 0.3)],
     "1/(1 + k*exp(b*z))": [{"z": z, "k": 3, "b": 30} for z in (30, 23.6, 23.5, -40, 0.01)],

@@ -8,6 +8,8 @@ import pytest
 import torch
 from native_models import load
 
+pytestmark = pytest.mark.optimised
+
 NEAR = (0.0, 1e-300, -1e-300, 1e-17, -1e-12, 1e-9, 3e-5, -1e-3, 0.3, -0.99, 1.01, -4.0, 40.0, -90.0)
 ABOVE = (0.0, 1e-300, 1e-17, 1e-9, 0.3, 0.99, 1.01, 4.0, 40.0, 1e5)
 

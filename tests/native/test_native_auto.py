@@ -123,6 +123,7 @@ def test_with_fixed_steps_it_is_the_stiff_method():
     assert gap(auto(t, **given).detach(), stiff(t, **given).detach()) < 1e-14
 
 
+@pytest.mark.optimised
 def test_a_trajectory_has_the_same_bits_alone_and_among_others():
     """Whether its neighbours are stiff or not."""
     module = load(VAN_DER_POL, "auto")
@@ -163,6 +164,7 @@ def test_on_the_stand_in_for_a_gpu(monkeypatch):
         assert gap(mine, theirs) < 1e-7
 
 
+@pytest.mark.slow
 def test_kernels_compile_for_a_gpu():
     registers, _, _ = figures(load(ROBERTSON, "auto"), "adjoint", D, times=True)
     assert registers <= 255

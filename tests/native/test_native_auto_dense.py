@@ -56,6 +56,7 @@ def test_the_adjoint_is_the_tangents_dual():
     assert abs(one - other) < 1e-9 * (w * pushed).abs().sum()
 
 
+@pytest.mark.optimised
 def test_a_trajectory_is_the_same_alone_and_among_others():
     """Some become stiff, some never are."""
     net = pair(load(ROBERTSON, "auto"), rtol=1e-4, atol=1e-8, dense_output=True)[0]
@@ -93,6 +94,7 @@ def test_on_the_stand_in_for_a_gpu(monkeypatch):
         assert gap(mine, theirs) < 1e-7
 
 
+@pytest.mark.slow
 def test_kernels_compile_for_a_gpu():
     registers, _, _ = figures(load(ROBERTSON, "auto"), "adjoint", D, times=True, adaptive=2)
     assert registers <= 255

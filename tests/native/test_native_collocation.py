@@ -131,6 +131,7 @@ def test_robertson_over_eleven_decades_of_time():
         assert gap(a, b) < 1e-8
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("method", ["radau_iia3", "radau_iia5"])
 def test_a_trajectory_has_the_same_bits_alone_and_among_others(method):
     module = load(ROBERTSON, method)
@@ -208,6 +209,7 @@ def test_on_the_stand_in_for_a_gpu(monkeypatch):
             assert gap(mine, theirs) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel, dtype", [("adjoint", torch.float64), ("tangent", torch.float32)])
 def test_kernels_compile_for_a_gpu(kernel, dtype):
     registers, _, _ = figures(load(FORCED, "radau_iia3"), kernel, dtype, times=True)

@@ -66,6 +66,7 @@ def test_steps_do_not_depend_on_the_outputs(method):
     assert gap(xs, landed) < 1e-3 and (more[:, 3] > 400).all() and (4 * report[:, 3] < more[:, 3]).all()
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize(
     "method, dtype", [("tsit5", torch.float32), ("vern7", torch.float64), ("rodas4", torch.float64)]
 )
@@ -185,6 +186,7 @@ def test_a_stand_in_for_a_gpu(text, method, monkeypatch):
     assert len(driver.launches) == 4, "solve twice, a count of the steps, the adjoint"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text, method, kernel",
     [(LORENZ, "tsit5", kernel) for kernel in ("solve", "adjoint", "tangent")]

@@ -73,6 +73,7 @@ def test_on_the_stand_in_for_a_gpu(monkeypatch):
     assert len(driver.launches) == 4, "solve twice, a count of the steps, the adjoint"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method, kernel", [("trbdf2", "adjoint"), ("radau_iia5", "solve")])
 def test_the_gpu_s_compiler_takes_the_kernels(method, kernel):
     registers, _, _ = figures(load(LORENZ, method), kernel, D, times=True, adaptive=2)

@@ -8,6 +8,8 @@ from native_models import load
 
 from odec.tree import OPERATIONS
 
+pytestmark = pytest.mark.optimised
+
 _POINTS = [-2.3, -1.0, -0.6, -1e-9, 0.0, 1e-9, 0.3, 0.5, 1.0, 1.7, 2.5, 6.2]
 _CALLS = {
     "add": "a + 1 - b",

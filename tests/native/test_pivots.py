@@ -29,6 +29,7 @@ def written(species, order, head=""):
     return "\n".join([head, *lines, *(f"{name}' = {species[name][0]}" for name in order)]) + "\n"
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("method", ["rodas5p", "kvaerno5", "radau_iia5", "trbdf2", "auto"])
 def test_the_order_of_the_states_decides_nothing(method):
     t, steps = torch.tensor([0.0, 100.0, 1e17], dtype=D), set()

@@ -8,6 +8,8 @@ import pytest
 import torch
 from native_models import load
 
+pytestmark = pytest.mark.optimised
+
 FORMULAS = {
     "exp(-k/z)": (0, 1e-200, 1e-3, 2),
     "k*exp(-b/(n*z))": (0, 1e-200, 1e-3, 2),

@@ -11,6 +11,8 @@ import pytest
 import torch
 from native_models import LORENZ, TIMED, load
 
+pytestmark = pytest.mark.optimised
+
 _RUN = """
 import importlib.util, sys, warnings, torch
 spec = importlib.util.spec_from_file_location("model", {path!r})
@@ -170,6 +172,7 @@ def test_a_compiler_without_openmp_or_vector_functions(lorenz, answer, tmp_path)
     assert (code, out) == (0, answer), err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize(
     ("text", "method", "steps"),
@@ -220,6 +223,7 @@ _SOUND += [(method, [1.0]) for method in ("rodas4", "trbdf2", "radau_iia5")]
 """Fixed steps, and of every family one that takes adaptive steps alone: with outputs within steps or not."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "dense"), _SOUND)
 def test_kernels_stay_inside_their_arrays(method, dense, tmp_path):
     """Every kernel, those of fits too, under the address and undefined-behaviour sanitizers."""

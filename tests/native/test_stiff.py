@@ -53,7 +53,9 @@ def load_looped(text, method):
     return module
 
 
-@pytest.mark.parametrize("method", ["rosenbrock23", "rodas4", "sdirk2", "trbdf2"])
+@pytest.mark.parametrize(
+    "method", ["rosenbrock23", pytest.param("rodas4", marks=pytest.mark.optimised), "sdirk2", "trbdf2"]
+)
 def test_states_and_gradients_are_those_of_torch(method):
     """Time, linear and cubic inputs, shared and not; gradients of times, states, parameters and inputs."""
     module = load(FORCED, method)
@@ -90,6 +92,7 @@ def test_the_adjoint_is_the_tangents_dual(method):
     assert torch.isclose(pulled, (dx * w).sum(), rtol=1e-10)
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("method", ["rodas4", "trbdf2"])
 def test_a_trajectory_has_the_same_bits_alone_and_among_others(method):
     module = load(FORCED, method)

@@ -71,6 +71,7 @@ def test_robertson_stays_within_the_tolerance(method):
         assert off.max() < 5
 
 
+@pytest.mark.optimised
 def test_a_trajectory_has_the_same_bits_alone_and_among_others():
     module = load(ROBERTSON, "rodas4")
     rates = torch.tensor([0.04, 3e7, 1e4], dtype=torch.float64)

@@ -23,7 +23,14 @@ from odec.methods import EXPLICIT_METHODS as METHODS
 FIXED = sorted(METHODS)
 CASES = [(LORENZ, method) for method in FIXED]
 CASES += [(FACTORS, method) for method in ("euler", "rk4", "dopri5")]
-CASES += [(TIMED, "rk4"), (TIMED, "bosh3"), (GATED, "heun2"), (CLASHES, "rk4"), (RICKER, ""), (PAIR_MAP, "")]
+CASES += [
+    pytest.param(TIMED, "rk4", marks=pytest.mark.optimised),
+    (TIMED, "bosh3"),
+    (GATED, "heun2"),
+    (CLASHES, "rk4"),
+    (RICKER, ""),
+    (PAIR_MAP, ""),
+]
 
 
 @pytest.mark.parametrize("text, method", CASES)
@@ -152,6 +159,7 @@ def test_large_models_put_the_lanes_inside(text, method, monkeypatch):
     module._kernel.cache_clear()
 
 
+@pytest.mark.optimised
 def test_a_long_run_is_cut_into_segments(monkeypatch):
     """Checkpoints give the same bits as one long tape."""
     module = load(LORENZ)
