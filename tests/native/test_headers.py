@@ -10,6 +10,7 @@ from tiers import slow_but
 import odec
 from odec.backends.native import kernel_job
 from odec.backends.native.headers import FOLDER, expanded
+from odec.backends.native.names import c_spelling
 from odec.methods import get
 from odec.passes import derive
 from odec.render import render
@@ -98,3 +99,23 @@ def test_compilers_take_the_headers_under_every_flag(text, method, compiler, tmp
             words += [f"-D{kernel.upper()}", *flags, "-I", FOLDER, "-fsyntax-only", source]
             done = subprocess.run(words, capture_output=True, text=True)
             assert done.returncode == 0, (kernel, adaptive, done.stderr)
+
+
+def test_no_name_of_a_model_is_a_function_or_a_type_of_a_kernel(tmp_path):
+    """By a compiler's own list: as a constant, which stands outside functions, each is spelled otherwise."""
+    found = set()
+    for text, method in SOURCES:
+        source, listed = tmp_path / "kernel.c", tmp_path / "listed.h"
+        source.write_text(kernel_text(text, method, alone=True), encoding="utf-8")
+        adaptive = int(method is not None and get(method).adaptive)
+        for kernel in KERNELS:
+            flags = [f"-D{name}=1" for name in ("CLIP", "TIMES", "LAST_STATE", kernel.upper())]
+            flags += ["-DREAL_BITS=64", "-DLANES=4", "-DINNER_LANES=0", f"-DADAPTIVE={2 * adaptive}"]
+            words = ["gcc", "-std=gnu11", *flags, f"-DKERNEL={kernel}", "-fsyntax-only"]
+            words += ["-aux-info", listed, source]
+            done = subprocess.run(words, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            found |= set(re.findall(r":NF \*/ (?:static|extern) .*?(\w+) \(", listed.read_text()))
+    found |= set(re.findall(r"^} (\w+);", "".join(path.read_text() for path in HEADERS), re.MULTILINE))
+    assert {"rhs", "solve_block", "record", "input_values", "damp_solve", "loss_at", "Call"} <= found
+    assert not [name for name in found if c_spelling(name, constant=True) == name]

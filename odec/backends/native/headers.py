@@ -1,7 +1,8 @@
-"""The headers of C that kernels have in common, and a kernel's text with them in place."""
+"""The headers of C that kernels have in common: their text in a kernel's, and the names they define."""
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -12,3 +13,16 @@ _INCLUDE = re.compile(r'^#include "(odec/\w+\.h)"\n', re.MULTILINE)
 def expanded(source: str) -> str:
     """A text whose lines `#include "odec/…"` are the headers themselves, so that it stands alone."""
     return _INCLUDE.sub(lambda m: expanded((FOLDER / m[1]).read_text(encoding="utf-8")), source)
+
+
+_MACRO = r"^#define (\w+)"
+_FUNCTION = r"^(?:\w+[ *]+)+(\w+)\("
+_TYPE = r"^(?:typedef .*?|} )(\w+)(?:\[\w+\])?;"
+
+
+@functools.cache
+def words() -> frozenset[str]:
+    """The names of the headers' macros, functions and types."""
+    texts = [path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.h")]
+    patterns = [re.compile(pattern, re.MULTILINE) for pattern in (_MACRO, _FUNCTION, _TYPE)]
+    return frozenset(name for text in texts for pattern in patterns for name in pattern.findall(text))

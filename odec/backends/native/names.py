@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
+from odec.backends.native.headers import words
 from odec.backends.native.printer import LIBM
 
 _LANGUAGE = """
@@ -24,36 +26,24 @@ _MACROS = """
     islessequal islessgreater isnan isnormal issignaling issubnormal isunordered iszero signbit
 """
 """Macros in small letters, of math.h and of the compilers of some machine."""
-_OUR_WORDS = """
-    jac djac ft dft rate drate lu jacobian jacobian_vjp jacobian_jvp rate_of_change rate_of_change_vjp
-    rate_of_change_jvp linearise lu_factor lu_solve lu_solve_transposed reciprocal larger time time_l time_w
-    h_l x p u w l dt dx dp du dk gt gx gp gu h y R square cube select lesser greater modulo gamma_function
-    digamma trigamma log_gamma finite_part x_log_y exprel exprel1 exprel2
-    heaviside sigmoid softplus relu sign pow atan2 sqrt fabs floor
-    ceil tgamma min max abs
-    threadIdx blockIdx blockDim gridDim warpSize Call Series add_output end_row adjoint_block advance
-    find from_tape initial initial_jvp initial_vjp input_tangents input_values item_of keep load
-    loss_at natural observe observe_block observe_vjp observe_vjp_block
-    pull_inputs pull_rates rhs rhs_jvp rhs_vjp room_on_tape rounded_product seed slope slope_vjp slope_jvp
-    solve_block stage_times step step_after step_before step_block step_jvp step_jvp_block step_vjp
-    step_vjp_block store store_observed store_output tangent_block to_tape total Place View Coordinate
-    Problem Adam Rows Lanes solve adjoint tangent loss fit_adam fit_residuals middle Back Control
-    Kept Run Tape Trial Whole Work adjoint_group begin come_to enter enter_backwards input_rates inputs_at
-    integrate is_finite judge leave_interval make_room mean_square move next_trajectory observe_at_stops
-    of_item pass_stops propose push_tangents put put_gradients put_output put_report rates_at record settle
-    since slope_block span_of step_back step_error step_error_block take take_pieces time_of
-    trajectory_before worst_state Inside gather_inside inside_step interpolant interpolant_block next_inside
-    observe_inside output_before outputs_done pull_times put_inside put_state put_tangents_inside reach
-    seed_output cotangents end_early evaluate free_tape inputs_of_output place_parameters pull_output_inputs
-    put_values simulate tape_of weigh weigh_observables weigh_output add_outer add_product jacobian_product
-    jv combine correction damp_factor damp_solve factorise solve_stage solve_stages stage_states
-    auto_step_error auto_step_jvp auto_step_vjp choose methods_of take_stiff explicit_step_error
-    explicit_step_error_block explicit_step_jvp explicit_step_jvp_block explicit_step_vjp
-    explicit_step_vjp_block explicit_interpolant explicit_interpolant_block auto_interpolant
-    slope_over_factor find_within int64 int64_t lgamma real
+_GENERATED = """
+    x p u w y l dx dp du dt dk gx gp gu gt h R time lu jac djac jv ft dft rate drate
+    rhs rhs_vjp rhs_jvp observe observe_vjp initial initial_vjp initial_jvp jacobian jacobian_product
+    jacobian_vjp jacobian_jvp rate_of_change rate_of_change_vjp rate_of_change_jvp slope_over_factor
+    lu_factor lu_solve lu_solve_transposed damp_factor damp_solve
+    explicit_step_error explicit_step_vjp explicit_step_jvp explicit_interpolant
+    solve adjoint tangent loss fit_adam fit_residuals
+    pow atan2 min max abs int64_t threadIdx blockIdx blockDim gridDim warpSize
 """
-"""What the templates of a kernel define, where a name of a model would be in its way."""
-_TAKEN = frozenset(f"{_LANGUAGE} {_MACROS} {_OUR_WORDS}".split()) | LIBM
+"""What a kernel has beside the headers: arguments of a model's functions, functions that templates write and
+call, kernels, and what CUDA gives them."""
+
+
+@functools.cache
+def _taken() -> frozenset[str]:
+    """Where a name of a model would be in the way, or would be taken for something else."""
+    return frozenset(f"{_LANGUAGE} {_MACROS} {_GENERATED}".split()) | LIBM | words()
+
 
 _MATH = """
     acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh drem erf erfc exp exp10 exp2 expm1 fabs
@@ -88,7 +78,7 @@ def c_spelling(name: str, *, constant: bool = False) -> str:
     if re.fullmatch(r"_.*|(my|uni)_.*|power_\d+|(?![A-Z]\d*$)[A-Z\d_]+", name):
         return f"my_{name}"
     word = name.rstrip("_")
-    taken = word in _TAKEN or (constant or word != name) and _is_declared(word)
+    taken = word in _taken() or (constant or word != name) and _is_declared(word)
     return f"{name}_" if taken else name
 
 
