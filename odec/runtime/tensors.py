@@ -49,12 +49,6 @@ def time_at(t: Time) -> Time:
     return t.squeeze(-1) if isinstance(t, Tensor) and t.dim() and t.shape[-1] == 1 else t
 
 
-def gamma(x: Tensor) -> Tensor:
-    """Γ(x), for negative x too."""
-    sign = torch.where((x < 0) & (torch.remainder(torch.floor(x), 2) != 0), -1.0, 1.0).to(x.dtype)
-    return sign * torch.exp(torch.lgamma(x))
-
-
 def dot(a: Tensor, b: Tensor) -> Tensor:
     """The sum of products along the last axis."""
     return (a * b).sum(-1)

@@ -117,7 +117,7 @@ class TorchPrinter(Printer):
         return self._min(Op("max", (value, low)), high)
 
     def _softplus(self, arg: Expr) -> Printed:
-        return Call("nn.functional.softplus", (self.doc(arg), Leaf("threshold=40"))), ATOM
+        return Call("torch.nn.functional.softplus", (self.doc(arg), Leaf("threshold=40"))), ATOM
 
     def _atan2(self, y: Expr, x: Expr) -> Printed:
         return Call("torch.atan2", (self.tensor(y), self.tensor(x))), ATOM
@@ -129,13 +129,13 @@ class TorchPrinter(Printer):
         return self.call("torch.xlogy", x, y)
 
     def _exprel(self, arg: Expr) -> Printed:
-        return self.call("_exprel", arg)
+        return self.call(f"{self.room}exprel", arg)
 
     def _exprel1(self, arg: Expr) -> Printed:
-        return self.call("_exprel", arg, number(1))
+        return self.call(f"{self.room}exprel", arg, number(1))
 
     def _exprel2(self, arg: Expr) -> Printed:
-        return self.call("_exprel", arg, number(2))
+        return self.call(f"{self.room}exprel", arg, number(2))
 
     def _cot(self, arg: Expr) -> Printed:
         return Chain(Leaf("1"), (("/", Call("torch.tan", (self.doc(arg),))),)), PRODUCT

@@ -1,0 +1,87 @@
+"""All that generated modules name of the run-time."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .compiled import (
+    Cell,
+    Compiled,
+    Defaults,
+    Equations,
+    Input,
+    Kernel,
+    Param,
+    StepGradients,
+    StepTangents,
+    StiffEquations,
+)
+from .errors import CompilerTimeout, DeviceMemoryError, EngineError
+from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbrock
+from .model import Model, StepCell
+from .reference.steppers import steps_of
+from .series import Series
+from .slopes import Slope
+from .special import exprel, gamma
+from .status import Failure, Status
+from .steps import Steps, Tolerance
+from .tensors import Time, columns, common_shape, dot, over, pooled, scattered, sum_to, weighted_rows
+from .tensors import time_like as time
+
+Inputs = Series | None
+"""The inputs as functions of time; None for a model without inputs."""
+Clip = float | None
+"""A bound on |dx/dt|, or None."""
+Slopes = tuple[Tensor, ...]
+"""The slopes of a step's stages."""
+Stages = tuple[Tensor, tuple[Tensor, ...], Slopes]
+"""The states after a step, the estimates of its local error, and its slopes."""
+
+
+__all__ = [
+    "Adams",
+    "Auto",
+    "Cell",
+    "Clip",
+    "Compiled",
+    "CompilerTimeout",
+    "Defaults",
+    "DeviceMemoryError",
+    "EngineError",
+    "Equations",
+    "Explicit",
+    "Failure",
+    "Implicit",
+    "Input",
+    "Inputs",
+    "Interpolant",
+    "Kernel",
+    "Map",
+    "Model",
+    "Param",
+    "Rosenbrock",
+    "Series",
+    "Slope",
+    "Slopes",
+    "Stages",
+    "Status",
+    "StepCell",
+    "StepGradients",
+    "StepTangents",
+    "Steps",
+    "StiffEquations",
+    "Time",
+    "Tolerance",
+    "columns",
+    "common_shape",
+    "dot",
+    "exprel",
+    "gamma",
+    "over",
+    "pooled",
+    "scattered",
+    "steps_of",
+    "sum_to",
+    "time",
+    "weighted_rows",
+]
