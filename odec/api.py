@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import os
-import shlex
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -175,23 +172,15 @@ def choose_engine(engine: str, method: str) -> str:
     """
     from odec.backends import ENGINES
     from odec.methods import MAP, get
+    from odec.runtime.native import toolchain
 
     able = ENGINES if method == MAP else get(method).engines
     if engine == "auto":
-        return "native" if "native" in able and _has_compiler() else "torch"
+        return "native" if "native" in able and toolchain.is_there() else "torch"
     if engine not in ENGINES:
         hint = did_you_mean(engine, ENGINES) or f"; known: {', '.join(ENGINES)}"
         raise ArgumentError(f"unknown engine {engine!r}{hint}")
     return engine
-
-
-def _has_compiler() -> bool:
-    """Whether the C compiler that generated modules would take is there."""
-    try:
-        named = shlex.split(os.environ.get("CC", ""))[:1] or ["cc", "gcc", "clang"]
-    except ValueError:  # a quotation without an end: the native engine says so when it is asked for
-        return False
-    return any(shutil.which(command) for command in named)
 
 
 def simulate(

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from odec import cache
+from odec.runtime.native import cache
 
 
 @contextlib.contextmanager
@@ -60,9 +60,9 @@ def cached(name: str, make: Callable[[], str]) -> Path:
     A file's name holds the digest of its content. Where the cache cannot be written, or others could write
     there, a warning says so and the file is of this process alone. Raises OSError.
     """
-    path = cache._entry(name, ".py") or cache._keep(name, ".py", make().encode())
+    path = cache.entry(name, ".py") or cache.keep(name, ".py", make().encode())
     bytecode = Path(importlib.util.cache_from_source(str(path)))
-    if os.path.lexists(bytecode) and cache._doubt(bytecode):
+    if os.path.lexists(bytecode) and cache.doubt(bytecode):
         bytecode.unlink()
     return path
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import cast
 
 import jinja2
 
 from odec.backends import ENGINES
-from odec.backends import native as native_backend
-from odec.backends import torch as torch_backend
 from odec.backends.job import Job
+from odec.backends.native import kernel_job
+from odec.backends.torch import module_job
 from odec.errors import ArgumentError
-from odec.methods import MAP, METHODS, Auto, Method, Tableau, get
+from odec.methods import MAP, METHODS, Auto, Method, get
 from odec.passes.program import Programs
 from odec.text import c_comment, python_comment, python_docstring, python_string
 
@@ -58,8 +57,8 @@ def module_text(programs: Programs, method: str, *, version: str, engine: str = 
     chosen = None if programs.system.kind == MAP else get(method)
     if chosen is not None:
         _check_engine(chosen, engine)
-    backend = native_backend if engine == "native" else torch_backend
-    return render(backend.module_job(programs, cast(Tableau | None, chosen), version=version))
+    kernel = kernel_job(programs, chosen, version=version) if engine == "native" else None
+    return render(module_job(programs, chosen, version=version, kernel=kernel))
 
 
 def _check_engine(method: Method | Auto, engine: str) -> None:

@@ -1,6 +1,5 @@
 """The native engine: one C-family kernel source per model and method, for CPUs and NVIDIA GPUs."""
 
 from odec.backends.native.kernel import kernel_job
-from odec.backends.native.module import module_job
 
-__all__ = ["kernel_job", "module_job"]
+__all__ = ["kernel_job"]

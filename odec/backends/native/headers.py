@@ -1,4 +1,4 @@
-"""The headers of C that kernels have in common: their text in a kernel's, and the names they define."""
+"""The names that the headers of C define, which no name of a model may have."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "runtime" / "native" / "include"
-_INCLUDE = re.compile(r'^#include "(odec/\w+\.h)"\n', re.MULTILINE)
-
-
-def expanded(source: str) -> str:
-    """A text whose lines `#include "odec/…"` are the headers themselves, so that it stands alone."""
-    return _INCLUDE.sub(lambda m: expanded((FOLDER / m[1]).read_text(encoding="utf-8")), source)
-
 
 _MACRO = r"^#define (\w+)"
 _FUNCTION = r"^(?:\w+[ *]+)+(\w+)\("

@@ -14,7 +14,6 @@ from odec.backends.native.collocation import collocation_context
 from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.factors import constant_factors
 from odec.backends.native.functions import FunctionWriter
-from odec.backends.native.headers import expanded
 from odec.backends.native.implicit import implicit_context
 from odec.backends.native.rosenbrock import number, rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
@@ -54,7 +53,6 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "sided": bool(programs.inputs) and (own["rates"] or _beyond(tableau)),
         "renamed": dict(sorted(writer.names.items())),
         "tidy": tidy,
-        "expanded": expanded,
         "lanes": _lanes(len(programs.states), own, adaptive),
         "shortest": 32 if inner_lanes and _ALIKE.issuperset(libm) else 64,
         "inner_lanes": int(inner_lanes),

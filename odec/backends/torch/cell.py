@@ -20,7 +20,7 @@ Terms = Sequence[tuple[Fraction, str, str]]
 
 @dataclass(frozen=True)
 class Cell:
-    """The bodies of the functions that templates/torch/cell.py.jinja prints, as lines.
+    """The bodies of the functions that templates/torch/explicit.py.jinja prints, as lines.
 
     stages, interpolant: empty where the method has no error estimate, no interpolant.
     """

@@ -1,174 +1,256 @@
-"""The context of templates/torch/module.py.jinja: everything the torch module of a model says."""
+"""The context of templates/torch/module.py.jinja: everything a generated module says."""
 
 from __future__ import annotations
 
-import importlib
 import math
-import re
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
 from odec.backends.job import Job, of_the_model
 from odec.backends.layout import WIDTH
-from odec.backends.torch.dense import dense_formulas
-from odec.backends.torch.functions import FunctionWriter, attributes, expressions
-from odec.backends.torch.steps import formulas
-from odec.methods import AUTO, MAP, METHODS, Method, Tableau
+from odec.backends.torch.cell import cell
+from odec.backends.torch.functions import Function, FunctionWriter, attributes, expressions
+from odec.backends.torch.linear import linear_in_states
+from odec.backends.torch.tables import statements
+from odec.methods import Method, Rosenbrock, Tableau
 from odec.methods.auto import Auto
-from odec.methods.stability import real_interval
-from odec.passes.program import Programs
+from odec.passes.program import Program, Programs
 from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
-from odec.system import Interval, Param, System
-from odec.text import python_string
-from odec.tree import symbols
+from odec.system import Param, System
+from odec.text import python_comment, python_string
+from odec.tree import Number, symbols
+
+INTERFACE = 1
+"""The interface of odec.runtime that modules are written for."""
+IMPORT = "from odec import runtime as rt"
+"""The line that imports the run-time; in a folder that stands alone `from . import _runtime as rt`."""
 
 
-def module_job(programs: Programs, method: Method | Auto | None, *, version: str) -> Job:
-    """The generated module for a method, or for a map where it is None."""
-    system, writer = programs.system, FunctionWriter(programs)
+def module_job(
+    programs: Programs, method: Method | Auto | None, *, version: str, kernel: Job | None = None
+) -> Job:
+    """The generated module for a method, or for a map where it is None; kernel: of the native engine."""
+    system, writer = programs.system, FunctionWriter(programs, "rt.")
     auto = method if isinstance(method, Auto) else None
-    method = method.stiff if isinstance(method, Auto) else method
+    explicit = auto.explicit if auto else method if isinstance(method, Tableau) else None
+    stiff = isinstance(auto.stiff if auto else method, Rosenbrock)
     own = attributes(programs.params)
+    functions = _functions(programs, writer, stiff)
     context: dict[str, Any] = {
         **of_the_model(programs, version),
+        "about": _about(method),
+        "needs": _needs(kernel is not None),
+        "import_line": IMPORT,
+        "interface": INTERFACE,
+        "module_name": system.name,
         "params": [_param(param, own[param.name]) for param in system.params],
-        "alike": _alike(system.params, own),
         "inputs": list(system.inputs),
         "consts": _consts(programs, writer),
-        **_functions(programs, writer),
-        "method": method,
-        "adaptive": bool(method and method.adaptive),
-        "continuous": bool(method and method.family != "multistep"),
-        "real_interval": real_interval(method) if isinstance(method, Tableau) else math.inf,
-        **_default_steps(system, method),
-        "max_steps": "100_000",
-        "two_errors": isinstance(method, Tableau) and bool(method.error3),
-        "auto": _auto_context(auto, bool(system.inputs)) if auto else None,
-        "dense": None,
-        "dense_order": (auto or method).dense_order if method else 0,
-        "dense_methods": _dense_methods(),
-        "operator_name": _operator_name(system.digest, (auto or method).name if method else MAP, version),
-        "native": False,
-        "native_adaptive": False,
+        **functions,
+        "stiff": stiff,
+        "explicit": explicit,
+        "explicit_name": "EXPLICIT" if auto else "METHOD",
+        "cell": cell(explicit, bool(system.inputs)) if explicit else None,
+        "cell_name": explicit.name if explicit else method.name if method else "map",
+        "cell_functions": _cell_functions(explicit),
+        "method_statement": statements(method),
+        "equations_text": _equations(functions, stiff, linear_in_states(programs)),
+        "defaults_text": _defaults(system, method),
+        "native": kernel is not None,
+        "kernel": kernel,
+        "kernel_layout": kernel.context if kernel else {},
         "renamed": dict(sorted(writer.names.items())),
+        "inputs_text": _inputs(system),
+        "stiff_equations": _stiff_equations(functions) if stiff else "",
+        "define": define,
+        "answers": answers,
         "literal_tuple": literal_tuple,
-        "literal_tuples": literal_tuples,
-        "number_tuple": number_tuple,
         "wrap": wrap,
-        "literal": literal,
-        **_step_context(method, programs, writer),
     }
+    context["uses_math"] = _uses_math(context)
     return Job("torch/module.py.jinja", context)
 
 
-def _functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
-    """The model's functions, and what the module must define and import for them."""
+def _about(method: Method | Auto | None) -> str:
+    """What the module steps by, in a sentence."""
+    if method is None:
+        return "Map: x[t + 1] = rhs(t, x, p)."
+    kind = f"order {method.order}, {method.stages} stage{'s' if method.stages != 1 else ''}"
+    if isinstance(method, Auto):
+        halves = (
+            f"adaptive steps of {method.explicit.name}, and where the problem is stiff of {method.stiff.name}"
+        )
+        return f"Method: {method.name}, which takes {halves} ({method.source})."
+    how = ", adaptive or of fixed step" if method.adaptive else ""
+    return f"Method: {method.name}, {kind}{how} ({method.source})."
+
+
+def _needs(native: bool) -> str:
+    engines = "Engines: native (KERNEL, built by a C compiler when first needed) and torch." if native else ""
+    return f"{engines or 'Engine: torch.'} Needs odec.runtime; edit the model, not this file."
+
+
+def _functions(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[str, Any]:
+    """The model's functions, by the names that templates/torch/functions.py.jinja gives them."""
     jacobian = programs.jacobians["rhs", "x"]
-    places = [r * jacobian.shape[1] + c for r, c in zip(jacobian.rows, jacobian.cols, strict=True)]
-    parametrizations = {_parametrization(param).split("(")[0] for param in programs.system.params}
-    return {
+    found: dict[str, Any] = {
         "rhs": writer.function(programs.rhs),
         "rhs_vjp": writer.function(programs.rhs_vjp, like="w"),
         "rhs_jvp": writer.function(programs.rhs_jvp),
         "jacobian": writer.function(jacobian.program),
-        "jacobian_places": places,
-        "jacobian_places_line": _places_line(places),
+        "curved": bool(jacobian.rows),
+        "places": len(jacobian.rows),
+        "scattered": _scattered(jacobian.rows, jacobian.cols, stiff),
         "initial": writer.function(programs.initial, anchor="p", like="p"),
-        **_initial_derivatives(programs, writer),
-        **_observables(programs, writer),
-        "transforms": sorted(parametrizations - {""}),
-        "uses_gamma": _uses(programs, "gamma"),
-        "uses_exprel": _uses(programs, "exprel"),
-        "timed": _timed(programs),
+        "initial_vjp": None,
+        "initial_jvp": None,
+        "observe": None,
+        "changes": False,
     }
+    if not _constant(programs.initial):
+        found["initial_vjp"] = writer.function(programs.initial_vjp, anchor="p", like="w")
+        found["initial_jvp"] = writer.function(programs.initial_jvp, anchor="p", like="p")
+    if programs.observe and programs.observe_vjp and programs.observe_jvp:
+        found["observe"] = writer.function(programs.observe)
+        found["observe_vjp"] = writer.function(programs.observe_vjp, like="w")
+        found["observe_jvp"] = writer.function(programs.observe_jvp)
+    return found | (_stiff_functions(programs, writer) if stiff else {})
 
 
-def _initial_derivatives(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
-    """The derivatives of the initial values; none where those are numbers alone."""
-    given = {name for group in programs.initial.inputs.values() for name in group}
-    used = {s.name for expr in expressions(programs.initial) for s in symbols(expr)}
-    if given.isdisjoint(used):
-        return {"initial_vjp": None, "initial_jvp": None}
-    return {
-        "initial_vjp": writer.function(programs.initial_vjp, anchor="p", like="w"),
-        "initial_jvp": writer.function(programs.initial_jvp, anchor="p", like="p"),
+def _stiff_functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
+    """What Rosenbrock methods need besides: derivatives of the Jacobian's entries, and the rate of rhs."""
+    jacobian, derived = programs.jacobians["rhs", "x"], programs.derived
+    in_time = derived["rhs_time"].outputs["dx"]
+    found: dict[str, Any] = {
+        "entry_rows": _numbers("ROWS", jacobian.rows),
+        "entry_columns": _numbers("COLUMNS", jacobian.cols),
+        "changes": not all(isinstance(expr, Number) and expr.value == 0 for expr in in_time),
     }
+    if jacobian.rows:
+        found["jacobian_product"] = writer.function(derived["rhs_along"])
+        found["jacobian_vjp"] = writer.function(derived["rhs_jacobian_vjp"], like="w")
+        found["jacobian_jvp"] = writer.function(derived["rhs_jacobian_jvp"])
+    if found["changes"]:
+        found["rhs_time"] = writer.function(derived["rhs_time"])
+        found["rhs_time_vjp"] = writer.function(derived["rhs_time_vjp"], like="w")
+        found["rhs_time_jvp"] = writer.function(derived["rhs_time_jvp"])
+    return found
 
 
-def _observables(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
-    """The observables with their derivatives; none where the model has no observables."""
-    if not (programs.observe and programs.observe_vjp and programs.observe_jvp):
-        return {"observe": None, "observe_vjp": None, "observe_jvp": None}
-    return {
-        "observe": writer.function(programs.observe),
-        "observe_vjp": writer.function(programs.observe_vjp, like="w"),
-        "observe_jvp": writer.function(programs.observe_jvp),
-    }
+def _constant(program: Program) -> bool:
+    """Whether nothing that goes in comes out: numbers alone."""
+    given = {name for group in program.inputs.values() for name in group}
+    used = {symbol.name for expr in expressions(program) for symbol in symbols(expr)}
+    return given.isdisjoint(used)
 
 
-def _operator_name(digest: str, method: str, version: str) -> str:
-    """With the version, so that no graph that torch.compile keeps on disk meets another odec's operator."""
-    return f"{re.sub('[^0-9A-Za-z]', '_', version)}_{digest[:12]}_{method}"
+def _uses_math(context: dict[str, Any]) -> bool:
+    """Whether a formula or a constant takes a name of Python's math."""
+    found = [part for part in context.values() if isinstance(part, Function)]
+    texts = [text for part in found for text in (part.unpack, part.body, *part.returns.values())]
+    texts += [const["value"] for const in context["consts"]]
+    texts += [context["defaults_text"], *(param["text"] for param in context["params"])]
+    return any("math." in text for text in texts)
 
 
-def _auto_context(auto: Auto, inputs: bool) -> dict[str, Any]:
-    """What torch/auto.py.jinja needs of the explicit method, its error estimate apart from its step."""
-    step = formulas(auto.explicit, inputs)
-    return {
-        "name": auto.name,
-        "method": auto.explicit,
-        "step": replace(step, error=""),
-        "dense": dense_formulas(auto.explicit, step, inputs, "_EXPLICIT_WITHIN"),
-        "error": step.error,
-        "limit": real_interval(auto.explicit),
-    }
+def define(name: str, arguments: Sequence[str], answer: str) -> str:
+    """The head of a function, on as few lines as ruff would put it."""
+    line = f"def {name}({', '.join(arguments)}) -> {answer}:"
+    return line if len(line) <= WIDTH else f"{_wrapped_call(f'def {name}', arguments, 0, 200)} -> {answer}:"
 
 
-def _step_context(method: Method | None, programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
-    """What the template of the method's family needs.
-
-    For each family but the explicit one, odec/backends/torch/<family>.py has its own step_context.
-    """
-    if method is None:
-        return {}
-    if isinstance(method, Tableau):
-        return _explicit_context(method, bool(programs.system.inputs))
-    family = importlib.import_module(f"odec.backends.torch.{method.family}")
-    context: dict[str, Any] = family.step_context(method, programs, writer)
-    return context
+def answers(function: Function, groups: Sequence[str]) -> str:
+    """The statement that returns several output groups; a group without members is an empty tensor."""
+    parts = [function.returns.get(group, "w.new_zeros((*w.shape[:-1], 0))") for group in groups]
+    line = f"    return {', '.join(parts)}"
+    if len(line) <= WIDTH and "\n" not in line:
+        return line
+    rows = ("        " + part.replace("\n", "\n    ") for part in parts)
+    return "    return (\n" + "".join(f"{row},\n" for row in rows) + "    )"
 
 
-def _explicit_context(method: Tableau, inputs: bool) -> dict[str, Any]:
-    step = formulas(method, inputs)
-    return {"step": step, "dense": dense_formulas(method, step, inputs) if method.dense else None}
+def _inputs(system: System) -> str:
+    parts = [f'rt.Input({python_string(entry.name)}, "{entry.kind}")' for entry in system.inputs]
+    return f"({parts[0]},)" if len(parts) == 1 else _wrapped_call("", parts, 4, len("inputs=,"))
 
 
-def _places_line(places: list[int]) -> str:
-    """The flat places of a Jacobian's entries as a tensor; many of them as a paragraph."""
-    numbers = ", ".join(str(place) for place in places)
-    line = f"    _places = torch.tensor([{numbers}], device=_entries.device)"
+def _cell_functions(explicit: Tableau | None) -> str:
+    names = ["step", "step_vjp", "step_jvp"]
+    if explicit and explicit.error:
+        names += ["step_stages"] + (["step_interpolant"] if explicit.dense else [])
+    return ", ".join(names)
+
+
+def _equations(functions: dict[str, Any], stiff: bool, linear: bool) -> str:
+    """The constructor's call of the model's functions, broken at the line width."""
+    parts = ["rhs", "rhs_vjp", "rhs_jvp", "jacobian", "initial", "observables"]
+    parts += ["observables_vjp", "observables_jvp"] if functions["observe"] else []
+    parts += ["initial_vjp=initial_vjp", "initial_jvp=initial_jvp"] if functions["initial_vjp"] else []
+    parts += ["stiff=STIFF_EQUATIONS"] if stiff else []
+    parts += ["linear=True"] if linear else []
+    return _wrapped_call("rt.Equations", parts, 4, len("equations=,"))
+
+
+def _stiff_equations(functions: dict[str, Any]) -> str:
+    """The statement with what Rosenbrock methods ask of the model besides."""
+    entries = ["ROWS", "COLUMNS", "jacobian_product", "jacobian_vjp", "jacobian_jvp"]
+    parts = entries if functions["curved"] else []
+    own = ("rhs_time", "rhs_time_vjp", "rhs_time_jvp")
+    parts += [f"time{name[8:]}={name}" for name in own] if functions["changes"] else []
+    return f"STIFF_EQUATIONS = {_wrapped_call('rt.StiffEquations', parts, 0, len('STIFF_EQUATIONS = '))}"
+
+
+def _wrapped_call(name: str, parts: Sequence[str], indent: int, used: int) -> str:
+    """A call at an indentation, after so many characters; an argument a line where they do not fit on one."""
+    line, pad = f"{name}({', '.join(parts)})", " " * indent
+    if indent + used + len(line) <= WIDTH:
+        return line
+    inner = f"{pad}    {', '.join(parts)}"
+    if len(inner) <= WIDTH:
+        return f"{name}(\n{inner}\n{pad})"
+    return f"{name}(\n" + "".join(f"{pad}    {part},\n" for part in parts) + f"{pad})"
+
+
+def _scattered(rows: Sequence[int], columns: Sequence[int], stiff: bool) -> str:
+    """The statement that returns the Jacobian's entries as a matrix."""
+    if stiff:
+        return "    return rt.scattered(_entries, ROWS, COLUMNS, x)"
+    texts = [", ".join(map(str, places)) + ("," if len(places) == 1 else "") for places in (rows, columns)]
+    line = f"    return rt.scattered(_entries, ({texts[0]}), ({texts[1]}), x)"
     if len(line) <= WIDTH:
         return line
-    paragraph = textwrap.indent(wrap(numbers, WIDTH - 8), "        ")
-    lines = [
-        "# fmt: off",
-        "_places = torch.tensor([",
-        f"{paragraph},",
-        "], device=_entries.device)",
-        "# fmt: on",
-    ]
-    return "\n".join(line if line.startswith("        ") else f"    {line}" for line in lines)
+    filled = [textwrap.indent(wrap(f"({text}),", WIDTH - 8), " " * 8) for text in texts]
+    return "\n".join(
+        [
+            "    # fmt: off",
+            "    return rt.scattered(",
+            "        _entries,",
+            *filled,
+            "        x)",
+            "    # fmt: on",
+        ]
+    )
+
+
+def _numbers(name: str, values: Sequence[int]) -> str:
+    """Whole numbers as a constant of the module; many of them as a paragraph."""
+    text = ", ".join(str(value) for value in values) + ("," if len(values) == 1 else "")
+    line = f"{name} = ({text})"
+    if len(line) <= WIDTH:
+        return line
+    return f"# fmt: off\n{name} = (\n{textwrap.indent(wrap(text, WIDTH - 4), '    ')},\n)\n# fmt: on"
 
 
 def literal(value: float) -> str:
     """A float as Python text."""
-    return repr(float(value)) if math.isfinite(value) else f'float("{value}")'
+    if math.isfinite(value):
+        return repr(float(value))
+    return "math.nan" if math.isnan(value) else "math.inf" if value > 0 else "-math.inf"
 
 
-def literal_tuple(names: list[str]) -> str:
+def literal_tuple(names: Sequence[str]) -> str:
     """A tuple of strings as Python text; one a line where it does not fit."""
     inside = ", ".join(map(python_string, names))
     line = f"({inside},)" if len(names) == 1 else f"({inside})"
@@ -177,23 +259,11 @@ def literal_tuple(names: list[str]) -> str:
     return "(\n" + "".join(f"    {python_string(name)},\n" for name in names) + ")"
 
 
-def literal_tuples(rows: list[list[str]]) -> str:
-    """A tuple of tuples of strings as Python text; a row a line where they do not fit."""
-    items = [textwrap.indent(literal_tuple(row), "    ")[4:] for row in rows]
-    line = f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-    if "\n" not in line and len(line) <= WIDTH - len("_ALIKE = "):
-        return line
-    return "(\n" + "".join(f"    {item},\n" for item in items) + ")"
-
-
-def number_tuple(numbers: list[str]) -> str:
+def number_tuple(numbers: Sequence[str]) -> str:
     """A tuple of numbers as Python text; one that is alike throughout as a product."""
     if len(numbers) > 2 and len(set(numbers)) == 1:
         return f"({numbers[0]},) * {len(numbers)}"
-    line = f"({', '.join(numbers)}{',' if len(numbers) == 1 else ''})"
-    if len(line) <= WIDTH - len("ATOL = "):
-        return line
-    return "(\n" + "".join(f"    {number},\n" for number in numbers) + ")"
+    return f"({', '.join(numbers)}{',' if len(numbers) == 1 else ''})"
 
 
 def wrap(text: str, width: int = WIDTH) -> str:
@@ -203,47 +273,16 @@ def wrap(text: str, width: int = WIDTH) -> str:
 
 def _param(param: Param, attribute: str) -> dict[str, Any]:
     interval = param.interval
-    return {
-        "name": param.name,
-        "attribute": attribute,
-        "value": literal(param.value),
-        "interval": str(interval),
-        "bounds": _bounds(interval),
-        "transform": param.transform,
-        "parametrization": _parametrization(param),
-        "unit": param.unit,
-        "doc": param.doc,
-    }
-
-
-def _bounds(interval: Interval) -> str:
-    """An interval as Python text: its ends, and whether they belong to it; "" where it is all reals."""
-    if not (math.isfinite(interval.lower) or math.isfinite(interval.upper)):
-        return ""
-    ends = "[" if interval.lower_closed else "(", "]" if interval.upper_closed else ")"
-    low, high = (
-        literal(x).replace('float("inf")', "math.inf").replace('float("-inf")', "-math.inf")
-        for x in (interval.lower, interval.upper)
-    )
-    return f'({low}, {high}, "{"".join(ends)}")'
-
-
-def _alike(params: Sequence[Param], attribute: Mapping[str, str]) -> list[list[str]]:
-    """The attributes of the parameters that the same bounds hold, where there are several of them."""
-    groups: dict[str, list[str]] = {}
-    for param in params:
-        groups.setdefault(_parametrization(param), []).append(attribute[param.name])
-    return [names for held, names in groups.items() if held and len(names) > 1]
-
-
-def _parametrization(param: Param) -> str:
-    """The constructor of the parametrization that holds the bounds."""
-    low, high = param.interval.lower, param.interval.upper
-    if param.transform == "softplus":
-        return f"Above({literal(low)})" if math.isfinite(low) else f"Below({literal(high)})"
-    if param.transform == "logit":
-        return f"Between({literal(low)}, {literal(high)})"
-    return {"log": "Exponential()", "log10": "PowerOfTen()", "none": ""}[param.transform]
+    parts = [python_string(param.name), literal(param.value)]
+    parts += [f"lower={literal(interval.lower)}"] if math.isfinite(interval.lower) else []
+    parts += [f"upper={literal(interval.upper)}"] if math.isfinite(interval.upper) else []
+    ends = ("[" if interval.lower_closed else "(") + ("]" if interval.upper_closed else ")")
+    parts += [f'ends="{ends}"'] if ends != "()" else []
+    parts += [f'transform="{param.transform}"'] if param.transform != "none" else []
+    parts += [f"attribute={python_string(attribute)}"] if attribute != param.name else []
+    parts += [f"unit={python_string(python_comment(param.unit))}"] if param.unit else []
+    parts += [f"doc={python_string(python_comment(param.doc))}"] if param.doc else []
+    return {"name": param.name, "text": f"        {_wrapped_call('rt.Param', parts, 8, 1)},"}
 
 
 def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
@@ -256,56 +295,20 @@ def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
     return rows
 
 
-def _uses(programs: Programs, op: str) -> bool:
-    """Whether any printed program holds the operation."""
-    found = [
-        programs.rhs,
-        programs.rhs_vjp,
-        programs.rhs_jvp,
-        programs.initial,
-        programs.initial_vjp,
-        programs.initial_jvp,
-        programs.jacobians["rhs", "x"].program,
-    ]
-    found += [p for p in (programs.observe, programs.observe_vjp, programs.observe_jvp) if p]
-    stack = [assign.expr for program in found for assign in program.body]
-    stack += [expr for program in found for group in program.outputs.values() for expr in group]
-    while stack:
-        expr = stack.pop()
-        if getattr(expr, "op", None) == op:
-            return True
-        stack.extend(getattr(expr, "args", ()))
-    return False
-
-
-def _timed(programs: Programs) -> bool:
-    """Whether the equations or their derivatives hold the time itself."""
-    time = programs.system.time
-    found = (programs.rhs, programs.rhs_vjp, programs.rhs_jvp)
-    return any(time in {s.name for expr in expressions(program) for s in symbols(expr)} for program in found)
-
-
-def _dense_methods() -> list[str]:
-    """The names of the methods with an interpolant, in lines."""
-    names = [method.name for method in (*METHODS.values(), AUTO) if method.dense_order]
-    return textwrap.wrap(", ".join(names), 80)
-
-
-def _default_steps(system: System, method: Method | None) -> dict[str, Any]:
+def _defaults(system: System, method: Method | Auto | None) -> str:
     """The steps where nothing is asked for: those of the run line, else by tolerance where that is possible.
 
     Fixed steps without `dt` are the time between outputs, or a thousandth of the span where that is less.
     """
-    run = system.run
-    if method is None:
-        return {"default_dt": None}
-    dt = run.dt if run else None
-    if run and dt is None and not method.adaptive:
-        dt = fixed_step(abs(run.stop - run.start), run.step)
-    steps: dict[str, Any] = {"default_dt": None if dt is None else literal(dt)}
-    if method.adaptive:
-        cap = longest_step(system)
-        steps["default_rtol"] = literal(run.rtol) if run and run.rtol is not None else "1e-06"
-        steps["default_atol"] = [literal(value) for value in absolute_tolerances(system)]
-        steps["longest"] = None if cap is None else literal(cap)
-    return steps
+    run, parts = system.run, []
+    if method is not None:
+        dt = run.dt if run else None
+        if run and dt is None and not method.adaptive:
+            dt = fixed_step(abs(run.stop - run.start), run.step)
+        parts += [] if dt is None else [f"dt={literal(dt)}"]
+        if method.adaptive:
+            cap = longest_step(system)
+            parts += [f"rtol={literal(run.rtol)}"] if run and run.rtol is not None else []
+            parts += [f"atol={number_tuple([literal(value) for value in absolute_tolerances(system)])}"]
+            parts += [] if cap is None else [f"longest={literal(cap)}"]
+    return _wrapped_call("rt.Defaults", parts, 4, len("defaults=,"))

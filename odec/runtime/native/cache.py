@@ -25,7 +25,7 @@ def cache_folder() -> pathlib.Path | None:
     return None if folder.startswith("~") else pathlib.Path(folder)
 
 
-def _doubt(path: pathlib.Path) -> str:
+def doubt(path: pathlib.Path) -> str:
     """Why what lies there might be another's, "" where nothing says so. Raises OSError."""
     if not hasattr(os, "geteuid"):  # Windows, where a user's folders are closed to others
         return ""
@@ -47,8 +47,8 @@ def _folder_to_trust() -> pathlib.Path:
         if not folder.is_dir():
             folder.mkdir(0o700, parents=True, exist_ok=True)
             bytecode.mkdir(0o700, exist_ok=True)
-        doubt = _doubt(folder)
-        inner = _doubt(bytecode) if os.path.lexists(bytecode) else ""
+        doubt = doubt(folder)
+        inner = doubt(bytecode) if os.path.lexists(bytecode) else ""
     except OSError as error:
         raise OSError(0, f"cannot be written ({error.strerror})") from None
     if doubt or inner:
@@ -74,7 +74,7 @@ def entry(stem: str, suffix: str) -> pathlib.Path | None:
     for path in [path for folder in folders for path in sorted(folder.glob(f"{stem}-*{suffix}"))]:
         with contextlib.suppress(OSError):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-            if not _doubt(path) and path.stem == f"{stem}-{digest}":
+            if not doubt(path) and path.stem == f"{stem}-{digest}":
                 return path
             path.unlink()
     return None

@@ -47,7 +47,8 @@ def fixed_stepper_of(compiled: Compiled) -> FixedStepper:
 def steps_of(compiled: Compiled) -> tuple[Callable[..., Tensor], Callable[..., StepGradients], Any]:
     """One step of a model's method, its adjoint and its tangent, for loops of one's own.
 
-    step(x, t, h, p, u, clip), step_vjp(x, t, h, p, u, w, clip, wrt_times), step_jvp(x, t, h, p, u, d, clip). Of
+    step(x, t, h, p, u, clip), step_vjp(x, t, h, p, u, w, clip, wrt_times), step_jvp(x, t, h, p, u, d, clip).
+    Of
     an Adams method those of the method of its first steps.
     """
     stepper = fixed_stepper_of(compiled)
