@@ -6,7 +6,6 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from odec.errors import AccuracyWarning, ArgumentError
@@ -14,6 +13,7 @@ from odec.errors import AccuracyWarning, ArgumentError
 if TYPE_CHECKING:
     import numpy as np
 
+    from odec.runtime.model import Model
     from odec.system import System
 
 MOVED = 1e-3
@@ -37,36 +37,39 @@ def warn(sentences: Iterable[str], stacklevel: int) -> None:
         warnings.warn(sentence, AccuracyWarning, stacklevel=stacklevel + 1)
 
 
-def steps_of(module: ModuleType, net: Any) -> dict[str, Any]:
+def steps_of(net: Model) -> dict[str, Any]:
     """The method of a Model with its step (dt), or the tolerances of its steps (rtol, atol by state)."""
-    if not getattr(module, "METHOD", ""):
+    if net.compiled.is_map:
         return {}
-    if getattr(net, "control", ()):
-        return {"method": module.METHOD, "rtol": net.rtol, "atol": list(net.atol)}
-    return {"method": module.METHOD, "dt": net.dt}
+    name, pace = net.compiled.method.name, net.steps.tolerance
+    if pace is not None:
+        return {"method": name, "rtol": pace.rtol, "atol": list(pace.atol)}
+    return {"method": name, "dt": net.dt}
 
 
-def summary(module: ModuleType, net: Any, times: Sequence[float], system: System | None = None) -> str:
+def summary(net: Model, times: Sequence[float], system: System | None = None) -> str:
     """One line on the last run of a Model: its method, the steps that it took, and what they kept to.
 
     system: its model, so that the line tells of switches in time, which steps by a tolerance may pass over.
     """
+    import torch
+
     from odec.lang.switches import switches_in_time
 
-    status, taken = net.status, steps_of(module, net)
+    status, taken = net.status, steps_of(net)
     if status is None or not taken:
         return ""
-    if "dt" in taken:
-        longest = longest_step(times, net.dt)
-        return f"{taken['method']}: {_count(int(status.steps))} of {_at_most(times, net.dt)}{longest:g}"
-    least, most = int(status.steps.min()), int(status.steps.max())
+    pace, steps = net.steps.tolerance, torch.as_tensor(status.steps)
+    if pace is None:
+        longest = longest_step(times, taken["dt"])
+        return f"{taken['method']}: {_count(int(steps))} of {_at_most(times, taken['dt'])}{longest:g}"
+    least, most = int(steps.min()), int(steps.max())
     counted = _count(most) if least == most else f"{least} to {_count(most)}"
-    rejected = int(status.rejected.sum())
+    rejected = int(torch.as_tensor(status.rejected).sum())
     low, high = min(taken["atol"]), max(taken["atol"])
     atol = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
     switching = system is not None and bool(switches_in_time(system))
-    longest = net.control[2]
-    counted += f" of at most {longest:g}" if switching and longest < math.inf else ""
+    counted += f" of at most {pace.longest:g}" if switching and pace.longest < math.inf else ""
     counted += f", {rejected} rejected" if rejected else ""
     pulses = "; a pulse shorter than a step may be missed" if switching else ""
     return f"{taken['method']}: {counted}, rtol {taken['rtol']:g}, atol {atol}{pulses}"
@@ -94,8 +97,7 @@ def _at_most(times: Sequence[float], dt: float) -> str:
 
 
 def inaccuracies(
-    module: ModuleType,
-    net: Any,
+    net: Model,
     times: Sequence[float],
     x: np.ndarray,
     knots: Mapping[str, Sequence[float] | np.ndarray],
@@ -106,16 +108,18 @@ def inaccuracies(
     By a tolerance: the states that it does not control. By fixed steps: what `again`, the states by steps of
     at most so much, changes with half the longest one, and the inputs whose samples (knots) lie within steps.
     """
-    if not module.METHOD or not len(times):
+    own, pace = net.compiled, net.steps.tolerance
+    if own.is_map or not len(times):
         return []
-    if getattr(net, "control", ()):
-        return uncontrolled(module.STATES, x, net.atol)
-    told = between_steps(times, net.dt, knots)
+    if pace is not None:
+        return uncontrolled(own.states, x, pace.atol)
+    dt = steps_of(net)["dt"]
+    told = between_steps(times, dt, knots)
     moved = []
     with contextlib.suppress(ArgumentError):  # half the step may be more than a run may cost
-        length = longest_step(times, net.dt)
-        moved = halved(module.STATES, x, again(length / 2)) if length else []
-    return [*told, moved_words(summary(module, net, times), moved)] if moved else told
+        length = longest_step(times, dt)
+        moved = halved(own.states, x, again(length / 2)) if length else []
+    return [*told, moved_words(summary(net, times), moved)] if moved else told
 
 
 def uncontrolled(states: Sequence[str], x: np.ndarray, atol: Sequence[float]) -> list[str]:

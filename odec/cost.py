@@ -44,7 +44,7 @@ def check_cost(net: Any, times: Sequence[float], *, numbers: float, kept: bool =
 
 def _fixed_steps(net: Any, times: Sequence[float]) -> float:
     """How many steps of dt, of a map as well, lie between the first and the last time; 0 by a tolerance."""
-    if getattr(net, "control", ()) or not net.dt:
+    if net.steps.tolerance is not None or not net.dt:
         return 0.0
     return abs(times[-1] - times[0]) / net.dt if len(times) else 0.0
 

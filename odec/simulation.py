@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from types import ModuleType
@@ -16,12 +15,15 @@ from odec.arguments import input_series, real_numbers
 from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
 from odec.results import Simulation
+from odec.runtime.errors import EngineError
 from odec.steps import step_options
 from odec.system import System, derivative_name, unprimed
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from odec.runtime.model import Model
 
 MAX_OUTPUTS = 10_000_000
 
@@ -116,13 +118,13 @@ def run_module(
     check_inputs(system, inputs)
     series = {name: input_series(name, given, system.time_unit) for name, given in inputs.items()}
     kind = getattr(torch, dtype)
-    options = {"engine": engine, **step_options(system, module, times, steps, spacing)}
+    options = {"engine": engine, **step_options(system, module.COMPILED, times, steps, spacing)}
     # All by value: a Model's own parameters have been through their transforms and back, to rounding.
     everything = {param.name: param.value for param in system.params} | dict(params)
-    with _told_by(module):
+    with _told():
         net = module.Model(adjoint="none", dtype=kind, **options)
         values = {name: torch.tensor(real_numbers(v, name), dtype=kind) for name, v in everything.items()}
-    return _simulation(system, module, net, times, values, init, series, partial, check)
+    return _simulation(system, net, times, values, init, series, partial, check)
 
 
 def _to_failure(states: torch.Tensor) -> torch.Tensor:
@@ -149,7 +151,6 @@ def run_net(
     system: its model, where that is known; without it `init` takes all states or none. Raises ArgumentError,
     and SimulationError where a trajectory fails that may not.
     """
-    module = sys.modules[type(net).__module__]
     for name, values in (("params", params), ("init", init)):
         check_mapping(values, name, "{'k': 0.5}")
     check_mapping(inputs, "inputs", "{'u': (times, values)}")
@@ -160,25 +161,24 @@ def run_net(
     series = {name: input_series(name, given, unit) for name, given in inputs.items()}
     like = net.vector().detach()
     numbers = {name: real_numbers(value, name) for name, value in params.items()}
-    with _told_by(module):
+    with _told():
         net.vector(numbers)  # which holds them to their bounds, as tensors are not
     values = {name: like.new_tensor(value) for name, value in numbers.items()}
-    return _simulation(system, module, net, times, values, init, series, partial, check)
+    return _simulation(system, net, times, values, init, series, partial, check)
 
 
 @contextlib.contextmanager
-def _told_by(module: ModuleType) -> Iterator[None]:
+def _told() -> Iterator[None]:
     """What a generated module raises, as an ArgumentError."""
     try:
         yield
-    except (ValueError, getattr(module, "EngineError", ValueError)) as error:
+    except (ValueError, EngineError) as error:
         raise ArgumentError(str(error)) from error
 
 
 def _simulation(
     system: System | None,
-    module: ModuleType,
-    net: Any,
+    net: Model,
     times: Sequence[float],
     values: Mapping[str, torch.Tensor],
     init: Mapping[str, Any],
@@ -190,28 +190,30 @@ def _simulation(
     import numpy as np
     import torch
 
-    given = {"inputs": series} if module.INPUTS else {}
-    with _told_by(module), torch.no_grad():
-        t, x0 = net._at(times), None
+    from odec.runtime.arguments import vector_of_times
+
+    given = {"inputs": series} if net.compiled.inputs else {}
+    with _told(), torch.no_grad():
+        t, x0 = vector_of_times(times, net.vector()), None
         if init and system is not None:
-            x0 = _initial_states(system, module, net, t, values, init)
+            x0 = _initial_states(system, net, t, values, init)
         elif init:
-            x0 = _all_states(module, init, net.vector())
+            x0 = _all_states(net, init)
         shapes = [() if x0 is None else x0.shape[:-1], net.vector(values).shape[:-1]]
         shapes += [held.shape[1:] for _, held in series.values()]
-        check_cost(net, times, numbers=_numbers(module, shapes))
+        check_cost(net, times, numbers=_numbers(net, shapes))
         states = net(t, x0=x0, params=values, **given)  # held, as the status is of them
         status = net.status
         if not (partial or bool(status.ok.all())):
             raise SimulationError(str(status))
         whole = _to_failure(states)
         y = net.observe(t, whole, params=values, **given).cpu().numpy()
-        line, x = summary(module, net, times, system), whole.cpu().numpy()
+        line, x = summary(net, times, system), whole.cpu().numpy()
         if check and bool(status.ok.all()):
             knots = {name: held.ravel() for name, (held, _) in series.items()}
             again = _by_shorter_steps(net, times, {"x0": x0, "params": values, **given})
-            warn(inaccuracies(module, net, times, x, knots, again), stacklevel=4)
-    names = system.time if system else "t", tuple(module.STATES), tuple(module.OBSERVABLES)
+            warn(inaccuracies(net, times, x, knots, again), stacklevel=4)
+    names = system.time if system else "t", net.compiled.states, net.compiled.observables
     numbers = np.asarray(times, dtype=np.float64), x, y
     return Simulation(*names, *numbers, status, series, system, line)
 
@@ -231,20 +233,21 @@ def _by_shorter_steps(
     return again
 
 
-def _all_states(module: ModuleType, init: Mapping[str, Any], like: torch.Tensor) -> torch.Tensor:
+def _all_states(net: Model, init: Mapping[str, Any]) -> torch.Tensor:
     """Initial values of all states (*batch, n). Raises ArgumentError where one is missing or unknown."""
     import torch
 
-    if set(init) != set(module.STATES):
-        states = ", ".join(module.STATES)
+    if set(init) != set(net.compiled.states):
+        states = ", ".join(net.compiled.states)
         raise ArgumentError(
             f"the model's text is not known here: init takes all its states, {states}, or none"
         )
-    columns = [like.new_tensor(real_numbers(init[name], name)) for name in module.STATES]
+    like = net.vector()
+    columns = [like.new_tensor(real_numbers(init[name], name)) for name in net.compiled.states]
     return torch.stack(torch.broadcast_tensors(*columns), -1)
 
 
-def _numbers(module: ModuleType, shapes: Sequence[Sequence[int]]) -> float:
+def _numbers(net: Model, shapes: Sequence[Sequence[int]]) -> float:
     """How many numbers one output holds, from the batch shapes of all that is given."""
     import numpy as np
 
@@ -252,7 +255,7 @@ def _numbers(module: ModuleType, shapes: Sequence[Sequence[int]]) -> float:
         batch = np.broadcast_shapes(*map(tuple, shapes))
     except ValueError:  # which the Model says in its own words
         batch = ()
-    return float(math.prod(batch)) * (len(module.STATES) + len(module.OBSERVABLES))
+    return float(math.prod(batch)) * (len(net.compiled.states) + len(net.compiled.observables))
 
 
 def check_params(system: System, params: Mapping[str, Any]) -> None:
@@ -308,8 +311,7 @@ def _unknown_name(system: System, name: str) -> str:
 
 def _initial_states(
     system: System,
-    module: ModuleType,
-    net: Any,
+    net: Model,
     t: torch.Tensor,
     params: Mapping[str, torch.Tensor],
     init: Mapping[str, Any],
@@ -329,7 +331,9 @@ def _initial_states(
         if not np.isfinite(value).all():
             raise ArgumentError(f"the initial value of {name!r} must be a finite number")
     vector = net.vector(params).double().numpy()
-    env: dict[str, Any] = {name: vector[..., k] for k, name in enumerate(module.PARAMS)}
+    env: dict[str, Any] = {
+        name: vector[..., k] for k, name in enumerate(param.name for param in net.compiled.params)
+    }
     env |= {const.name: const.value for const in system.consts}
     env |= {system.time: float(t[0]), "pi": math.pi, **given}
     lowered = lower(system)
@@ -341,5 +345,5 @@ def _initial_states(
         rows = zip(*(column.ravel() for column in numbers), strict=True) if names else [()]
         found = [float(evaluate(definition.expr, dict(zip(names, row, strict=True)))) for row in rows]
         env[definition.name] = np.array(found).reshape(shape)
-    columns = np.broadcast_arrays(*(np.asarray(env[name], dtype=np.float64) for name in module.STATES))
+    columns = np.broadcast_arrays(*(np.asarray(env[name], dtype=np.float64) for name in net.compiled.states))
     return torch.from_numpy(np.stack(columns, -1)).to(t.dtype)

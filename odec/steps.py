@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odec.diagnostics import Diagnostic, ModelError
 from odec.errors import ArgumentError, did_you_mean
 from odec.passes.scale import fixed_step, switches_with_time
 from odec.system import System
+
+if TYPE_CHECKING:
+    from odec.runtime.compiled import Compiled
 
 EITHER = "dt asks for fixed steps, rtol and atol for steps that follow the error: give one or the other"
 
@@ -102,7 +103,7 @@ def _refused(system: System, message: str, notes: tuple[str, ...]) -> ModelError
 
 def step_options(
     system: System,
-    module: ModuleType,
+    compiled: Compiled,
     times: Sequence[float],
     steps: Mapping[str, Any],
     spacing: float | None = None,
@@ -115,18 +116,17 @@ def step_options(
     given = {name: value for name, value in steps.items() if value is not None}
     if system.kind == "map":
         given.pop("dt", None)
-    known = inspect.signature(module.Model).parameters
     for name in given:
-        if name not in known:
+        if name != "dt" and not compiled.adaptive:
             raise ArgumentError(f"{name} does not apply: the method has no error estimate to choose steps by")
     dt = given.get("dt", 1.0)
     if not (isinstance(dt, Real) and 0 < float(dt) < math.inf):
         raise ArgumentError(f"dt, the longest step, must be a positive number, not {dt!r}")
     span, run = max(times) - min(times), system.run
-    if "dt" in known and "rtol" not in known and "dt" not in given:
+    if not compiled.is_map and not compiled.adaptive and "dt" not in given:
         step = spacing if spacing is not None else run.step if run else None
         given["dt"] = run.dt if run and run.dt is not None else fixed_step(span, step)
-    if "rtol" in known and _adaptive(system, given) and span and switches_with_time(system):
+    if compiled.adaptive and _adaptive(system, given) and span and switches_with_time(system):
         cap = fixed_step(span, spacing if spacing is not None else run.step if run else None)
         if given.get("min_step", 0.0) < cap < given.get("max_step", math.inf):
             given["max_step"] = cap

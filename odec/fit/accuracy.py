@@ -24,16 +24,17 @@ def told_of_steps(
     For fixed steps one further simulation with half the step: what it moves by much of the spread of the
     residuals has gone into the parameters.
     """
-    net, module, times = subject.net, subject.module, loss.data.times.tolist()
-    if not getattr(module, "METHOD", ""):
+    net, times = subject.net, loss.data.times.tolist()
+    if net.compiled.is_map:
         return "", []
     predicted = _simulated(loss, values)
-    line = summary(module, net, times)
-    states = len(module.STATES)
+    line = summary(net, times)
+    states = len(net.compiled.states)
     if not check:
         return line, []
-    if getattr(net, "control", ()):
-        return line, uncontrolled(module.STATES, predicted[:, :states], net.atol)
+    if net.steps.tolerance is not None:
+        atol = net.steps.tolerance.atol
+        return line, uncontrolled(net.compiled.states, predicted[:, :states], atol)
     knots = {name: series[0].tolist() for name, series in loss.inputs.items()}
     told = between_steps(times, net.dt, knots)
     length = longest_step(times, net.dt)

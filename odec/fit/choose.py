@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from types import ModuleType
 
 import torch
 
@@ -19,23 +18,21 @@ from odec.fit.start import Start
 from odec.fit.trust_region import TrustRegion
 
 
-def optimizer_of(
-    module: ModuleType, settings: Settings, objective: Objective, start: Start, done: int
-) -> tuple[Optimizer, int]:
-    """The optimizer, inside the native kernel where the module has it, and the epoch that it may come to.
+def optimizer_of(settings: Settings, objective: Objective, start: Start, done: int) -> tuple[Optimizer, int]:
+    """The optimizer, inside the native kernel where that can hold it, and the epoch that it may come to.
 
     done: the epochs behind a resumed fit, which goes on for as many again where all were used up.
     """
-    rule = _rule(module, settings, objective, start)
+    rule = _rule(settings, objective, start)
     epochs = rule.epochs if settings.epochs is None else settings.epochs
     last = epochs if done < epochs or settings.epochs_again else done + epochs
     if not isinstance(rule, Adam):
         return rule, last
-    fused = fused_problem(module, objective)
+    fused = fused_problem(objective)
     return (FusedAdam(rule, *fused, last) if fused else rule), last
 
 
-def _rule(module: ModuleType, settings: Settings, objective: Objective, start: Start) -> Optimizer:
+def _rule(settings: Settings, objective: Objective, start: Start) -> Optimizer:
     if settings.optimizer == "adam":
         return Adam(lr=settings.lr)
     if settings.optimizer == "lbfgs":
@@ -47,7 +44,7 @@ def _rule(module: ModuleType, settings: Settings, objective: Objective, start: S
             settled=partial(settled, objective, start),
         )
     within = partial(reach, objective.coordinates)
-    fused = fused_problem(module, objective)
+    fused = fused_problem(objective)
     if fused is None:
         return TrustRegion(objective.residuals, within)
     return TrustRegion(fused_residuals(fused[0]), within, rest=fused[1])

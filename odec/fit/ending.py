@@ -11,7 +11,7 @@ import torch
 
 from odec.fit.loss import Objective
 from odec.fit.optimize import LAST_EPOCH, Trace
-from odec.fit.start import Start, size_in_raw
+from odec.fit.start import Start, ends_of, size_in_raw
 from odec.fit.trust_region import REJECTED
 from odec.fit.verdict import MET, MINIMUM, Local, listed
 
@@ -86,7 +86,7 @@ def _bounds(transforms: tuple[Any, ...], values: np.ndarray, gradient: np.ndarra
 
 def limits(transform: Any) -> tuple[float, float]:
     """The bounds that a transform keeps."""
-    lower, upper = getattr(transform, "lower", None), getattr(transform, "upper", None)
+    lower, upper = ends_of(transform)
     if lower is None and upper is None:
         return 0.0, np.inf
     return (-np.inf if lower is None else float(lower)), (np.inf if upper is None else float(upper))

@@ -40,13 +40,13 @@ def first_look(objective: Objective, optimizer: Optimizer, start: Start, system:
 
 def _failure(objective: Objective, theta: np.ndarray, system: System | None) -> str:
     """Why the loss at θ is not finite, with a colon before it."""
-    told = getattr(objective.loss.net, "status", None)
+    told = objective.loss.net.status
     if told is not None and not str(told).startswith("ok"):
         return f": {told}"
     found = objective.loss.outliers(objective.params(torch.as_tensor(theta)))
     if not found:
         why = "the start values lie far off"
-        if getattr(objective.loss.net, "dt", None):
+        if objective.loss.net.dt:
             why += ", or the steps are too long for the method: a smaller dt, or a stiff method, may help"
         return f": its sum of squares is too large a number; {why}"
     name, time, value = found[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,25 +15,19 @@ from odec.fit.adam import MAX_FAILURES, Adam, failing
 from odec.fit.loss import Objective
 from odec.fit.optimize import Function, State
 from odec.fit.trust_region import Linear, Residuals, finite
+from odec.runtime.native.fused import KINDS, FusedFit
 
 _SLICE_SECONDS = 0.1
 _CARRIED = ("m", "v", "count", "lr", "decay1", "decay2")
-_KINDS = {
-    "Above": "above",
-    "Below": "below",
-    "Between": "between",
-    "Exponential": "exponential",
-    "PowerOfTen": "power_of_ten",
-}
 
 
-def fused_problem(module: Any, objective: Objective) -> tuple[Any, float] | None:
-    """The module's FusedFit of an objective, and the part of the loss that no parameter changes.
+def fused_problem(objective: Objective) -> tuple[FusedFit, float] | None:
+    """A FusedFit of an objective, and the part of the loss that no parameter changes.
 
-    None where the module cannot fuse the fit: another engine than the native one, or a GPU.
+    None where a kernel cannot run the fit: another engine than the native one, or a GPU.
     """
     net, loss = objective.loss.net, objective.loss
-    if getattr(net, "engine", "torch") != "native" or not hasattr(module, "FusedFit"):
+    if net.engine != "native":
         return None
     if net.adjoint != "discrete" or net.vector().device.type != "cpu":
         return None
@@ -40,14 +35,10 @@ def fused_problem(module: Any, objective: Objective) -> tuple[Any, float] | None
         loss.simulate({})  # by the torch engine from here on, with a warning, where nothing compiles
     if net.engine != "native":
         return None
-    data, weight, rest = loss.table(len(module.STATES) + len(module.OBSERVABLES))
+    data, weight, rest = loss.table(len(net.compiled.states) + len(net.compiled.observables))
     with torch.no_grad():
         p = net.vector({**loss.fixed}).detach()
-    control = getattr(net, "control", ())
-    keywords: dict[str, Any] = {"control": control} if control else {"dt": net.dt}
-    keywords["clip"] = net.clip
-    if module.INPUTS:
-        keywords["series"] = net._series(loss.inputs, p)
+    series = net.series(loss.inputs or None, p)
     coordinates = objective.coordinates
     rows = [
         (name, *_kind(transform), 0.0, float(scale))
@@ -55,7 +46,8 @@ def fused_problem(module: Any, objective: Objective) -> tuple[Any, float] | None
             coordinates.names, coordinates.transforms, coordinates.scale, strict=True
         )
     ]
-    return module.FusedFit(loss.times, p, rows, data.to(p.dtype), weight.to(p.dtype), **keywords), rest
+    given = (loss.times, p, rows, data.to(p.dtype), weight.to(p.dtype), net.steps)
+    return FusedFit(net.compiled, *given, series=series), rest
 
 
 def fused_residuals(kernel: Any) -> Residuals:
@@ -72,8 +64,8 @@ def _kind(transform: Any) -> tuple[str, float, float]:
     """A parametrization's kind and bounds, as the kernel knows them."""
     if transform is None:
         return "none", 0.0, 0.0
-    lower, upper = getattr(transform, "lower", 0.0), getattr(transform, "upper", 0.0)
-    return _KINDS[type(transform).__name__], float(lower), float(upper)
+    lower, upper = (bound if math.isfinite(bound) else 0.0 for bound in (transform.lower, transform.upper))
+    return KINDS[transform.code], lower, upper
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from torch.autograd import forward_ad
 from odec.errors import ArgumentError
 from odec.fit.data import Columns, Dataset
 from odec.fit.trust_region import Linear, finite
+from odec.runtime.arguments import vector_of_times
 
 FEW = 12
 """So many gradients are sooner had on the torch engine than its forward mode, slow to import."""
@@ -44,7 +45,7 @@ class SumOfSquares:
         place = [columns.measurable.index(name) for name in data.measured]
         self.observes = any(name in columns.observables for name in data.measured)
         try:
-            self.times: Tensor = net._at(data.times.copy())
+            self.times: Tensor = vector_of_times(data.times.copy(), net.vector())
         except ValueError as error:
             raise ArgumentError(str(error)) from None
         self.inputs = {
@@ -179,7 +180,7 @@ class Objective:
     @property
     def failure(self) -> str:
         """What ended the last simulation of the Model early, in words; empty where nothing did."""
-        status = getattr(self.loss.net, "status", None)
+        status = self.loss.net.status
         failures = [] if status is None or bool(status.ok.all()) else status.failures
         return str(failures[0]) if failures else ""
 
@@ -196,7 +197,7 @@ class Objective:
 
     def jacobian(self, theta: np.ndarray) -> Linear | None:
         """The same without a further kernel to build."""
-        native = getattr(self.loss.net, "engine", "torch") == "native"
+        native = self.loss.net.engine == "native"
         found = self._by_rows(theta) if native or self.loss.count <= FEW else self._by_columns(theta)
         return finite(*(part.detach().numpy() for part in found))
 

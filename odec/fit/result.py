@@ -156,7 +156,7 @@ class FitResult:
         steps are free and log is true, they are evenly spaced on a logarithmic axis. Where the simulation
         cannot be finished with that many times, they are those of the data.
         """
-        times = step_times(self.data.times, getattr(self.net, "dt", None), log=log)
+        times = step_times(self.data.times, self.net.dt, log=log)
         found = self._simulated(times)
         if not np.isfinite(found).all():
             times = self.data.times

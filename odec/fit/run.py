@@ -27,6 +27,7 @@ from odec.fit.start import Start, apply_values, free_parameters, frozen, start_o
 from odec.fit.subject import Subject, choose_step, subject_of, with_inputs
 from odec.fit.weights import scales_of
 from odec.lang.switch_warnings import unseen_parameters
+from odec.runtime.errors import EngineError
 
 
 def fit(
@@ -52,7 +53,7 @@ def fit(
     columns = subject.columns()
     measured = with_inputs(read_data(data, columns, t0=options.t0), inputs or {}, columns)
     chosen = choose_step(subject, measured)
-    check_cost(subject.net, measured.times.tolist(), numbers=len(subject.module.STATES), kept=True)
+    check_cost(subject.net, measured.times.tolist(), numbers=len(subject.net.compiled.states), kept=True)
     free = free_parameters(subject.params, {*settings.fix, *frozen(subject.net, subject.params)})
     values = start_values(subject.net, subject.params, settings.set, subject.system)
     if saved is not None:
@@ -67,7 +68,7 @@ def fit(
         with warned_once():
             before = saved.trace(len(free)) if saved else None
             done = before.state.epoch if before else 0
-            optimizer, last = optimizer_of(subject.module, settings, objective, start, done)
+            optimizer, last = optimizer_of(settings, objective, start, done)
             trace = _run(
                 objective,
                 optimizer,
@@ -77,7 +78,7 @@ def fit(
             )
             unseen = unseen_parameters(subject.system) if subject.system else {}
             trace, seen = conclude(objective, start, trace, settings.optimizer, unseen)
-    except getattr(subject.module, "EngineError", ArgumentError) as error:
+    except EngineError as error:
         raise ArgumentError(str(error)) from error
     notes = [*measured.notes, *chosen, *weighted, *start.notes, *seen]
     asked = command or _command(options, subject, measured)
@@ -85,7 +86,7 @@ def fit(
     result = _result(subject, measured, columns, kept, start, objective, trace, notes, asked)
     line, told = told_of_steps(subject, loss, result.values, check=check and not trace.interrupted)
     warn(told, stacklevel=3)
-    return replace(result, summary=line, steps=steps_of(subject.module, subject.net))
+    return replace(result, summary=line, steps=steps_of(subject.net))
 
 
 def _run(
@@ -139,10 +140,10 @@ def _result(
 
 def _remarks(subject: Subject, fitted: Mapping[str, float], trace: Trace) -> list[str]:
     """What a person should know of the fit and of the fitted values."""
-    stiffness = getattr(getattr(subject.net, "status", None), "stiffness", "")
+    stiffness = subject.net.status.stiffness if subject.net.status else ""
     notes = [stiffness] if stiffness else []
     if subject.net.adjoint == "continuous" and trace.state.finished and not trace.converged:
-        finer = "smaller tolerances of its own" if getattr(subject.net, "control", ()) else "a smaller dt"
+        finer = "smaller tolerances of its own" if subject.net.steps.tolerance else "a smaller dt"
         notes.append(f"the continuous adjoint is approximate: {finer}, or the discrete one, may lead further")
     return notes + of_the_model(fitted, subject.system)
 

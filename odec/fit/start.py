@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from odec.errors import ArgumentError, did_you_mean
 from odec.fit.loss import Coordinates
+from odec.runtime.model import Model
+from odec.runtime.transforms import Bounds
 from odec.system import System
 
 NUDGE = 1e-3
@@ -40,26 +42,18 @@ def free_parameters(params: Sequence[str], fix: Iterable[str]) -> tuple[str, ...
     return free
 
 
-def frozen(net: nn.Module, params: Sequence[str]) -> set[str]:
+def frozen(net: Model, params: Sequence[str]) -> set[str]:
     """The parameters of a Model that `freeze` keeps where they are."""
-    held: Any = getattr(net, "parametrizations", {})
-    own: Any = net._parameters
-    attributes = {name: attribute_of(net, name, params) for name in params}
-    raw = {name: held[a].original if a in held else own[a] for name, a in attributes.items()}
-    return {name for name, value in raw.items() if not value.requires_grad}
+    return {name for name in params if not net.raw(name).requires_grad}
 
 
-def apply_values(net: nn.Module, params: Sequence[str], values: Mapping[str, float]) -> None:
+def apply_values(net: Model, params: Sequence[str], values: Mapping[str, float]) -> None:
     """Give a Model's parameters new values, in natural units, whether or not they have left their bounds."""
     with torch.no_grad():
         for name, value in values.items():
-            attribute = attribute_of(net, name, params)
-            like = getattr(net, attribute)
-            if attribute in net._parameters:
-                like.fill_(value)
-            else:
-                held: Any = net.parametrizations
-                held[attribute].right_inverse(torch.full_like(like, value))
+            raw, held = net.raw(name), net.bounds(name)
+            natural = torch.full_like(raw, value)
+            raw.copy_(natural if held is None else held.right_inverse(natural))
 
 
 def start_values(
@@ -78,7 +72,7 @@ def start_values(
         _known(name, params, "set")
         if not math.isfinite(value):
             raise ArgumentError(f"the start value of {name!r} must be a finite number, not {value:g}")
-        transform = parametrization(net, attribute_of(net, name, params))
+        transform = net.bounds(name)
         outside = name in intervals and value not in intervals[name]
         if outside or (transform is not None and math.isnan(_raw(transform, _scalar(value)))):
             bounds = f" {intervals[name]}" if name in intervals else ""
@@ -88,7 +82,7 @@ def start_values(
 
 
 def start_of(
-    net: nn.Module, values: Mapping[str, float], free: Sequence[str], *, transforms: str, scaled: bool
+    net: Model, values: Mapping[str, float], free: Sequence[str], *, transforms: str, scaled: bool
 ) -> Start:
     """The start of a fit from the values of every parameter.
 
@@ -96,11 +90,11 @@ def start_of(
     unit of θ changes a parameter (or its distance to the bound) by about its own size at the start; else θ is
     the raw value itself.
     """
-    values, params = dict(values), tuple(values)
+    values = dict(values)
     functions: list[Callable[[Tensor], Tensor] | None] = []
     raws, scales, notes = [], [], []
     for name in free:
-        transform = parametrization(net, attribute_of(net, name, params)) if transforms == "model" else None
+        transform = net.bounds(name) if transforms == "model" else None
         functions.append(transform)
         value = _scalar(values[name])
         if transform is not None and math.isinf(_raw(transform, value)):
@@ -113,22 +107,6 @@ def start_of(
     scale = np.array(scales) if scaled else np.ones(len(free))
     coordinates = Coordinates(tuple(free), tuple(functions), scale)
     return Start(coordinates, np.array(raws) / scale, values, tuple(notes))
-
-
-def attribute_of(net: nn.Module, name: str, params: Sequence[str]) -> str:
-    """The attribute that holds a parameter: its name, with underscores where that means something else."""
-    held = {*net._parameters, *getattr(net, "parametrizations", {})}
-    alike = [other for other in params if other.rstrip("_") == name.rstrip("_")]  # these move together
-    for more in ("", "_", "__", "___", "____"):
-        if all(other + more in held for other in alike):
-            return name + more
-    raise ArgumentError(f"the module holds no parameter {name!r}; is it a Model that odec wrote?")
-
-
-def parametrization(net: nn.Module, attribute: str) -> Any:
-    """What holds a parameter's bounds: a module raw -> natural with `right_inverse`, or None."""
-    held = getattr(net, "parametrizations", {})
-    return held[attribute][0] if attribute in held else None
 
 
 def _known(name: str, params: Sequence[str], option: str) -> None:
@@ -146,9 +124,17 @@ def _raw(transform: Any, value: Tensor) -> float:
         return float(transform.right_inverse(value))
 
 
+def ends_of(transform: Bounds | None) -> tuple[float | None, float | None]:
+    """The bounds that a transform keeps at a finite place, each None where there is none."""
+    if transform is None:
+        return None, None
+    lower, upper = (bound if math.isfinite(bound) else None for bound in (transform.lower, transform.upper))
+    return lower, upper
+
+
 def _inside(transform: Any, value: Tensor) -> Tensor:
     """A value a little inside the bounds of a transform."""
-    lower, upper = getattr(transform, "lower", None), getattr(transform, "upper", None)
+    lower, upper = ends_of(transform)
     if lower is not None and upper is not None:
         gap = NUDGE * (upper - lower)
         return torch.clamp(value, lower + gap, upper - gap)
@@ -159,7 +145,7 @@ def _inside(transform: Any, value: Tensor) -> Tensor:
 
 def size_in_raw(transform: Any, value: Tensor, raw: float) -> float:
     """d raw/dθ, such that a unit of θ is about the size of the parameter or of its distance to its bound."""
-    lower, upper = getattr(transform, "lower", None), getattr(transform, "upper", None)
+    lower, upper = ends_of(transform)
     if lower is not None and upper is not None:
         return 1.0
     bound = lower if lower is not None else upper if upper is not None else 0.0

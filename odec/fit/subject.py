@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,9 @@ from odec.errors import ArgumentError, check_mapping, did_you_mean
 from odec.fit.data import Columns, Dataset
 from odec.fit.options import Options
 from odec.passes.scale import fixed_step
+from odec.runtime.compiled import Compiled
+from odec.runtime.errors import EngineError
+from odec.runtime.model import Model, default_settings
 from odec.system import System
 
 _ADAPTIVE = ("rtol", "atol", "min_step", "max_step", "max_steps", "dense_output")
@@ -36,7 +38,6 @@ class Subject:
     """
 
     net: Any
-    module: ModuleType
     system: System | None
     name: str
     digest: str
@@ -44,16 +45,16 @@ class Subject:
 
     @property
     def params(self) -> tuple[str, ...]:
-        return tuple(self.module.PARAMS)
+        return tuple(param.name for param in self.net.compiled.params)
 
     def columns(self) -> Columns:
         """What data may measure of the model."""
-        run = self.system.run if self.system else None
+        run, own = self.system.run if self.system else None, self.net.compiled
         return Columns(
             time=self.system.time if self.system else "t",
-            states=tuple(self.module.STATES),
-            observables=tuple(self.module.OBSERVABLES),
-            inputs=tuple(self.module.INPUTS),
+            states=own.states,
+            observables=own.observables,
+            inputs=own.input_names,
             start=run.start if run else None,
             stop=run.stop if run else None,
             time_unit=self.system.time_unit if self.system else None,
@@ -71,21 +72,23 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
         given = [name for name in _OF_THE_MODEL if getattr(options, name) not in (None, own.get(name))]
         if given:
             raise ArgumentError(f"{', '.join(given)}: to be set where the Model is made, not for its fit")
-        return Subject(net, module, None, module.__name__, _file_digest(module))
+        return Subject(net, None, module.__name__, _file_digest(module))
     if isinstance(model, ModuleType):
         if options.method is not None or options.engine is not None:
             raise ArgumentError(
                 "method and engine were fixed when the module was compiled; fit the .ode file"
             )
-        if not hasattr(model, "Model") or not hasattr(model, "STATES"):
-            raise ArgumentError(f"{model.__name__} is not a module that odec wrote")
+        if not {"Model", "COMPILED"} <= vars(model).keys():
+            raise ArgumentError(
+                f"{model.__name__} is not a module that this odec wrote: compile its model again"
+            )
         net, stepless = _make(model, options, dtype)
-        return Subject(net, model, None, model.__name__, _file_digest(model), stepless)
+        return Subject(net, None, model.__name__, _file_digest(model), stepless)
     system = api.parse(model)
     steps = {name: getattr(options, name) for name in _STEPS}
     module = api.load(system, api.method_for(system, options.method, steps), options.engine or "auto")
     net, stepless = _make(module, options, dtype, system)
-    return Subject(net, module, system, system.source.name, system.digest, stepless)
+    return Subject(net, system, system.source.name, system.digest, stepless)
 
 
 def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: Columns) -> Dataset:
@@ -121,32 +124,33 @@ def choose_step(subject: Subject, data: Dataset) -> tuple[str, ...]:
 
 def _make(module: ModuleType, options: Options, dtype: str, system: System | None = None) -> tuple[Any, bool]:
     """The Model, and whether its step must still be chosen."""
-    known = inspect.signature(module.Model).parameters
+    own: Compiled = module.COMPILED
     of_model = {name: getattr(options, name) for name in (*_STEPS, "clip", "engine", *_ADJOINT)}
     keywords: dict[str, Any] = {name: value for name, value in of_model.items() if value is not None}
+    known = default_settings(own)
     unable = [name for name in (*_ADAPTIVE, *_ADJOINT) if name in keywords and name not in known]
     if unable:
-        lacks = "continuous adjoint" if "rtol" in known else "error estimate to choose steps by"
+        lacks = "continuous adjoint" if own.adaptive else "error estimate to choose steps by"
         raise ArgumentError(f"{unable[0]} does not apply: the method has no {lacks}")
-    fixed = "dt" in known and "rtol" not in known and options.dt is None
-    stepless = fixed and (
-        known["dt"].default is None if system is None else not (system.run and system.run.dt)
-    )
+    fixed = not own.is_map and not own.adaptive and options.dt is None
+    stepless = fixed and (own.defaults.dt is None if system is None else not (system.run and system.run.dt))
     if stepless:
         keywords["dt"] = 1.0
     try:
         return module.Model(dtype=getattr(torch, dtype), **keywords), stepless
-    except (TypeError, ValueError, getattr(module, "EngineError", ValueError)) as error:
+    except (TypeError, ValueError, EngineError) as error:
         raise ArgumentError(f"the model cannot be made: {error}") from None
 
 
 def _home(net: torch.nn.Module) -> ModuleType:
-    """The module that defines a Model (torch's parametrizations put a class of their own over it)."""
-    for cls in type(net).__mro__:
+    """The module that defines a Model."""
+    if not isinstance(net, Model):
+        raise ArgumentError("this is not a Model that odec wrote, or its module is of an earlier odec")
+    for cls in type(net).__mro__:  # torch's parametrizations put a class of their own over it
         module = sys.modules.get(cls.__module__)
-        if module is not None and hasattr(module, "STATES") and hasattr(module, "PARAMS"):
+        if module is not None and vars(module).get("COMPILED") is net.compiled:
             return module
-    raise ArgumentError("this is not a Model that odec wrote, or its file is not imported as a module")
+    raise ArgumentError("the file of this Model is not imported as a module")
 
 
 def _file_digest(module: ModuleType) -> str:

@@ -110,6 +110,17 @@ class Parameters(nn.Module):
                 value = transform.right_inverse(value)
             raw.copy_(value.reshape(raw.shape))
 
+    def raw(self, name: str) -> Tensor:
+        """What an optimizer moves of a parameter: itself, or what its bounds make it of."""
+        found: Tensor = self._raw(self.attributes[name])
+        return found
+
+    def bounds(self, name: str) -> Bounds | None:
+        """What holds a parameter within its bounds; None where it is free."""
+        held = parametrizations(self)
+        attribute = self.attributes[name]
+        return held[attribute][0] if attribute in held else None
+
     def freeze(self, *names: str) -> Any:
         """Keep parameters, by default all, where they are: optimizers and gradients pass them over."""
         return self._require_gradients(names, False)

@@ -21,27 +21,11 @@ _PRIVATE = {"rate": "_rate", "drate": "_d_rate"}
 """Arguments that few functions have: spelt so that no name of a model is in their way."""
 
 _MODULE_NAMES = frozenset(
-    """rt A B C E E3 ROWS COLUMNS WITHIN EXPLICIT STIFF STIFF_EQUATIONS KERNEL COMPILED
-    torch math nn Tensor bisect difflib parametrize rhs rhs_vjp rhs_jvp jacobian initial observables slope
-    initial_vjp initial_jvp observables_vjp observables_jvp
-    slope_jacobian jacobian_product jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp
-    slope_jacobian_vjp slope_jacobian_jvp slope_time slope_time_vjp slope_time_jvp
-    slope_vjp slope_jvp step step_vjp step_jvp step_back mesh solve solve_vjp solve_vjp_continuous solve_jvp
-    solve_vjp_continuous_adaptive
-    solve_plain checked_times stops_of landings Within Found step_interpolant step_stages step_dense_vjp
-    step_dense_jvp explicit_step_interpolant explicit_step_stages explicit_step_dense_vjp
-    explicit_step_dense_jvp auto_step_interpolant auto_step_stages auto_step_dense_vjp auto_step_dense_jvp
-    step_error solve_adaptive solve_vjp_adaptive solve_jvp_adaptive
-    explicit_step explicit_step_error explicit_step_vjp explicit_step_jvp auto_step auto_step_error
-    auto_step_vjp auto_step_jvp solve_plain_adaptive itertools Sequence StepCell Model Status Failure Retake
-    Series Above Below Between Exponential PowerOfTen
-    native_solve_adaptive native_adjoint_adaptive native_tangent_adaptive
-    Any Mapping annotations STATES PARAMS OBSERVABLES INPUTS METHOD ATOL
-    KERNEL_SOURCE COORDINATE_KINDS EngineError CompilerTimeout DeviceMemoryError FusedFit native_solve
-    native_adjoint native_tangent native_observe native_observe_adaptive loss_gradient loss_gradient_adaptive
-    sensitivities sensitivities_adaptive array atexit contextlib
-    copy html ctypes functools hashlib os pathlib platform shlex shutil stat subprocess sys tempfile warnings
-    weakref""".split()
+    """annotations math torch Tensor rt STATES PARAMS OBSERVABLES INPUTS rhs rhs_vjp rhs_jvp jacobian
+    jacobian_product jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp initial initial_vjp
+    initial_jvp observables observables_vjp observables_jvp slope METHOD EXPLICIT STIFF WITHIN ROWS COLUMNS
+    STIFF_EQUATIONS A B C E E3 step step_vjp step_jvp step_stages step_interpolant KERNEL COMPILED Model
+    StepCell""".split()
 )
 
 _MODULE_ATTRIBUTES = frozenset(
@@ -54,7 +38,8 @@ _MODULE_ATTRIBUTES = frozenset(
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
     to_empty train training type xpu zero_grad parametrizations
     observe vector status dt clip adjoint checkpoints engine chunk control first_step
-    rtol atol min_step max_step max_steps dense_output adjoint_rtol adjoint_atol freeze thaw""".split()
+    rtol atol min_step max_step max_steps dense_output adjoint_rtol adjoint_atol freeze thaw
+    compiled spelled attributes alike steps series raw bounds""".split()
 )
 
 

@@ -47,12 +47,12 @@ def _folder_to_trust() -> pathlib.Path:
         if not folder.is_dir():
             folder.mkdir(0o700, parents=True, exist_ok=True)
             bytecode.mkdir(0o700, exist_ok=True)
-        doubt = doubt(folder)
+        outer = doubt(folder)
         inner = doubt(bytecode) if os.path.lexists(bytecode) else ""
     except OSError as error:
         raise OSError(0, f"cannot be written ({error.strerror})") from None
-    if doubt or inner:
-        raise OSError(0, doubt or f"has a __pycache__ that {inner}")
+    if outer or inner:
+        raise OSError(0, outer or f"has a __pycache__ that {inner}")
     return folder
 
 
