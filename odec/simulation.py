@@ -204,6 +204,7 @@ def _simulation(
         check_cost(net, times, numbers=_numbers(net, shapes))
         states = net(t, x0=x0, params=values, **given)  # held, as the status is of them
         status = net.status
+        assert status is not None
         if not (partial or bool(status.ok.all())):
             raise SimulationError(str(status))
         whole = _to_failure(states)
@@ -331,9 +332,7 @@ def _initial_states(
         if not np.isfinite(value).all():
             raise ArgumentError(f"the initial value of {name!r} must be a finite number")
     vector = net.vector(params).double().numpy()
-    env: dict[str, Any] = {
-        name: vector[..., k] for k, name in enumerate(param.name for param in net.compiled.params)
-    }
+    env: dict[str, Any] = {param.name: vector[..., k] for k, param in enumerate(net.compiled.params)}
     env |= {const.name: const.value for const in system.consts}
     env |= {system.time: float(t[0]), "pi": math.pi, **given}
     lowered = lower(system)

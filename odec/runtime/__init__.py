@@ -9,6 +9,7 @@ engine; native/: the C and CUDA engine.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ def needs(interface: int) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("_") or name == "exports" or "Model" in globals():
+    known = name.startswith("_") or importlib.util.find_spec(f"{__name__}.{name}") is not None
+    if known or "Model" in globals():  # a file of this folder, which is imported as such
         raise AttributeError(f"odec.runtime has no {name!r}")
     needs(INTERFACE)
     return getattr(sys.modules[__name__], name)
