@@ -228,7 +228,7 @@ def _by_shorter_steps(
         other = copy.deepcopy(net)
         other.dt = dt
         check_cost(other, times, numbers=0)
-        found: np.ndarray = other(other._at(times), **given).cpu().numpy()
+        found: np.ndarray = other(vector_of_times(times, other.vector()), **given).cpu().numpy()
         return found
 
     return again

@@ -9,13 +9,13 @@ from tiers import slow_but
 
 import odec
 from odec.backends.native import kernel_job
-from odec.backends.native.headers import FOLDER, expanded
 from odec.backends.native.names import c_spelling
 from odec.methods import get
 from odec.passes import derive
 from odec.render import render
+from odec.runtime.native.toolchain import INCLUDE
 
-HEADERS = sorted(FOLDER.rglob("*.h"))
+HEADERS = sorted(INCLUDE.rglob("*.h"))
 
 PLAIN = """
 param a = 2
@@ -62,18 +62,9 @@ def test_a_header_says_what_it_holds_and_what_it_needs(path):
     assert not any(line != line.rstrip() or "\t" in line for line in lines) and text.endswith("\n")
 
 
-def test_includes_are_put_in_place():
-    text = expanded('#include <math.h>\n#include "odec/slope.h"\nint after;\n')
-    assert text.startswith("#include <math.h>\n// dx/dt held") and text.endswith("#endif\nint after;\n")
-    assert "FN void slope(" in text and '"odec/' not in text
-    with pytest.raises(FileNotFoundError):
-        expanded('#include "odec/none.h"\n')
-
-
-def kernel_text(text, method, *, alone):
-    """A kernel's source, with the headers in place or named."""
-    job = kernel_job(derive(odec.parse(text)), get(method) if method else None, version="0")
-    return render(job if alone else type(job)(job.template, {**job.context, "expanded": str}))
+def kernel_text(text, method):
+    """A kernel's source, which names the headers."""
+    return render(kernel_job(derive(odec.parse(text)), get(method) if method else None, version="0"))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +78,7 @@ def test_compilers_take_the_headers_under_every_flag(text, method, compiler, tmp
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     source = tmp_path / "kernel.c"
-    source.write_text(kernel_text(text, method, alone=False), encoding="utf-8")
+    source.write_text(kernel_text(text, method), encoding="utf-8")
     estimates = method is not None and get(method).adaptive
     for k, kernel in enumerate(KERNELS):
         for adaptive in (0, 1, 2) if estimates else (0,):
@@ -96,7 +87,7 @@ def test_compilers_take_the_headers_under_every_flag(text, method, compiler, tmp
             macros |= {"ADAPTIVE": adaptive, "VECTOR_LIBM": int(compiler == "gcc"), "KERNEL": kernel}
             flags = [f"-D{name}={value}" for name, value in macros.items()]
             words = [compiler, "-std=gnu11", "-fopenmp", "-Wundef", "-Werror=undef", "-Werror=implicit"]
-            words += [f"-D{kernel.upper()}", *flags, "-I", FOLDER, "-fsyntax-only", source]
+            words += [f"-D{kernel.upper()}", *flags, "-I", INCLUDE, "-fsyntax-only", source]
             done = subprocess.run(words, capture_output=True, text=True)
             assert done.returncode == 0, (kernel, adaptive, done.stderr)
 
@@ -106,7 +97,7 @@ def test_no_name_of_a_model_is_a_function_or_a_type_of_a_kernel(tmp_path):
     found = set()
     for text, method in SOURCES:
         source, listed = tmp_path / "kernel.c", tmp_path / "listed.h"
-        source.write_text(kernel_text(text, method, alone=True), encoding="utf-8")
+        source.write_text(kernel_text(text, method), encoding="utf-8")
         adaptive = int(method is not None and get(method).adaptive)
         for kernel in KERNELS:
             flags = [f"-D{name}=1" for name in ("CLIP", "TIMES", "LAST_STATE", kernel.upper())]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import lzma
 import sys
 import tempfile
 from hashlib import sha256
@@ -13,21 +14,24 @@ from types import ModuleType
 import odec
 import odec.system
 from odec import methods
-from odec.backends.torch.module import _default_steps as default_steps
 from odec.backends.torch.tables import table
-from odec.methods.auto import Auto
-from odec.runtime import compiled as rt_compiled
 from odec.runtime import methods as rt_methods
 from odec.runtime.compiled import Compiled, Equations, Input, Param, StiffEquations
 
-_DERIVATIVES = ("observables_vjp", "observables_jvp", "initial_vjp", "initial_jvp")
+WHOLE = Path(__file__).parent / "whole"
+"""Modules that hold their whole run-time, compressed, by what they were made of."""
+
 _folder = Path(tempfile.mkdtemp(prefix="odec-runtime-"))
 
 
 @functools.cache
 def module_of(text: str, method: str | None, engine: str = "torch") -> ModuleType:
-    """The generated module of a model with all of its own run-time: what the run-time is held against."""
-    code = odec.compile(text, method=method, engine=engine)
+    """The module of a model as odec 0.1 wrote it, with all of its run-time, which ours is held against.
+
+    Raises FileNotFoundError for a model, method and engine of which none is kept.
+    """
+    key = sha256(f"{text}\0{method}\0{engine}".encode()).hexdigest()[:16]
+    code = lzma.decompress((WHOLE / f"{key}.py.xz").read_bytes()).decode()
     name = f"old_{len(list(_folder.iterdir()))}"
     path = _folder / f"{name}.py"
     path.write_text(code, encoding="utf-8")
@@ -61,31 +65,17 @@ def compiled_of(text: str, method: str | None, *, linear: bool = False) -> Compi
         module.jacobian,
         module.initial,
         module.observables,
-        **{name: vars(module).get(name) for name in _DERIVATIVES},
         stiff=_stiff(module),
         linear=linear,
     )
     params = tuple(_param(p, module._ATTRIBUTES[p.name]) for p in system.params)
     inputs = tuple(Input(i.name, i.kind) for i in system.inputs)
-    defaults = _defaults(system, method)
+    defaults = odec.load(text, method, "torch").COMPILED.defaults
     digest = sha256(text.encode()).hexdigest()[:16]
     return Compiled(
         "model", digest, tuple(module.STATES), params, tuple(module.OBSERVABLES),
         equations, method_of(method), inputs, defaults=defaults,
     )  # fmt: skip
-
-
-def _defaults(system: odec.system.System, name: str | None) -> rt_compiled.Defaults:
-    """The steps where nothing is asked for, as the generated module has them."""
-    method = methods.get(name) if name else None
-    steps = default_steps(system, method.stiff if isinstance(method, Auto) else method)
-    dt, longest = steps["default_dt"], steps.get("longest")
-    return rt_compiled.Defaults(
-        dt=None if dt is None else float(dt),
-        rtol=float(steps.get("default_rtol", 1e-6)),
-        atol=tuple(float(value) for value in steps.get("default_atol", ())),
-        longest=None if longest is None else float(longest),
-    )
 
 
 def _param(p: odec.system.Param, attribute: str) -> Param:
