@@ -223,6 +223,7 @@ def _by_shorter_steps(
     net: Any, times: Sequence[float], given: Mapping[str, Any]
 ) -> Callable[[float], np.ndarray]:
     """The states of the same run, by fixed steps of at most so much."""
+    from odec.runtime.arguments import vector_of_times
 
     def again(dt: float) -> np.ndarray:
         other = copy.deepcopy(net)

@@ -168,11 +168,12 @@ class FunctionWriter:
                 return f"{like}.new_zeros((*{shape}, {len(exprs)}))"
             return f"{like}.new_tensor([{', '.join(values)}]).expand(*{shape}, {len(exprs)})"
         docs: tuple[Doc, ...] = tuple(printer.tensor(expr) for expr in exprs)
-        stacked = Call(f"{self.room}columns", docs)
-        lines = layout.lines(
-            Call(f"{self.room}over", (Leaf(like), stacked)) if over else stacked, indent="    "
-        )
-        return "\n".join(lines).lstrip()
+        whole: Doc = Call(f"{self.room}columns", docs)
+        if over:
+            whole = Call(f"{self.room}over", (Leaf(like), whole))
+        # what a cotangent gives stands among others, in brackets of its own
+        indent, trail = ("        ", ",") if like == "w" else ("    ", "")
+        return "\n".join(layout.lines(whole, indent, trail=trail)).strip().removesuffix(",")
 
 
 def _moves(program: Program, group: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -69,7 +70,7 @@ def module_job(
         "literal_tuple": literal_tuple,
         "wrap": wrap,
     }
-    context["uses_math"] = _uses_math(context)
+    context.update({f"uses_{name}": _uses(name, context) for name in ("math", "torch")})
     return Job("torch/module.py.jinja", context)
 
 
@@ -146,13 +147,13 @@ def _constant(program: Program) -> bool:
     return given.isdisjoint(used)
 
 
-def _uses_math(context: dict[str, Any]) -> bool:
-    """Whether a formula or a constant takes a name of Python's math."""
+def _uses(name: str, context: dict[str, Any]) -> bool:
+    """Whether a formula, a constant or a default takes something of a library by name."""
     found = [part for part in context.values() if isinstance(part, Function)]
     texts = [text for part in found for text in (part.unpack, part.body, *part.returns.values())]
     texts += [const["value"] for const in context["consts"]]
     texts += [context["defaults_text"], *(param["text"] for param in context["params"])]
-    return any("math." in text for text in texts)
+    return any(re.search(rf"\b{name}\.", text) for text in texts)
 
 
 def define(name: str, arguments: Sequence[str], answer: str) -> str:
@@ -167,7 +168,7 @@ def answers(function: Function, groups: Sequence[str]) -> str:
     line = f"    return {', '.join(parts)}"
     if len(line) <= WIDTH and "\n" not in line:
         return line
-    rows = ("        " + part.replace("\n", "\n    ") for part in parts)
+    rows = (f"        {part}" for part in parts)
     return "    return (\n" + "".join(f"{row},\n" for row in rows) + "    )"
 
 
@@ -259,11 +260,11 @@ def literal_tuple(names: Sequence[str]) -> str:
     return "(\n" + "".join(f"    {python_string(name)},\n" for name in names) + ")"
 
 
-def number_tuple(numbers: Sequence[str]) -> str:
-    """A tuple of numbers as Python text; one that is alike throughout as a product."""
+def _numbers_in_a_call(numbers: Sequence[str]) -> str:
+    """Numbers as a tuple; those that are alike throughout as a product."""
     if len(numbers) > 2 and len(set(numbers)) == 1:
         return f"({numbers[0]},) * {len(numbers)}"
-    return f"({', '.join(numbers)}{',' if len(numbers) == 1 else ''})"
+    return f"({numbers[0]},)" if len(numbers) == 1 else _wrapped_call("", numbers, 8, len("atol=,"))
 
 
 def wrap(text: str, width: int = WIDTH) -> str:
@@ -309,6 +310,6 @@ def _defaults(system: System, method: Method | Auto | None) -> str:
         if method.adaptive:
             cap = longest_step(system)
             parts += [f"rtol={literal(run.rtol)}"] if run and run.rtol is not None else []
-            parts += [f"atol={number_tuple([literal(value) for value in absolute_tolerances(system)])}"]
+            parts += [f"atol={_numbers_in_a_call([literal(value) for value in absolute_tolerances(system)])}"]
             parts += [] if cap is None else [f"longest={literal(cap)}"]
     return _wrapped_call("rt.Defaults", parts, 4, len("defaults=,"))

@@ -14,7 +14,6 @@ torch -> torch_, u -> u_, w -> w_.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from odec import runtime as rt
@@ -536,7 +535,16 @@ COMPILED = rt.Compiled(
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp, step_stages, step_interpolant),
     defaults=rt.Defaults(
-        atol=(1e-09, 1e-09, 5e-10, 1.0000000000000002e-10, 3e-10, 2.0000000000000003e-10, 1.0000000000000002e-10, 4.0000000000000007e-10),
+        atol=(
+            1e-09,
+            1e-09,
+            5e-10,
+            1.0000000000000002e-10,
+            3e-10,
+            2.0000000000000003e-10,
+            1.0000000000000002e-10,
+            4.0000000000000007e-10,
+        ),
     ),
 )
 

@@ -13,7 +13,6 @@ torch -> torch_, u -> u_, w -> w_.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from odec import runtime as rt

@@ -10,7 +10,6 @@ Engine: torch. Needs odec.runtime; edit the model, not this file.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from odec import runtime as rt

@@ -10,7 +10,6 @@ Engine: torch. Needs odec.runtime; edit the model, not this file.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from odec import runtime as rt
@@ -94,7 +93,9 @@ def initial_vjp(t: rt.Time, p: Tensor, w: Tensor) -> tuple[Tensor, ...]:
     w_hare, w_lynx = w.unbind(-1)
     return (
         w.new_full(w.shape[:-1], 0),
-        rt.columns(p.new_full((), 0), p.new_full((), 0), p.new_full((), 0), p.new_full((), 0), w_hare, w_lynx),
+        rt.columns(
+            p.new_full((), 0), p.new_full((), 0), p.new_full((), 0), p.new_full((), 0), w_hare, w_lynx
+        ),
     )
 
 
