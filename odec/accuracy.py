@@ -6,7 +6,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from odec.errors import AccuracyWarning, ArgumentError
 
@@ -52,20 +52,18 @@ def summary(net: Model, times: Sequence[float], system: System | None = None) ->
 
     system: its model, so that the line tells of switches in time, which steps by a tolerance may pass over.
     """
-    import torch
-
     from odec.lang.switches import switches_in_time
 
     status, taken = net.status, steps_of(net)
     if status is None or not taken:
         return ""
-    pace, steps = net.steps.tolerance, torch.as_tensor(status.steps)
+    pace, steps, refused = net.steps.tolerance, cast(Any, status.steps), cast(Any, status.rejected)
     if pace is None:
         longest = longest_step(times, taken["dt"])
         return f"{taken['method']}: {_count(int(steps))} of {_at_most(times, taken['dt'])}{longest:g}"
     least, most = int(steps.min()), int(steps.max())
     counted = _count(most) if least == most else f"{least} to {_count(most)}"
-    rejected = int(torch.as_tensor(status.rejected).sum())
+    rejected = int(refused.sum())
     low, high = min(taken["atol"]), max(taken["atol"])
     atol = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
     switching = system is not None and bool(switches_in_time(system))
