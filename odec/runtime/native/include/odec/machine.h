@@ -1,9 +1,13 @@
 // The compiler and its target: the type `real`, functions, loops over lanes, the sizes and times of steps.
-// Needs REAL_BITS (64 or 32), LANES (trajectories that advance side by side), INNER_LANES and ADAPTIVE.
+// Needs REAL_BITS (64 or 32), LANES (trajectories that advance side by side), INNER_LANES and ADAPTIVE, and a
+// kernel's sizes and flags.
 //
 // INNER_LANES=0: the loop over lanes stands around a whole step, whose values are then scalars in vector
 // registers. INNER_LANES=1: it stands inside every loop, and values are arrays over lanes: for large models,
 // and with one lane for a GPU thread. x[i]_l is component i of the present lane in both.
+
+#include "odec/flags.h"
+#include "odec/sizes.h"
 
 #if defined(FIT_ADAM)
 #define FIT
