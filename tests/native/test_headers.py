@@ -103,7 +103,7 @@ def test_no_name_of_a_model_is_a_function_or_a_type_of_a_kernel(tmp_path):
             flags = [f"-D{name}=1" for name in ("CLIP", "TIMES", "LAST_STATE", kernel.upper())]
             flags += ["-DREAL_BITS=64", "-DLANES=4", "-DINNER_LANES=0", f"-DADAPTIVE={2 * adaptive}"]
             words = ["gcc", "-std=gnu11", *flags, f"-DKERNEL={kernel}", "-fsyntax-only"]
-            words += ["-aux-info", listed, source]
+            words += ["-I", INCLUDE, "-aux-info", listed, source]
             done = subprocess.run(words, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             found |= set(re.findall(r":NF \*/ (?:static|extern) .*?(\w+) \(", listed.read_text()))
