@@ -111,10 +111,13 @@ def derive(model: ModelLike) -> Programs:
     return derive(parse(model))
 
 
-def compile(model: ModelLike, *, method: str | None = None, engine: str = "torch") -> str:
+def compile(
+    model: ModelLike, *, method: str | None = None, engine: str = "torch", standalone: bool = False
+) -> str:
     """The text of a Python module that simulates and differentiates the model.
 
-    The same model, method and engine give the same text, byte for byte. Raises ModelError, ArgumentError.
+    The same model, method and engine give the same text, byte for byte. It imports odec.runtime; standalone:
+    the copy of it that `odec compile --standalone` writes beside. Raises ModelError, ArgumentError.
     """
     import odec
     from odec.passes import derive
@@ -123,7 +126,8 @@ def compile(model: ModelLike, *, method: str | None = None, engine: str = "torch
     system = _by_plain_name(parse(model))
     chosen = choose_method(system, method)
     kind = choose_engine(engine, chosen)
-    return module_text(derive(system), chosen, version=odec.__version__, engine=kind)
+    how = {"version": odec.__version__, "engine": kind}
+    return module_text(derive(system), chosen, **how, standalone=standalone)
 
 
 def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> ModuleType:

@@ -45,7 +45,9 @@ def render(job: Job) -> str:
     return environment().get_template(job.template).render(context)
 
 
-def module_text(programs: Programs, method: str, *, version: str, engine: str = "torch") -> str:
+def module_text(
+    programs: Programs, method: str, *, version: str, engine: str = "torch", standalone: bool = False
+) -> str:
     """The generated module of a model for one method and engine.
 
     method: a name that `odec.methods.get` knows; ignored for a map. Raises KeyError for an unknown one,
@@ -58,7 +60,7 @@ def module_text(programs: Programs, method: str, *, version: str, engine: str = 
     if chosen is not None:
         _check_engine(chosen, engine)
     kernel = kernel_job(programs, chosen, version=version) if engine == "native" else None
-    return render(module_job(programs, chosen, version=version, kernel=kernel))
+    return render(module_job(programs, chosen, version=version, kernel=kernel, standalone=standalone))
 
 
 def _check_engine(method: Method | Auto, engine: str) -> None:

@@ -98,6 +98,7 @@ def _summary(system: System) -> str:
         "odec compile competition.ode -o -                  # to stdout",
         "odec compile competition.ode --check               # exit code 1 if competition.py is out of date",
         "odec compile competition.ode --watch               # again at each change, until Ctrl-C",
+        "odec compile competition.ode --standalone          # writes competition/, which needs torch alone",
     ),
 )
 @click.argument("model", type=MODEL)
@@ -106,6 +107,9 @@ def _summary(system: System) -> str:
 )
 @method_option
 @functools.partial(engine_option, default="torch")
+@click.option(
+    "--standalone", is_flag=True, help="Write a folder: the module and its run-time, which need torch alone."
+)
 @click.option("--check", "check_", is_flag=True, help="Write nothing; exit with 1 if FILE is out of date.")
 @click.option("--watch", "watch_", is_flag=True, help="Compile again whenever MODEL changes.")
 @click.option("--force", is_flag=True, help="Overwrite FILE even if odec did not write it.")
@@ -114,11 +118,16 @@ def compile_(
     output: str | None,
     method: str | None,
     engine: str | None,
+    standalone: bool,
     check_: bool,
     watch_: bool,
     force: bool,
 ) -> int:
-    """Write a model as a torch module: one file that needs torch and nothing of odec."""
+    """Write a model as a torch module: a file that imports odec.runtime, or a folder that stands alone."""
+    if standalone:
+        if check_ or watch_:
+            raise click.UsageError("--standalone writes a folder: --check and --watch are of a file")
+        return _write_folder(model, output, method, engine, force)
     target = _target(model, output)
     if check_ and watch_:
         raise click.UsageError("--check looks once and --watch goes on: give one of them")
@@ -132,12 +141,26 @@ def compile_(
     return _write_module(target, text, force)
 
 
-def _compiled(model: str, method: str | None, engine: str | None) -> str:
+def _write_folder(model: str, output: str | None, method: str | None, engine: str | None, force: bool) -> int:
+    """Write the module and a copy of the run-time as a package: MODEL without its ending, or the output."""
+    from odec.standalone import write_standalone
+
+    if output == STANDARD or (model == STANDARD and output is None):
+        raise click.UsageError("--standalone writes a folder: name it with -o")
+    folder = output or _target(model, None).removesuffix(".py")
+    if not Path(folder).name.isidentifier():
+        raise ArgumentError(f"{folder} could not be imported by its name: name another folder with -o")
+    write_standalone(folder, _compiled(model, method, engine, standalone=True), force=force)
+    say(f"wrote {folder}{os.sep}")
+    return 0
+
+
+def _compiled(model: str, method: str | None, engine: str | None, *, standalone: bool = False) -> str:
     from odec import api
 
     system, warnings = api.read(read_model(model))
     say_diagnostics(warnings)
-    return api.compile(system, method=method, engine=engine or "torch")
+    return api.compile(system, method=method, engine=engine or "torch", standalone=standalone)
 
 
 def _target(model: str, output: str | None) -> str:

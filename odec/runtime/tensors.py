@@ -135,11 +135,11 @@ def first_bad(x: Tensor) -> int:
     return int(torch.nonzero(~torch.isfinite(x))[0, 0])
 
 
-def scattered(entries: Tensor, rows: Sequence[int], cols: Sequence[int], x: Tensor) -> Tensor:
-    """The matrix (..., n, n) of the given entries (..., k) for states x (..., n), 0 elsewhere."""
-    n, batch = x.shape[-1], common_shape(entries.shape[:-1], x.shape[:-1])
-    places = torch.tensor([row * n + col for row, col in zip(rows, cols)], device=x.device)
-    flat = x.new_zeros((*batch, n * n))
+def scattered(entries: Tensor, rows: Sequence[int], cols: Sequence[int], shape: Sequence[int]) -> Tensor:
+    """The matrix (..., n, n) of the given entries (..., k) for states of a shape (..., n), 0 elsewhere."""
+    n, batch = shape[-1], common_shape(entries.shape[:-1], shape[:-1])
+    places = torch.tensor([row * n + col for row, col in zip(rows, cols)], device=entries.device)
+    flat = entries.new_zeros((*batch, n * n))
     return flat.index_add(-1, places, entries.expand(*batch, len(rows))).unflatten(-1, (n, n))
 
 

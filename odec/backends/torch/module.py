@@ -25,14 +25,22 @@ from odec.tree import Number, symbols
 
 INTERFACE = 1
 """The interface of odec.runtime that modules are written for."""
-IMPORT = "from odec import runtime as rt"
-"""The line that imports the run-time; in a folder that stands alone `from . import _runtime as rt`."""
+IMPORTS = {False: "from odec import runtime as rt", True: "from . import _runtime as rt"}
+"""The line that imports the run-time: odec's, or in a folder that stands alone its own copy."""
 
 
 def module_job(
-    programs: Programs, method: Method | Auto | None, *, version: str, kernel: Job | None = None
+    programs: Programs,
+    method: Method | Auto | None,
+    *,
+    version: str,
+    kernel: Job | None = None,
+    standalone: bool = False,
 ) -> Job:
-    """The generated module for a method, or for a map where it is None; kernel: of the native engine."""
+    """The generated module for a method, or for a map where it is None; kernel: of the native engine.
+
+    standalone: whether the run-time is a copy beside the module.
+    """
     system, writer = programs.system, FunctionWriter(programs, "rt.")
     auto = method if isinstance(method, Auto) else None
     explicit = auto.explicit if auto else method if isinstance(method, Tableau) else None
@@ -42,8 +50,8 @@ def module_job(
     context: dict[str, Any] = {
         **of_the_model(programs, version),
         "about": _about(method),
-        "needs": _needs(kernel is not None),
-        "import_line": IMPORT,
+        "needs": _needs(kernel is not None, standalone),
+        "import_line": IMPORTS[standalone],
         "interface": INTERFACE,
         "module_name": system.name,
         "params": [_param(param, own[param.name]) for param in system.params],
@@ -88,9 +96,10 @@ def _about(method: Method | Auto | None) -> str:
     return f"Method: {method.name}, {kind}{how} ({method.source})."
 
 
-def _needs(native: bool) -> str:
+def _needs(native: bool, standalone: bool) -> str:
     engines = "Engines: native (KERNEL, built by a C compiler when first needed) and torch." if native else ""
-    return f"{engines or 'Engine: torch.'} Needs odec.runtime; edit the model, not this file."
+    needs = "torch alone: its run-time lies beside it" if standalone else "odec.runtime"
+    return f"{engines or 'Engine: torch.'} Needs {needs}; edit the model, not this file."
 
 
 def _functions(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[str, Any]:
@@ -217,9 +226,9 @@ def _wrapped_call(name: str, parts: Sequence[str], indent: int, used: int) -> st
 def _scattered(rows: Sequence[int], columns: Sequence[int], stiff: bool) -> str:
     """The statement that returns the Jacobian's entries as a matrix."""
     if stiff:
-        return "    return rt.scattered(_entries, ROWS, COLUMNS, x)"
+        return "    return rt.scattered(_entries, ROWS, COLUMNS, _shape)"
     texts = [", ".join(map(str, places)) + ("," if len(places) == 1 else "") for places in (rows, columns)]
-    line = f"    return rt.scattered(_entries, ({texts[0]}), ({texts[1]}), x)"
+    line = f"    return rt.scattered(_entries, ({texts[0]}), ({texts[1]}), _shape)"
     if len(line) <= WIDTH:
         return line
     filled = [textwrap.indent(wrap(f"({text}),", WIDTH - 8), " " * 8) for text in texts]
@@ -229,7 +238,7 @@ def _scattered(rows: Sequence[int], columns: Sequence[int], stiff: bool) -> str:
             "    return rt.scattered(",
             "        _entries,",
             *filled,
-            "        x)",
+            "        _shape)",
             "    # fmt: on",
         ]
     )

@@ -213,6 +213,7 @@ def rhs_jvp(t: rt.Time, x: Tensor, p: Tensor, dt: Tensor, dx: Tensor, dp: Tensor
 
 def jacobian(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     """∂f/∂x (..., 8, 8); row i holds the derivatives of the i-th state's equation."""
+    _shape = x.shape
     (
         beta,
         gamma,
@@ -268,7 +269,7 @@ def jacobian(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
         _entries,
         (0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7),
         (0, 1, 1, 2, 0, 1, 2, 1, 3, 4, 5, 5, 6, 6, 7, 7),
-        x)
+        _shape)
     # fmt: on
 
 

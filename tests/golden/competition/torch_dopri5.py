@@ -75,6 +75,7 @@ def rhs_jvp(t: rt.Time, x: Tensor, p: Tensor, dt: Tensor, dx: Tensor, dp: Tensor
 
 def jacobian(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     """∂f/∂x (..., 2, 2); row i holds the derivatives of the i-th state's equation."""
+    _shape = x.shape
     r1, r2, a1, a2, iN1, iN2 = p.unbind(-1)
     x1, x2 = x.unbind(-1)
     j_x1_x1 = r1 * (1 - iN1 * x1) - iN1 * r1 * x1 - a1 * x2
@@ -82,7 +83,7 @@ def jacobian(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     j_x2_x1 = -a2 * x2
     j_x2_x2 = r2 * (1 - iN2 * x2) - iN2 * r2 * x2 - a2 * x1
     _entries = rt.columns(j_x1_x1, j_x1_x2, j_x2_x1, j_x2_x2)
-    return rt.scattered(_entries, (0, 0, 1, 1), (0, 1, 0, 1), x)
+    return rt.scattered(_entries, (0, 0, 1, 1), (0, 1, 0, 1), _shape)
 
 
 def initial(t: rt.Time, p: Tensor) -> Tensor:

@@ -79,13 +79,14 @@ def rhs_jvp(
 
 def jacobian(t: rt.Time, x: Tensor, p: Tensor, u: Tensor) -> Tensor:
     """∂f/∂x (..., 2, 2); row i holds the derivatives of the i-th state's equation."""
+    _shape = x.shape
     k, _, b, _ = p.unbind(-1)
     _, _, w_ = u.unbind(-1)
     j_x_x = -k
     j_y_x = 1 + w_
     j_y_y = -b
     _entries = rt.columns(j_x_x, j_y_x, j_y_y)
-    return rt.scattered(_entries, (0, 1, 1), (0, 0, 1), x)
+    return rt.scattered(_entries, (0, 1, 1), (0, 0, 1), _shape)
 
 
 def initial(t: rt.Time, p: Tensor) -> Tensor:

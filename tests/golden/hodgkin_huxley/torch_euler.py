@@ -188,6 +188,7 @@ def rhs_jvp(
 
 def jacobian(t: rt.Time, x: Tensor, p: Tensor, u: Tensor) -> Tensor:
     """∂f/∂x (..., 4, 4); row i holds the derivatives of the i-th state's equation."""
+    _shape = x.shape
     gNa, gK, gL, ENa, EK, _ = p.unbind(-1)
     V, m, h, n = x.unbind(-1)
     c0 = m**3
@@ -230,7 +231,7 @@ def jacobian(t: rt.Time, x: Tensor, p: Tensor, u: Tensor) -> Tensor:
     j_n_V = c19 + 0.125 * 0.0125 * c20 * n
     j_n_n = -0.01 * torch.where(c15, 10 * (1 + c14 / 2), c18) - 0.125 * c20
     _entries = rt.columns(j_V_V, j_V_m, j_V_h, j_V_n, j_m_V, j_m_m, j_h_V, j_h_h, j_n_V, j_n_n)
-    return rt.scattered(_entries, (0, 0, 0, 0, 1, 1, 2, 2, 3, 3), (0, 1, 2, 3, 0, 1, 0, 2, 0, 3), x)
+    return rt.scattered(_entries, (0, 0, 0, 0, 1, 1, 2, 2, 3, 3), (0, 1, 2, 3, 0, 1, 0, 2, 0, 3), _shape)
 
 
 def initial(t: rt.Time, p: Tensor) -> Tensor:

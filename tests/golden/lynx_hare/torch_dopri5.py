@@ -71,6 +71,7 @@ def rhs_jvp(t: rt.Time, x: Tensor, p: Tensor, dt: Tensor, dx: Tensor, dp: Tensor
 
 def jacobian(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     """∂f/∂x (..., 2, 2); row i holds the derivatives of the i-th state's equation."""
+    _shape = x.shape
     alpha, beta, gamma, delta, _, _ = p.unbind(-1)
     hare, lynx = x.unbind(-1)
     j_hare_hare = alpha - beta * lynx
@@ -78,7 +79,7 @@ def jacobian(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     j_lynx_hare = delta * lynx
     j_lynx_lynx = delta * hare - gamma
     _entries = rt.columns(j_hare_hare, j_hare_lynx, j_lynx_hare, j_lynx_lynx)
-    return rt.scattered(_entries, (0, 0, 1, 1), (0, 1, 0, 1), x)
+    return rt.scattered(_entries, (0, 0, 1, 1), (0, 1, 0, 1), _shape)
 
 
 def initial(t: rt.Time, p: Tensor) -> Tensor:

@@ -58,11 +58,12 @@ def rhs_jvp(t: rt.Time, x: Tensor, p: Tensor, dt: Tensor, dx: Tensor, dp: Tensor
 
 def jacobian(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     """∂f/∂x (..., 2, 2); row i holds the derivatives of the i-th state's equation."""
+    _shape = x.shape
     l, _ = p.unbind(-1)
     theta, _ = x.unbind(-1)
     j_dtheta_dt_theta = -torch.cos(theta) * (g / l)
     _entries = rt.columns(x.new_full((), 1), j_dtheta_dt_theta)
-    return rt.scattered(_entries, (0, 1), (1, 0), x)
+    return rt.scattered(_entries, (0, 1), (1, 0), _shape)
 
 
 def initial(t: rt.Time, p: Tensor) -> Tensor:

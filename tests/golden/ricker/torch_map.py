@@ -61,12 +61,13 @@ def rhs_jvp(t: rt.Time, x: Tensor, p: Tensor, dt: Tensor, dx: Tensor, dp: Tensor
 
 def jacobian(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     """∂f/∂x (..., 1, 1); row i holds the derivatives of the i-th state's equation."""
+    _shape = x.shape
     r, K, _ = p.unbind(-1)
     (N,) = x.unbind(-1)
     c0 = torch.exp(r * (1 - N / K))
     j_N_N = c0 - r / K * c0 * N
     _entries = rt.columns(j_N_N)
-    return rt.scattered(_entries, (0,), (0,), x)
+    return rt.scattered(_entries, (0,), (0,), _shape)
 
 
 def initial(t: rt.Time, p: Tensor) -> Tensor:
