@@ -155,7 +155,7 @@ def import_text(code: str, name: str) -> ModuleType:
 
 
 def is_map(module):
-    return "\nMap: " in module.__doc__
+    return module.COMPILED.is_map
 
 
 def plain(module, t, x0, p, dt, u=None, clip=None):

@@ -252,3 +252,22 @@ def test_the_side_not_taken_poisons_no_gradient(case):
         states = module.Model(adjoint=adjoint)(torch.tensor([0.0, 0.5], dtype=D), x0=x)
         (g,) = torch.autograd.grad(states[-1].sum(), x)
         assert g.flatten().tolist() == pytest.approx([1 + slope / 2] * 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", ["euler", "rodas5p"])
+@pytest.mark.parametrize("formula", ["-k*x**2 + y", "-k*x + y", "y - 2*x", "k*t*y - x"])
+@pytest.mark.parametrize("name", ["x", "z"])
+def test_jacobians_of_any_batch(name, formula, method):
+    """Entries that depend on the states, on parameters alone, or on nothing; a state may be called x."""
+    text = f"param k = 1\ninit x = 1\ninit y = 0\nx' = {formula}\ny' = x\nrun t = 0 .. 1 dt 1\n"
+    module = load(text.replace("x", name), method)
+    generator = torch.Generator().manual_seed(3)
+    for batch, own in [((), ()), ((3,), ()), ((3,), (3,)), ((2, 3), (3,))]:
+        x = torch.rand(*batch, 2, dtype=D, generator=generator)
+        p = torch.rand(*own, 1, dtype=D, generator=generator)
+        found = module.jacobian(0.3, x, p)
+        wanted = torch.autograd.functional.jacobian(
+            lambda x, p=p: module.rhs(0.3, x, p).reshape(-1, 2).sum(0), x
+        )
+        assert found.shape == (*batch, 2, 2)
+        torch.testing.assert_close(found, wanted.movedim(0, -2), rtol=1e-14, atol=0)
