@@ -57,9 +57,21 @@ FUNCTIONS = (("rhs", "dx", STATES), ("initial", "x", STATES), ("observe", "y", (
 
 
 @seed(20240607)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(models(), st.integers(0, 10**6))
 def test_directions_agree(model, number):
+    directions_agree(model, number)
+
+
+@pytest.mark.slow
+@seed(20240607)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(models(), st.integers(0, 10**6))
+def test_directions_agree_often(model, number):
+    directions_agree(model, number)
+
+
+def directions_agree(model, number):
     programs = derive(model)
     draw = random.Random(number)
     for name, group, rows in FUNCTIONS:
