@@ -105,7 +105,7 @@ class Cell:
 class Param:
     """A parameter: its name, its default in natural units, its bounds, and how they are held.
 
-    ends: whether the bounds belong to the interval, as "[)". transform: "softplus", "logit", "log" or "log10"
+    ends: whether the bounds belong to the interval, as "[)". via: "softplus", "logit", "log" or "log10"
     where a parametrization of torch holds the bounds, else "none". attribute: its name in a Model.
     """
 
@@ -114,7 +114,7 @@ class Param:
     lower: float = -math.inf
     upper: float = math.inf
     ends: str = "()"
-    transform: str = "none"
+    via: str = "none"
     unit: str = ""
     doc: str = ""
     attribute: str = ""

@@ -19,7 +19,9 @@ from .engines import ALL, SQRT, How, choose
 from .equal_times import at_own_times, first_at
 from .errors import DeviceMemoryError, EngineError
 from .inputs import series_of
+from .methods import Adams
 from .parameters import Kept, Parameters, check_names
+from .reference.adams_step import AdamsStep
 from .series import Held, Series
 from .status import Retake, Status
 from .steps import Steps
@@ -109,6 +111,7 @@ class Model(Parameters):
         if "compiled" in cls.__dict__:
             own = cls.compiled.equations
             enter(cls.compiled)
+            cls.__doc__ = f"{cls.__doc__ or 'A model.'}\n\n{_parameters_of(cls.compiled)}"
             _replace(cls)
             cls._initial = staticmethod(differentiated(own.initial, own.initial_vjp, own.initial_jvp))
             observed = differentiated(own.observables, own.observables_vjp, own.observables_jvp)
@@ -329,6 +332,18 @@ def _cut(value: Tensor) -> Tensor:
     return value.detach() if value.requires_grad else value
 
 
+def _parameters_of(compiled: Compiled) -> str:
+    """A paragraph on the keywords, and a line for each parameter."""
+    lines = ["Its keywords, and what it does: help(odec.runtime.Model). Parameters, in natural units:", ""]
+    for param in compiled.params:
+        ends, finite = param.ends, math.isfinite(param.lower) or math.isfinite(param.upper)
+        interval = f" in {ends[0]}{param.lower:g}, {param.upper:g}{ends[1]}" if finite else ""
+        named = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
+        told = (f" [{param.unit}]" if param.unit else "") + named + (f"  {param.doc}" if param.doc else "")
+        lines.append(f"    {param.spelling} = {param.value!r}{interval}{told}")
+    return "\n".join(lines if compiled.params else [*lines, "    none"])
+
+
 _newest: weakref.WeakValueDictionary[tuple[str, str], type[Model]] = weakref.WeakValueDictionary()
 
 
@@ -350,17 +365,28 @@ class StepCell(nn.Module):
 
     x (..., n), p (..., m). Returns (..., n). Of models with inputs the fifth argument is u, a function of
     time that gives (..., inputs), or such a tensor, held; of others it is clip, a bound on |dx/dt|.
+    Of an Adams method x_next, history = cell(x, t, dt, p, history=history): history is what the last call
+    returned, () at the start, and dt must stay the same.
     """
 
     compiled: ClassVar[Compiled]
 
     def forward(
-        self, x: Tensor, t: Time, dt: Time, p: Tensor, u: Any = None, clip: float | None = None
-    ) -> Tensor:
+        self,
+        x: Tensor,
+        t: Time,
+        dt: Time,
+        p: Tensor,
+        u: Any = None,
+        clip: float | None = None,
+        history: tuple[Tensor, ...] = (),
+    ) -> Any:
         own = self.compiled
         if not own.inputs:
             u, clip = None, u if clip is None else clip
         elif not callable(u):
             u = Held(u)
+        if isinstance(own.method, Adams):
+            return AdamsStep(own, own.method).advance(x, history, t, dt, p, u, clip)
         step = own.cell.step if own.cell is not None else own.stepper.step
         return step(x, t, dt, p, u, clip)

@@ -62,7 +62,7 @@ class Parameters(nn.Module):
         if not self.spelled:
             self.register_buffer("_anchor", torch.zeros(1, dtype=dtype, device=device))
         for attribute, param in self.spelled.items():
-            held = holding(param.transform, param.lower, param.upper)
+            held = holding(param.via, param.lower, param.upper)
             if held is not None:
                 parametrize.register_parametrization(self, attribute, held)
         if parametrizations(self):
@@ -258,7 +258,7 @@ def _alike(params: Iterable[Param]) -> list[list[str]]:
     """The attributes of the parameters that the same bounds hold, where there are several of them."""
     groups: dict[tuple[float, ...], list[str]] = {}
     for param in params:
-        held = holding(param.transform, param.lower, param.upper)
+        held = holding(param.via, param.lower, param.upper)
         if held is not None:
             groups.setdefault((held.kind, held.lower, held.upper), []).append(param.spelling)
     return [names for names in groups.values() if len(names) > 1]

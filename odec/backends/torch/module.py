@@ -21,7 +21,7 @@ from odec.passes.program import Program, Programs
 from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
 from odec.system import Param, System
 from odec.text import python_comment, python_string
-from odec.tree import Number, symbols
+from odec.tree import Number, Op, symbols
 
 INTERFACE = 1
 """The interface of odec.runtime that modules are written for."""
@@ -117,15 +117,18 @@ def _functions(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[
         "initial_vjp": None,
         "initial_jvp": None,
         "observe": None,
+        "observe_vjp": None,
         "changes": False,
     }
-    if not _constant(programs.initial):
+    if not (_constant(programs.initial) or _polynomial(programs.initial)):
         found["initial_vjp"] = writer.function(programs.initial_vjp, anchor="p", like="w")
         found["initial_jvp"] = writer.function(programs.initial_jvp, anchor="p", like="p")
-    if programs.observe and programs.observe_vjp and programs.observe_jvp:
-        found["observe"] = writer.function(programs.observe)
-        found["observe_vjp"] = writer.function(programs.observe_vjp, like="w")
-        found["observe_jvp"] = writer.function(programs.observe_jvp)
+    observe, pulled, pushed = programs.observe, programs.observe_vjp, programs.observe_jvp
+    if observe and pulled and pushed:
+        found["observe"] = writer.function(observe)
+        if not _polynomial(observe):
+            found["observe_vjp"] = writer.function(pulled, like="w")
+            found["observe_jvp"] = writer.function(pushed)
     return found | (_stiff_functions(programs, writer) if stiff else {})
 
 
@@ -154,6 +157,18 @@ def _constant(program: Program) -> bool:
     given = {name for group in program.inputs.values() for name in group}
     used = {symbol.name for expr in expressions(program) for symbol in symbols(expr)}
     return given.isdisjoint(used)
+
+
+def _polynomial(program: Program) -> bool:
+    """Whether a program takes sums and products alone, whose derivatives torch finds as exactly as ours."""
+    stack = list(expressions(program))
+    while stack:
+        expr = stack.pop()
+        if isinstance(expr, Op):
+            if expr.op not in ("add", "neg", "mul"):
+                return False
+            stack.extend(expr.args)
+    return True
 
 
 def _uses(name: str, context: dict[str, Any]) -> bool:
@@ -196,7 +211,7 @@ def _cell_functions(explicit: Tableau | None) -> str:
 def _equations(functions: dict[str, Any], stiff: bool, linear: bool) -> str:
     """The constructor's call of the model's functions, broken at the line width."""
     parts = ["rhs", "rhs_vjp", "rhs_jvp", "jacobian", "initial", "observables"]
-    parts += ["observables_vjp", "observables_jvp"] if functions["observe"] else []
+    parts += ["observables_vjp", "observables_jvp"] if functions["observe_vjp"] else []
     parts += ["initial_vjp=initial_vjp", "initial_jvp=initial_jvp"] if functions["initial_vjp"] else []
     parts += ["stiff=STIFF_EQUATIONS"] if stiff else []
     parts += ["linear=True"] if linear else []
@@ -260,6 +275,11 @@ def literal(value: float) -> str:
     return "math.nan" if math.isnan(value) else "math.inf" if value > 0 else "-math.inf"
 
 
+def _short(value: float) -> str:
+    """A float as Python text, a whole one without its point."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e9 else literal(value)
+
+
 def literal_tuple(names: Sequence[str]) -> str:
     """A tuple of strings as Python text; one a line where it does not fit."""
     inside = ", ".join(map(python_string, names))
@@ -283,12 +303,12 @@ def wrap(text: str, width: int = WIDTH) -> str:
 
 def _param(param: Param, attribute: str) -> dict[str, Any]:
     interval = param.interval
-    parts = [python_string(param.name), literal(param.value)]
-    parts += [f"lower={literal(interval.lower)}"] if math.isfinite(interval.lower) else []
-    parts += [f"upper={literal(interval.upper)}"] if math.isfinite(interval.upper) else []
+    parts = [python_string(param.name), _short(param.value)]
+    parts += [f"lower={_short(interval.lower)}"] if math.isfinite(interval.lower) else []
+    parts += [f"upper={_short(interval.upper)}"] if math.isfinite(interval.upper) else []
     ends = ("[" if interval.lower_closed else "(") + ("]" if interval.upper_closed else ")")
     parts += [f'ends="{ends}"'] if ends != "()" else []
-    parts += [f'transform="{param.transform}"'] if param.transform != "none" else []
+    parts += [f'via="{param.transform}"'] if param.transform != "none" else []
     parts += [f"attribute={python_string(attribute)}"] if attribute != param.name else []
     parts += [f"unit={python_string(python_comment(param.unit))}"] if param.unit else []
     parts += [f"doc={python_string(python_comment(param.doc))}"] if param.doc else []

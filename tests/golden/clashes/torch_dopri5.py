@@ -295,36 +295,7 @@ def observables(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     return rt.columns(Tensor, h)
 
 
-def observables_vjp(t: rt.Time, x: Tensor, p: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-    """Products of a cotangent w (..., 2) with the derivatives of observables, as rhs_vjp."""
-    w_Tensor, w_h = w.unbind(-1)
-    _, _, _, _, x, p_, w_, u_ = x.unbind(-1)
-    c0 = p_ * w_
-    g_x = w_h * c0 * u_
-    c1 = w_h * x
-    c2 = c1 * u_
-    g_p = c2 * w_
-    g_w = c2 * p_
-    g_u = c1 * c0
-    return (
-        w.new_full(w.shape[:-1], 0),
-        rt.columns(w_Tensor, w_Tensor, w_Tensor, x.new_full((), 0), g_x, g_p, g_w, g_u),
-        w.new_zeros((*w.shape[:-1], 16)),
-    )
-
-
-def observables_jvp(t: rt.Time, x: Tensor, p: Tensor, dt: Tensor, dx: Tensor, dp: Tensor) -> Tensor:
-    """The tangent (..., 2) of observables from those of its arguments."""
-    d_S, d_I, d_E, _, d_x, d_p, d_w, d_u = dx.unbind(-1)
-    _, _, _, _, x, p_, w_, u_ = x.unbind(-1)
-    d_Tensor = d_S + d_I + d_E
-    c0 = d_x * p_ * w_ * u_ + d_p * x * w_ * u_ + d_w * x * p_ * u_
-    d_h = c0 + d_u * x * p_ * w_
-    return rt.columns(d_Tensor, d_h)
-
-
 slope = rt.Slope(rhs, rhs_vjp, rhs_jvp)
-
 WITHIN = rt.Interpolant(
     order=4,
     weights=(
@@ -512,13 +483,13 @@ COMPILED = rt.Compiled(
     digest="8ac0d21d4de2e438",
     states=STATES,
     params=(
-        rt.Param("beta", 0.5, lower=0.0, transform="softplus"),
+        rt.Param("beta", 0.5, lower=0, via="softplus"),
         rt.Param("gamma", 0.25),
         rt.Param("lambda", 0.1, attribute="lambda_"),
-        rt.Param("N", 10.0),
+        rt.Param("N", 10),
         rt.Param("zeta", 0.3),
         rt.Param("type", 0.2, attribute="type_"),
-        rt.Param("class", 0.7, lower=0.0, upper=1.0, transform="logit", attribute="class_"),
+        rt.Param("class", 0.7, lower=0, upper=1, via="logit", attribute="class_"),
         rt.Param("torch", 1.5),
         rt.Param("math", 0.2),
         rt.Param("self", 0.3),
@@ -530,9 +501,7 @@ COMPILED = rt.Compiled(
         rt.Param("None", 0.2, attribute="None_"),
     ),
     observables=OBSERVABLES,
-    equations=rt.Equations(
-        rhs, rhs_vjp, rhs_jvp, jacobian, initial, observables, observables_vjp, observables_jvp
-    ),
+    equations=rt.Equations(rhs, rhs_vjp, rhs_jvp, jacobian, initial, observables),
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp, step_stages, step_interpolant),
     defaults=rt.Defaults(
@@ -557,6 +526,4 @@ class Model(rt.Model):
 
 
 class StepCell(rt.StepCell):
-    """One dopri5 step as a recurrent cell: x_next = cell(x, t, dt, p)."""
-
     compiled = COMPILED

@@ -99,21 +99,7 @@ def observables(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     return rt.columns(total)
 
 
-def observables_vjp(t: rt.Time, x: Tensor, p: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-    """Products of a cotangent w (..., 1) with the derivatives of observables, as rhs_vjp."""
-    (w_total,) = w.unbind(-1)
-    return w.new_full(w.shape[:-1], 0), rt.columns(w_total, w_total), w.new_zeros((*w.shape[:-1], 6))
-
-
-def observables_jvp(t: rt.Time, x: Tensor, p: Tensor, dt: Tensor, dx: Tensor, dp: Tensor) -> Tensor:
-    """The tangent (..., 1) of observables from those of its arguments."""
-    d_x1, d_x2 = dx.unbind(-1)
-    d_total = d_x1 + d_x2
-    return rt.columns(d_total)
-
-
 slope = rt.Slope(rhs, rhs_vjp, rhs_jvp)
-
 METHOD = rt.Explicit(
     name="rk4",
     order=4,
@@ -209,31 +195,19 @@ COMPILED = rt.Compiled(
     digest="97dffc740fb72f9f",
     states=STATES,
     params=(
-        rt.Param("r1", 0.1, lower=0.0, transform="softplus", unit="1/day", doc="growth rate of species 1"),
-        rt.Param("r2", 0.3, lower=0.0, transform="softplus", unit="1/day", doc="growth rate of species 2"),
+        rt.Param("r1", 0.1, lower=0, via="softplus", unit="1/day", doc="growth rate of species 1"),
+        rt.Param("r2", 0.3, lower=0, via="softplus", unit="1/day", doc="growth rate of species 2"),
         rt.Param(
-            "a1",
-            0.0001,
-            lower=0.0,
-            transform="softplus",
-            unit="1/day",
-            doc="loss of species 1 by meeting species 2",
+            "a1", 0.0001, lower=0, via="softplus", unit="1/day", doc="loss of species 1 by meeting species 2"
         ),
         rt.Param(
-            "a2",
-            0.0002,
-            lower=0.0,
-            transform="softplus",
-            unit="1/day",
-            doc="loss of species 2 by meeting species 1",
+            "a2", 0.0002, lower=0, via="softplus", unit="1/day", doc="loss of species 2 by meeting species 1"
         ),
-        rt.Param("iN1", 0.002, lower=0.0, transform="softplus", doc="1 / carrying capacity of species 1"),
-        rt.Param("iN2", 0.003, lower=0.0, transform="softplus", doc="1 / carrying capacity of species 2"),
+        rt.Param("iN1", 0.002, lower=0, via="softplus", doc="1 / carrying capacity of species 1"),
+        rt.Param("iN2", 0.003, lower=0, via="softplus", doc="1 / carrying capacity of species 2"),
     ),
     observables=OBSERVABLES,
-    equations=rt.Equations(
-        rhs, rhs_vjp, rhs_jvp, jacobian, initial, observables, observables_vjp, observables_jvp
-    ),
+    equations=rt.Equations(rhs, rhs_vjp, rhs_jvp, jacobian, initial, observables),
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp),
     defaults=rt.Defaults(dt=0.1),
@@ -247,6 +221,4 @@ class Model(rt.Model):
 
 
 class StepCell(rt.StepCell):
-    """One rk4 step as a recurrent cell: x_next = cell(x, t, dt, p)."""
-
     compiled = COMPILED

@@ -98,21 +98,6 @@ def initial(t: rt.Time, p: Tensor) -> Tensor:
     return rt.columns(x, y)
 
 
-def initial_vjp(t: rt.Time, p: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-    """Products of a cotangent w (..., 2) with the derivatives of initial by t and p."""
-    w_x, w_y = w.unbind(-1)
-    g_t = 0.1 * w_y
-    return g_t, rt.columns(p.new_full((), 0), w_x, p.new_full((), 0), p.new_full((), 0))
-
-
-def initial_jvp(t: rt.Time, p: Tensor, dt: Tensor, dp: Tensor) -> Tensor:
-    """The tangent (..., 2) of initial from those of its arguments."""
-    d_t = dt
-    _, d_a, _, _ = dp.unbind(-1)
-    d_y = 0.1 * d_t
-    return rt.columns(d_a, d_y)
-
-
 def observables(t: rt.Time, x: Tensor, p: Tensor, u: Tensor) -> Tensor:
     """What is measured: x (..., 2). Returns (..., 2)."""
     u, v, _ = u.unbind(-1)
@@ -122,35 +107,7 @@ def observables(t: rt.Time, x: Tensor, p: Tensor, u: Tensor) -> Tensor:
     return rt.columns(z, s)
 
 
-def observables_vjp(t: rt.Time, x: Tensor, p: Tensor, u: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-    """Products of a cotangent w (..., 2) with the derivatives of observables, as rhs_vjp."""
-    u, _, _ = u.unbind(-1)
-    w_z, w_s = w.unbind(-1)
-    x, _ = x.unbind(-1)
-    g_x = w_z * u
-    g_u = w_z * x
-    return (
-        w.new_full(w.shape[:-1], 0),
-        rt.columns(g_x, w_z),
-        w.new_zeros((*w.shape[:-1], 4)),
-        rt.columns(g_u, w_s, x.new_full((), 0)),
-    )
-
-
-def observables_jvp(
-    t: rt.Time, x: Tensor, p: Tensor, u: Tensor, dt: Tensor, dx: Tensor, dp: Tensor, du: Tensor
-) -> Tensor:
-    """The tangent (..., 2) of observables from those of its arguments."""
-    u, _, _ = u.unbind(-1)
-    d_u, d_v, _ = du.unbind(-1)
-    d_x, d_y = dx.unbind(-1)
-    x, _ = x.unbind(-1)
-    d_z = d_x * u + d_u * x + d_y
-    return rt.columns(d_z, d_v)
-
-
 slope = rt.Slope(rhs, rhs_vjp, rhs_jvp)
-
 METHOD = rt.Explicit(
     name="rk4",
     order=4,
@@ -247,25 +204,13 @@ COMPILED = rt.Compiled(
     digest="8f9803d8d43dfdd0",
     states=STATES,
     params=(
-        rt.Param("k", 0.5, lower=0.0, transform="softplus"),
-        rt.Param("a", 1.0),
-        rt.Param("b", 2.0, lower=0.0, upper=3.0, transform="logit"),
-        rt.Param("lambda", -1.0, upper=0.0, transform="softplus", attribute="lambda_"),
+        rt.Param("k", 0.5, lower=0, via="softplus"),
+        rt.Param("a", 1),
+        rt.Param("b", 2, lower=0, upper=3, via="logit"),
+        rt.Param("lambda", -1, upper=0, via="softplus", attribute="lambda_"),
     ),
     observables=OBSERVABLES,
-    equations=rt.Equations(
-        rhs,
-        rhs_vjp,
-        rhs_jvp,
-        jacobian,
-        initial,
-        observables,
-        observables_vjp,
-        observables_jvp,
-        initial_vjp=initial_vjp,
-        initial_jvp=initial_jvp,
-        linear=True,
-    ),
+    equations=rt.Equations(rhs, rhs_vjp, rhs_jvp, jacobian, initial, observables, linear=True),
     method=METHOD,
     inputs=(rt.Input("u", "linear"), rt.Input("v", "cubic"), rt.Input("w", "hold")),
     cell=rt.Cell(step, step_vjp, step_jvp),
@@ -280,6 +225,4 @@ class Model(rt.Model):
 
 
 class StepCell(rt.StepCell):
-    """One rk4 step as a recurrent cell: x_next = cell(x, t, dt, p, u)."""
-
     compiled = COMPILED

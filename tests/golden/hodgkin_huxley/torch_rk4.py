@@ -334,7 +334,6 @@ def observables_jvp(
 
 
 slope = rt.Slope(rhs, rhs_vjp, rhs_jvp)
-
 METHOD = rt.Explicit(
     name="rk4",
     order=4,
@@ -431,11 +430,11 @@ COMPILED = rt.Compiled(
     digest="15c1eeed9d4068ac",
     states=STATES,
     params=(
-        rt.Param("gNa", 120.0, lower=0.0, transform="softplus", unit="mS/cm**2", doc="sodium conductance"),
-        rt.Param("gK", 36.0, lower=0.0, transform="softplus", unit="mS/cm**2", doc="potassium conductance"),
-        rt.Param("gL", 0.3, lower=0.0, transform="softplus", unit="mS/cm**2", doc="leak conductance"),
-        rt.Param("ENa", 50.0, unit="mV", doc="reversal potentials"),
-        rt.Param("EK", -77.0, unit="mV"),
+        rt.Param("gNa", 120, lower=0, via="softplus", unit="mS/cm**2", doc="sodium conductance"),
+        rt.Param("gK", 36, lower=0, via="softplus", unit="mS/cm**2", doc="potassium conductance"),
+        rt.Param("gL", 0.3, lower=0, via="softplus", unit="mS/cm**2", doc="leak conductance"),
+        rt.Param("ENa", 50, unit="mV", doc="reversal potentials"),
+        rt.Param("EK", -77, unit="mV"),
         rt.Param("EL", -54.387, unit="mV"),
     ),
     observables=OBSERVABLES,
@@ -456,6 +455,4 @@ class Model(rt.Model):
 
 
 class StepCell(rt.StepCell):
-    """One rk4 step as a recurrent cell: x_next = cell(x, t, dt, p, u)."""
-
     compiled = COMPILED

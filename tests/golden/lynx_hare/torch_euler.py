@@ -89,30 +89,12 @@ def initial(t: rt.Time, p: Tensor) -> Tensor:
     return rt.columns(hare, lynx)
 
 
-def initial_vjp(t: rt.Time, p: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-    """Products of a cotangent w (..., 2) with the derivatives of initial by t and p."""
-    w_hare, w_lynx = w.unbind(-1)
-    return (
-        w.new_full(w.shape[:-1], 0),
-        rt.columns(
-            p.new_full((), 0), p.new_full((), 0), p.new_full((), 0), p.new_full((), 0), w_hare, w_lynx
-        ),
-    )
-
-
-def initial_jvp(t: rt.Time, p: Tensor, dt: Tensor, dp: Tensor) -> Tensor:
-    """The tangent (..., 2) of initial from those of its arguments."""
-    _, _, _, _, d_hare0, d_lynx0 = dp.unbind(-1)
-    return rt.columns(d_hare0, d_lynx0)
-
-
 def observables(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     """What is measured: x (..., 2). Returns (..., 0)."""
     return x.new_zeros((*x.shape[:-1], 0))
 
 
 slope = rt.Slope(rhs, rhs_vjp, rhs_jvp)
-
 METHOD = rt.Explicit(name="euler", order=1, a=((),), b=(1,), c=(0,), real_interval=2.0)
 
 
@@ -161,35 +143,17 @@ COMPILED = rt.Compiled(
     digest="6214c5d7ebe9bbaa",
     states=STATES,
     params=(
+        rt.Param("alpha", 0.55, lower=0, via="softplus", unit="1/year", doc="growth rate of the prey"),
+        rt.Param("beta", 0.028, lower=0, via="softplus", unit="1/year", doc="predation"),
+        rt.Param("gamma", 0.8, lower=0, via="softplus", unit="1/year", doc="death rate of the predator"),
         rt.Param(
-            "alpha", 0.55, lower=0.0, transform="softplus", unit="1/year", doc="growth rate of the prey"
+            "delta", 0.024, lower=0, via="softplus", unit="1/year", doc="growth of the predator per prey"
         ),
-        rt.Param("beta", 0.028, lower=0.0, transform="softplus", unit="1/year", doc="predation"),
-        rt.Param(
-            "gamma", 0.8, lower=0.0, transform="softplus", unit="1/year", doc="death rate of the predator"
-        ),
-        rt.Param(
-            "delta",
-            0.024,
-            lower=0.0,
-            transform="softplus",
-            unit="1/year",
-            doc="growth of the predator per prey",
-        ),
-        rt.Param("hare0", 30.0, lower=0.0, transform="softplus", doc="thousands of hares in 1900"),
-        rt.Param("lynx0", 4.0, lower=0.0, transform="softplus", doc="thousands of lynxes in 1900"),
+        rt.Param("hare0", 30, lower=0, via="softplus", doc="thousands of hares in 1900"),
+        rt.Param("lynx0", 4, lower=0, via="softplus", doc="thousands of lynxes in 1900"),
     ),
     observables=OBSERVABLES,
-    equations=rt.Equations(
-        rhs,
-        rhs_vjp,
-        rhs_jvp,
-        jacobian,
-        initial,
-        observables,
-        initial_vjp=initial_vjp,
-        initial_jvp=initial_jvp,
-    ),
+    equations=rt.Equations(rhs, rhs_vjp, rhs_jvp, jacobian, initial, observables),
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp),
     defaults=rt.Defaults(dt=0.02),
@@ -203,6 +167,4 @@ class Model(rt.Model):
 
 
 class StepCell(rt.StepCell):
-    """One euler step as a recurrent cell: x_next = cell(x, t, dt, p)."""
-
     compiled = COMPILED

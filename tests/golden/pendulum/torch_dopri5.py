@@ -75,18 +75,6 @@ def initial(t: rt.Time, p: Tensor) -> Tensor:
     return rt.columns(theta, dtheta_dt)
 
 
-def initial_vjp(t: rt.Time, p: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-    """Products of a cotangent w (..., 2) with the derivatives of initial by t and p."""
-    w_theta, _ = w.unbind(-1)
-    return w.new_full(w.shape[:-1], 0), rt.columns(p.new_full((), 0), w_theta)
-
-
-def initial_jvp(t: rt.Time, p: Tensor, dt: Tensor, dp: Tensor) -> Tensor:
-    """The tangent (..., 2) of initial from those of its arguments."""
-    _, d_theta0 = dp.unbind(-1)
-    return rt.columns(d_theta0, p.new_full((), 0))
-
-
 def observables(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     """What is measured: x (..., 2). Returns (..., 3)."""
     l, _ = p.unbind(-1)
@@ -128,7 +116,6 @@ def observables_jvp(t: rt.Time, x: Tensor, p: Tensor, dt: Tensor, dx: Tensor, dp
 
 
 slope = rt.Slope(rhs, rhs_vjp, rhs_jvp)
-
 WITHIN = rt.Interpolant(
     order=4,
     weights=(
@@ -316,29 +303,20 @@ COMPILED = rt.Compiled(
     digest="056bd1d15e5d4337",
     states=STATES,
     params=(
-        rt.Param("l", 1.0, lower=0.0, transform="softplus", unit="m", doc="length of the rod"),
+        rt.Param("l", 1, lower=0, via="softplus", unit="m", doc="length of the rod"),
         rt.Param(
             "theta0",
-            2.0,
+            2,
             lower=-3.141592653589793,
             upper=3.141592653589793,
-            transform="logit",
+            via="logit",
             unit="rad",
             doc="angle of release",
         ),
     ),
     observables=OBSERVABLES,
     equations=rt.Equations(
-        rhs,
-        rhs_vjp,
-        rhs_jvp,
-        jacobian,
-        initial,
-        observables,
-        observables_vjp,
-        observables_jvp,
-        initial_vjp=initial_vjp,
-        initial_jvp=initial_jvp,
+        rhs, rhs_vjp, rhs_jvp, jacobian, initial, observables, observables_vjp, observables_jvp
     ),
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp, step_stages, step_interpolant),
@@ -353,6 +331,4 @@ class Model(rt.Model):
 
 
 class StepCell(rt.StepCell):
-    """One dopri5 step as a recurrent cell: x_next = cell(x, t, dt, p)."""
-
     compiled = COMPILED

@@ -77,18 +77,6 @@ def initial(t: rt.Time, p: Tensor) -> Tensor:
     return rt.columns(N)
 
 
-def initial_vjp(t: rt.Time, p: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-    """Products of a cotangent w (..., 1) with the derivatives of initial by t and p."""
-    (w_N,) = w.unbind(-1)
-    return w.new_full(w.shape[:-1], 0), rt.columns(p.new_full((), 0), p.new_full((), 0), w_N)
-
-
-def initial_jvp(t: rt.Time, p: Tensor, dt: Tensor, dp: Tensor) -> Tensor:
-    """The tangent (..., 1) of initial from those of its arguments."""
-    _, _, d_N0 = dp.unbind(-1)
-    return rt.columns(d_N0)
-
-
 def observables(t: rt.Time, x: Tensor, p: Tensor) -> Tensor:
     """What is measured: x (..., 1). Returns (..., 0)."""
     return x.new_zeros((*x.shape[:-1], 0))
@@ -101,21 +89,12 @@ COMPILED = rt.Compiled(
     digest="a62be5977edf6c58",
     states=STATES,
     params=(
-        rt.Param("r", 2.3, lower=0.0, transform="softplus", doc="growth rate"),
-        rt.Param("K", 100.0, lower=0.0, transform="softplus", doc="carrying capacity"),
-        rt.Param("N0", 20.0, lower=0.0, transform="softplus", doc="animals in generation 0"),
+        rt.Param("r", 2.3, lower=0, via="softplus", doc="growth rate"),
+        rt.Param("K", 100, lower=0, via="softplus", doc="carrying capacity"),
+        rt.Param("N0", 20, lower=0, via="softplus", doc="animals in generation 0"),
     ),
     observables=OBSERVABLES,
-    equations=rt.Equations(
-        rhs,
-        rhs_vjp,
-        rhs_jvp,
-        jacobian,
-        initial,
-        observables,
-        initial_vjp=initial_vjp,
-        initial_jvp=initial_jvp,
-    ),
+    equations=rt.Equations(rhs, rhs_vjp, rhs_jvp, jacobian, initial, observables),
     method=METHOD,
     defaults=rt.Defaults(),
 )
@@ -128,8 +107,6 @@ class Model(rt.Model):
 
 
 class StepCell(rt.StepCell):
-    """One map step as a recurrent cell: x_next = cell(x, t, dt, p)."""
-
     compiled = COMPILED
 
 
