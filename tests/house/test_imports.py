@@ -46,6 +46,7 @@ ORDER = (
     "fit",
     "importers",
     "plot",
+    "standalone",
     "cli",
     "__main__",
 )
