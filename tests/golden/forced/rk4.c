@@ -1,0 +1,374 @@
+// forced: Every kind of input, bound and transform
+//
+// Written by odec 0.1.0 from forced.ode (sha256 8f9803d8d43dfdd0).
+// Method: rk4. Engine: native; for a C compiler (vector units, threads) and for NVRTC (one thread per
+// trajectory).
+// Renamed, as the name means something else in C or here: u -> u_, w -> w_, x -> x_, y -> y_.
+
+// --- Sizes, and what the model and the method have ---------------------------------------------------------
+
+#define N_STATES 2
+#define N_PARAMS 4
+#define N_INPUTS 3
+#define N_OBSERVABLES 2
+#define INPUTS 1
+#define OBSERVED 1
+#define TIMED 1
+#define OBSERVE_TIMED 0
+#define INITIAL_TIMED 1
+#define MAP 0
+#define CAN_ADAPT 0
+#define AUTO 0
+#define RATES 0
+#define SIDED 0
+#define FSAL 0
+#define TWO_ERRORS 0
+#define HAS_DENSE 0
+#define STAGES 4
+#define EXTRA_STAGES 0
+#define DEGREE 0
+#define TERMS 4
+#define DENSE_TIMES(at)
+#define STEP_TIMES(at) \
+    at(0, t) \
+    at(1, t + (1.0/2)*h) \
+    at(2, t + (1.0/2)*h) \
+    at(3, t + h)
+#define STAGE_C { \
+    (real)0.0, (real)(1.0/2), (real)(1.0/2), (real)1.0 }
+#include "odec/flags.h"
+#include "odec/sizes.h"
+
+#include "odec/machine.h"
+
+#if REAL_BITS == 32 && !GPU
+#define cos cosf
+#define sin sinf
+#endif
+#if VECTOR_LIBM
+// The C library's vector versions (at most 4 units in the last place).
+extern real cos(real) __attribute__((const, nothrow, simd("notinbranch")));
+extern real sin(real) __attribute__((const, nothrow, simd("notinbranch")));
+#endif
+#include "odec/functions.h"
+
+// --- The model ---------------------------------------------------------------------------------------------
+
+// dx/dt of the states at a time.
+MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+                  IF_INPUTS(const real u[]_w,) real dx[]_w)
+{
+    EVERY_LANE {
+        const real t = (real)time_l;
+        const real x_ = x[0]_l;
+        const real y_ = x[1]_l;
+        const real k = p[0]_l;
+        const real b = p[2]_l;
+        const real lambda = p[3]_l;
+        const real u_ = u[0]_l;
+        const real v = u[1]_l;
+        const real w_ = u[2]_l;
+        const real dx_dt = -k * x_ + u_ * sin(t) + v * lambda;  // forced.ode:12
+        const real dy_dt = x_ - y_ * b + w_ * x_ + t;  // forced.ode:13
+        dx[0]_l = dx_dt;
+        dx[1]_l = dy_dt;
+    }
+}
+
+#if defined(ADJOINT) || defined(LOSS)
+// w·∂f/∂x and w·∂f/∂u and, added to what is there, w·∂f/∂p and w·∂f/∂t.
+MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+                      IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_w
+                      IF_INPUTS(, real gu[]_w) IF_TIMED(, real gt[]_w))
+{
+    EVERY_LANE {
+        const real t = (real)time_l;
+        const real x_ = x[0]_l;
+        const real y_ = x[1]_l;
+        const real k = p[0]_l;
+        const real b = p[2]_l;
+        const real lambda = p[3]_l;
+        const real u_ = u[0]_l;
+        const real v = u[1]_l;
+        const real w_ = u[2]_l;
+        const real w_x = w[0]_l;
+        const real w_y = w[1]_l;
+        const real g_t = w_x * u_ * cos(t) + w_y;
+        const real g_x = w_y * (w_ + R(1.0)) - w_x * k;
+        const real g_y = -w_y * b;
+        const real g_k = -w_x * x_;
+        const real g_b = -w_y * y_;
+        const real g_lambda = w_x * v;
+        const real g_u = w_x * sin(t);
+        const real g_v = w_x * lambda;
+        const real g_w = w_y * x_;
+        gt[0]_l += g_t;
+        gx[0]_l = g_x;
+        gx[1]_l = g_y;
+        gp[0]_l += g_k;
+        gp[2]_l += g_b;
+        gp[3]_l += g_lambda;
+        gu[0]_l = g_u;
+        gu[1]_l = g_v;
+        gu[2]_l = g_w;
+    }
+}
+#endif
+
+#if defined(TANGENT)
+// ∂f/∂t·dt + ∂f/∂x·dx + ∂f/∂p·dp + ∂f/∂u·du.
+MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+                      IF_INPUTS(const real u[]_w,) IF_TIMED(const real dt[]_w,) const real dx[]_w,
+                      const real dp[]_w, IF_INPUTS(const real du[]_w,) real dk[]_w)
+{
+    EVERY_LANE {
+        const real t = (real)time_l;
+        const real x_ = x[0]_l;
+        const real y_ = x[1]_l;
+        const real k = p[0]_l;
+        const real b = p[2]_l;
+        const real lambda = p[3]_l;
+        const real u_ = u[0]_l;
+        const real v = u[1]_l;
+        const real w_ = u[2]_l;
+        const real d_t = dt[0]_l;
+        const real d_x = dx[0]_l;
+        const real d_y = dx[1]_l;
+        const real d_k = dp[0]_l;
+        const real d_b = dp[2]_l;
+        const real d_lambda = dp[3]_l;
+        const real d_u = du[0]_l;
+        const real d_v = du[1]_l;
+        const real d_w = du[2]_l;
+        const real c0 = d_u * sin(t) + d_t * cos(t) * u_ - (d_k * x_ + d_x * k);
+        const real d_dx_dt = c0 + d_v * lambda + d_lambda * v;
+        const real d_dy_dt = d_x - (d_y * b + d_b * y_) + d_w * x_ + d_x * w_ + d_t;
+        dk[0]_l = d_dx_dt;
+        dk[1]_l = d_dy_dt;
+    }
+}
+#endif
+
+#if defined(SOLVE) || defined(LOSS)
+// What is measured.
+MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+                      IF_INPUTS(const real u[]_w,) real y[]_w)
+{
+    EVERY_LANE {
+        const real x_ = x[0]_l;
+        const real y_ = x[1]_l;
+        const real u_ = u[0]_l;
+        const real v = u[1]_l;
+        const real z = x_ * u_ + y_;  // forced.ode:14
+        const real s = v;  // forced.ode:15
+        y[0]_l = z;
+        y[1]_l = s;
+    }
+}
+#endif
+
+#if defined(LOSS)
+// w·∂y/∂x and, added to what is there, w·∂y/∂p.
+MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+                          IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_w
+                          IF_INPUTS(, real gu[]_w) IF_OBSERVE_TIMED(, real gt[]_w))
+{
+    EVERY_LANE {
+        const real x_ = x[0]_l;
+        const real u_ = u[0]_l;
+        const real w_z = w[0]_l;
+        const real w_s = w[1]_l;
+        const real g_x = w_z * u_;
+        const real g_u = w_z * x_;
+        gx[0]_l = g_x;
+        gx[1]_l = w_z;
+        gu[0]_l = g_u;
+        gu[1]_l = w_s;
+        gu[2]_l = R(0.0);
+    }
+}
+#endif
+
+// --- One step of rk4 (Kutta 1901; Hairer, Nørsett & Wanner I, table II.1.2)
+
+#include "odec/slope.h"
+
+#if !ADAPTIVE
+FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
+             IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real x_next[]_w)
+{
+    const real a21 = COEFFICIENT(1.0/2);
+    const real a32 = COEFFICIENT(1.0/2);
+    const real a43 = COEFFICIENT(1.0);
+    const real b1 = COEFFICIENT(1.0/6);
+    real k1[N_STATES]_w, k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, y[N_STATES]_w;
+    slope(time[0], x, p, u[0], clip, k1);
+    EACH(i, N_STATES) y[i]_l = x[i]_l + a21*k1[i]_l;
+    slope(time[1], y, p, u[1], clip, k2);
+    EACH(i, N_STATES) y[i]_l = x[i]_l + a32*k2[i]_l;
+    slope(time[2], y, p, u[2], clip, k3);
+    EACH(i, N_STATES) y[i]_l = x[i]_l + a43*k3[i]_l;
+    slope(time[3], y, p, u[3], clip, k4);
+    EACH(i, N_STATES) x_next[i]_l = x[i]_l + b1*(k1[i]_l + (k2[i]_l + k3[i]_l) + (k2[i]_l + k3[i]_l)
+            + k4[i]_l);
+}
+#endif
+
+
+#if defined(ADJOINT) || defined(LOSS)
+// The adjoint of one step: w_i = h (b_i w + Σ_j a_ji v_j), v_i = f_x(Y_i)ᵀ w_i, w ← w + Σ v_i.
+// The parameters' shares are added to gp; gt and gh are those of the step's time and size.
+FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
+                 IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real w[]_w, real gp[]_w
+                 IF_INPUTS(, real gu[STAGES][N_INPUTS]_w), real gt[1]_w, real gh[1]_w
+                 IF_DENSE(, const real g[DEGREE][N_STATES]_w, real q[DEGREE][N_STATES]_w))
+{
+    const real a21 = COEFFICIENT(1.0/2);
+    const real a32 = COEFFICIENT(1.0/2);
+    const real a43 = COEFFICIENT(1.0);
+    const real b1 = COEFFICIENT(1.0/6);
+    real k1[N_STATES]_w, v1[N_STATES]_w, k2[N_STATES]_w, v2[N_STATES]_w, k3[N_STATES]_w, v3[N_STATES]_w,
+            k4[N_STATES]_w, v4[N_STATES]_w, s[N_STATES]_w;
+    real y2[N_STATES]_w;
+    real y3[N_STATES]_w;
+    real y4[N_STATES]_w;
+    slope(time[0], x, p, u[0], clip, k1);
+    EACH(i, N_STATES) y2[i]_l = x[i]_l + a21*k1[i]_l;
+    slope(time[1], y2, p, u[1], clip, k2);
+    EACH(i, N_STATES) y3[i]_l = x[i]_l + a32*k2[i]_l;
+    slope(time[2], y3, p, u[2], clip, k3);
+    EACH(i, N_STATES) y4[i]_l = x[i]_l + a43*k3[i]_l;
+#if TIMES || DENSE
+    slope(time[3], y4, p, u[3], clip, k4);
+#endif
+    real t1[1]_w, t2[1]_w, t3[1]_w, t4[1]_w;
+    EACH(i, 1) { t1[i]_l = t2[i]_l = t3[i]_l = t4[i]_l = R(0.0); }
+    real w1[N_STATES]_w;
+    EACH(i, N_STATES) w1[i]_l = b1*w[i]_l;
+    EACH(i, N_STATES) s[i]_l = w1[i]_l;
+    slope_vjp(time[3], y4, p, u[3], clip, s, v4, gp IF_INPUTS(, gu[3]) IF_TIMED(, t4));
+    EACH(i, N_STATES) s[i]_l = a43*v4[i]_l + w1[i]_l + w1[i]_l;
+    slope_vjp(time[2], y3, p, u[2], clip, s, v3, gp IF_INPUTS(, gu[2]) IF_TIMED(, t3));
+    EACH(i, N_STATES) s[i]_l = a32*v3[i]_l + w1[i]_l + w1[i]_l;
+    slope_vjp(time[1], y2, p, u[1], clip, s, v2, gp IF_INPUTS(, gu[1]) IF_TIMED(, t2));
+    EACH(i, N_STATES) s[i]_l = a21*v2[i]_l + w1[i]_l;
+    slope_vjp(time[0], x, p, u[0], clip, s, v1, gp IF_INPUTS(, gu[0]) IF_TIMED(, t1));
+#if TIMES
+    EACH(i, 1) gt[i]_l = gh[i]_l = R(0.0);
+    EACH(i, 1) gt[i]_l = t1[i]_l + t2[i]_l + t3[i]_l + t4[i]_l;
+    EACH(i, 1) gh[i]_l += (real)(1.0/2)*t2[i]_l;
+    EACH(i, 1) gh[i]_l += (real)(1.0/2)*t3[i]_l;
+    EACH(i, 1) gh[i]_l += (real)1.0*t4[i]_l;
+    UNROLL for (int i = 0; i < N_STATES; ++i) EVERY_LANE {
+        gh[0]_l += w[i]_l*((real)(1.0/6)*k1[i]_l + (real)(1.0/3)*k2[i]_l + (real)(1.0/3)*k3[i]_l
+                + (real)(1.0/6)*k4[i]_l);
+        gh[0]_l += v2[i]_l*((real)(1.0/2)*k1[i]_l);
+        gh[0]_l += v3[i]_l*((real)(1.0/2)*k2[i]_l);
+        gh[0]_l += v4[i]_l*(k3[i]_l);
+    }
+#endif
+    EACH(i, N_STATES) w[i]_l += v1[i]_l + v2[i]_l + v3[i]_l + v4[i]_l;
+}
+#endif
+
+#if defined(TANGENT)
+// One step and its tangent: dt and dh are the tangents of the step's time and size.
+FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
+                 IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, const real dx[]_w,
+                 const real dt[1]_w,
+                 const real dh[1]_w, const real dp[]_w, IF_INPUTS(const real du[STAGES][N_INPUTS]_w,)
+                 real x_next[]_w, real dx_next[]_w
+                 IF_DENSE(, real q[DEGREE][N_STATES]_w, real dq[DEGREE][N_STATES]_w))
+{
+    const real a21 = COEFFICIENT(1.0/2);
+    const real a32 = COEFFICIENT(1.0/2);
+    const real a43 = COEFFICIENT(1.0);
+    const real b1 = COEFFICIENT(1.0/6);
+    real k1[N_STATES]_w, d1[N_STATES]_w, k2[N_STATES]_w, d2[N_STATES]_w, k3[N_STATES]_w, d3[N_STATES]_w,
+            k4[N_STATES]_w, d4[N_STATES]_w, y[N_STATES]_w, dy[N_STATES]_w;
+    real when[1]_w;
+    EACH(i, 1) when[i]_l = dt[i]_l;
+    slope(time[0], x, p, u[0], clip, k1);
+    rhs_jvp(time[0], x, p, u[0], IF_TIMED(when,) dx, dp, IF_INPUTS(du[0],) d1);
+#if CLIP
+    EACH(i, N_STATES) d1[i]_l = fabs(k1[i]_l) < clip ? d1[i]_l : R(0.0);
+#endif
+    EACH(i, N_STATES) y[i]_l = x[i]_l + a21*k1[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a21*d1[i]_l + dh[0]_l*((real)(1.0/2)*k1[i]_l);
+    EACH(i, 1) when[i]_l = dt[i]_l + (real)(1.0/2)*dh[i]_l;
+    slope(time[1], y, p, u[1], clip, k2);
+    rhs_jvp(time[1], y, p, u[1], IF_TIMED(when,) dy, dp, IF_INPUTS(du[1],) d2);
+#if CLIP
+    EACH(i, N_STATES) d2[i]_l = fabs(k2[i]_l) < clip ? d2[i]_l : R(0.0);
+#endif
+    EACH(i, N_STATES) y[i]_l = x[i]_l + a32*k2[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a32*d2[i]_l + dh[0]_l*((real)(1.0/2)*k2[i]_l);
+    EACH(i, 1) when[i]_l = dt[i]_l + (real)(1.0/2)*dh[i]_l;
+    slope(time[2], y, p, u[2], clip, k3);
+    rhs_jvp(time[2], y, p, u[2], IF_TIMED(when,) dy, dp, IF_INPUTS(du[2],) d3);
+#if CLIP
+    EACH(i, N_STATES) d3[i]_l = fabs(k3[i]_l) < clip ? d3[i]_l : R(0.0);
+#endif
+    EACH(i, N_STATES) y[i]_l = x[i]_l + a43*k3[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a43*d3[i]_l + dh[0]_l*(k3[i]_l);
+    EACH(i, 1) when[i]_l = dt[i]_l + (real)1.0*dh[i]_l;
+    slope(time[3], y, p, u[3], clip, k4);
+    rhs_jvp(time[3], y, p, u[3], IF_TIMED(when,) dy, dp, IF_INPUTS(du[3],) d4);
+#if CLIP
+    EACH(i, N_STATES) d4[i]_l = fabs(k4[i]_l) < clip ? d4[i]_l : R(0.0);
+#endif
+    EACH(i, N_STATES) x_next[i]_l = x[i]_l + b1*(k1[i]_l + (k2[i]_l + k3[i]_l) + (k2[i]_l + k3[i]_l)
+            + k4[i]_l);
+    EACH(i, N_STATES) dx_next[i]_l = dx[i]_l + b1*(d1[i]_l + (d2[i]_l + d3[i]_l) + (d2[i]_l + d3[i]_l)
+            + d4[i]_l) + dh[0]_l*((real)(1.0/6)*k1[i]_l + (real)(1.0/3)*k2[i]_l + (real)(1.0/3)*k3[i]_l
+                    + (real)(1.0/6)*k4[i]_l);
+}
+#endif
+
+#if defined(FIT) && !GPU
+// The states at the first time.
+MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, real x[]_w)
+{
+    EVERY_LANE {
+        const real t = (real)time_l;
+        const real a = p[1]_l;
+        const real x_ = a;  // forced.ode:10
+        const real y_ = R(0.1) * t;  // forced.ode:11
+        x[0]_l = x_;
+        x[1]_l = y_;
+    }
+}
+
+#if defined(LOSS)
+// Adds w·∂x/∂p to gp.
+MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, const real w[]_w,
+        real gp[]_w,
+                          real gt[]_w)
+{
+    EVERY_LANE {
+        const real w_x = w[0]_l;
+        const real w_y = w[1]_l;
+        const real g_t = R(0.1) * w_y;
+        gt[0]_l += g_t;
+        gp[1]_l += w_x;
+    }
+}
+#endif
+
+#if defined(TANGENT)
+// ∂x/∂p·dp.
+MODEL_FN void initial_jvp(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, const real dt[]_w,
+                          const real dp[]_w, real dx[]_w)
+{
+    EVERY_LANE {
+        const real d_t = dt[0]_l;
+        const real d_a = dp[1]_l;
+        const real d_y = R(0.1) * d_t;
+        dx[0]_l = d_a;
+        dx[1]_l = d_y;
+    }
+}
+#endif
+#endif
+
+#include "odec/kernel.h"
