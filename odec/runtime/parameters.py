@@ -53,6 +53,7 @@ class Parameters(nn.Module):
             cls.spelled = {param.spelling: param for param in params}
             cls.attributes = {param.name: param.spelling for param in params}
             cls.alike = _alike(params)
+            cls.__doc__ = _documented(cls.__doc__, params)
 
     def _make_parameters(self, dtype: torch.dtype, device: Any) -> None:
         """The parameters at their defaults, held by their bounds."""
@@ -236,14 +237,34 @@ class Parameters(nn.Module):
         p, params = self._natural().detach(), self.compiled.params
         shown = p.tolist() if p.dim() == 1 and p.device.type != "meta" else [math.nan] * len(params)
         for param, value in list(zip(params, shown))[:20]:
-            lower, upper, ends = param.lower, param.upper, param.ends
-            bounds = f" in {ends[0]}{lower:g}, {upper:g}{ends[1]}" if param.bounded else ""
+            bounds = f" in {_interval(param)}" if param.bounded else ""
             frozen = "" if self._raw(param.spelling).requires_grad else " (frozen)"
             lines.append(f"  {param.name} = {value:.6g}{bounds}{frozen}")
         return "\n".join([*lines, f"  … ({len(params)} in all)"] if len(params) > 20 else lines)
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def _documented(doc: str | None, params: Sequence[Param]) -> str:
+    """A Model's docstring with its parameters: their attributes, defaults, bounds and units."""
+    held = any(holding(param.transform, param.lower, param.upper) for param in params)
+    lines = []
+    for param in params:
+        bounds = f" in {_interval(param)}" if param.bounded else ""
+        unit = f" [{param.unit}]" if param.unit else ""
+        own = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
+        more = f"  {param.doc}" if param.doc else ""
+        lines.append(f"    {param.spelling} = {param.value}{bounds}{unit}{own}{more}")
+    kind = "natural units; the bounds are held by parametrizations" if held else "natural units"
+    told = "\n".join(lines or ["    none"])
+    settings = "Settings, of steps, gradients and engines: see help(Model.__base__)."
+    return f"{doc or ''}\n\nParameters ({kind}):\n\n{told}\n\n{settings}"
+
+
+def _interval(param: Param) -> str:
+    """The interval of a parameter's values."""
+    return f"{param.ends[0]}{param.lower:g}, {param.upper:g}{param.ends[1]}"
 
 
 def _blank(cls: Any, held: bool) -> Any:
@@ -271,8 +292,8 @@ def check_inside(param: Param, values: Tensor) -> None:
     below = values <= upper if ends[1] == "]" else values < upper
     inside = above & below & values.isfinite()
     if not bool(inside.all()):
-        wrong, interval = values[~inside].flatten()[0].item(), f"{ends[0]}{lower:g}, {upper:g}{ends[1]}"
-        raise ValueError(f"{param.name} = {wrong:g} lies outside its interval {interval}")
+        wrong = values[~inside].flatten()[0].item()
+        raise ValueError(f"{param.name} = {wrong:g} lies outside its interval {_interval(param)}")
 
 
 def _check_given(param: Param, value: Any, numbers: Tensor) -> None:

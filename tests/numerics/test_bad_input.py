@@ -280,7 +280,7 @@ def test_parameters_keep_their_names():
     net = model(text, "tsit5", "torch", rtol=1e-6)
     assert [net.w.item(), net.torch.item(), net.lambda_.item(), net.train_.item()] == [1, 2, 3, 4]
     assert [name for name, _ in net.named_parameters()] == ["w", "torch", "lambda_", "train_"]
-    assert "    lambda_ = 3.0  the parameter `lambda`\n" in type(net).__doc__
+    assert "\n    lambda_ = 3.0  the parameter `lambda`\n" in type(net).__doc__
     with pytest.raises(ValueError) as told:
         net(torch.tensor([0.0, 1.0]), params={"lambda_": 2.0})
     assert str(told.value) == "unknown parameter 'lambda_'; did you mean 'lambda'?"
