@@ -13,6 +13,7 @@ from types import ModuleType
 import torch
 
 import odec
+from odec.runtime.engines import ALL
 
 LOTKA_VOLTERRA = """
 param a = 1.1 in (0, inf)
@@ -156,6 +157,12 @@ def import_text(code: str, name: str) -> ModuleType:
 
 def is_map(module):
     return module.COMPILED.is_map
+
+
+def taken(net, t, x0, p=None, series=()):
+    """The run on the torch engine: states, the mesh of the steps taken, the report."""
+    p = net.vector().detach() if p is None else p
+    return net.compiled.reference.states(t, x0, p, list(series), net.steps, ALL)
 
 
 def plain(module, t, x0, p, dt, u=None, clip=None):

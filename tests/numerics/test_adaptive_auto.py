@@ -2,7 +2,7 @@
 
 import torch
 from adaptive_models import D, generator, weighted
-from generated import assert_close, load
+from generated import assert_close, load, taken
 
 SWITCHING = """
 input u linear
@@ -44,10 +44,10 @@ def test_auto_takes_the_stiff_method_where_it_pays():
     net = module.Model(rtol=1e-6, atol=1e-8)
     p = torch.stack((mu, torch.full_like(mu, 0.1)), -1)
     series = [torch.tensor([0.0, 4.0, 9.0], dtype=D), torch.zeros(2, 2, 1, dtype=D)]
-    kept = module.solve_adaptive(t, x0, p, series, net.control, None)[1]
-    stiff, taken = kept[..., -2] != 0, kept[..., -3] != 0
+    kept = taken(net, t, x0, p, series).kept
+    stiff, moved = kept[..., -2] != 0, kept[..., -3] != 0
     assert not stiff[:, 0].any()
-    assert (stiff & taken)[:, 2].any() and (~stiff & taken)[:, 2].any()
+    assert (stiff & moved)[:, 2].any() and (~stiff & moved)[:, 2].any()
 
 
 def test_auto_goes_back_to_the_explicit_method():
@@ -56,7 +56,7 @@ def test_auto_goes_back_to_the_explicit_method():
     module = load(text, "auto")
     net = module.Model(rtol=1e-5, atol=1e-7)
     t, x0 = torch.tensor([0.0, 1.0, 20.0], dtype=D), torch.ones(2, dtype=D)
-    kept = module.solve_adaptive(t, x0, net.vector(), net.control, None)[1]
+    kept = taken(net, t, x0).kept
     stiff = kept[:, -2] != 0
     assert stiff.any() and not stiff[-1]
 

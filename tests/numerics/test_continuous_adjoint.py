@@ -8,6 +8,8 @@ import torch
 from generated import load
 from stiff_models import BENT, FORCED, KNOTS, LOTKA_VOLTERRA, ROBERTSON, assert_gradients, gradients, weights
 
+from odec.runtime.reference import continuous
+
 D = torch.float64
 METHODS = ["tsit5", "dopri5", "rodas5p", "kvaerno5", "auto"]
 
@@ -51,24 +53,24 @@ def test_the_adjoint_has_tolerances_of_its_own(method):
     for rtol in (1e-2, 1e-6):
         net = module.Model(**options, adjoint_rtol=rtol, adjoint_atol=rtol * 1e-2)
         errors.append(distance(solved(net, times, START), discrete))
-        taken.append(counted(module, lambda net=net: solved(net, times, START)))
+        taken.append(counted(lambda net=net: solved(net, times, START)))
     assert errors[1] < 1e-3 and errors[1] < errors[0], errors
     assert taken[0] < taken[1], taken
 
 
-def counted(module, run):
+def counted(run):
     """How many steps back are tried while something runs."""
-    attempt, number = module._Backwards.attempt, []
+    attempt, number = continuous._Backwards._attempt, []
 
     def counting(*args):
         number.append(1)
         return attempt(*args)
 
-    module._Backwards.attempt = counting
+    continuous._Backwards._attempt = counting
     try:
         run()
     finally:
-        module._Backwards.attempt = attempt
+        continuous._Backwards._attempt = attempt
     return len(number)
 
 
@@ -86,7 +88,7 @@ def test_a_stiff_problem(method):
 
     for a, b in zip(last(module.Model(**options, **own)), last(module.Model(**options)), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3 * float(b.abs().max()))
-    assert counted(module, lambda: last(module.Model(**options, **own))) < 150
+    assert counted(lambda: last(module.Model(**options, **own))) < 150
 
 
 def test_a_contraction_is_not_integrated_backwards():

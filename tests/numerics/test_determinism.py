@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from generated import CLASHES, FORCED, RICH, RICKER
 
 import odec
@@ -31,10 +32,16 @@ def test_three_processes_with_three_hash_seeds_write_the_same_bytes():
     assert outputs[0] == outputs[1] == outputs[2]
 
 
-def test_a_module_needs_torch_and_the_standard_library_alone():
+RUNTIME = {False: "from odec import runtime as rt", True: "from . import _runtime as rt"}
+
+
+@pytest.mark.parametrize("standalone", RUNTIME)
+def test_a_module_needs_torch_and_the_run_time_alone(standalone):
+    """Of odec the run-time, or that in its own folder; tests of the whole package see what that needs."""
     for text in (RICH, FORCED, RICKER):
         method = None if text is RICKER else "rk4"
-        code = odec.compile(text, method=method)
+        code = odec.compile(text, method=method, standalone=standalone)
         lines = [line for line in code.splitlines() if line.startswith(("import ", "from "))]
-        roots = {line.split()[1].split(".")[0] for line in lines}
+        assert lines.count(RUNTIME[standalone]) == 1
+        roots = {line.split()[1].split(".")[0] for line in lines if line != RUNTIME[standalone]}
         assert roots <= {"torch", *sys.stdlib_module_names}, roots

@@ -5,8 +5,10 @@ import functools
 
 import pytest
 import torch
+from generated import taken
 
 import odec
+from odec.runtime.reference.adaptive import Adaptive
 
 D = torch.float64
 METHODS = ["trbdf2", "kvaerno3", "kvaerno4", "kvaerno5"]
@@ -99,8 +101,8 @@ def test_gradient(problem, method, monkeypatch):
         pulled.append(slope)
     if case.steps is ADAPTIVE:
         x0, p, _ = case.arguments
-        found = case.module.solve_adaptive(case.t, x0, p, net.control, None)
-        assert 10 < int(found[2][..., 3].min()) < 200
-        monkeypatch.setattr(case.module, "solve_adaptive", lambda *_, **__: found)
+        found = taken(net, case.t, x0, p)
+        assert 10 < int(found.report[..., 3].min()) < 200
+        monkeypatch.setattr(Adaptive, "states", lambda *_: found)
     difference = slope_by_differences(case, weights)
     assert max(abs(difference - slope) for slope in pulled) < 1e-6 * size

@@ -119,9 +119,9 @@ def test_no_step_by_tolerance_passes_over_a_pulse_as_wide_as_the_outputs_spacing
     run = odec.simulate(DAILY, times, engine=engine, dense_output=dense or None)
     np.testing.assert_allclose(run["A"], expected, rtol=2e-4)
     net = odec.load(DAILY, engine=engine).Model()
-    assert net.control[2] == 0.24
+    assert net.steps.tolerance.longest == 0.24
     coarse = odec.simulate(DAILY.replace("step 0.5", "step 240"), engine=engine, dense_output=dense or None)
     np.testing.assert_allclose(coarse["A"], [0, expected[-1]], rtol=2e-4)
-    assert odec.load(DAILY, engine=engine).Model(max_step=0.1).control[2] == 0.1
+    assert odec.load(DAILY, engine=engine).Model(max_step=0.1).steps.tolerance.longest == 0.1
     plain = odec.load(DAILY.replace("mod(t, 24) < 0.5", "A < 0.5"), engine=engine)
-    assert plain.Model().control[2] == np.inf
+    assert plain.Model().steps.tolerance.longest == np.inf

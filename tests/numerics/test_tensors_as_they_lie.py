@@ -27,8 +27,11 @@ def test_signs_that_memory_owes(engine):
     found = net(T, x0=owed(3, 4), params=owed(0.7), inputs={"u": (KNOTS, owed(1, 2))})
     assert torch.equal(found, plain)
     if engine == "native":
-        series = net._series({"u": (KNOTS, [1.0, 2.0])}, net.vector())
-        assert torch.equal(module.native_solve(T, owed(3, 4), owed(0.7), series, 0.1, None)[0], plain)
+        series, native = (
+            net.series({"u": (KNOTS, [1.0, 2.0])}, net.vector()),
+            module.COMPILED.engine("native"),
+        )
+        assert torch.equal(native.states(T, owed(3, 4), owed(0.7), series, net.steps).xs, plain)
 
 
 @pytest.mark.parametrize("start", [1e8, 1000.0])

@@ -164,10 +164,15 @@ def test_compiled(text, backend):
     assert_close([compiled(value)], [gradient(value)], 1e-10)
 
 
-def test_a_module_loaded_again_leaves_the_operators_of_the_first_alone():
-    first, second = (load.__wrapped__(LOTKA_VOLTERRA) for _ in range(2))
-    assert first._solve_operator is not second._solve_operator
-    assert first._OPERATORS != second._OPERATORS
+def test_a_module_loaded_again_leaves_the_graphs_of_the_first_alone():
+    """A graph names its model by a key: that of another method or text is another."""
+    first = load.__wrapped__(LOTKA_VOLTERRA)
+    graph = torch.export.export(first.Model(), (T,)).module()
+    expected = graph(T)
+    second, others = load.__wrapped__(LOTKA_VOLTERRA), [load(LOTKA_VOLTERRA, "euler"), load(RICH)]
+    assert first.COMPILED is not second.COMPILED and first.COMPILED.key == second.COMPILED.key
+    assert len({module.COMPILED.key for module in (first, *others)}) == 3
+    assert torch.equal(graph(T), expected) and torch.equal(second.Model()(T), expected)
 
 
 def test_compiled_with_inputs():
