@@ -248,14 +248,14 @@ class Parameters(nn.Module):
 
 def _documented(doc: str | None, params: Sequence[Param]) -> str:
     """A Model's docstring with its parameters: their attributes, defaults, bounds and units."""
-    held = any(holding(param.transform, param.lower, param.upper) for param in params)
+    held = any(holding(param.via, param.lower, param.upper) for param in params)
     lines = []
     for param in params:
         bounds = f" in {_interval(param)}" if param.bounded else ""
         unit = f" [{param.unit}]" if param.unit else ""
         own = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
         more = f"  {param.doc}" if param.doc else ""
-        lines.append(f"    {param.spelling} = {param.value}{bounds}{unit}{own}{more}")
+        lines.append(f"    {param.spelling} = {float(param.value)}{bounds}{unit}{own}{more}")
     kind = "natural units; the bounds are held by parametrizations" if held else "natural units"
     told = "\n".join(lines or ["    none"])
     settings = "Settings, of steps, gradients and engines: see help(Model.__base__)."
