@@ -39,6 +39,7 @@ ORDER = (
     "cost",
     "progress",
     "steps",
+    "standalone",
     "accuracy",
     "simulation",
     "models",
