@@ -73,6 +73,12 @@ class Engine(Protocol):
         """The states at the times, without a graph. keep: how many the adjoint wants, 1 for none."""
         ...
 
+    def prepared(
+        self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """The states as a function of other x0 and p of the same shapes; see Model.prepared."""
+        ...
+
     def adjoint(
         self,
         t: Tensor,
@@ -101,6 +107,24 @@ class Engine(Protocol):
     ) -> Tensor:
         """The tangent (T, *batch, n) of the states; d_t (T,) or (T, *batch)."""
         ...
+
+
+def states_alone(
+    engine: Engine, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """An engine's states as a function of x0 and p of the shapes of these."""
+    wanted = x0.shape, p.shape, x0.dtype
+
+    def run(x0: Tensor, p: Tensor) -> Tensor:
+        if (x0.shape, p.shape, x0.dtype) != wanted:
+            given = (tuple(x0.shape), tuple(p.shape), x0.dtype)
+            raise ValueError(
+                f"this run was made for x0 {tuple(wanted[0])}, p {tuple(wanted[1])}, not {given}"
+            )
+        with torch.no_grad():
+            return engine.states(t, x0.detach(), p.detach(), series, steps, 1).xs
+
+    return run
 
 
 def _reference(compiled: Compiled) -> Engine:

@@ -207,6 +207,30 @@ class Model(Parameters):
         self._record(t, x, report, x0, p, series, batch)
         return x
 
+    def prepared(
+        self,
+        t: Tensor,
+        x0: Tensor | None = None,
+        params: Mapping[str, Any] | Tensor | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """The states (T, *batch, n) as a function of (x0, p) alone, for loops of one's own: no gradients.
+
+        x0, params, inputs: as of a call; they fix the shapes, the dtype and the inputs. What is returned
+        takes x0 (*batch, n) and p, (m,) or (*batch, m) in natural units in the order of PARAMS, of these very
+        shapes (ValueError for others). It reads no parameter of this Model later: it cannot be out of date.
+        """
+        with torch.no_grad():
+            p = self._vector(params)
+            t = vector_of_times(t, p)
+            series = self.series(inputs, p)
+            x0 = self._initial(t[0], p) if x0 is None else x0
+            x0, _ = self._start(real(x0, p, "x0"), p, series)
+            engine = self.compiled.engine(self.engine)
+            made = engine.prepared(t, x0, p, series, self.steps)
+            made(x0, p)  # once, so that what is missing is told here
+        return made
+
     def series(self, inputs: Any, p: Tensor) -> list[Tensor]:
         """The knots and coefficients of each input, [] of a model without. Raises ValueError."""
         own = self.compiled.inputs

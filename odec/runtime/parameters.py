@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 from .arguments import check_batches, holds_tensors, real
 from .compiled import Compiled, Param
 from .tensors import columns
-from .torch_private import own_parameters, parametrizations, wrapped
+from .torch_private import originals, own_parameters, parametrizations, wrapped
 from .transforms import Bounds, Value, bounded, from_bounds, holding
 
 SETTINGS = (
@@ -184,9 +184,10 @@ class Parameters(nn.Module):
     def _together(self, attributes: Sequence[str]) -> Tensor:
         """Parameters that bounds of one kind hold, in natural units (..., their number): all at once."""
         held = parametrizations(self)
-        if any(name not in held or len(held[name]) != 1 for name in attributes):  # held otherwise
+        raw = originals(held, attributes) if held and not torch.compiler.is_compiling() else None
+        if raw is None:
             return columns(*(self._value(name) for name in attributes))
-        found: Tensor = held[attributes[0]][0](columns(*(held[name].original for name in attributes)))
+        found: Tensor = held[attributes[0]][0](columns(*raw))
         return found
 
     def _value(self, attribute: str) -> Tensor:

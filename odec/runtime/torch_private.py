@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -74,6 +75,21 @@ def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
 def parametrizations(module: nn.Module) -> Any:
     """By attribute, what holds the bounds of parameters."""
     return module.__dict__.get("_modules", {}).get("parametrizations", {})
+
+
+def originals(held: Any, attributes: Sequence[str]) -> list[Tensor] | None:
+    """What optimizers move of parameters that one module of bounds holds each; None where some are not such.
+
+    held: of `parametrizations`. Read straight from torch's dictionaries, as each call of a Model does it.
+    """
+    found, lists = [], held.__dict__["_modules"]
+    for name in attributes:
+        one = lists.get(name)
+        own = None if one is None else one.__dict__
+        if own is None or len(own["_modules"]) != 1 or "original" not in own["_parameters"]:
+            return None
+        found.append(own["_parameters"]["original"])
+    return found
 
 
 def with_forward_mode() -> Any:

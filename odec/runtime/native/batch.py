@@ -153,7 +153,7 @@ class Batch:
 
     def report(self) -> Tensor:
         """Room for what became of each trajectory: (*batch, 0) of fixed steps."""
-        return self.x0.new_zeros((*self.shape, 0))
+        return self.x0.new_empty((*self.shape, 0))
 
     def check_memory(self) -> None:
         """Raises EngineError where a tape did not fit."""

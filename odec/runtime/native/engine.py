@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from ..compiled import Compiled
-from ..engines import Gradients, How, Run
+from ..engines import Gradients, How, Run, states_alone
 from ..steps import Steps
-from ..tensors import empty, sum_to
+from ..tensors import sum_to
 from . import cuda
 from .adaptive import AdaptiveBatch
 from .batch import Batch, FixedBatch, fitting
@@ -50,7 +50,17 @@ class Native:
         """The states at the times (T, *batch, n); a kernel keeps none for the adjoint."""
         batch = self.batch(t, x0, p, series, steps, tape=False)
         xs, batch.call.out = batch.outputs(len(t), self.kernels.states)
-        return Run(xs, empty(1, x0), self._run(batch, "solve"))
+        return Run(xs, x0.new_empty(0), self._run(batch, "solve"))
+
+    def prepared(
+        self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """The states as a function of other x0 and p of the same shapes."""
+        if cuda.on_gpu(x0) or not x0.numel():
+            return states_alone(self, t, x0, p, series, steps)
+        from .prepared import PreparedRun
+
+        return PreparedRun(self, t, x0, p, series, steps)
 
     def last(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..compiled import Compiled
-from ..engines import Gradients, How, Run
+from ..engines import Gradients, How, Run, states_alone
 from ..methods import Adams
 from ..series import Series
 from ..steps import Steps
@@ -84,6 +84,12 @@ class Reference:
         """The states at the times, without a graph. keep: how many the adjoint wants, 1 for none."""
         with torch.no_grad():
             return self.loops.states(t, x0, p, self._inputs(series), steps, keep)
+
+    def prepared(
+        self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """The states as a function of other x0 and p of the same shapes."""
+        return states_alone(self, t, x0, p, series, steps)
 
     def adjoint(
         self,
