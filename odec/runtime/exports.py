@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from .cell import StepCell
 from .compiled import (
     Cell,
     Compiled,
@@ -18,7 +19,7 @@ from .compiled import (
 )
 from .errors import CompilerTimeout, DeviceMemoryError, EngineError
 from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbrock
-from .model import Model, StepCell
+from .model import Model
 from .reference.steppers import steps_of
 from .series import Series
 from .slopes import Slope

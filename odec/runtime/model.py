@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypedDict, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .arguments import check_batches, real, vector_of_times
 from .autograd import PlainSolve, Plan, Solve, differentiable, solve_in_graph
@@ -19,13 +19,11 @@ from .engines import ALL, SQRT, How, choose
 from .equal_times import at_own_times, first_at
 from .errors import DeviceMemoryError, EngineError
 from .inputs import series_of
-from .methods import Adams
 from .parameters import Kept, Parameters, check_names
-from .reference.adams_step import AdamsStep
-from .series import Held, Series
+from .series import Series
 from .status import Retake, Status
 from .steps import Steps
-from .tensors import Time, common_shape
+from .tensors import common_shape
 from .torch_private import transformed, wrapped
 
 ADAPTIVE = ("rtol", "atol", "first_step", "min_step", "max_step", "max_steps", "dense_output")
@@ -382,35 +380,3 @@ def _replace(cls: type[Model]) -> None:
         functions: list[Any] = [one.compiled.equations.rhs for one in (old, cls)]
         old._stale = functions[0].__globals__ is functions[1].__globals__
     _newest[place] = cls
-
-
-class StepCell(nn.Module):
-    """One step of the method as a recurrent cell: x_next = cell(x, t, dt, p); of auto, its explicit one.
-
-    x (..., n), p (..., m). Returns (..., n). Of models with inputs the fifth argument is u, a function of
-    time that gives (..., inputs), or such a tensor, held; of others it is clip, a bound on |dx/dt|.
-    Of an Adams method x_next, history = cell(x, t, dt, p, history=history): history is what the last call
-    returned, () at the start, and dt must stay the same.
-    """
-
-    compiled: ClassVar[Compiled]
-
-    def forward(
-        self,
-        x: Tensor,
-        t: Time,
-        dt: Time,
-        p: Tensor,
-        u: Any = None,
-        clip: float | None = None,
-        history: tuple[Tensor, ...] = (),
-    ) -> Any:
-        own = self.compiled
-        if not own.inputs:
-            u, clip = None, u if clip is None else clip
-        elif not callable(u):
-            u = Held(u)
-        if isinstance(own.method, Adams):
-            return AdamsStep(own, own.method).advance(x, history, t, dt, p, u, clip)
-        step = own.cell.step if own.cell is not None else own.stepper.step
-        return step(x, t, dt, p, u, clip)

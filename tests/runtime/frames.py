@@ -10,7 +10,8 @@ from types import ModuleType
 from old_engine import OldEngine
 from thin_modules import compiled_of, module_of
 
-from odec.runtime.model import Model, StepCell
+from odec.runtime.cell import StepCell
+from odec.runtime.model import Model
 
 
 @functools.cache
