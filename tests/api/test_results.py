@@ -60,6 +60,15 @@ def test_tables_of_one_run_and_of_a_batch(run: odec.Simulation, tmp_path: Path) 
     assert list(pd.read_csv(io.StringIO(several.csv_text()))) == list(table)
 
 
+def test_what_comes_after_a_failure_is_no_number() -> None:
+    """A map that comes back from infinity, 1/(1 - 1), goes on from 1/∞ = 0: none of that is told."""
+    text = "param k = 1\ninit x = 2\nx[t+1] = k/(x - 1)\nrun t = 0 .. 4\n"
+    run = odec.simulate(text, params={"k": [1.0, 3.0]}, partial=True)
+    assert run.status.ok.tolist() == [False, True]
+    np.testing.assert_array_equal(run["x"][:, 0], [2, 1, np.nan, np.nan, np.nan])
+    np.testing.assert_allclose(run["x"][:, 1], [2, 3, 1.5, 6, 0.6], rtol=1e-15)
+
+
 def test_a_name_of_the_model_keeps_its_column() -> None:
     text = "init batch = 1\ninit x = 1\ndbatch/dt = 1\ndx/dt = 0\nrun t = 0 .. 1 step 1 method euler\n"
     table = odec.simulate(text, engine="torch", init={"x": [1, 2]}).to_dataframe()

@@ -75,6 +75,8 @@ def test_what_decides_is_followed_through_intermediates_and_functions() -> None:
         ("if t < q then x else -x", ["q"]),
         ("sign(x - q) + floor(r)", ["q", "r"]),
         ("if t < q then q*x else -x", []),
+        ("if t < 1 then -x else q*x", []),
+        ("if t < q then -x else r*x", ["q"]),
         ("max(t, q)*mod(x, r)", []),
         ("-x", []),
     ],
