@@ -1,4 +1,4 @@
-"""Adam in the kernel against torch's, and the losses of simulations that fail."""
+"""Adam in the kernel against torch's, the losses of simulations that fail, and the least step."""
 
 import math
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import odec
+from odec.runtime.engines import UNDERFLOW
 from odec.runtime.native.fused import FusedFit
 from odec.runtime.steps import Steps, Tolerance
 
@@ -81,3 +82,16 @@ def test_the_loss_of_a_failed_simulation_is_infinite_and_the_others_keep_theirs(
     assert torch.isfinite(loss[[0, 2]]).all() and torch.isfinite(found.p[[0, 2]]).all()
     x = engine.states(t, x0, p, [], steps).xs[:, 0]
     assert float(loss[0]) == pytest.approx(float(x.square().sum() + x.prod(-1).square().sum()), rel=1e-12)
+
+
+@pytest.mark.parametrize("least", [0.0, 0.01])
+def test_the_least_step_ends_a_trajectory_where_it_ends_that_of_torch(least):
+    module = odec.load("param k = 1\ninit x = 1\nx' = k*x^2\n", method="tsit5", engine="native")
+    t, ends = torch.tensor([0.0, 2.0], dtype=torch.float64), []  # with a pole at 1
+    for engine in ("native", "torch"):
+        net = module.Model(rtol=1e-6, min_step=least, engine=engine)
+        net(t)
+        (failure,) = net.status.failures
+        ends.append((failure.code, failure.time))
+    assert ends[0] == pytest.approx(ends[1], rel=1e-9) and ends[0][0] == UNDERFLOW
+    assert (0.9 < ends[0][1] < 0.99) if least else (1 - 1e-6 < ends[0][1] < 1 + 1e-6)
