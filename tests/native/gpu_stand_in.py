@@ -17,6 +17,8 @@ from pathlib import Path
 
 import torch
 
+from odec.runtime.native import cuda, plans, toolchain
+
 PRELUDE = """
 #include <cmath>
 #include <cstring>
@@ -60,6 +62,7 @@ def _kernel(source: str, macros: tuple[str, ...]) -> ctypes.CDLL:
             path, library = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
             path.write_text(text, encoding="utf-8")
             command = ["-O1", "-w", "-std=c++17", "-ffp-contract=fast", "-shared", "-fPIC", *macros]
+            command += [f"-I{toolchain.INCLUDE}"]
             subprocess.run([compiler, *command, str(path), "-o", str(library)], check=True)
             library.replace(kept)
     return ctypes.CDLL(str(kept))
@@ -68,8 +71,8 @@ def _kernel(source: str, macros: tuple[str, ...]) -> ctypes.CDLL:
 class Driver:
     """What the run time asks of `cuda.bindings.driver`."""
 
-    def __init__(self, source: str, version: int = 13050):
-        self.source, self.version, self.contexts, self.launches = source, version, [], []
+    def __init__(self, version: int = 13050):
+        self.version, self.contexts, self.launches = version, [], []
 
     CUstream = staticmethod(lambda handle: ("stream", handle))
 
@@ -97,9 +100,9 @@ class Driver:
         return Status(0), json.loads(image)
 
     def cuModuleGetFunction(self, module, name):
-        kernel, macros = module
+        source, kernel, macros = module
         assert name == kernel.encode()
-        return Status(0), _kernel(self.source, tuple(macros)).every_thread
+        return Status(0), _kernel(source, tuple(macros)).every_thread
 
     def cuLaunchKernel(self, f, gx, gy, gz, bx, by, bz, shared, stream, arguments, extra):
         assert self.contexts and (gy, gz, by, bz, shared, extra) == (1, 1, 1, 1, 0, 0)
@@ -122,26 +125,25 @@ class Copy(torch.Tensor):
         assert isinstance(stream, Stream)
 
 
-def install(module, monkeypatch, *, multiprocessors: int = 1, free: int = 1 << 30) -> Driver:
-    """Have a generated module take the CPU's tensors for a GPU's. Returns the driver that it calls."""
-    driver = Driver(module.KERNEL_SOURCE)
-    monkeypatch.setattr(module, "_on_gpu", lambda value: True)
-    monkeypatch.setattr(module, "_cuda", lambda: (driver, None, (13, 5)))
-    monkeypatch.setattr(module, "_multiprocessors", lambda index: multiprocessors)
-    monkeypatch.setattr(module, "_free_memory", lambda device: free)
-    monkeypatch.setattr(module, "_cubin", _described)
-    monkeypatch.setattr(module, "_device_kernel", functools.cache(module._device_kernel.__wrapped__))
-    monkeypatch.setattr(module, "_primary_context", functools.cache(module._primary_context.__wrapped__))
-    monkeypatch.setattr(module._Plan, "on", _marked(module._Plan.on))
+def install(monkeypatch, *, multiprocessors: int = 1, free: int = 1 << 30) -> Driver:
+    """Have the native engine take the CPU's tensors for a GPU's. Returns the driver that it calls."""
+    driver = Driver()
+    monkeypatch.setattr(cuda, "on_gpu", lambda value: True)
+    monkeypatch.setattr(cuda, "bindings", lambda: (driver, None, (13, 5)))
+    monkeypatch.setattr(cuda, "_multiprocessors", lambda index: multiprocessors)
+    monkeypatch.setattr(cuda, "free_memory", lambda device: free)
+    monkeypatch.setattr(cuda, "cubin", _described)
+    monkeypatch.setattr(cuda, "_device_kernel", functools.cache(cuda._device_kernel.__wrapped__))
+    monkeypatch.setattr(cuda, "_primary_context", functools.cache(cuda._primary_context.__wrapped__))
+    monkeypatch.setattr(plans.Arrays, "on", _marked(plans.Arrays.on))
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream())
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
     return driver
 
 
-def _described(kernel, defines, capability):
+def _described(source, kernel, defines, capability):
     """Instead of a cubin: what it would be compiled from."""
-    macros = [f"-D{name}={value}" for name, value in defines.items()]
-    return json.dumps([kernel, [*macros, f"-DKERNEL={kernel}", f"-D{kernel.upper()}"]]).encode()
+    return json.dumps([source, kernel, toolchain.macros_of(kernel, defines)]).encode()
 
 
 def _marked(on):

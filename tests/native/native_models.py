@@ -141,14 +141,14 @@ def _load(text: str, method: str, flags: str):
 
 def times(module, dtype=torch.float64):
     """Output times with a repeated one and unequal intervals."""
-    is_map = "\nMap: " in module.__doc__
+    is_map = module.COMPILED.is_map
     values = [0.0, 3.0, 3.0, 7.0, 12.0] if is_map else [0.1, 0.25, 0.25, 0.6, 1.13]
     return torch.tensor(values, dtype=dtype)
 
 
 def models(module, **options):
     """The Model on the native engine, and on torch."""
-    if "\nMap: " not in module.__doc__:
+    if not module.COMPILED.is_map:
         options.setdefault("dt", 0.04)
     return module.Model(engine="native", **options), module.Model(engine="torch", **options)
 
@@ -160,7 +160,7 @@ def arguments(module, shape, *, batched_params=True, seed=0, dtype=torch.float64
     def noise(*size):
         return torch.rand(size, generator=generator, dtype=dtype)
 
-    own = module.Model(dt=1.0) if "\nMap: " not in module.__doc__ else module.Model()
+    own = module.Model(dt=1.0) if not module.COMPILED.is_map else module.Model()
     p = own.vector().detach().to(dtype)
     first = module.initial(torch.zeros((), dtype=dtype), p).detach()
     x0 = first * (1 + 0.2 * noise(*shape, len(module.STATES))) + 0.05 * noise(*shape, len(module.STATES))

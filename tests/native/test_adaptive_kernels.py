@@ -5,9 +5,12 @@ import math
 import gpu_stand_in
 import pytest
 import torch
+from native_calls import adjoint, last, observe, put_lanes_inside, solve, tangent, tolerance
 from native_models import CLASHES, GATED, LORENZ, arguments, gap, gradients, leaves, load, times
 from test_gpu_source import figures
 from tiers import slow_but
+
+from odec.runtime.engines import MAX_STEPS, NOT_FINITE, UNDERFLOW, UNSOLVED
 
 SMOOTH = """
 param a = 0.5, b = 1.5
@@ -45,7 +48,7 @@ def pair(module, **options):
 
 
 def control(rtol=1e-6, atol=1e-8, states=3, first=0.0, least=0.0, most=math.inf, steps=100_000):
-    return (first, least, most, float(steps), 0.0, rtol, *[atol] * states)
+    return tolerance(rtol, [atol] * states, first=first, least=least, longest=most, most=steps)
 
 
 def spread(size, dtype=torch.float64):
@@ -104,18 +107,16 @@ def test_a_trajectory_is_the_same_alone_and_among_others(method, dtype, monkeypa
     t, rules = torch.tensor([0.0, 0.4, 1.0], dtype=dtype), control(1e-4, 1e-6)
     w = torch.ones((3, 75, 3), dtype=dtype)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    xs, report = module.native_solve_adaptive(t, x0, p, rules, None)
-    back = module.native_adjoint_adaptive(t, x0, p, w, rules, None, True)
-    pushed = module.native_tangent_adaptive(t, x0, p, torch.ones_like(t), x0, p, rules, None)
+    xs, report = solve(module, t, x0, p, rules)
+    back = adjoint(module, t, x0, p, w, rules, wrt_times=True)
+    pushed = tangent(module, t, x0, p, torch.ones_like(t), x0, p, rules)
     assert report[:, 3].max() > 1.5 * report[:, 3].min()
     for i in (0, 15, 16, 40, 74):
-        alone, one = module.native_solve_adaptive(t, x0[i], p[i], rules, None)
+        alone, one = solve(module, t, x0[i], p[i], rules)
         assert alone.equal(xs[:, i]) and one[3:].equal(report[i, 3:])
-        for mine, all_ in zip(
-            module.native_adjoint_adaptive(t, x0[i], p[i], w[:, i], rules, None, True), back, strict=True
-        ):
-            assert mine.equal(all_[:, i] if all_.shape[0] == 3 and all_.dim() == 2 else all_[i])
-        alone = module.native_tangent_adaptive(t, x0[i], p[i], torch.ones_like(t), x0[i], p[i], rules, None)
+        mine = adjoint(module, t, x0[i], p[i], w[:, i], rules, wrt_times=True)
+        assert mine.t.equal(back.t[:, i]) and mine.x0.equal(back.x0[i]) and mine.p.equal(back.p[i])
+        alone = tangent(module, t, x0[i], p[i], torch.ones_like(t), x0[i], p[i], rules)
         assert alone.equal(pushed[:, i])
 
 
@@ -128,9 +129,9 @@ def test_shared_gradients_do_not_depend_on_the_threads(monkeypatch):
     found = []
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda count=threads: count)
-        found.append(module.native_adjoint_adaptive(t, x0, p, w, rules, None, False)[2])
+        found.append(adjoint(module, t, x0, p, w, rules).p)
     assert found[0].equal(found[1])
-    apart = module.native_adjoint_adaptive(t, x0, p.expand(900, 3).clone(), w, rules, None, False)[2]
+    apart = adjoint(module, t, x0, p.expand(900, 3).clone(), w, rules).p
     assert gap(found[0], apart.sum(0)) < 1e-12
 
 
@@ -140,10 +141,9 @@ def test_a_tape_that_fills_up_begins_no_more_trajectories():
     x0, p = spread(150)
     t, rules = torch.tensor([0.0, 5.0]).double(), control(1e-5, 1e-7)
     w = torch.ones((2, 150, 3), dtype=torch.float64)
-    g_x0 = module.native_adjoint_adaptive(t, x0, p, w, rules, None, False)[1]
+    g_x0 = adjoint(module, t, x0, p, w, rules).x0
     parts = [
-        module.native_adjoint_adaptive(t, x0[i : i + 2], p[i : i + 2], w[:, i : i + 2], rules, None, False)[1]
-        for i in range(0, 150, 30)
+        adjoint(module, t, x0[i : i + 2], p[i : i + 2], w[:, i : i + 2], rules).x0 for i in range(0, 150, 30)
     ]
     for i, part in zip(range(0, 150, 30), parts, strict=True):
         assert part.equal(g_x0[i : i + 2])
@@ -157,12 +157,12 @@ def test_backwards_the_last_state_observables_and_single_times():
     xs = torch_(t, **given).detach()
     assert gap(native(t, **given).detach(), xs) < 1e-10
     p = torch_.vector(given["params"]).detach()
-    series, rules = torch_._series(given["inputs"], p), control(states=2)
+    series, rules = torch_.series(given["inputs"], p), control(states=2)
     ys = torch_.observe(t, xs, given["params"], given["inputs"])
-    mine, report = module.native_observe_adaptive(t, given["x0"], p, series, rules, None)
+    mine, report = observe(module, t, given["x0"], p, rules, series)
     assert gap(mine, ys) < 1e-10 and (report[:, 0] == 0).all()
-    last, _ = module.native_solve_adaptive(t, given["x0"], p, series, rules, None, last_only=True)
-    assert last.shape == (1, 6, 2) and gap(last[0], xs[-1]) < 1e-10
+    end, _ = last(module, t, given["x0"], p, rules, series)
+    assert end.shape == (6, 2) and gap(end, xs[-1]) < 1e-10
     for some in (t[:1], t[[0, 0, 0]]):
         xs = native(some, **given)
         assert all(x.equal(given["x0"]) for x in xs.detach())
@@ -183,7 +183,7 @@ def test_steps_obey_their_bounds():
     x0, p = spread(3)
     t = torch.tensor([0.0, 1.0]).double()
     steps = [
-        module.native_solve_adaptive(t, x0, p, control(**bounds), None)[1][:, 3]
+        solve(module, t, x0, p, control(**bounds))[1][:, 3]
         for bounds in ({}, {"most": 1e-3}, {"first": 1e-9}, {"least": 0.5, "rtol": 1e3})
     ]
     assert (steps[1] >= 1000).all() and (steps[1] < 1010).all()
@@ -198,23 +198,19 @@ def test_what_ends_a_trajectory_is_reported_and_leaves_the_others_alone():
     x0 = torch.ones((5, 2), dtype=torch.float64)
     x0[2, 1] = -1.0
     x0[3, 1] = 0.25
-    xs, report = module.native_solve_adaptive(t, x0, r, control(states=2), None)
+    xs, report = solve(module, t, x0, r, control(states=2))
     code, time, state = report[:, 0].tolist(), report[:, 1], report[:, 2].tolist()
-    assert code[0] == code[4] == module_code(module, None) and xs[:, [0, 4]].isfinite().all()
-    assert code[1] in (module_code(module, "_UNDERFLOW"), module_code(module, "_UNSOLVED"))
+    assert code[0] == code[4] == 0 and xs[:, [0, 4]].isfinite().all()
+    assert code[1] in (UNDERFLOW, UNSOLVED)
     assert abs(time[1] - 1) < 1e-3 and state[1] == 0 and xs[2, 1].isnan().all() and xs[1, 1].isfinite().all()
-    assert code[2] == module_code(module, "_NOT_FINITE") and state[2] == 1 and time[2] == 0
+    assert code[2] == NOT_FINITE and state[2] == 1 and time[2] == 0
     assert xs[0, 2].equal(x0[2]) and xs[1:, 2].isnan().all()
-    assert code[3] in (module_code(module, "_UNDERFLOW"), module_code(module, "_UNSOLVED")) and state[3] == 1
-    alone = module.native_solve_adaptive(t, x0[[0]], r[[0]], control(states=2), None)[0]
+    assert code[3] in (UNDERFLOW, UNSOLVED) and state[3] == 1
+    alone = solve(module, t, x0[[0]], r[[0]], control(states=2))[0]
     assert alone[:, 0].equal(xs[:, 0])
-    xs, report = module.native_solve_adaptive(t, x0, r, control(states=2, steps=4), None)
-    assert report[0, 0] == module_code(module, "_MAX_STEPS") and report[0, 3:].sum() == 4
+    xs, report = solve(module, t, x0, r, control(states=2, steps=4))
+    assert report[0, 0] == MAX_STEPS and report[0, 3:].sum() == 4
     assert 0 < report[0, 1] < 2 and xs[2, 0].isnan().all()
-
-
-def module_code(module, name):
-    return 0 if name is None else getattr(module, name)
 
 
 def test_failures_are_those_of_torch():
@@ -233,9 +229,7 @@ def test_failures_are_those_of_torch():
 def test_large_models_put_the_lanes_inside(text, method, monkeypatch):
     """The layout for large models gives the same numbers; forced here upon small ones."""
     module = load(text, method)
-    original = module._library
-    monkeypatch.setattr(module, "_library", lambda kernel, d: original(kernel, {**d, "INNER_LANES": 1}))
-    module._kernel.cache_clear()
+    put_lanes_inside(module, monkeypatch)
     native, torch_ = pair(module)
     t, given = times(module), arguments(module, (19,))
     xs = torch_(t, **given).detach()
@@ -243,7 +237,6 @@ def test_large_models_put_the_lanes_inside(text, method, monkeypatch):
     weights = torch.ones_like(xs)
     pairs = zip(gradients(native, given, t, weights), gradients(torch_, given, t, weights), strict=True)
     assert all(gap(mine, theirs) < 1e-8 for mine, theirs in pairs)
-    module._kernel.cache_clear()
 
 
 @pytest.mark.parametrize("text, method", [(LORENZ, "tsit5"), (SMOOTH, "bosh3"), (GATED, "rodas4")])
@@ -251,7 +244,7 @@ def test_large_models_put_the_lanes_inside(text, method, monkeypatch):
 def test_a_stand_in_for_a_gpu(text, method, shape, batched, monkeypatch):
     module = load(text, method)
     native, torch_ = pair(module)
-    driver = gpu_stand_in.install(module, monkeypatch)
+    driver = gpu_stand_in.install(monkeypatch)
     t, given = times(module), arguments(module, shape, batched_params=batched)
     xs = torch_(t, **given).detach()
     assert gap(native(t, **given).detach(), xs) < 1e-10
@@ -267,11 +260,11 @@ def test_a_gpu_with_little_memory_has_fewer_tapes_at_a_time(monkeypatch):
     x0, p = spread(300)
     t, rules = torch.tensor([0.0, 1.0]).double(), control()
     w = torch.ones((2, 300, 3), dtype=torch.float64)
-    expected = module.native_adjoint_adaptive(t, x0, p, w, rules, None, False)
+    expected = adjoint(module, t, x0, p, w, rules)
     for free, chunk, threads in ((1 << 30, 0, 384), (1 << 30, 64, 64), (1000, 0, 32)):
-        driver = gpu_stand_in.install(module, monkeypatch, free=free)
-        found = module.native_adjoint_adaptive(t, x0, p, w, rules, None, False, chunk)
-        assert all(gap(mine, theirs) < 1e-11 for mine, theirs in zip(found[1:], expected[1:], strict=True))
+        driver = gpu_stand_in.install(monkeypatch, free=free)
+        found = adjoint(module, t, x0, p, w, rules, chunk=chunk)
+        assert all(gap(mine, theirs) < 1e-11 for mine, theirs in zip(found[1:3], expected[1:3], strict=True))
         blocks, block, _ = driver.launches[-1]
         assert blocks * block == threads
 

@@ -5,6 +5,7 @@ import math
 import gpu_stand_in
 import pytest
 import torch
+from native_calls import loss_gradient, solve
 from native_models import GATED, LORENZ, arguments, gap, load, times
 from test_adaptive_kernels import GROWTH, SMOOTH, control, spread
 from test_gpu_source import figures
@@ -55,12 +56,11 @@ def in_the_kernel(module, net, t, given, data, weight):
     series = []
     if values:
         inputs = {name: (k, values[name]) for name, (k, _) in given["inputs"].items()}
-        series = net._series(inputs, given["x0"])
-    held = [[s.detach() for s in series]] if values else []
-    found = module.loss_gradient_adaptive(t, given["x0"], p, *held, data, weight, net.control)
-    loss, g_x0, g_p, *g_u, report = found
-    g_values = torch.autograd.grad(series[1::2], list(values.values()), g_u) if values else ()
-    return loss, (g_x0, g_p, *g_values), report
+        series = net.series(inputs, given["x0"])
+    held = [s.detach() for s in series]
+    loss, g, report = loss_gradient(module, t, given["x0"], p, data, weight, net.steps, held)
+    g_values = torch.autograd.grad(series[1::2], list(values.values()), g.u) if values else ()
+    return loss, (g.x0, g.p, *g_values), report
 
 
 @pytest.mark.parametrize("text, method, batch", CASES)
@@ -96,7 +96,8 @@ def lorenz_losses(x0, p, rules, count=4):
     module = load(LORENZ, "tsit5")
     t = torch.linspace(0, 1, count).double()
     data = torch.zeros((count, 3), dtype=torch.float64)
-    return module.loss_gradient_adaptive(t, x0, p, data, data + 1, rules)
+    loss, g, report = loss_gradient(module, t, x0, p, data, data + 1, rules)
+    return loss, g.x0, g.p, report
 
 
 @pytest.mark.optimised
@@ -132,15 +133,15 @@ def test_a_failed_trajectory_has_an_infinite_loss(method):
     r = torch.tensor([[1.0], [1.0], [1.1]], dtype=torch.float64)
     data = torch.zeros((3, 2), dtype=torch.float64)
     rules = control(states=2)
-    loss, g_x0, g_r, report = module.loss_gradient_adaptive(t, x0, r, data, data + 1, rules)
-    assert same([report], [module.native_solve_adaptive(t, x0, r, rules, None)[1]])
+    loss, (_, g_x0, g_r, _), report = loss_gradient(module, t, x0, r, data, data + 1, rules)
+    assert same([report], [solve(module, t, x0, r, rules)[1]])
     assert report[:, 0].bool().tolist() == [False, True, False]
     assert loss[1] == math.inf and loss[[0, 2]].isfinite().all()
     assert g_x0[1].isnan().all() and g_x0[[0, 2]].isfinite().all() and g_r[[0, 2]].isfinite().all()
-    shared = module.loss_gradient_adaptive(t, x0, r[0], data, data + 1, rules)
-    assert shared[2].isnan().all(), "what a failed trajectory shares has no gradient"
+    _, shared, _ = loss_gradient(module, t, x0, r[0], data, data + 1, rules)
+    assert shared.p.isnan().all(), "what a failed trajectory shares has no gradient"
     early = data + torch.tensor([[1.0], [0.0], [0.0]], dtype=torch.float64)
-    assert module.loss_gradient_adaptive(t, x0, r[0], data, early, rules)[0].isfinite().all()
+    assert loss_gradient(module, t, x0, r[0], data, early, rules)[0].isfinite().all()
 
 
 def test_unmeasured_observables_give_nothing_where_they_are_not_finite():
@@ -150,7 +151,7 @@ def test_unmeasured_observables_give_nothing_where_they_are_not_finite():
     weight = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], dtype=torch.float64)
     x0, p = torch.zeros(1, dtype=torch.float64), torch.tensor([0.5], dtype=torch.float64)
     zeros = torch.zeros_like(weight)
-    loss, g_x0, g_p, _ = module.loss_gradient_adaptive(t, x0, p, zeros, weight, control(states=1))
+    loss, (_, g_x0, g_p, _), _ = loss_gradient(module, t, x0, p, zeros, weight, control(states=1))
     assert loss.isfinite() and g_x0.isfinite().all() and g_p.isfinite().all() and g_p.abs() > 0.1
 
 
@@ -158,10 +159,10 @@ def test_no_trajectories_and_misshapen_data():
     module = load(LORENZ, "tsit5")
     t, data = torch.linspace(0, 1, 3).double(), torch.zeros((3, 3), dtype=torch.float64)
     x0, p = torch.zeros((0, 3), dtype=torch.float64), torch.ones(3, dtype=torch.float64)
-    loss, g_x0, g_p, report = module.loss_gradient_adaptive(t, x0, p, data, data, control())
+    loss, (_, g_x0, g_p, _), report = loss_gradient(module, t, x0, p, data, data, control())
     assert loss.shape == (0,) and g_x0.shape == (0, 3) and report.shape == (0, 5) and not g_p.any()
     with pytest.raises(ValueError, match="a row for each of the 3 times and a column for each of the 3"):
-        module.loss_gradient_adaptive(t, x0, p, data[:2], data, control())
+        loss_gradient(module, t, x0, p, data[:2], data, control())
 
 
 @pytest.mark.parametrize("text, method", [(LORENZ, "dopri5"), (SMOOTH, "bosh3")])
@@ -171,7 +172,7 @@ def test_a_stand_in_for_a_gpu(text, method, monkeypatch):
         given = problem(module, *batch)
         expected = in_the_kernel(module, *given)
         with monkeypatch.context() as patch:
-            gpu_stand_in.install(module, patch)
+            gpu_stand_in.install(patch)
             loss, found, report = in_the_kernel(module, *given)
         assert gap(loss, expected[0]) < 1e-9 and torch.equal(report[..., 3], expected[2][..., 3])
         assert all(gap(ours, theirs) < 1e-9 for ours, theirs in zip(found, expected[1], strict=True))

@@ -7,6 +7,8 @@ import pytest
 import torch
 from native_models import GATED, LORENZ, TIMED, arguments, gap, gradients, load, models, times
 
+from odec.runtime.errors import EngineError
+
 pytestmark = pytest.mark.optimised
 
 
@@ -118,7 +120,7 @@ def test_dtypes_and_engines_that_do_not_fit_are_told():
     module = load(LORENZ)
     t = times(module)
     half = module.Model(engine="native", dtype=torch.float16)
-    with pytest.raises(module.EngineError, match="float64 or float32, not torch.float16"):
+    with pytest.raises(EngineError, match="float64 or float32, not torch.float16"):
         half(t)
     with pytest.warns(UserWarning, match="the torch engine is used instead"):
         assert module.Model(engine="auto", dtype=torch.bfloat16)(t).dtype == torch.bfloat16

@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from native_calls import adjoint, fixed, loss_gradient, sensitivities, solve, tangent, tolerance
 from native_models import LORENZ, TIMED, arguments, gap, load, times
 from torch.func import jacfwd
+
+from odec.runtime.native.fused import FusedFit
 
 TOLERANCES = {"rtol": 1e-6, "atol": 1e-8}
 
@@ -17,8 +20,8 @@ def test_sensitivities_by_tolerance_are_the_jacobians_on_the_mesh(text, method):
     inputs, series = {}, []
     if module.INPUTS:
         shared = {name: (k, v if v.dim() == 1 else v[:, 0]) for name, (k, v) in given["inputs"].items()}
-        inputs, series = {"inputs": shared}, [net._series(shared, p)]
-    by_x0, by_p = module.sensitivities_adaptive(t, given["x0"], p, *series, net.control)
+        inputs, series = {"inputs": shared}, net.series(shared, p)
+    by_x0, by_p = sensitivities(module, t, given["x0"], p, net.steps, series)
     n, m = len(module.STATES), len(module.PARAMS)
     assert by_x0.shape == (len(t), 3, n, n) and by_p.shape == (len(t), 3, n, m)
 
@@ -50,72 +53,72 @@ def test_sensitivities_by_tolerance_are_the_jacobians_on_the_mesh(text, method):
 )
 def test_arrays_that_do_not_fit_never_reach_the_kernel(x0, p, told):
     module = load(LORENZ, "tsit5")
-    t, control = torch.tensor([0.0, 0.1], dtype=torch.float64), module.Model(**TOLERANCES).control
+    t, rules = torch.tensor([0.0, 0.1], dtype=torch.float64), module.Model(**TOLERANCES).steps
     data = torch.zeros(2, 3, dtype=torch.float64)
     text = r"x0 \(\*batch, 3\) and p \(\*batch, 3\) must have one dtype and device, not "
     with pytest.raises(ValueError, match=text) as error:
-        module.native_solve(t, x0, p, 0.01, None)
+        solve(module, t, x0, p, fixed(0.01))
     assert told in str(error.value)
     with pytest.raises(ValueError, match=text):
-        module.native_solve_adaptive(t, x0, p, control, None)
+        solve(module, t, x0, p, rules)
     with pytest.raises(ValueError, match=text):
-        module.loss_gradient(t, x0, p, data, data, 0.01)
+        loss_gradient(module, t, x0, p, data, data, fixed(0.01))
     with pytest.raises(ValueError, match=text):
-        module.sensitivities(t, x0, p, 0.01)
+        sensitivities(module, t, x0, p, fixed(0.01))
 
 
 def test_a_direct_call_without_times_is_told():
     module = load(LORENZ, "tsit5")
     none, x0, p = (torch.ones(shape, dtype=torch.float64) for shape in (0, 3, 3))
     with pytest.raises(ValueError, match="t holds no time"):
-        module.native_solve_adaptive(none, x0, p, module.Model(**TOLERANCES).control, None)
+        solve(module, none, x0, p, module.Model(**TOLERANCES).steps)
 
 
 def test_no_array_of_another_shape_dtype_or_length_reaches_a_kernel():
     module = load(TIMED, "bosh3")
     net, given, t = module.Model(**TOLERANCES), arguments(module, (3,), batched_params=False), times(module)
-    x0, p, control = given["x0"], net.vector(given["params"]).detach(), net.control
-    series = net._series(given["inputs"], p)
+    x0, p, tenths = given["x0"], net.vector(given["params"]).detach(), fixed(0.1)
+    series = net.series(given["inputs"], p)
     w, (ku, cu, kv, cv) = torch.zeros(len(t), *x0.shape, dtype=torch.float64), series
     data = torch.zeros(len(t), 4, dtype=torch.float64)
     rows = [(name, "none", 0.0, 0.0, 0.0, 1.0) for name in module.PARAMS]
-    fused = module.FusedFit(t, p, rows, data, data, dt=0.1, series=[ku, cu, kv, cv[..., 0]])
+    fused = FusedFit(module.COMPILED, t, p, rows, data, data, tenths, series=[ku, cu, kv, cv[..., 0]])
     adam = {**{name: [0.1, 0.2, 0.3] for name in ("theta", "gradient", "m", "v")}, "count": 0, "failures": 0}
     adam |= {"loss": 1.0, "lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
     still = (torch.zeros_like(t), torch.zeros_like(x0), torch.zeros_like(p))
     wrong = [
-        (lambda: module.native_solve(t[None], x0, p, series, 0.1, None), r"t must be \(T,\)"),
-        (lambda: module.native_solve(t, x0, p, [ku, cu], 0.1, None), "series must hold"),
+        (lambda: solve(module, t[None], x0, p, tenths, series), r"t must be \(T,\)"),
+        (lambda: solve(module, t, x0, p, tenths, [ku, cu]), "series must hold"),
         (
-            lambda: module.native_solve(t, x0, p, [ku, cu[:3], kv, cv], 0.1, None),
+            lambda: solve(module, t, x0, p, tenths, [ku, cu[:3], kv, cv]),
             "the coefficients of u must be",
         ),
         (
-            lambda: module.native_solve(t, x0, p, [ku[:3], cu, kv, cv], 0.1, None),
+            lambda: solve(module, t, x0, p, tenths, [ku[:3], cu, kv, cv]),
             "the coefficients of u must be",
         ),
-        (lambda: module.native_solve(t, x0, p, [ku, cv, kv, cv], 0.1, None), "the coefficients of u must be"),
+        (lambda: solve(module, t, x0, p, tenths, [ku, cv, kv, cv]), "the coefficients of u must be"),
         (
-            lambda: module.native_solve(t, x0, p, [ku, cu.float(), kv, cv], 0.1, None),
+            lambda: solve(module, t, x0, p, tenths, [ku, cu.float(), kv, cv]),
             "in torch.float64 on cpu, not",
         ),
         (
-            lambda: module.native_solve_adaptive(t, x0, p, series, control[:-1], None),
-            "control is that of a Model",
+            lambda: solve(module, t, x0, p, tolerance(1e-6, [1e-8]), series),
+            "atol must hold a number for each of the 2 states",
         ),
-        (lambda: module.native_adjoint(t, x0, p, series, w[:2], 0.1, None, False), "w_xs must be"),
-        (lambda: module.native_adjoint(t, x0, p, series, w.float(), 0.1, None, False), "w_xs must be"),
+        (lambda: adjoint(module, t, x0, p, w[:2], tenths, series), "w_xs must be"),
+        (lambda: adjoint(module, t, x0, p, w.float(), tenths, series), "w_xs must be"),
         (
-            lambda: module.native_tangent(
+            lambda: tangent(
+                module,
                 t,
                 x0,
                 p,
-                series,
                 *still[:2],
                 still[2].float(),
+                tenths,
+                series,
                 [torch.zeros_like(s) for s in series],
-                0.1,
-                None,
             ),
             "d_p must be",
         ),

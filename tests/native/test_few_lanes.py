@@ -4,6 +4,7 @@ import random
 
 import pytest
 import torch
+from native_calls import engine_of
 from native_models import load
 
 pytestmark = pytest.mark.optimised
@@ -43,7 +44,8 @@ def solved(net, t, x0):
 @pytest.mark.parametrize(("method", "seed"), [("tsit5", 1), ("rk4", 2)])
 def test_the_same_bits_in_shorter_vectors(method, seed, dtype):
     module, net, t, x0 = runs(method, dtype, seed)
-    assert module._few_lanes(16, 1, dtype) * dtype.itemsize == 32 < module._lanes(dtype) * dtype.itemsize
+    kernels = engine_of(module).kernels
+    assert kernels.few_lanes(16, 1, dtype) * dtype.itemsize == 32 < kernels.lanes(dtype) * dtype.itemsize
     xs, gradients = solved(net, t, x0)
     assert xs.isfinite().all()
     for item in range(0, len(x0), 3):
@@ -56,5 +58,6 @@ def test_functions_that_round_otherwise_in_shorter_vectors_keep_whole_ones():
     """tanh and log are others in vectors of 32 bytes than in those of 64 where a processor has both."""
     for factor in ("*tanh(x0)", "*log(2 + x0**2)"):
         module = load(network(3, factor), method="rk4")
-        assert module._few_lanes(16, 1, torch.float64) == 8
-        assert module._few_lanes(32, 1, torch.float32) == 16
+        kernels = engine_of(module).kernels
+        assert kernels.few_lanes(16, 1, torch.float64) == 8
+        assert kernels.few_lanes(32, 1, torch.float32) == 16

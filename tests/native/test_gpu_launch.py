@@ -3,6 +3,7 @@
 import gpu_stand_in
 import pytest
 import torch
+from native_calls import fixed, loss_gradient, sensitivities
 from native_models import (
     GATED,
     LORENZ,
@@ -17,6 +18,9 @@ from native_models import (
     times,
 )
 
+from odec.runtime.errors import DeviceMemoryError, EngineError
+from odec.runtime.native import cuda
+
 CASES = [(LORENZ, "rk4"), (TIMED, "rk4"), (TIMED, "euler"), (GATED, "heun2"), (RICKER, ""), (PAIR_MAP, "")]
 
 
@@ -25,7 +29,7 @@ CASES = [(LORENZ, "rk4"), (TIMED, "rk4"), (TIMED, "euler"), (GATED, "heun2"), (R
 def test_states_and_gradients_are_those_of_torch(text, method, shape, batched, monkeypatch):
     module = load(text, method)
     native, torch_ = models(module)
-    driver = gpu_stand_in.install(module, monkeypatch)
+    driver = gpu_stand_in.install(monkeypatch)
     t = times(module)
     given = arguments(module, shape, batched_params=batched)
     xs = torch_(t, **given).detach()
@@ -47,7 +51,7 @@ def test_segments_threads_and_chunks_leave_the_gradients_as_they_are(text, metho
     expected = gradients(torch_, given, t, weights)
     found = {}
     for chunk, free in ((None, 1 << 30), (None, 1000), (64, 1 << 30), (1, 1000)):
-        driver = gpu_stand_in.install(module, monkeypatch, free=free)
+        driver = gpu_stand_in.install(monkeypatch, free=free)
         found[chunk, free] = gradients(models(module, chunk=chunk)[0], given, t, weights)
         for mine, theirs in zip(found[chunk, free], expected, strict=True):
             assert gap(mine, theirs) < 1e-10
@@ -62,22 +66,26 @@ def test_observables_losses_and_tangents(monkeypatch):
     _, torch_ = models(module)
     t, given = times(module), arguments(module, (37,))
     net = module.Model(dt=0.04)
-    p, series = net.vector(given["params"]), net._series(given["inputs"], given["x0"])
-    call = (t, given["x0"], p, series)
+    p, series = net.vector(given["params"]), net.series(given["inputs"], given["x0"])
+    call, rules = (t, given["x0"], p), (fixed(0.04), series)
     data = torch.randn((len(t), 4), generator=torch.Generator().manual_seed(3), dtype=t.dtype)
     weight = torch.ones_like(data)
-    expected = module.loss_gradient(*call, data, weight, 0.04)
-    slopes = module.sensitivities(*call, 0.04)
-    gpu_stand_in.install(module, monkeypatch)
-    for mine, theirs in zip(module.loss_gradient(*call, data, weight, 0.04), expected, strict=True):
+    loss, expected, _ = loss_gradient(module, *call, data, weight, *rules)
+    slopes = sensitivities(module, *call, *rules)
+    gpu_stand_in.install(monkeypatch)
+    again, found, _ = loss_gradient(module, *call, data, weight, *rules)
+    assert gap(again, loss) < 1e-11
+    for mine, theirs in zip(
+        (found.x0, found.p, *found.u), (expected.x0, expected.p, *expected.u), strict=True
+    ):
         assert gap(mine, theirs) < 1e-11
-    for mine, theirs in zip(module.sensitivities(*call, 0.04), slopes, strict=True):
+    for mine, theirs in zip(sensitivities(module, *call, *rules), slopes, strict=True):
         assert gap(mine, theirs) < 1e-11
 
 
 def test_no_trajectories_launch_nothing(monkeypatch):
     module = load(LORENZ)
-    driver = gpu_stand_in.install(module, monkeypatch)
+    driver = gpu_stand_in.install(monkeypatch)
     x0 = torch.zeros((0, 3), dtype=torch.float64, requires_grad=True)
     x = module.Model(engine="native", dt=0.1)(times(module), x0)
     assert x.shape == (5, 0, 3)
@@ -87,7 +95,7 @@ def test_no_trajectories_launch_nothing(monkeypatch):
 
 def test_a_full_gpu_says_how_many_trajectories_fit(monkeypatch):
     module = load(LORENZ)
-    gpu_stand_in.install(module, monkeypatch, free=100_000, multiprocessors=16)
+    gpu_stand_in.install(monkeypatch, free=100_000, multiprocessors=16)
     x0 = torch.ones((4000, 3), dtype=torch.float64)
     empty = torch.empty
 
@@ -99,7 +107,7 @@ def test_a_full_gpu_says_how_many_trajectories_fit(monkeypatch):
     monkeypatch.setattr(torch, "empty", full)
     t, weights = times(module), torch.ones((5, 4000, 3), dtype=torch.float64)
     with pytest.raises(
-        module.DeviceMemoryError, match=r"the tapes of 4096 trajectories .*room for \d+: pass chunk="
+        DeviceMemoryError, match=r"the tapes of 4096 trajectories .*room for \d+: pass chunk="
     ) as error:
         gradients(models(module)[0], {"x0": x0, "params": {}}, t, weights)
     chunk = int(str(error.value).split("chunk=")[1].split()[0])
@@ -109,7 +117,7 @@ def test_a_full_gpu_says_how_many_trajectories_fit(monkeypatch):
 
 def test_outputs_that_do_not_fit_are_an_error_under_auto_too(monkeypatch):
     module = load(LORENZ)
-    gpu_stand_in.install(module, monkeypatch, free=50_000)
+    gpu_stand_in.install(monkeypatch, free=50_000)
 
     empty = torch.empty
 
@@ -119,24 +127,24 @@ def test_outputs_that_do_not_fit_are_an_error_under_auto_too(monkeypatch):
         return empty(shape, *args, **kwargs)
 
     monkeypatch.setattr(torch, "empty", full)
-    with pytest.raises(module.DeviceMemoryError, match=r"the GPU has 5e-05 GB free, room for 416: call"):
+    with pytest.raises(DeviceMemoryError, match=r"the GPU has 5e-05 GB free, room for 416: call"):
         module.Model(engine="auto", dt=0.1)(times(module), torch.ones((4000, 3), dtype=torch.float64))
 
 
 def test_an_old_driver_is_an_error_with_the_remedy(monkeypatch):
     module = load(LORENZ)
-    gpu_stand_in.install(module, monkeypatch).version = 12080
-    with pytest.raises(module.EngineError, match=r"CUDA 12\.8 and is too old .* 13\.5; .*cuda-bindings<13"):
+    gpu_stand_in.install(monkeypatch).version = 12080
+    with pytest.raises(EngineError, match=r"CUDA 12\.8 and is too old .* 13\.5; .*cuda-bindings<13"):
         module.Model(engine="native", dt=0.1)(times(module))
 
 
 def test_missing_packages_are_an_error_and_auto_falls_back_to_torch(monkeypatch):
     module = load(LORENZ)
-    original = module._cuda.__wrapped__
-    gpu_stand_in.install(module, monkeypatch)
-    monkeypatch.setattr(module, "_cuda", original)
+    original = cuda.bindings.__wrapped__
+    gpu_stand_in.install(monkeypatch)
+    monkeypatch.setattr(cuda, "bindings", original)
     monkeypatch.setitem(__import__("sys").modules, "cuda.bindings", None)
-    with pytest.raises(module.EngineError, match="pip install cuda-bindings"):
+    with pytest.raises(EngineError, match="pip install cuda-bindings"):
         module.Model(engine="native", dt=0.1)(times(module))
     net = module.Model(engine="auto", dt=0.1)
     with pytest.warns(UserWarning, match="torch engine is used"):

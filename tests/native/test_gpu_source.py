@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from native_calls import engine_of
 from native_models import CLASHES, GATED, LORENZ, PAIR_MAP, RICKER, TIMED, load
 from tiers import slow_but
+
+from odec.runtime.errors import EngineError
+from odec.runtime.native import cuda, toolchain
 
 ROOT = Path(__file__).parents[2]
 HELD = Path(__file__).with_name("gpu_registers.json")
@@ -30,16 +34,11 @@ def example(name):
     return load((ROOT / f"examples/{name}/{name}.ode").read_text(encoding="utf-8"))
 
 
-def figures(module, kernel, dtype, arch="sm_90", times=False, **more):
+def figures(module, kernel, dtype, arch="sm_90", times=False, adaptive=0):
     """Registers, stack and spilled bytes of a kernel, as the compiler counts them."""
-    defines = module._defines(kernel, dtype, False, times, 1, 0, **more)
-    options = [
-        f"--gpu-architecture={arch}",
-        "--ptxas-options=-v",
-        f"-DKERNEL={kernel}",
-        f"-D{kernel.upper()}",
-    ]
-    cubin, log = module._compile_cubin(options + [f"-D{name}={value}" for name, value in defines.items()])
+    defines = engine_of(module).kernels.defines(kernel, dtype, False, times, 1, int(adaptive), 0)
+    options = [f"--gpu-architecture={arch}", "--ptxas-options=-v", *toolchain.macros_of(kernel, defines)]
+    cubin, log = cuda.compile_cubin(module.KERNEL.source, options)
     assert cubin.startswith(b"\x7fELF")
     stack, stores, loads = re.search(
         r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", log
@@ -98,32 +97,29 @@ def test_other_methods_compile(method):
 def test_cubins_are_cached_and_damaged_ones_rebuilt(tmp_path, monkeypatch):
     module = load(LORENZ)
     monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path))
-    built, compile_ = [], module._compile_cubin
-    monkeypatch.setattr(module, "_compile_cubin", lambda options: built.append(options) or compile_(options))
-    defines = module._defines("solve", torch.float32, False, False, 1, 0)
-    first = module._cubin("solve", defines, (9, 0))
-    assert module._cubin("solve", defines, (9, 0)) == first and len(built) == 1
+    built, compile_, source = [], cuda.compile_cubin, module.KERNEL.source
+    monkeypatch.setattr(cuda, "compile_cubin", lambda *given: built.append(given) or compile_(*given))
+    defines = engine_of(module).kernels.defines("solve", torch.float32, False, False, 1, 0, 0)
+    first = cuda.cubin(source, "solve", defines, (9, 0))
+    assert cuda.cubin(source, "solve", defines, (9, 0)) == first and len(built) == 1
     (entry,) = tmp_path.glob("*.cubin")
     entry.write_bytes(first[:100])
-    assert module._cubin("solve", defines, (9, 0)) == first and len(built) == 2
-    assert module._cubin("solve", defines, (8, 6)) != first and len(built) == 3
+    assert cuda.cubin(source, "solve", defines, (9, 0)) == first and len(built) == 2
+    assert cuda.cubin(source, "solve", defines, (8, 6)) != first and len(built) == 3
     assert len(list(tmp_path.glob("*.cubin"))) == 2
 
 
-def test_a_kernel_that_does_not_compile_shows_the_command_and_the_log(monkeypatch):
-    module = load(LORENZ)
-    monkeypatch.setattr(module, "KERNEL_SOURCE", "int broken = ;")
-    with pytest.raises(module.EngineError, match=r"(?s)NVRTC \d+\.\d+ failed.*sm_90.*broken") as error:
-        module._compile_cubin(["--gpu-architecture=sm_90"])
+def test_a_kernel_that_does_not_compile_shows_the_command_and_the_log():
+    with pytest.raises(EngineError, match=r"(?s)NVRTC \d+\.\d+ failed.*sm_90.*broken") as error:
+        cuda.compile_cubin("int broken = ;", ["--gpu-architecture=sm_90"])
     assert "engine='torch'" in str(error.value)
 
 
 def test_targets_are_the_nearest_older_of_the_same_kind():
-    module = load(LORENZ)
     supported = [75, 80, 86, 90, 100, 120]
     for capability, target in (((9, 0), "sm_90"), ((8, 7), "sm_86"), ((8, 0), "sm_80"), ((12, 1), "sm_120")):
-        assert module._architecture(capability, supported) == target
-    with pytest.raises(module.EngineError, match=r"not for this GPU \(sm_70\); install an older one"):
-        module._architecture((7, 0), supported)
-    with pytest.raises(module.EngineError, match=r"not for this GPU \(sm_130\); install a newer one"):
-        module._architecture((13, 0), supported)
+        assert cuda.architecture(capability, supported) == target
+    with pytest.raises(EngineError, match=r"not for this GPU \(sm_70\); install an older one"):
+        cuda.architecture((7, 0), supported)
+    with pytest.raises(EngineError, match=r"not for this GPU \(sm_130\); install a newer one"):
+        cuda.architecture((13, 0), supported)

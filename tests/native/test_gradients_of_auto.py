@@ -3,7 +3,10 @@
 import pytest
 import torch
 from gradient_models import FORCED, LOTKA_VOLTERRA, ROBERTSON, VAN_DER_POL
+from native_calls import engine_of
 from native_models import load
+
+from odec.runtime.engines import ALL
 
 D = torch.float64
 PROBLEMS = {
@@ -48,12 +51,10 @@ class Case:
         return self.states(net or self.net, *arguments) / self.size
 
     def mesh(self):
-        """What solve_adaptive returns: the states, the mesh and a report."""
+        """The torch engine's run: the states, the mesh and a report."""
         x0, p, _, values = self.arguments
-        given = [self.t, x0, p]
-        if self.module.INPUTS:
-            given.append([part.detach() for part in self.net._series(self.inputs(values)["inputs"], p)])
-        return self.module.solve_adaptive(*given, self.net.control, None)
+        series = [part.detach() for part in self.net.series(self.inputs(values).get("inputs"), p)]
+        return engine_of(self.module, "torch").states(self.t, x0, p, series, self.net.steps, ALL)
 
 
 def slope_by_adjoint(case):
@@ -79,7 +80,8 @@ def test_gradient_of_auto(problem, engine, dense, monkeypatch):
     found = case.mesh()
     stiff, taken = found[1][..., -2] != 0, found[1][..., -3] != 0
     assert (stiff & taken).any() == (problem != "lotka_volterra") and (~stiff & taken).any()
-    monkeypatch.setattr(case.module, "solve_adaptive", lambda *_, **__: found)
+    loops = case.module.COMPILED.reference.loops.adaptive
+    monkeypatch.setattr(loops, "states", lambda *_: found)
     plain = case.module.Model(engine="torch", adjoint="autograd", rtol=1e-5, atol=1e-8, dense_output=dense)
 
     def moved(s):

@@ -3,6 +3,7 @@
 import gpu_stand_in
 import pytest
 import torch
+from native_calls import adjoint, tangent
 from native_models import LORENZ, arguments, gap, gradients, load, times
 from test_gpu_source import figures
 from test_native_collocation import VAN_DER_POL, VAN_DER_POL_AT_2000
@@ -60,12 +61,12 @@ def test_the_adjoint_is_the_tangents_dual():
     net, given = pair(module, rtol=1e-5, atol=1e-7)[0], mixed(module)
     t, x0 = times(module), given["x0"]
     p = torch.stack(list(given["params"].values()), -1)
-    series = [part.detach() for part in net._series(given["inputs"], p)]
+    series = [part.detach() for part in net.series(given["inputs"], p)]
     d_t, d_x0, d_p = noise(t), noise(x0), noise(p)
     d_series = [part if i % 2 == 0 else noise(part) for i, part in enumerate(series)]
-    dx = module.native_tangent_adaptive(t, x0, p, series, d_t, d_x0, d_p, d_series, net.control, None)
+    dx = tangent(module, t, x0, p, d_t, d_x0, d_p, net.steps, series, d_series)
     w = noise(dx)
-    g_t, g_x0, g_p, *g_u = module.native_adjoint_adaptive(t, x0, p, series, w, net.control, None, True)
+    g_t, g_x0, g_p, g_u = adjoint(module, t, x0, p, w, net.steps, series, wrt_times=True)
     pulled = (g_t.sum(-1) * d_t).sum() + (g_x0 * d_x0).sum() + (g_p * d_p).sum()
     pulled = pulled + sum((g * d).sum() for g, d in zip(g_u, d_series[1::2], strict=True))
     assert torch.isclose(pulled, (dx * w).sum(), rtol=1e-9)
@@ -154,7 +155,7 @@ def test_single_precision():
 
 def test_on_the_stand_in_for_a_gpu(monkeypatch):
     module = load(FORCED, "auto")
-    gpu_stand_in.install(module, monkeypatch)
+    gpu_stand_in.install(monkeypatch)
     t, given = times(module), mixed(module)
     native, plain = pair(module)
     assert gap(native(t, **given).detach(), plain(t, **given).detach()) < 1e-9

@@ -84,7 +84,7 @@ def test_a_problem_that_is_never_stiff_has_the_numbers_of_tsit5():
 
 def test_on_the_stand_in_for_a_gpu(monkeypatch):
     module = load(FORCED, "auto")
-    gpu_stand_in.install(module, monkeypatch)
+    gpu_stand_in.install(monkeypatch)
     t, given = many(module), mixed(module)
     native, plain = pair(module, **DENSE)
     assert gap(native(t, **given).detach(), plain(t, **given).detach()) < 1e-9

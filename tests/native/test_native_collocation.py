@@ -3,6 +3,7 @@
 import gpu_stand_in
 import pytest
 import torch
+from native_calls import adjoint, adjoint_by_torch, fixed, solve, tangent
 from native_models import arguments, gap, gradients, load, models, times
 from scipy.integrate import solve_ivp
 from test_gpu_source import figures
@@ -77,13 +78,13 @@ def test_the_adjoint_is_the_tangents_dual(method):
 
     t, given = times(module), arguments(module, (4,))
     p = torch.stack(list(given["params"].values()), -1)
-    series = [part.detach() for part in models(module)[0]._series(given["inputs"], p)]
+    series = [part.detach() for part in models(module)[0].series(given["inputs"], p)]
     x0 = given["x0"]
     d_t, d_x0, d_p = noise(t), noise(x0), noise(p)
     d_series = [part if i % 2 == 0 else noise(part) for i, part in enumerate(series)]
-    dx = module.native_tangent(t, x0, p, series, d_t, d_x0, d_p, d_series, 0.04, None)
+    dx = tangent(module, t, x0, p, d_t, d_x0, d_p, fixed(0.04), series, d_series)
     w = noise(dx)
-    g_t, g_x0, g_p, *g_u = module.native_adjoint(t, x0, p, series, w, 0.04, None, True)
+    g_t, g_x0, g_p, g_u = adjoint(module, t, x0, p, w, fixed(0.04), series, wrt_times=True)
     pulled = (g_t.sum(-1) * d_t).sum() + (g_x0 * d_x0).sum() + (g_p * d_p).sum()
     pulled = pulled + sum((g * d).sum() for g, d in zip(g_u, d_series[1::2], strict=True))
     assert torch.isclose(pulled, (dx * w).sum(), rtol=1e-10)
@@ -150,16 +151,16 @@ def test_a_trajectory_has_the_same_bits_alone_and_among_others(method):
 def test_twenty_species_of_pollution():
     """60 unknowns a step: the factorisation goes in loops."""
     module = load(pollution(), "radau_iia5")
-    assert "LU_UPDATE_START[]" in module.KERNEL_SOURCE
+    assert "LU_UPDATE_START[]" in module.KERNEL.source
     t = torch.tensor([0.0, 0.1, 0.3], dtype=D)
     p = module.Model(dt=1.0).vector().detach()
     x0 = module.initial(t[0], p).detach().expand(3, 20)
-    states = module.native_solve(t, x0, p, 0.02, None)[0]
-    plain, kept = module.solve(t, x0, p, 0.02, None, 0)
+    states = solve(module, t, x0, p, fixed(0.02))[0]
+    plain, _ = solve(module, t, x0, p, fixed(0.02), engine="torch")
     assert gap(states, plain) < 1e-12
     w = torch.ones_like(plain)
-    mine = module.native_adjoint(t, x0, p, w, 0.02, None, False)[2]
-    theirs = module.solve_vjp(t, plain, kept, p, w, 0.02, None, 0, False)[2]
+    mine = adjoint(module, t, x0, p, w, fixed(0.02)).p
+    theirs = adjoint_by_torch(module, t, x0, p, w, fixed(0.02)).p
     assert gap(mine * p, theirs * p) < 1e-10
 
 
@@ -198,7 +199,7 @@ def test_what_cannot_be_solved_is_told_of_its_trajectory_alone():
 
 def test_on_the_stand_in_for_a_gpu(monkeypatch):
     module = load(FORCED, "radau_iia5")
-    gpu_stand_in.install(module, monkeypatch)
+    gpu_stand_in.install(monkeypatch)
     t, given = times(module), arguments(module, (7,))
     for options in ({}, {"dt": None, "rtol": 1e-3, "atol": 1e-5}):
         native, plain = models(module, **options)

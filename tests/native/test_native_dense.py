@@ -1,11 +1,17 @@
 """Outputs within adaptive steps in the kernel: beside torch, alone and in batches, back again, failing."""
 
+from dataclasses import replace
+
 import gpu_stand_in
 import pytest
 import torch
+from native_calls import adjoint, last, observe, put_lanes_inside, solve, tangent
 from native_models import GATED, LORENZ, arguments, gap, gradients, leaves, load
 from test_adaptive_kernels import GROWTH, SMOOTH, control, spread
 from test_gpu_source import figures
+
+from odec.runtime.engines import MAX_STEPS
+from odec.runtime.errors import EngineError
 
 CASES = [(LORENZ, "tsit5"), (LORENZ, "rodas5p"), (SMOOTH, "dop853"), (SMOOTH, "rodas4"), (GATED, "heun21")]
 CASES += [(LORENZ, "vern7"), (LORENZ, "vern9")]
@@ -18,9 +24,9 @@ def pair(module, **options):
 
 
 def dense(**bounds):
-    """The control of a run with dense output."""
-    first, least, most, steps, _, *tolerances = control(**bounds)
-    return (first, least, most, steps, 1.0, *tolerances)
+    """The steps of a run with dense output."""
+    steps = control(**bounds)
+    return replace(steps, tolerance=replace(steps.tolerance, dense=True))
 
 
 def times(count=20, dtype=torch.float64):
@@ -57,12 +63,12 @@ def test_steps_do_not_depend_on_the_outputs(method):
     module = load(LORENZ, method)
     x0, p = spread(40)
     t = torch.linspace(0, 1, 500, dtype=torch.float64)
-    xs, report = module.native_solve_adaptive(t, x0, p, dense(), None)
-    ends, ends_report = module.native_solve_adaptive(t[[0, -1]], x0, p, dense(), None)
+    xs, report = solve(module, t, x0, p, dense())
+    ends, ends_report = solve(module, t[[0, -1]], x0, p, dense())
     assert xs[[0, -1]].equal(ends) and report[:, 3:].equal(ends_report[:, 3:])
-    last, _ = module.native_solve_adaptive(t, x0, p, dense(), None, last_only=True)
-    assert last.shape == (1, 40, 3) and last[0].equal(xs[-1])
-    landed, more = module.native_solve_adaptive(t, x0, p, control(1e-10, 1e-12), None)
+    end, _ = last(module, t, x0, p, dense())
+    assert end.shape == (40, 3) and end.equal(xs[-1])
+    landed, more = solve(module, t, x0, p, control(1e-10, 1e-12))
     assert gap(xs, landed) < 1e-3 and (more[:, 3] > 400).all() and (4 * report[:, 3] < more[:, 3]).all()
 
 
@@ -76,15 +82,15 @@ def test_a_trajectory_is_the_same_alone_and_among_others(method, dtype, monkeypa
     t, rules = torch.linspace(0, 1, 23, dtype=dtype), dense(rtol=1e-4, atol=1e-6)
     w = torch.ones((23, 75, 3), dtype=dtype)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    xs, report = module.native_solve_adaptive(t, x0, p, rules, None)
-    back = module.native_adjoint_adaptive(t, x0, p, w, rules, None, True)
-    pushed = module.native_tangent_adaptive(t, x0, p, torch.ones_like(t), x0, p, rules, None)
+    xs, report = solve(module, t, x0, p, rules)
+    back = adjoint(module, t, x0, p, w, rules, wrt_times=True)
+    pushed = tangent(module, t, x0, p, torch.ones_like(t), x0, p, rules)
     for i in (0, 15, 16, 74):
-        alone, one = module.native_solve_adaptive(t, x0[i], p[i], rules, None)
+        alone, one = solve(module, t, x0[i], p[i], rules)
         assert alone.equal(xs[:, i]) and one[3:].equal(report[i, 3:])
-        g_t, g_x0, g_p = module.native_adjoint_adaptive(t, x0[i], p[i], w[:, i], rules, None, True)
-        assert g_t.equal(back[0][:, i]) and g_x0.equal(back[1][i]) and g_p.equal(back[2][i])
-        alone = module.native_tangent_adaptive(t, x0[i], p[i], torch.ones_like(t), x0[i], p[i], rules, None)
+        mine = adjoint(module, t, x0[i], p[i], w[:, i], rules, wrt_times=True)
+        assert mine.t.equal(back.t[:, i]) and mine.x0.equal(back.x0[i]) and mine.p.equal(back.p[i])
+        alone = tangent(module, t, x0[i], p[i], torch.ones_like(t), x0[i], p[i], rules)
         assert alone.equal(pushed[:, i])
 
 
@@ -117,8 +123,8 @@ def test_an_output_s_time_moves_it_along_the_trajectory():
     x0, p = spread(6)
     t = torch.linspace(0, 1, 12, dtype=torch.float64)
     rules, w = dense(rtol=1e-11, atol=1e-13), torch.ones((12, 6, 3), dtype=torch.float64)
-    xs, _ = module.native_solve_adaptive(t, x0, p, rules, None)
-    g_t = module.native_adjoint_adaptive(t, x0, p, w, rules, None, True)[0]
+    xs, _ = solve(module, t, x0, p, rules)
+    g_t = adjoint(module, t, x0, p, w, rules, wrt_times=True).t
     slopes = module.rhs(t[:, None], xs, p).sum(-1)
     assert gap(g_t[1:], slopes[1:]) < 1e-6
 
@@ -130,10 +136,10 @@ def test_observables_lie_within_steps_and_on_knots():
     knots = given["inputs"]["u"][0]
     t = torch.cat((times(), knots)).sort().values
     p = torch_.vector(given["params"]).detach()
-    series, rules = torch_._series(given["inputs"], p), dense(rtol=1e-5, atol=1e-7, states=2)
+    series, rules = torch_.series(given["inputs"], p), dense(rtol=1e-5, atol=1e-7, states=2)
     xs = torch_(t, **given).detach()
     ys = torch_.observe(t, xs, given["params"], given["inputs"])
-    mine, report = module.native_observe_adaptive(t, given["x0"], p, series, rules, None)
+    mine, report = observe(module, t, given["x0"], p, rules, series)
     assert gap(mine, ys) < 1e-10 and (report[:, 0] == 0).all()
     agree(module, given, t, 1e-10)
 
@@ -163,25 +169,22 @@ def test_a_trajectory_that_ends_early_keeps_the_outputs_before():
         str(failure)[:50] for failure in torch_.status.failures
     ]
     few = dense(states=2, steps=4)
-    xs, report = module.native_solve_adaptive(t, x0, torch.ones((4, 1)).double(), few, None)
-    assert report[3, 0] == module._MAX_STEPS and xs[1, 3].isfinite().all() and xs[-1, 3].isnan().all()
+    xs, report = solve(module, t, x0, torch.ones((4, 1)).double(), few)
+    assert report[3, 0] == MAX_STEPS and xs[1, 3].isfinite().all() and xs[-1, 3].isnan().all()
 
 
 @pytest.mark.parametrize("text, method", [(SMOOTH, "dop853"), (LORENZ, "tsit5")])
 def test_large_models_put_the_lanes_inside(text, method, monkeypatch):
     """The layout for large models gives the same numbers; forced here upon small ones."""
     module = load(text, method)
-    original = module._library
-    monkeypatch.setattr(module, "_library", lambda kernel, d: original(kernel, {**d, "INNER_LANES": 1}))
-    module._kernel.cache_clear()
+    put_lanes_inside(module, monkeypatch)
     agree(module, arguments(module, (19,)), times(), 1e-9)
-    module._kernel.cache_clear()
 
 
 @pytest.mark.parametrize("text, method", [(LORENZ, "rodas4"), (SMOOTH, "tsit5")])
 def test_a_stand_in_for_a_gpu(text, method, monkeypatch):
     module = load(text, method)
-    driver = gpu_stand_in.install(module, monkeypatch)
+    driver = gpu_stand_in.install(monkeypatch)
     agree(module, arguments(module, (37,)), times(), 1e-10)
     assert len(driver.launches) == 4, "solve twice, a count of the steps, the adjoint"
 
@@ -201,9 +204,9 @@ def test_float32_is_close():
     module = load(LORENZ, "tsit5")
     x0, p = spread(20)
     t = torch.linspace(0, 1, 64, dtype=torch.float64)
-    fine, _ = module.native_solve_adaptive(t, x0, p, dense(rtol=1e-9, atol=1e-10), None)
+    fine, _ = solve(module, t, x0, p, dense(rtol=1e-9, atol=1e-10))
     given = (value.float() for value in (t, x0, p))
-    coarse, _ = module.native_solve_adaptive(*given, dense(rtol=1e-5, atol=1e-6), None)
+    coarse, _ = solve(module, *given, dense(rtol=1e-5, atol=1e-6))
     assert coarse.dtype == torch.float32 and gap(coarse.double(), fine) < 1e-3
 
 
@@ -212,5 +215,5 @@ def test_a_method_without_an_interpolant_says_so():
     with pytest.raises(ValueError, match="ros3p has no interpolant"):
         module.Model(engine="native", rtol=1e-6, dense_output=True)
     x0, p = spread(2)
-    with pytest.raises(module.EngineError, match="no dense output for ros3p"):
-        module.native_solve_adaptive(torch.tensor([0.0, 1]).double(), x0, p, dense(), None)
+    with pytest.raises(EngineError, match="no dense output for ros3p"):
+        solve(module, torch.tensor([0.0, 1]).double(), x0, p, dense())

@@ -3,6 +3,7 @@
 import gpu_stand_in
 import pytest
 import torch
+from native_calls import observe
 from native_models import LORENZ, arguments, gap, leaves, load
 from test_gpu_source import figures
 from test_native_dense import GATED, SMOOTH, agree, dense, pair, times
@@ -60,15 +61,15 @@ def test_observables_within_steps(method):
     native, plain = pair(module)
     given, t = arguments(module, (6,)), times()
     p = plain.vector(given["params"]).detach()
-    series, rules = plain._series(given["inputs"], p), dense(rtol=1e-5, atol=1e-7, states=2)
+    series, rules = plain.series(given["inputs"], p), dense(rtol=1e-5, atol=1e-7, states=2)
     ys = plain.observe(t, plain(t, **given).detach(), given["params"], given["inputs"])
-    mine, report = module.native_observe_adaptive(t, given["x0"], p, series, rules, None)
+    mine, report = observe(module, t, given["x0"], p, rules, series)
     assert gap(mine, ys) < 1e-9 and (report[:, 0] == 0).all()
 
 
 def test_on_the_stand_in_for_a_gpu(monkeypatch):
     module = load(FORCED, "radau_iia5")
-    driver = gpu_stand_in.install(module, monkeypatch)
+    driver = gpu_stand_in.install(monkeypatch)
     agree(module, arguments(module, (7,)), times(), 1e-9, rtol=1e-3, atol=1e-5)
     assert len(driver.launches) == 4, "solve twice, a count of the steps, the adjoint"
 

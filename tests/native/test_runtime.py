@@ -9,7 +9,11 @@ import sys
 
 import pytest
 import torch
+from native_calls import engine_of
 from native_models import LORENZ, TIMED, load
+
+from odec.runtime.errors import EngineError
+from odec.runtime.native import toolchain
 
 pytestmark = pytest.mark.optimised
 
@@ -116,11 +120,11 @@ def test_words_that_have_no_end(lorenz, tmp_path):
 def test_a_processor_has_its_own_entries(lorenz, tmp_path, monkeypatch):
     """A library for other instruction sets than this processor's is not found in the cache."""
     monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path))
-    defines = lorenz._defines("solve", torch.float64, False, False, 16, 0)
-    lorenz._library("solve", defines)
+    defines = engine_of(lorenz).kernels.defines("solve", torch.float64, False, False, 16, 0, 0)
+    toolchain.library(lorenz.KERNEL.source, "solve", defines)
     (entry,) = tmp_path.glob("*.so")
-    monkeypatch.setattr(lorenz, "_processor", lambda: "Linux\nx86_64\nflags : sse2 of another machine")
-    lorenz._library("solve", defines)
+    monkeypatch.setattr(toolchain, "_processor", lambda: "Linux\nx86_64\nflags : sse2 of another machine")
+    toolchain.library(lorenz.KERNEL.source, "solve", defines)
     assert {path.name.split("-")[0] for path in tmp_path.glob("*.so")} > {entry.name.split("-")[0]}
 
 
@@ -157,10 +161,10 @@ def test_a_compiler_that_hangs(tmp_path, monkeypatch, at):
     assert net.engine == "torch" and torch.isfinite(x).all()
     left = subprocess.run(["ps", "-o", "stat=", "-p", child.read_text()], capture_output=True, text=True)
     assert left.stdout[:1] in ("", "Z"), "the compiler's own child is stopped too"
-    with pytest.raises(lorenz.EngineError, match="did not end within"):
+    with pytest.raises(EngineError, match="did not end within"):
         lorenz.Model(dt=0.01, engine="native")(t)
     monkeypatch.setenv("ODEC_COMPILE_TIMEOUT", "soon")
-    with pytest.raises(lorenz.EngineError, match="ODEC_COMPILE_TIMEOUT=soon is no number of seconds"):
+    with pytest.raises(EngineError, match="ODEC_COMPILE_TIMEOUT=soon is no number of seconds"):
         lorenz.Model(dt=0.01, engine="native")(t)
 
 
@@ -218,8 +222,8 @@ print(max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(*found)))
 """
 
 
-_SOUND = [("rk4", []), ("bosh3", [0.0, 1.0]), ("auto", [0.0])]
-_SOUND += [(method, [1.0]) for method in ("rodas4", "trbdf2", "radau_iia5")]
+_SOUND = [("rk4", []), ("bosh3", [False, True]), ("auto", [False])]
+_SOUND += [(method, [True]) for method in ("rodas4", "trbdf2", "radau_iia5")]
 """Fixed steps, and of every family one that takes adaptive steps alone: with outputs within steps or not."""
 
 
@@ -251,14 +255,17 @@ def test_kernels_stay_inside_their_arrays(method, dense, tmp_path):
 
 _SANITIZED = """
 import importlib.util, sys, torch
+from odec.runtime.engines import ALL, How
+from odec.runtime.native import batch
+from odec.runtime.native.fused import FusedFit
+from odec.runtime.steps import Steps, Tolerance
 
-def fit(model, p, t, data, weight, **steps):
+def fit(model, p, t, data, weight, steps):
     coordinates = [(name, "none", 0.0, 0.0, 0.0, 1.0) for name in model.PARAMS]
-    more = {{}}
-    if model.INPUTS:
-        knots = torch.linspace(0.1, 0.8, 5, dtype=torch.float64)
-        more["series"] = [knots, model._linear(knots, knots), knots, model._cubic(knots, knots)]
-    problem = model.FusedFit(t, p, coordinates, data, weight, **steps, **more)
+    knots = torch.linspace(0.1, 0.8, 5, dtype=torch.float64)
+    inputs = {{name: (knots, knots) for name in model.INPUTS}} or None
+    series = model.Model().series(inputs, p)
+    problem = FusedFit(model.COMPILED, t, p, coordinates, data, weight, steps, series=series)
     loss, gradient = problem.loss_gradient(p)
     zeros = [0.0] * len(p)
     rates = {{"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "count": 0, "failures": 0}}
@@ -274,7 +281,8 @@ for number, path in enumerate({paths!r}):
     sys.modules[spec.name] = model
     spec.loader.exec_module(model)
     torch.set_num_threads(2)
-    model._SMALL_WORK = 0
+    batch._SMALL_WORK = 0
+    engine = model.COMPILED.engine("native")
     for size, batched in ((9, False), (37, True)):
         net = model.Model(engine="native", dt=0.05)
         t = torch.tensor([0.0, 0.3, 0.3, 0.9], dtype=torch.float64)
@@ -282,33 +290,24 @@ for number, path in enumerate({paths!r}):
         x0 = torch.rand(size, n, dtype=torch.float64).requires_grad_()
         p = net.vector().detach()
         p = p.expand(size, m).contiguous() if batched else p
-        series = []
-        if model.INPUTS:
-            knots = torch.linspace(0.1, 0.8, 5, dtype=torch.float64)
-            values = torch.rand(5, *([size] if batched else []), dtype=torch.float64)
-            series = [[knots, model._linear(knots, values), knots, model._cubic(knots, values)]]
+        knots = torch.linspace(0.1, 0.8, 5, dtype=torch.float64)
+        values = torch.rand(5, *([size] if batched else []), dtype=torch.float64)
+        series = net.series({{name: (knots, values) for name in model.INPUTS}} or None, p)
         w = torch.ones(4, size, n, dtype=torch.float64)
         data = torch.zeros(4, n + len(model.OBSERVABLES), dtype=torch.float64)
-        if hasattr(model, "native_solve_adaptive"):
-            for dense in {dense}:
-                control = (0.0, 0.0, float("inf"), 1000.0, dense, 1e-5, *[1e-7] * n)
-                model.native_solve_adaptive(t, x0, p, *series, control, None)
-                model.native_adjoint_adaptive(t, x0, p, *series, w, control, None, True)
-                model.native_tangent_adaptive(t, x0, p, *series, t, x0, p, *series, control, None)
-                model.native_observe_adaptive(t, x0, p, *series, control, None)
-                model.loss_gradient_adaptive(t, x0, p, *series, data, data + 1, control, None)
-                if not batched:
-                    fit(model, p, t, data, data + 1, control=control)
-            continue
-        for clip in (None, 1.0):
-            model.native_solve(t, x0, p, *series, 0.05, clip)
-            model.native_adjoint(t, x0, p, *series, w, 0.05, clip, True)
-            model.native_tangent(t, x0, p, *series, t, x0, p, *series, 0.05, clip)
-            model.loss_gradient(t, x0, p, *series, data, data + 1, 0.05, clip)
-        if not batched:
-            fit(model, p, t, data, data + 1, dt=0.05)
-        if model.OBSERVABLES:
-            model.native_observe(t, x0, p, *series, 0.05, None)
+        rules = [Steps(0.05, None, clip) for clip in (None, 1.0)]
+        if model.COMPILED.adaptive:
+            bounds = {{"rtol": 1e-5, "atol": (1e-7,) * n, "most": 1000}}
+            rules = [Steps(None, Tolerance(**bounds, dense=dense), None) for dense in {dense}]
+        for steps in rules:
+            run = engine.states(t, x0, p, series, steps, ALL)
+            engine.adjoint(t, run, p, series, w, steps, How(), True)
+            engine.tangent(t, x0, p, series, t, x0, p, series, steps)
+            engine.loss_gradient(t, x0, p, series, data, data + 1, steps)
+            if model.OBSERVABLES:
+                engine.observe(t, x0, p, series, steps)
+            if not batched and steps.clip is None:
+                fit(model, p, t, data, data + 1, steps)
 print("clean")
 """
 

@@ -3,15 +3,16 @@
 import builtins
 import keyword
 import re
-import shlex
 import subprocess
 
 import torch
+from native_calls import engine_of
 from native_models import LORENZ, TIMED, gap, load
 
 import odec
 from odec.backends.native.names import c_spelling
 from odec.backends.torch.functions import attributes
+from odec.runtime.native import toolchain
 
 KEYWORDS = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class
@@ -34,18 +35,18 @@ gamma y0 j1 jnf scalb exp10 finite signgam int8_t float4 clock clock64 abs mallo
 
 def macros(module):
     """All that the C compiler and the kernel define, the kernel's own macros among them."""
-    defines = module._defines("adjoint", torch.float64, True, True, 4, 1)
+    kernels = engine_of(module).kernels
+    defines = kernels.defines("adjoint", torch.float64, True, True, 4, 1, 1)
     words = [
-        *shlex.split(" ".join(module._compiler()[0])),
+        *toolchain.compiler()[0],
         "-std=gnu11",
         "-fopenmp",
-        "-DKERNEL=adjoint",
-        "-DADJOINT",
+        f"-I{toolchain.INCLUDE}",
+        *toolchain.macros_of("adjoint", defines),
     ]
-    words += [f"-D{name}={value}" for name, value in defines.items()]
     done = subprocess.run(
         [*words, "-dM", "-E", "-x", "c", "-"],
-        input=module.KERNEL_SOURCE,
+        input=module.KERNEL.source,
         capture_output=True,
         text=True,
         check=True,

@@ -12,7 +12,7 @@ from test_stiff import FORCED, load_looped
 def test_states_and_gradients_are_those_of_torch(make, method, monkeypatch):
     """With fixed steps and with adaptive ones; the factorisation written out and in loops."""
     module = make(FORCED, method)
-    gpu_stand_in.install(module, monkeypatch)
+    gpu_stand_in.install(monkeypatch)
     t, given = times(module), arguments(module, (7,))
     for options, tolerance in (({}, 1e-10), ({"dt": None, "rtol": 1e-3, "atol": 1e-5}, 1e-7)):
         native, plain = models(module, **options)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from native_calls import engine_of, last, loss_gradient, observe, put_lanes_inside, sensitivities
 from native_models import (
     CLASHES,
     FACTORS,
@@ -19,6 +20,7 @@ from native_models import (
 )
 
 from odec.methods import EXPLICIT_METHODS as METHODS
+from odec.runtime.native import plans
 
 FIXED = sorted(METHODS)
 CASES = [(LORENZ, method) for method in FIXED]
@@ -84,8 +86,8 @@ def test_loss_gradient_is_that_of_autograd(text):
     _, torch_ = models(module)
     p = torch_.vector(given["params"]).detach().requires_grad_()
     x0 = given["x0"].clone().requires_grad_()
-    series = [torch_._series(given["inputs"], p)] if module.INPUTS else []
-    xs = module.solve_plain(t, x0, p, *series, torch_.dt, None)
+    series = torch_.series(given.get("inputs"), p)
+    xs, _ = engine_of(module, "torch").plain(t, x0, p, series, torch_.steps)
     ys = torch_.observe(t, xs, dict(zip(module.PARAMS, p.unbind(-1), strict=True)), *given_inputs(given))
     columns = torch.cat((xs, ys), -1)
     generator = torch.Generator().manual_seed(2)
@@ -95,11 +97,11 @@ def test_loss_gradient_is_that_of_autograd(text):
     data[weight == 0] = torch.nan
     loss = (weight * (columns - torch.nan_to_num(data)) ** 2).sum((0, -1))
     expected = torch.autograd.grad(loss.sum(), [x0, p])
-    series = [[s.detach() for s in series[0]]] if series else []
-    mine = module.loss_gradient(t, x0, p, *series, data, weight, torch_.dt)
-    assert gap(mine[0], loss.detach()) < 1e-12
-    assert gap(mine[1], expected[0]) < 1e-10
-    assert gap(mine[2], expected[1]) < 1e-10
+    series = [s.detach() for s in series]
+    mine, found, _ = loss_gradient(module, t, x0, p, data, weight, torch_.steps, series)
+    assert gap(mine, loss.detach()) < 1e-12
+    assert gap(found.x0, expected[0]) < 1e-10
+    assert gap(found.p, expected[1]) < 1e-10
 
 
 def given_inputs(given):
@@ -116,11 +118,11 @@ def test_sensitivities_are_the_jacobians(text):
         given["inputs"] = {
             name: (k, v if v.dim() == 1 else v[:, 0]) for name, (k, v) in given["inputs"].items()
         }
-    series = [torch_._series(given["inputs"], p)] if module.INPUTS else []
-    by_x0, by_p = module.sensitivities(t, given["x0"], p, *series, native.dt)
+    series = torch_.series(given.get("inputs"), p)
+    by_x0, by_p = sensitivities(module, t, given["x0"], p, native.steps, series)
 
     def states(x0, p):
-        return module.solve_plain(t, x0, p, *series, torch_.dt, None)
+        return engine_of(module, "torch").plain(t, x0, p, series, torch_.steps)[0]
 
     for b in range(3):
         wrt_x0, wrt_p = torch.autograd.functional.jacobian(states, (given["x0"][b], p))
@@ -133,22 +135,20 @@ def test_observables_and_the_last_state_alone():
     t, given = times(module), arguments(module, (6,))
     native, torch_ = models(module)
     p = torch_.vector(given["params"]).detach()
-    series = torch_._series(given["inputs"], p)
+    series = torch_.series(given["inputs"], p)
     xs = torch_(t, **given).detach()
     ys = torch_.observe(t, xs, given["params"], given["inputs"])
-    assert gap(module.native_observe(t, given["x0"], p, series, native.dt, None), ys) < 1e-11
-    last, _ = module.native_solve(t, given["x0"], p, series, native.dt, None, last_only=True)
-    assert last.shape == (1, 6, 2)
-    assert gap(last[0], xs[-1]) < 1e-11
+    assert gap(observe(module, t, given["x0"], p, native.steps, series)[0], ys) < 1e-11
+    end, _ = last(module, t, given["x0"], p, native.steps, series)
+    assert end.shape == (6, 2)
+    assert gap(end, xs[-1]) < 1e-11
 
 
 @pytest.mark.parametrize("text, method", [(TIMED, "rk4"), (LORENZ, "tsit5"), (PAIR_MAP, "")])
 def test_large_models_put_the_lanes_inside(text, method, monkeypatch):
     """The layout for large models gives the same numbers; forced here upon small ones."""
     module = load(text, method)
-    original = module._library
-    monkeypatch.setattr(module, "_library", lambda kernel, d: original(kernel, {**d, "INNER_LANES": 1}))
-    module._kernel.cache_clear()
+    put_lanes_inside(module, monkeypatch)
     t, given = times(module), arguments(module, (19,))
     native, torch_ = models(module)
     xs = torch_(t, **given).detach()
@@ -156,7 +156,6 @@ def test_large_models_put_the_lanes_inside(text, method, monkeypatch):
     weights = torch.ones_like(xs)
     pairs = zip(gradients(native, given, t, weights), gradients(torch_, given, t, weights), strict=True)
     assert all(gap(mine, theirs) < 1e-10 for mine, theirs in pairs)
-    module._kernel.cache_clear()
 
 
 @pytest.mark.optimised
@@ -167,8 +166,8 @@ def test_a_long_run_is_cut_into_segments(monkeypatch):
     t, given = times(module), arguments(module, (3,))
     weights = torch.ones(len(t), 3, 3, dtype=torch.float64)
     whole = gradients(native, given, t, weights)
-    monkeypatch.setattr(module, "_TAPE_BYTES", 1)
-    module._plan.cache_clear()
+    monkeypatch.setattr(plans, "TAPE_BYTES", 1)
+    plans.plan_of.cache_clear()
     for mine, theirs in zip(gradients(native, given, t, weights), whole, strict=True):
         assert torch.equal(mine, theirs)
-    module._plan.cache_clear()
+    plans.plan_of.cache_clear()

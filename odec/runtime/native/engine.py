@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..compiled import Compiled
 from ..engines import Gradients, How, Run, states_alone
+from ..reference.lost import adjoint_of_each
 from ..steps import Steps
 from ..tensors import sum_to
 from . import cuda
@@ -98,22 +99,16 @@ class Native:
         how: How,
         wrt_times: bool,
     ) -> Gradients:
-        """The discrete adjoint on the mesh that `states` takes, in one kernel.
+        """The discrete adjoint on the mesh that `states` takes, in one kernel; NaN where a run is lost.
 
         Raises EngineError where there is no memory for the steps of the trajectories under way together.
         """
-        batch = self.batch(t, run.xs[0], p, series, steps, tape=True, chunk=how.chunk)
-        n = self.kernels.states
-        shape = (len(t), *batch.shape, n)
-        w = fitting("w_xs", w_xs, shape, batch.dtype, batch.device).reshape(len(t), batch.size, n)
-        batch.call.w = view(w, 2, 1, 0)
-        g_t = w_xs.new_zeros(()).expand(w_xs.shape[:-1])
-        if wrt_times:
-            g_t, batch.call.g_t = batch.room(len(t), 1)
-            g_t = g_t.zero_().squeeze(-1)
-        g_x0, g_p, g_u = _gradients(batch, p, series, "adjoint", wrt_times)
-        batch.check_memory()
-        return Gradients(g_t, g_x0, g_p, g_u)
+
+        def gradients(run: Run, p: Tensor, series: Sequence[Tensor], w_xs: Tensor) -> Gradients:
+            batch = self.batch(t, run.xs[0], p, series, steps, tape=True, chunk=how.chunk)
+            return _adjoint(batch, p, series, w_xs, wrt_times)
+
+        return adjoint_of_each(gradients, run, p, series, w_xs)
 
     def tangent(
         self,
@@ -193,6 +188,23 @@ class Native:
         g_t = batch.x0.new_zeros(()).expand(len(t), *batch.shape)
         found = loss[0].squeeze(-1).nan_to_num_(math.inf, math.inf)
         return found, Gradients(g_t, g_x0, g_p, g_u), report
+
+
+def _adjoint(
+    batch: FixedBatch | AdaptiveBatch, p: Tensor, series: Sequence[Tensor], w_xs: Tensor, wrt_times: bool
+) -> Gradients:
+    """Run the adjoint of a batch, from the cotangents of its states."""
+    n, times = batch.kernels.states, batch.call.times
+    shape = (times, *batch.shape, n)
+    w = fitting("w_xs", w_xs, shape, batch.dtype, batch.device).reshape(times, batch.size, n)
+    batch.call.w = view(w, 2, 1, 0)
+    g_t = w_xs.new_zeros(()).expand(w_xs.shape[:-1])
+    if wrt_times:
+        g_t, batch.call.g_t = batch.room(times, 1)
+        g_t = g_t.zero_().squeeze(-1)
+    g_x0, g_p, g_u = _gradients(batch, p, series, "adjoint", wrt_times)
+    batch.check_memory()
+    return Gradients(g_t, g_x0, g_p, g_u)
 
 
 def _gradients(
