@@ -18,11 +18,16 @@ import warnings
 
 
 def cache_folder() -> pathlib.Path | None:
-    """ODEC_CACHE_DIR, else odec in XDG_CACHE_HOME, else ~/.cache/odec; None for a user without a home."""
+    """ODEC_CACHE_DIR, else odec in XDG_CACHE_HOME, else ~/.cache/odec; None for a user without a home.
+
+    A home that is empty or relative is none: it would make the root's or the working directory's cache.
+    """
     base = os.environ.get("XDG_CACHE_HOME", "")
     default = os.path.join(base if os.path.isabs(base) else "~/.cache", "odec")
-    folder = os.path.expanduser(os.environ.get("ODEC_CACHE_DIR") or default)
-    return None if folder.startswith("~") else pathlib.Path(folder)
+    named = os.environ.get("ODEC_CACHE_DIR") or default
+    folder = os.path.expanduser(named)
+    homeless = os.environ.get("HOME") == "" or not os.path.isabs(folder)
+    return None if named.startswith("~") and homeless else pathlib.Path(folder)
 
 
 def doubt(path: pathlib.Path) -> str:
