@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from odec.words import as_html, listed
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from odec.plot import View
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -144,6 +147,50 @@ class Simulation(Mapping[str, Any]):
         show: names or patterns ("NO*") of what to draw. x_log, y_log: logarithmic axes; x_log None: where the
         times span decades. grid: a small panel for each. Raises ArgumentError, OSError.
         """
-        from odec.plot import View, plot_run
+        from odec.plot import View
 
         plot_run(self.system, self, path, View(show, x_log, y_log, grid))
+
+
+def plot_run(system: System | None, run: Simulation, path: str | Path, view: View | None = None) -> None:
+    """Draw the states and observables of a run, and the inputs below them.
+
+    system: for the title, the units and how inputs run between their times; None leaves these out.
+    Raises ArgumentError for a suffix other than .png, .svg and .pdf and for a name that there is not,
+    OSError where it cannot be written.
+    """
+    from odec.plot import MOST_TRAJECTORIES, Series, draw, inputs_of, labelled, title_of, units_of
+
+    units = units_of(system)
+    columns = [(name, run.states[..., k], False) for k, name in enumerate(run.state_names)]
+    columns += [
+        (name, run.observables[..., k], True)
+        for k, name in enumerate(run.observable_names)
+        if name not in run.state_names
+    ]
+    series = [
+        Series(
+            name,
+            units.get(name, ""),
+            run.times,
+            y.reshape(len(run.times), -1)[:, :MOST_TRAJECTORIES],
+            observed=observed,
+        )
+        for name, y, observed in columns
+    ]
+    series += inputs_of(system, run.inputs, run.times)
+    time = labelled(run.time_name, (system.time_unit if system else None) or "")
+    draw(series, path, title=title_of(system), time=time, warning=_ending(run), view=view)
+
+
+def _ending(run: Simulation) -> str:
+    """What is said above a run that did not reach its end."""
+    from odec.plot import ended_early
+
+    if run.status is None or bool(run.status.ok.all()):
+        return ""
+    rows = run.states.reshape(len(run.times), -1)
+    count = math.prod(run.states.shape[1:-1])
+    if count == 1:
+        return ended_early(run.time_name, run.times, rows)
+    return f"{int((~run.status.ok).sum())} of {count} trajectories ended early"

@@ -125,7 +125,7 @@ def run(
         if result.summary:
             say(result.summary)
     if plot is not None:
-        from odec.plot import plot_run
+        from odec.results import plot_run
 
         plot_run(system, result, plot, view)
         say(f"drew {plot}")

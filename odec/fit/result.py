@@ -23,6 +23,7 @@ from odec.words import as_html
 
 if TYPE_CHECKING:
     from odec.fit.loss import SumOfSquares
+    from odec.plot import View
 
 _CURVE_POINTS = 400
 
@@ -186,9 +187,43 @@ class FitResult:
         show: names or patterns ("NO*") of what to draw. x_log, y_log: logarithmic axes; x_log None: where the
         times measured span decades. grid: a small panel for each. Raises ArgumentError, OSError.
         """
-        from odec.plot import View, plot_fit
+        from odec.plot import View
 
         plot_fit(self, path, View(show, x_log, y_log, grid))
+
+
+def plot_fit(result: FitResult, path: str | Path, view: View | None = None) -> None:
+    """Draw the data of a fit and the fitted curves, and the inputs below them. Raises as `plot_run` does."""
+    from odec.plot import (
+        Series,
+        draw,
+        ended_early,
+        inputs_of,
+        labelled,
+        spans_decades,
+        title_of,
+        units_of,
+    )  # fmt: skip
+
+    system, time = result.system, result.columns.time
+    units = units_of(system)
+    log = view.x_log if view and view.x_log is not None else spans_decades(result.data.times)
+    times, curves = result.curves(log=log)
+    series = [
+        Series(name, units.get(name, ""), times, curve[:, None], result.data.column(name))
+        for name, curve in curves.items()
+    ]
+    plural = "" if result.data.count == 1 else "s"
+    interrupted = "interrupted: the best values so far" if result.interrupted else ""
+    draw(
+        [*series, *inputs_of(system, result.data.inputs, times)],
+        path,
+        title=title_of(system) if system else result.name,
+        note=f"sum of squares {result.loss:.5g} over {result.data.count} measurement{plural}",
+        warning=ended_early(time, times, np.stack(list(curves.values()), -1)) or interrupted,
+        time=labelled(time, (system.time_unit if system else None) or ""),
+        view=view,
+    )
 
 
 def step_times(times: np.ndarray, dt: float | None, *, log: bool = False) -> np.ndarray:

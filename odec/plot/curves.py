@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
 
 from odec.errors import ArgumentError, did_you_mean
-from odec.system import unprimed
+from odec.system import System, unprimed
 
 MOST_TRAJECTORIES = 200
 _MAGNITUDE = 25.0
@@ -61,6 +61,17 @@ class Series:
         finite = self.y[np.isfinite(self.y)]
         mean = float(np.abs(finite).mean()) if finite.size else 0.0
         return float(np.ptp(finite)) / mean if mean else 0.0
+
+
+def inputs_of(
+    system: System | None, samples: Mapping[str, tuple[np.ndarray, np.ndarray]], times: np.ndarray
+) -> list[Series]:
+    """The curves of a model's inputs; none of a model that is not known."""
+    return [
+        input_series(item.name, item.unit or "", item.kind, samples[item.name], times)
+        for item in (system.inputs if system else ())
+        if item.name in samples
+    ]
 
 
 def input_series(

@@ -17,10 +17,11 @@ from PIL import Image
 
 import odec
 from odec.errors import ArgumentError
-from odec.fit.result import FitResult
-from odec.plot import Series, draw, plot_fit, plot_run, title_of
+from odec.fit.result import FitResult, plot_fit
+from odec.plot import Series, draw, title_of
 from odec.plot.curves import panels
 from odec.plot.figure import _apart
+from odec.results import plot_run
 
 UNITS = """\
 # Units, and quantities of unlike size.
@@ -81,7 +82,7 @@ def test_the_same_run_gives_the_same_file(tmp_path: Path) -> None:
     model.write_text(UNITS)
     code = """
 import sys, odec
-from odec.plot import plot_run
+from odec.results import plot_run
 system = odec.parse(sys.argv[1])
 for path in sys.argv[2:]:
     plot_run(system, odec.simulate(system), path)

@@ -23,8 +23,8 @@ from odec.diagnostics import Source
 from odec.passes import derive as derived
 from odec.passes.program import Programs
 from odec.passes.show import equations_text, params_table
-from odec.plot import plot_run
 from odec.render import module_text
+from odec.results import plot_run
 from odec.text import c_comment, python_comment, python_docstring, python_string
 
 MODEL = """\
