@@ -2,189 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.util
-import sys
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from odec import lang, models
 from odec.arguments import time_list
-from odec.diagnostics import Diagnostic, ModelError, Source
+from odec.build import SYSTEMS, ModelLike, check, compile, load, parse
 from odec.equations import system_from_equations
-from odec.errors import ArgumentError, did_you_mean
-from odec.files import cached, code_fingerprint
+from odec.errors import ArgumentError
 from odec.fit import fit
 from odec.results import Simulation
 from odec.simulation import from_start, output_times, run_module, run_net
-from odec.steps import choose_method, method_for
-from odec.system import System, register_builder
+from odec.steps import method_for
+from odec.system import System
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
     from odec.fit import FitResult
-    from odec.passes.program import Programs
 
 __all__ = ["check", "compile", "fit", "load", "parse", "simulate", "system_from_equations"]
-
-ModelLike = System | Source | str | Path
-"""A model: a path, its text (a `str` with a line break in it), a Source, or a System."""
-
-_SYSTEMS: dict[str, System] = {}
-"""The models that this process loaded, by the names of their modules."""
-
-register_builder(system_from_equations)
-
-
-def as_source(model: Source | str | Path) -> Source:
-    """The model's text: of a file, of a `str` with a line break, or the Source itself.
-
-    Raises ModelError for a file that cannot be read as text.
-    """
-    if isinstance(model, Source):
-        return model
-    if isinstance(model, str) and ("\n" in model or "\r" in model):
-        return lang.text_source("model.ode", model)
-    return lang.read_source(model)
-
-
-def method_names() -> frozenset[str]:
-    """The names that a `run … method` may say."""
-    from odec.methods import names
-
-    return frozenset(names())
-
-
-def check(model: Source | str | Path) -> list[Diagnostic]:
-    """Every diagnostic of a model, errors and warnings; an empty list is a clean model.
-
-    Raises OSError for a file that is not there.
-    """
-    try:
-        source = as_source(model)
-    except ModelError as error:
-        return list(error.diagnostics)
-    return diagnose(source)[1]
-
-
-def diagnose(model: ModelLike) -> tuple[System | None, list[Diagnostic]]:
-    """The checked model, None where it has errors, and every error and warning, those of its steps too."""
-    if isinstance(model, System):
-        return model, []
-    system, found = lang.parse(as_source(model), methods=method_names())
-    try:
-        if system is not None:
-            choose_method(system)
-    except ModelError as error:
-        return None, [*error.diagnostics, *found]
-    return system, found
-
-
-def read(model: ModelLike) -> tuple[System, list[Diagnostic]]:
-    """The checked model and its warnings. Raises ModelError with all errors of the phase that failed."""
-    if isinstance(model, System):
-        return model, []
-    system, diagnostics = lang.parse(as_source(model), methods=method_names())
-    if system is None:
-        raise ModelError(diagnostics)
-    if system.functions:
-        from odec.passes.lower import lower
-
-        lower(system)
-    return system, diagnostics
-
-
-def parse(model: ModelLike) -> System:
-    """The checked model. Raises ModelError."""
-    return read(model)[0]
-
-
-def derive(model: ModelLike) -> Programs:
-    """The model's programs: right-hand side, derivatives, initial values, observables. Raises ModelError."""
-    from odec.passes import derive
-
-    return derive(parse(model))
-
-
-def compile(
-    model: ModelLike, *, method: str | None = None, engine: str = "torch", standalone: bool = False
-) -> str:
-    """The text of a Python module that simulates and differentiates the model.
-
-    The same model, method and engine give the same text, byte for byte. It imports odec.runtime; standalone:
-    the copy of it that `odec compile --standalone` writes beside. Raises ModelError, ArgumentError.
-    """
-    import odec
-    from odec.passes import derive
-    from odec.render import module_text
-
-    system = _by_plain_name(parse(model))
-    chosen = choose_method(system, method)
-    kind = choose_engine(engine, chosen)
-    how = {"version": odec.__version__, "engine": kind}
-    return module_text(derive(system), chosen, **how, standalone=standalone)
-
-
-def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> ModuleType:
-    """The compiled module, imported: from the cache where the same model was compiled before.
-
-    Loading one model twice gives one module. Raises ModelError, ArgumentError.
-    """
-    import odec
-
-    system = _by_plain_name(parse(model))
-    chosen = choose_method(system, method)
-    kind = choose_engine(engine, chosen)
-    facts = (odec.__version__, code_fingerprint(), system.source.name, system.source.text, chosen, kind)
-    key = sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
-    own = f"model_{key[:20]}"
-    name = f"{models.__name__}.{own}"
-    _SYSTEMS[name] = system
-    if name in sys.modules:
-        return sys.modules[name]
-    return _import(name, cached(own, lambda: compile(system, method=method, engine=kind)))
-
-
-def _by_plain_name(system: System) -> System:
-    """The model with a source that is named without its folders, which must not reach the generated text."""
-    source = Source(Path(system.source.name).name, system.source.text)
-    return dataclasses.replace(system, source=source)
-
-
-def _import(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def choose_engine(engine: str, method: str) -> str:
-    """The engine to compile a method for; "auto" is native where it has the method and a C compiler is there.
-
-    Raises ArgumentError for an unknown engine.
-    """
-    from odec.backends import ENGINES
-    from odec.methods import MAP, get
-    from odec.runtime.native import toolchain
-
-    able = ENGINES if method == MAP else get(method).engines
-    if engine == "auto":
-        return "native" if "native" in able and toolchain.is_there() else "torch"
-    if engine not in ENGINES:
-        hint = did_you_mean(engine, ENGINES) or f"; known: {', '.join(ENGINES)}"
-        raise ArgumentError(f"unknown engine {engine!r}{hint}")
-    return engine
 
 
 def simulate(
@@ -259,7 +96,7 @@ def _subject(
             return model.system, None, {**given, "params": {**model.values, **given["params"]}}
         system, net = model.system, model.net
     elif hasattr(model, "vector"):
-        system, net = _SYSTEMS.get(type(model).__module__), model
+        system, net = SYSTEMS.get(type(model).__module__), model
     else:
         return parse(model), None, given
     if anew:

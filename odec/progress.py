@@ -107,7 +107,7 @@ def _told_by(frame: FrameType) -> str:
             end = last[1] if len(last) == 2 else last[0] + last[1] * last[2]
             return f"running: t = {first[0]:g} of {end:g}"
         return "running the gradient" if name == "backward" else "running"
-    return "compiling" if module.get("__name__") == "odec.api" and name in ("load", "compile") else ""
+    return "compiling" if module.get("__name__") == "odec.build" and name in ("load", "compile") else ""
 
 
 def elapsed(seconds: float) -> str:

@@ -18,7 +18,7 @@ OWN = "_runtime"
 def write_standalone(folder: str | Path, text: str, *, force: bool = False) -> None:
     """Write a package: `text` as its module, and the run-time as it is, byte for byte.
 
-    text: of `api.compile(…, standalone=True)`. The folder is written whole or not at all. Raises
+    text: of `odec.compile(…, standalone=True)`. The folder is written whole or not at all. Raises
     ArgumentError where something stands there that odec did not write, unless force is set, and OSError.
     """
     target = Path(folder).absolute()

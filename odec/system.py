@@ -240,7 +240,7 @@ class System:
 
     @classmethod
     def from_equations(cls, equations: Any, *parts: Any, **options: Any) -> System:
-        """A model from Python; see `odec.api.system_from_equations` for the arguments."""
+        """A model from Python; see `odec.equations.system_from_equations` for the arguments."""
         if _builder is None:
             raise RuntimeError("import odec before you call System.from_equations")
         return _builder(equations, *parts, **options)

@@ -113,9 +113,9 @@ def fit(
         check_target(path)
     view = view_of(plot, **views)
 
-    from odec import api
+    from odec import api, build
 
-    system, warnings = api.read(read_model(model))
+    system, warnings = build.read(read_model(model))
     say_diagnostics(warnings)
     with warned_once(say_warning), accuracy_told(not quiet):
         result = api.fit(

@@ -65,10 +65,10 @@ def check(models: tuple[str, ...], form: str, strict: bool) -> int:
 
 
 def _diagnose(path: str) -> tuple[System | None, list[Diagnostic]]:
-    from odec import api
+    from odec import build
 
     try:
-        return api.diagnose(read_model(path))
+        return build.diagnose(read_model(path))
     except ModelError as error:
         return None, list(error.diagnostics)
 
@@ -156,11 +156,11 @@ def _write_folder(model: str, output: str | None, method: str | None, engine: st
 
 
 def _compiled(model: str, method: str | None, engine: str | None, *, standalone: bool = False) -> str:
-    from odec import api
+    from odec import build
 
-    system, warnings = api.read(read_model(model))
+    system, warnings = build.read(read_model(model))
     say_diagnostics(warnings)
-    return api.compile(system, method=method, engine=engine or "torch", standalone=standalone)
+    return build.compile(system, method=method, engine=engine or "torch", standalone=standalone)
 
 
 def _target(model: str, output: str | None) -> str:
@@ -260,10 +260,10 @@ def _watch(model: str, target: str, method: str | None, engine: str | None, forc
 @click.option("--graph", is_flag=True, help="Who depends on whom.")
 def show(model: str, equations: bool, jacobian: bool, latex: bool, params: bool, graph: bool) -> int:
     """Show what odec understood, as text."""
-    from odec import api
+    from odec import build
     from odec.passes import show as views
 
-    system, warnings = api.read(read_model(model))
+    system, warnings = build.read(read_model(model))
     say_diagnostics(warnings)
     if not (equations or jacobian or latex or params or graph):
         equations = params = True
@@ -273,7 +273,7 @@ def show(model: str, equations: bool, jacobian: bool, latex: bool, params: bool,
     if params:
         parts.append(views.params_table(system))
     if jacobian:
-        parts.append(views.jacobian_text(api.derive(system)))
+        parts.append(views.jacobian_text(build.derive(system)))
     if graph:
         parts.append(views.graph_text(system))
     if latex:

@@ -104,14 +104,14 @@ def run(
     **given: Any,
 ) -> int:
     """Simulate a model: times, states and observables as CSV."""
-    from odec import api
+    from odec import api, build
 
     view = view_of(plot, **{name: given.pop(name) for name in VIEW})
     asked = _asked(given)
     target = STANDARD if output is None and not (plot and sys.stdout.isatty()) else output
     if target is not None:
         check_target(target)
-    system, warnings = api.read(read_model(model))
+    system, warnings = build.read(read_model(model))
     say_diagnostics(d for d in warnings if d.code not in UNREPEATED)
     params, init = _settings(system, settings)
     with progress(quiet), warned_once(say_warning) as told, accuracy_told(not quiet):

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import torch
 
-from odec import api
+from odec import build
 from odec.arguments import input_series
 from odec.errors import ArgumentError, check_mapping, did_you_mean
 from odec.fit.data import Columns, Dataset
@@ -21,6 +21,7 @@ from odec.passes.scale import fixed_step
 from odec.runtime.compiled import Compiled
 from odec.runtime.errors import EngineError
 from odec.runtime.model import Model, default_settings
+from odec.steps import method_for
 from odec.system import System
 
 _ADAPTIVE = ("rtol", "atol", "min_step", "max_step", "max_steps", "dense_output")
@@ -84,9 +85,9 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
             )
         net, stepless = _make(model, options, dtype)
         return Subject(net, None, model.__name__, _file_digest(model), stepless)
-    system = api.parse(model)
+    system = build.parse(model)
     steps = {name: getattr(options, name) for name in _STEPS}
-    module = api.load(system, api.method_for(system, options.method, steps), options.engine or "auto")
+    module = build.load(system, method_for(system, options.method, steps), options.engine or "auto")
     net, stepless = _make(module, options, dtype, system)
     return Subject(net, system, system.source.name, system.digest, stepless)
 

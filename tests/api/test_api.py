@@ -14,7 +14,7 @@ import pytest
 
 import odec
 from odec import files
-from odec.cache import _cache_folder
+from odec.runtime.native.cache import cache_folder
 from odec.simulation import output_times
 
 DECAY = "param k = 0.5 in (0, inf)\ninit x = 2\ndx/dt = -k*x\nobs double = 2*x\nrun t = 0 .. 1 step 0.25\n"
@@ -95,13 +95,13 @@ def test_load_finds_what_another_process_compiled(cache: Path) -> None:
 
 
 def test_cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _cache_folder() == tmp_path / "cache"
+    assert cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("ODEC_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert _cache_folder() == tmp_path / "xdg" / "odec"
+    assert cache_folder() == tmp_path / "xdg" / "odec"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert _cache_folder() == tmp_path / "home" / ".cache" / "odec"
+    assert cache_folder() == tmp_path / "home" / ".cache" / "odec"
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import odec
-from odec import api, lang
+from odec import build, lang
 from odec.diagnostics import Diagnostic, ModelError, Source, Span, render_json, render_text
 
 
@@ -57,7 +57,7 @@ def read_as_check_does(data: bytes, codes: set[str]) -> str:
         render_json(error.diagnostics)
         return error.diagnostics[0].code
     try:
-        system, found = api.read(source)
+        system, found = build.read(source)
         if any(d.severity == "error" for d in found):
             raise Fault("a system with errors", render_text(found))
     except ModelError as error:
@@ -94,7 +94,7 @@ def check_format(source: Source, system: odec.System | None) -> None:
     if system is None:
         return
     try:
-        again = api.read(Source("model.ode", once))[0]
+        again = build.read(Source("model.ode", once))[0]
     except ModelError as error:
         raise Fault("fmt makes a model invalid", f"{error}\n---\n{once}") from None
     if meaning(again) != meaning(system):
