@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import odec_engine, reference
-from benchmarks.harness import Absent, Case, Contender, Ready
+from benchmarks.harness import Case, Contender, Ready
 from benchmarks.problems import MODELS
 
 MODEL = MODELS / "competition.ode"
@@ -287,9 +287,10 @@ def _fused_fit() -> Any:
     """The FusedFit of the data."""
     import torch
 
-    module = odec_engine.load(MODEL, "euler", "native")
-    if not hasattr(module, "FusedFit"):
-        raise Absent("the module has no FusedFit")
+    from odec.runtime.native.fused import FusedFit
+    from odec.runtime.steps import Steps
+
+    compiled = odec_engine.load(MODEL, "euler", "native").COMPILED
     days, counts = data()
     t = torch.tensor([0.0, *days], dtype=torch.float64)
     seen = torch.from_numpy(np.concatenate((np.zeros((1, 2)), counts)))
@@ -297,7 +298,7 @@ def _fused_fit() -> Any:
     weight[0] = 0
     p = torch.tensor(START, dtype=torch.float64)
     rows = [(name, "none", 0.0, 0.0, 0.0, 1.0) for name in PARAMS]
-    return module.FusedFit(t, p, rows, seen, weight, dt=1.0)
+    return FusedFit(compiled, t, p, rows, seen, weight, Steps(dt=1.0))
 
 
 def odec_fused_loss(case: Case) -> Ready:

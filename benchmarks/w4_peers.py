@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import odec_engine
 from benchmarks.ensemble import diffrax_rk4
-from benchmarks.harness import Absent, Case, Contender, Ready
+from benchmarks.harness import Case, Contender, Ready
 from benchmarks.lotka_volterra import EVERY, MODEL, PARAMS, STEPS, T1, TIMES, H, slope, step
 
 
@@ -67,9 +67,9 @@ def odec_forward(engine: str) -> Callable[[Case], Ready]:
 def odec_loss(case: Case) -> Ready:
     """odec's loss and gradient in one pass, called without autograd."""
     torch, p, x0, data = _torch(case)
-    module = odec_engine.load(MODEL, "rk4", "native")
-    if not hasattr(module, "loss_gradient"):
-        raise Absent("the module has no loss_gradient")
+    from odec.runtime.steps import Steps
+
+    engine = odec_engine.load(MODEL, "rk4", "native").COMPILED.engine("native")
     t = torch.linspace(0, T1, TIMES + 1, dtype=p.dtype)
     seen = torch.cat((torch.zeros_like(data[:1]), data)).movedim(1, -1)
     weight = torch.ones((TIMES + 1, 2), dtype=p.dtype)
@@ -77,8 +77,8 @@ def odec_loss(case: Case) -> Ready:
     start, rows = x0.T, p.detach().T
 
     def call() -> Any:
-        loss, _, gradient = module.loss_gradient(t, start, rows, seen, weight, dt=H)
-        return loss, gradient
+        loss, gradients, _ = engine.loss_gradient(t, start, rows, (), seen, weight, Steps(dt=H))
+        return loss, gradients.p
 
     return Ready(call, lambda result: _gradient(result).T)
 

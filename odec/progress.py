@@ -96,18 +96,20 @@ class Phase:
 
 def _told_by(frame: FrameType) -> str:
     """What a running function tells of its phase (most: nothing); of the torch engine the time reached."""
-    name, module = frame.f_code.co_name, frame.f_globals
-    if "STATES" in module and "rhs" in module:  # a generated module
-        if name == "_run_compiler":
-            return "compiling C"
-        here = frame.f_locals if name in ("solve", "solve_adaptive") else {}
-        if here.get("intervals"):
-            first, last = here["intervals"][here.get("k", 0)], here["intervals"][-1]
-            # An interval is its start and its end, or its start, the size of its steps and their number.
-            end = last[1] if len(last) == 2 else last[0] + last[1] * last[2]
-            return f"running: t = {first[0]:g} of {end:g}"
-        return "running the gradient" if name == "backward" else "running"
-    return "compiling" if module.get("__name__") == "odec.build" and name in ("load", "compile") else ""
+    name, module = frame.f_code.co_name, frame.f_globals.get("__name__") or ""
+    if "STATES" in frame.f_globals and "rhs" in frame.f_globals:  # a generated module
+        return "running"
+    if not module.startswith("odec.runtime."):
+        return "compiling" if module == "odec.build" and name in ("load", "compile") else ""
+    if name == "_run_compiler":
+        return "compiling C"
+    here = frame.f_locals if name == "states" else {}
+    if here.get("intervals"):
+        first, last = here["intervals"][here.get("k", 0)], here["intervals"][-1]
+        # An interval is its start and its end, or its start, the size of its steps and their number.
+        end = last[1] if len(last) == 2 else last[0] + last[1] * last[2]
+        return f"running: t = {first[0]:g} of {end:g}"
+    return "running the gradient" if name == "backward" else "running"
 
 
 def elapsed(seconds: float) -> str:

@@ -6,6 +6,7 @@ import io
 import re
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ import odec as package
 from odec.cli import support
 from odec.fit import progress as fitting
 from odec.progress import Line, Phase, elapsed, lifted
+from odec.runtime.reference.explicit import ExplicitStepper
+from odec.runtime.slopes import Slope
 
 
 class Terminal(io.StringIO):
@@ -61,18 +64,18 @@ def test_a_phase_is_seen_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the torch engine has reached, while it runs: read off its stack, at no cost to it."""
     module = package.load(DECAY, engine="torch")
     net, phase, seen = module.Model(dt=0.1), Phase(lambda: 61.0), []
-    step, step_vjp = module.step, module.step_vjp
+    step, vjp = ExplicitStepper.step, ExplicitStepper.vjp
 
-    def looked(*arguments: object) -> object:
+    def looked(*arguments: Any) -> object:
         seen.append(phase())
         return step(*arguments)
 
-    monkeypatch.setattr(module, "step", looked)
+    monkeypatch.setattr(ExplicitStepper, "step", looked)
     with torch.no_grad():
         net(torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64))
     assert len(seen) == 20
     assert (seen[0], seen[-1]) == ("running: t = 0 of 2  0:00", "running: t = 1 of 2  0:00")
-    monkeypatch.setattr(module, "step_vjp", lambda *given: (seen.append(phase()), step_vjp(*given))[1])
+    monkeypatch.setattr(ExplicitStepper, "vjp", lambda *given: (seen.append(phase()), vjp(*given))[1])
     net(torch.tensor([0.0, 0.1], dtype=torch.float64)).sum().backward()
     assert seen[-1] == "running the gradient  0:00"
     assert phase() == "starting  0:00"
@@ -82,6 +85,17 @@ def test_a_phase_is_seen_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         "1:02:03",
         "?",
     ]
+
+
+@pytest.mark.parametrize("method", ["rk4", "tsit5", "explicit_adams", "adams"])
+def test_every_loop_tells_the_time_that_it_reached(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, phase, seen = package.load(DECAY, method=method, engine="torch").Model(), Phase(lambda: 0.0), []
+    slope = Slope.__call__
+    monkeypatch.setattr(Slope, "__call__", lambda *given: (seen.append(phase()), slope(*given))[1])
+    with torch.no_grad():
+        net(torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64))
+    told = list(dict.fromkeys(line for line in seen if "t =" in line))
+    assert told == ["running: t = 0 of 2  0:00", "running: t = 1 of 2  0:00"]
 
 
 def test_a_run_and_a_fit_on_a_terminal(odec: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,12 +60,12 @@ class FixedAdams:
         x, history = x0, Slopes()
         xs[0] = x
         for i, place in enumerate(places):
-            history = history[: place.known]
+            k, history = place.interval, history[: place.known]
             if i % every == 0:
                 rows += [x, *(past.expand(x.shape) for past in history)]
             x, history = self._advance(x, history, place, intervals, p, u, steps.clip)
-            if place.number == intervals[place.interval].steps - 1:
-                xs[place.interval + 1] = x
+            if place.number == intervals[k].steps - 1:
+                xs[k + 1] = x
         kept = empty(len(rows), x0)
         for row, value in zip(kept, rows):
             row.copy_(value)
