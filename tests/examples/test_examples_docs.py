@@ -109,7 +109,9 @@ def test_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(ROOT / "docs" / "guide.md", tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("page", ["guide.md", "generated-module.md", "language.md", "which-method.md"])
+@pytest.mark.parametrize(
+    "page", ["guide.md", "generated-module.md", "engines.md", "language.md", "which-method.md"]
+)
 def test_python_sessions(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The `>>>` sessions of a page, one after the other in one interpreter."""
     shutil.copytree(EXAMPLES, tmp_path / "examples")
