@@ -83,6 +83,12 @@ def simulate(
     return run_module(system, module, chosen, **how).cut(extra)
 
 
+def _system_of(net: torch.nn.Module) -> System | None:
+    """The model that a Model was loaded from, if this process loaded it."""
+    homes = (cls.__module__ for cls in type(net).__mro__)  # torch's parametrizations put a class over it
+    return next((SYSTEMS[home] for home in homes if home in SYSTEMS), None)
+
+
 def _subject(
     model: Any, given: dict[str, Any], anew: Sequence[str]
 ) -> tuple[System | None, Any, dict[str, Any]]:
@@ -96,7 +102,7 @@ def _subject(
             return model.system, None, {**given, "params": {**model.values, **given["params"]}}
         system, net = model.system, model.net
     elif hasattr(model, "vector"):
-        system, net = SYSTEMS.get(type(model).__module__), model
+        system, net = _system_of(model), model
     else:
         return parse(model), None, given
     if anew:

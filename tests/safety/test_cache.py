@@ -6,13 +6,13 @@ import hashlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import odec
-from odec import cache, files
+from odec import files
 from odec.errors import warned_once
+from odec.runtime.native import cache
 
 MODEL = "param k = 0.5\ninit x = 1\nx' = -k*x\nrun t = 0 .. 1 step 0.5 method euler\n"
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="folders have no mode here")
@@ -22,12 +22,6 @@ POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="folders have no m
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path / "own" / "cache"))
     return tmp_path / "own" / "cache"
-
-
-@pytest.fixture(params=["odec", "a generated module"])
-def room(request: pytest.FixtureRequest) -> Any:
-    """The functions of the cache: odec's own, and those that a module with kernels holds."""
-    return cache if request.param == "odec" else odec.load(MODEL, engine="native")
 
 
 def planted(path: Path, stem: str, content: bytes) -> Path:
@@ -40,37 +34,37 @@ def planted(path: Path, stem: str, content: bytes) -> Path:
 
 
 @POSIX
-def test_a_new_folder_and_its_files_are_the_user_s_alone(room: Any, folder: Path) -> None:
+def test_a_new_folder_and_its_files_are_the_user_s_alone(folder: Path) -> None:
     before = os.umask(0)
     try:
-        path = room._keep("a", ".py", b"1\n")
+        path = cache.keep("a", ".py", b"1\n")
     finally:
         os.umask(before)
     assert path.parent == folder and path.read_bytes() == b"1\n"
     assert [oct(p.stat().st_mode & 0o777) for p in (folder, path)] == ["0o700", "0o600"]
-    assert room._entry("a", ".py") == path
+    assert cache.entry("a", ".py") == path
 
 
-def distrusted(room: Any, folder: Path, words: str) -> None:
+def distrusted(folder: Path, words: str) -> None:
     """Nothing is taken from the folder, and what is made goes elsewhere, with a remark."""
     bad = next(folder.glob("a-*.py"), None)
     with pytest.warns(
         UserWarning, match=f"the cache .* {words}, so this process alone keeps .* ODEC_CACHE_DIR"
     ):
-        path = room._keep("a", ".py", b"good\n")
+        path = cache.keep("a", ".py", b"good\n")
     assert folder.resolve() not in path.resolve().parents
-    assert room._entry("a", ".py") == path and path.read_bytes() == b"good\n"
+    assert cache.entry("a", ".py") == path and path.read_bytes() == b"good\n"
     assert bad is None or bad.exists()
     path.unlink()
 
 
 @POSIX
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775, 0o720, 0o702])
-def test_a_folder_that_others_can_write(mode: int, room: Any, folder: Path) -> None:
+def test_a_folder_that_others_can_write(mode: int, folder: Path) -> None:
     planted(folder, "a", b"bad\n")
     folder.chmod(mode)
-    assert room._entry("a", ".py") is None
-    distrusted(room, folder, "can be written by others")
+    assert cache.entry("a", ".py") is None
+    distrusted(folder, "can be written by others")
 
 
 @POSIX
@@ -79,93 +73,87 @@ def test_a_command_tells_of_a_folder_once(folder: Path) -> None:
     folder.chmod(0o777)
     said: list[str] = []
     with warned_once(said.append):
-        first = cache._keep("a", ".py", b"good\n")
-        second = cache._keep("b", ".py", b"good\n")
+        first = cache.keep("a", ".py", b"good\n")
+        second = cache.keep("b", ".py", b"good\n")
     first.unlink()
     second.unlink()
     assert len(said) == 1 and "can be written by others" in said[0]
 
 
 @POSIX
-def test_a_folder_of_another_user(room: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_another_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted(folder, "a", b"bad\n")
     own = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: own + 1)
-    assert room._entry("a", ".py") is None
+    assert cache.entry("a", ".py") is None
     with pytest.warns(UserWarning, match="belongs to another user"):
-        path = room._keep("a", ".py", b"good\n")
+        path = cache.keep("a", ".py", b"good\n")
     assert folder not in path.parents
     path.unlink()
 
 
 @POSIX
-def test_a_folder_that_is_a_link(room: Any, folder: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_a_link(folder: Path, tmp_path: Path) -> None:
     planted(tmp_path / "other", "a", b"bad\n")
     folder.parent.mkdir()
     folder.symlink_to(tmp_path / "other")
-    assert room._entry("a", ".py") is None
-    distrusted(room, folder, "is a symbolic link")
+    assert cache.entry("a", ".py") is None
+    distrusted(folder, "is a symbolic link")
 
 
 @POSIX
-def test_files_that_others_can_write_or_that_lie_elsewhere(room: Any, folder: Path, tmp_path: Path) -> None:
+def test_files_that_others_can_write_or_that_lie_elsewhere(folder: Path, tmp_path: Path) -> None:
     first = planted(folder, "a", b"bad\n")
     folder.chmod(0o700)
-    assert room._entry("a", ".py") == first
+    assert cache.entry("a", ".py") == first
     first.chmod(0o666)
-    assert room._entry("a", ".py") is None and not first.exists()
+    assert cache.entry("a", ".py") is None and not first.exists()
     other = planted(tmp_path, "a", b"bad\n")
     (folder / other.name).symlink_to(other)
-    assert room._entry("a", ".py") is None and other.exists()
+    assert cache.entry("a", ".py") is None and other.exists()
 
 
-def test_no_home_makes_no_folder_of_that_sign(
-    room: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_home_makes_no_folder_of_that_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ODEC_CACHE_DIR", "XDG_CACHE_HOME", "HOME", "USERPROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user whom no file knows
     monkeypatch.chdir(tmp_path)
-    assert room._entry("b", ".py") is None
+    assert cache.entry("b", ".py") is None
     with pytest.warns(UserWarning, match="is not there, as the user has no home"):
-        path = room._keep("b", ".py", b"good\n")
+        path = cache.keep("b", ".py", b"good\n")
     assert path.read_bytes() == b"good\n" and not list(tmp_path.iterdir())
     monkeypatch.setenv("ODEC_CACHE_DIR", "~nobody-of-this-name/cache")
     with pytest.warns(UserWarning, match="has no home"):
-        room._keep("b", ".py", b"good\n")
+        cache.keep("b", ".py", b"good\n")
     assert not list(tmp_path.iterdir())
     path.unlink()
 
 
 @POSIX
 @pytest.mark.parametrize("home", ["", "relative"])
-def test_a_home_that_is_no_place_is_none(
-    home: str, room: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_home_that_is_no_place_is_none(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", home)
     monkeypatch.chdir(tmp_path)
     for named in ("", "~/cache"):
         monkeypatch.setenv("ODEC_CACHE_DIR", named)
-        assert room._cache_folder() is None
+        assert cache.cache_folder() is None
     with pytest.warns(UserWarning, match="is not there, as the user has no home"):
-        room._keep("b", ".py", b"good\n").unlink()
+        cache.keep("b", ".py", b"good\n").unlink()
     assert not list(tmp_path.iterdir())
     monkeypatch.setenv("ODEC_CACHE_DIR", "here")  # asked for by name
-    assert room._cache_folder() == Path("here")
+    assert cache.cache_folder() == Path("here")
     monkeypatch.delenv("ODEC_CACHE_DIR")
     monkeypatch.setenv("HOME", "/")
-    assert room._cache_folder() == Path("/.cache/odec")
+    assert cache.cache_folder() == Path("/.cache/odec")
 
 
-def test_without_owners_a_folder_is_taken_as_it_is(
-    room: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_owners_a_folder_is_taken_as_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows."""
     monkeypatch.delattr(os, "geteuid", raising=False)
-    assert room._entry("a", ".py") is None
-    assert room._entry("a", ".py") == (path := room._keep("a", ".py", b"1\n")) or path.parent == folder
-    assert room._entry("a", ".py") == path
+    assert cache.entry("a", ".py") is None
+    assert cache.entry("a", ".py") == (path := cache.keep("a", ".py", b"1\n")) or path.parent == folder
+    assert cache.entry("a", ".py") == path
 
 
 @POSIX
