@@ -85,7 +85,7 @@ def test_a_resumed_fit_keeps_its_adjoint(tmp_path: Path) -> None:
     assert "adjoint='continuous'" in kept["command"] and "adjoint_rtol=1e-06" in kept["command"]
     again = odec.fit(GROWTH, DATA, resume=tmp_path / "fit.json", epochs=9)
     assert again.losses == whole.losses and again.net.adjoint == "continuous"
-    assert again.net.control[-3:] == (1e-6, 1e-8, 1e-7)
+    assert again.net.steps.tolerance.adjoint == (1e-6, 1e-8, 1e-7)
     for given in ({"adjoint": "discrete"}, {"adjoint_atol": 1e-3}):
         with pytest.raises(ArgumentError, match="a resumed fit keeps its options"):
             odec.fit(GROWTH, DATA, resume=tmp_path / "fit.json", **given)

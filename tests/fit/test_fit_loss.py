@@ -13,7 +13,7 @@ import odec
 from odec.errors import ArgumentError
 from odec.fit.data import Columns, read_data
 from odec.fit.loss import Objective, SumOfSquares
-from odec.fit.start import attribute_of, start_of, start_values
+from odec.fit.start import start_of, start_values
 
 VALUES = {"r1": 0.1, "r2": 0.1, "a1": 1e-3, "a2": 1e-3, "iN1": 1e-3, "iN2": 1e-3}
 
@@ -120,8 +120,8 @@ dx/dt = -lambda*x + train_
     module = odec.load(system)
     net = module.Model(dt=1)
     for name, value in (("train", 2.0), ("train_", 3.0), ("lambda", 4.0)):
-        held = getattr(net, attribute_of(net, name, module.PARAMS))
-        assert held.item() == pytest.approx(value)
+        assert net.vector()[net.compiled.param_names.index(name)].item() == pytest.approx(value)
+        assert (net.bounds(name) is not None) == (name == "train")
 
 
 @pytest.mark.parametrize(

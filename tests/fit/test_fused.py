@@ -14,6 +14,7 @@ from odec.errors import ArgumentError
 from odec.fit.adam import Adam
 from odec.fit.fused import FusedAdam
 from odec.fit.optimize import begin, minimize
+from odec.runtime.native.fused import FusedFit
 
 pytestmark = pytest.mark.optimised
 
@@ -147,8 +148,8 @@ def test_an_interrupt_between_slices_keeps_the_best() -> None:
 def test_the_kernel_is_used_only_where_it_can_be() -> None:
     folder = EXAMPLES / "influenza"
     module = odec.load(folder / "influenza.ode", engine="native")
-    assert hasattr(module, "FusedFit")
-    assert not hasattr(odec.load(folder / "influenza.ode", engine="torch"), "FusedFit")
+    assert module.COMPILED.kernel is not None
+    assert odec.load(folder / "influenza.ode", engine="torch").COMPILED.kernel is None
     net = module.Model(engine="torch")
     result = odec.fit(net, folder / "data.csv", optimizer="gauss-newton", t0=0.0)
     assert result.loss == pytest.approx(4121.9414594, rel=1e-6)
@@ -181,7 +182,8 @@ def fused_and_plain():
     net = module.Model(engine="torch", adjoint="autograd")
     p = net.vector().detach()
     rows = [(name, "exponential", 0.0, 0.0, 0.0, 1.0) for name in ("a", "d")]
-    fused = module.FusedFit(times, p, rows, data, weight, dt=net.dt, series=net._series(inputs, p))
+    series = net.series(inputs, p)
+    fused = FusedFit(module.COMPILED, times, p, rows, data, weight, net.steps, series=series)
 
     def plain(theta):
         params = dict(zip(("a", "d"), theta.exp(), strict=True))
@@ -211,8 +213,8 @@ def test_the_fused_loss_says_what_does_not_fit() -> None:
     fused, _ = fused_and_plain()
     with pytest.raises(ValueError, match=r"must be \(2,\) in torch.float64"):
         fused.loss(torch.zeros(5, dtype=torch.float64))
-    t, p, data, weight, *rest = fused.arguments
-    narrow = type(fused)(t, p, [], data[:, :2], weight, dt=0.1, series=rest[-1])
+    compiled, given = fused.engine.compiled, (fused.t, fused.p, [], fused.data[:, :2], fused.weight)
+    narrow = FusedFit(compiled, *given, fused.steps, series=fused.series)
     with pytest.raises(ValueError, match="a row for each of the 5 times and a column for each of the 3"):
         narrow.loss(torch.zeros(0, dtype=torch.float64))
 
