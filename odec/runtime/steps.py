@@ -51,6 +51,13 @@ class Steps:
     tolerance: Tolerance | None = None
     clip: float | None = None
 
+    @property
+    def longest(self) -> float:
+        """dt of fixed steps. Raises ValueError where none is given."""
+        if self.dt is None:
+            raise ValueError("say how to step: Steps(dt=…), or Steps(tolerance=…)")
+        return self.dt
+
     def numbers(self) -> list[float]:
         """What crosses torch.library, which carries numbers and no objects; see from_numbers."""
         clip = math.inf if self.clip is None else self.clip

@@ -15,6 +15,7 @@ from odec.fit.adam import Adam
 from odec.fit.fused import FusedAdam
 from odec.fit.optimize import begin, minimize
 from odec.runtime.native.fused import FusedFit
+from odec.runtime.steps import Steps
 
 pytestmark = pytest.mark.optimised
 
@@ -235,3 +236,14 @@ def test_a_fit_goes_on_without_a_compiler(
     assert result.net.engine == "torch" and result.losses[-1] < result.losses[0]
     with pytest.raises(ArgumentError, match="no room"):
         odec.fit(DECAY, decay_data(), engine="native", **options)
+
+
+@pytest.mark.parametrize(
+    ("engine", "method"), [("torch", "rk4"), ("native", "rk4"), ("torch", "explicit_adams")]
+)
+def test_an_engine_is_told_how_to_step(engine: str, method: str) -> None:
+    compiled = odec.load("init x = 1\nx' = -x\nrun t = 0 .. 1\n", method=method, engine=engine).COMPILED
+    t = torch.tensor([0.0, 2.0], dtype=torch.float64)
+    given = (t, torch.ones(1, dtype=torch.float64), torch.zeros(0, dtype=torch.float64), ())
+    with pytest.raises(ValueError, match="say how to step"):
+        compiled.engine(engine).states(*given, Steps(), 1)

@@ -42,7 +42,7 @@ class Native:
         """The arguments of a call; tape: whether it goes back over its steps."""
         if steps.tolerance is not None:
             return AdaptiveBatch(self.kernels, t, x0, p, series, steps.tolerance, steps.clip, tape, chunk)
-        dt = None if self.compiled.is_map else steps.dt
+        dt = None if self.compiled.is_map else steps.longest
         return FixedBatch(self.kernels, t, x0, p, series, dt, steps.clip, tape, chunk)
 
     def states(

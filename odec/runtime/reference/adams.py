@@ -25,7 +25,7 @@ class AdamsLoops:
 
     def _of(self, steps: Steps) -> FixedAdams | AdaptiveAdams:
         """The loops that take the steps asked for."""
-        if steps.tolerance is None:
+        if steps.tolerance is None and steps.longest:
             return self.fixed
         if self.adaptive is None:
             raise TypeError("an Adams method of one order takes equal steps alone")

@@ -140,7 +140,7 @@ class OneStep:
         self.continuous = Continuous(compiled, stepper, self.fixed, self.adaptive)
 
     def _by(self, steps: Steps) -> Loops:
-        return self.fixed if steps.tolerance is None else self.adaptive
+        return self.fixed if steps.tolerance is None and steps.longest else self.adaptive
 
     def states(self, t: Tensor, x0: Tensor, p: Tensor, u: Series | None, steps: Steps, keep: int) -> Run:
         """The states at the times, and what the adjoint needs, without a graph."""
