@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypedDict, Unpack
 import torch
 from torch import Tensor
 
-from .arguments import check_batches, real, vector_of_times
+from .arguments import check_batches, positive, real, vector_of_times
 from .autograd import PlainSolve, Plan, Solve, differentiable, solve_in_graph
 from .compiled import Compiled, enter
 from .differentiated import differentiated
@@ -22,7 +22,7 @@ from .inputs import series_of
 from .parameters import Kept, Parameters, check_names
 from .series import Series
 from .status import Retake, Status
-from .steps import Steps
+from .steps import LONGEST, Steps
 from .tensors import common_shape
 from .torch_private import transformed, wrapped
 
@@ -141,6 +141,8 @@ class Model(Parameters):
         """Take the settings of steps, adjoint and engine. Raises ValueError where they do not fit."""
         own, adjoint, checkpoints = self.compiled, settings["adjoint"], settings["checkpoints"]
         apart = ("checkpoints", "engine", "chunk")
+        if not (own.is_map or own.adaptive):
+            positive(settings["dt"], LONGEST)  # None, that is, which Steps.of takes for the default
         steps = Steps.of(own, dtype, **{name: settings[name] for name in settings if name not in apart})
         if not (checkpoints in (None, "sqrt") or (isinstance(checkpoints, int) and checkpoints > 0)):
             raise ValueError(f'checkpoints is None, "sqrt" or a positive whole number, not {checkpoints!r}')

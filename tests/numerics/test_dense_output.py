@@ -246,9 +246,14 @@ def test_a_trajectory_has_the_same_bits_alone_and_in_a_batch(method):
         x = run(t, x0, p)
         return x.detach(), *torch.autograd.grad((w * x).sum(), (x0, p))
 
+    def pushed(x0, p):
+        return torch.func.jvp(lambda x0, p: run(t, x0, p), (x0, p), (x0.square(), p.sin()))[1]
+
     x, g_x0, g_p = both(x0, p, weights)
+    moves = pushed(x0, p)
     for i in range(3):
         alone = both(x0[[i]], p[[i]], weights[:, [i]])
+        assert torch.equal(pushed(x0[[i]], p[[i]]), moves[:, [i]])
         assert torch.equal(alone[0], x[:, [i]])
         assert torch.equal(alone[1], g_x0[[i]]) and torch.equal(alone[2], g_p[[i]])
 

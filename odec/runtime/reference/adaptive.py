@@ -17,7 +17,7 @@ from ..tensors import outputs, rms, sum_to
 from .control import control_of
 from .interpolant import Found, Within, landings
 from .lost import lose
-from .stepper import Stepper, Trial
+from .stepper import Stepper, Trial, merged
 from .stiffness import Watch
 
 
@@ -130,6 +130,9 @@ class Adaptive:
                 found = _found(within[k], taken, end)
                 if found:
                     _, d_next, q, d_q = self.stepper.dense_jvp(*given)
+                    own = found.trajectories(part)
+                    if not bool((own | (part == 0)).all()):
+                        d_next = torch.where(own, d_next, self.stepper.jvp(*given)[1])
                     found.put(tangents, found.tangents(d_x, q, d_q, d_t, moves[k], d_span, b - a))
                 else:
                     d_next = self.stepper.jvp(*given)[1]
@@ -333,6 +336,9 @@ class _Back:
             w_x, w_q = found.cotangents(self.w_xs, self.loop.degree)
             moved = moved | ((w_x != 0) | (w_q != 0).any(0)).any(-1, keepdim=True)
             step, q = stepper.dense_vjp(*given, w_q, *rest)
+            own = found.trajectories(part)
+            if not bool((own | (part == 0)).all()):  # others take the step that they take alone
+                step = merged(step, stepper.vjp(*given, *rest), own)
             w_next = step.x + w_x
             if q is not None:
                 found.pull_times(self.w_xs, q, span, self.g_t, g_a, g_b)

@@ -11,12 +11,7 @@ from ..compiled import StepGradients
 from ..series import Series
 from ..tensors import Time, time_like
 from .rosenbrock import RosenbrockStepper
-from .stepper import Stepper, Trial
-
-
-def _shares(value: Tensor, stiff: Tensor) -> tuple[Tensor, Tensor]:
-    """What is of the stiff trajectories, and what is of the others; 0 elsewhere."""
-    return torch.where(stiff, value, 0.0), torch.where(stiff, 0.0, value)
+from .stepper import Stepper, Trial, merged, shares
 
 
 class AutoStepper:
@@ -50,7 +45,7 @@ class AutoStepper:
         one, both = self._chosen(which)
         if both is None:
             return one.step(x, t, h, p, u, clip)
-        h_stiff, h_other = _shares(time_like(h, x), both)
+        h_stiff, h_other = shares(time_like(h, x), both)
         found = self.stiff.step(x, t, h_stiff, p, u, clip)
         return torch.where(both, found, self.explicit.step(x, t, h_other, p, u, clip))
 
@@ -74,7 +69,7 @@ class AutoStepper:
             found = one.trial(x, t, h, p, u, clip, None, unit)
             return found._replace(stages=(None, found.stages))
         h = time_like(h, x)
-        h_stiff, h_other = (h, h) if both is None else _shares(h, both)
+        h_stiff, h_other = (h, h) if both is None else shares(h, both)
         own, jacobian = self.stiff.trial_with_jacobian(x, t, h_stiff, p, u, clip)
         reach = h.abs().squeeze(-1) * jacobian.abs().sum(-1).amax(-1)
         if both is None:
@@ -100,9 +95,9 @@ class AutoStepper:
         one, both = self._chosen(which)
         if both is None:
             return one.vjp(x, t, h, p, u, w, clip, wrt_times)
-        (h_stiff, h_other), (w_stiff, w_other) = _shares(time_like(h, x), both), _shares(w, both)
+        (h_stiff, h_other), (w_stiff, w_other) = shares(time_like(h, x), both), shares(w, both)
         found = self.stiff.vjp(x, t, h_stiff, p, u, w_stiff, clip, wrt_times)
-        return _merged(found, self.explicit.vjp(x, t, h_other, p, u, w_other, clip, wrt_times), both)
+        return merged(found, self.explicit.vjp(x, t, h_other, p, u, w_other, clip, wrt_times), both)
 
     def jvp(
         self,
@@ -123,7 +118,7 @@ class AutoStepper:
         one, both = self._chosen(which)
         if both is None:
             return one.jvp(x, t, h, p, u, dx, dt, dh, dp, du, clip)
-        h_stiff, h_other = _shares(time_like(h, x), both)
+        h_stiff, h_other = shares(time_like(h, x), both)
         found = self.stiff.jvp(x, t, h_stiff, p, u, dx, dt, dh, dp, du, clip)
         other = self.explicit.jvp(x, t, h_other, p, u, dx, dt, dh, dp, du, clip)
         return torch.where(both, found[0], other[0]), torch.where(both, found[1], other[1])
@@ -146,7 +141,7 @@ class AutoStepper:
             return self.explicit.within(x, t, h, p, u, x_next, other, clip)
         if other is None or which is None:
             return self.stiff.within(x, t, h, p, u, x_next, own, clip)
-        h_stiff, h_other = _shares(time_like(h, x), which)
+        h_stiff, h_other = shares(time_like(h, x), which)
         q = self.stiff.within(x, t, h_stiff, p, u, x_next, own, clip)
         return torch.where(which, q, self.explicit.within(x, t, h_other, p, u, x_next, other, clip))
 
@@ -167,12 +162,12 @@ class AutoStepper:
         one, both = self._chosen(which)
         if both is None:
             return one.dense_vjp(x, t, h, p, u, w, w_q, clip, wrt_times)
-        h_stiff, h_other = _shares(time_like(h, x), both)
-        (w_stiff, w_other), (q_stiff, q_other) = _shares(w, both), _shares(w_q, both)
+        h_stiff, h_other = shares(time_like(h, x), both)
+        (w_stiff, w_other), (q_stiff, q_other) = shares(w, both), shares(w_q, both)
         found, q = self.stiff.dense_vjp(x, t, h_stiff, p, u, w_stiff, q_stiff, clip, wrt_times)
         other, later = self.explicit.dense_vjp(x, t, h_other, p, u, w_other, q_other, clip, wrt_times)
         whole = None if q is None or later is None else torch.where(both, q, later)
-        return _merged(found, other, both), whole
+        return merged(found, other, both), whole
 
     def dense_jvp(
         self,
@@ -193,20 +188,8 @@ class AutoStepper:
         one, both = self._chosen(which)
         if both is None:
             return one.dense_jvp(x, t, h, p, u, dx, dt, dh, dp, du, clip)
-        h_stiff, h_other = _shares(time_like(h, x), both)
+        h_stiff, h_other = shares(time_like(h, x), both)
         found = self.stiff.dense_jvp(x, t, h_stiff, p, u, dx, dt, dh, dp, du, clip)
         other = self.explicit.dense_jvp(x, t, h_other, p, u, dx, dt, dh, dp, du, clip)
         x_next, dx_next, q, d_q = (torch.where(both, a, b) for a, b in zip(found, other))
         return x_next, dx_next, q, d_q
-
-
-def _merged(found: StepGradients, other: StepGradients, stiff: Tensor) -> StepGradients:
-    """The gradients of the stiff trajectories, and of the others."""
-    g_x, g_p = torch.where(stiff, found.x, other.x), torch.where(stiff, found.p, other.p)
-    g_u = [(when, *(_shares(c, stiff)[0] for c in rest)) for when, *rest in found.u]
-    g_u += [(when, *(_shares(c, stiff)[1] for c in rest)) for when, *rest in other.u]
-    times = (found.t, found.h), (other.t, other.h)
-    g_t, g_h = (
-        None if a is None or b is None else torch.where(stiff.squeeze(-1), a, b) for a, b in zip(*times)
-    )
-    return StepGradients(g_x, g_p, g_u, g_t, g_h)

@@ -70,6 +70,12 @@ class Found:
         """The rows (H, n) of the outputs' trajectories in a tensor (*batch, n)."""
         return value.reshape(-1, value.shape[-1])[self.item]
 
+    def trajectories(self, like: Tensor) -> Tensor:
+        """Which trajectories they are of, as a mask shaped as `like` (*batch, 1)."""
+        marked = torch.zeros(like.numel(), dtype=torch.bool, device=like.device)
+        marked[self.item] = True
+        return marked.reshape(like.shape)
+
     def states(self, x: Tensor, q: Tensor, theta: Tensor | None = None) -> Tensor:
         """The states (H, n) from those at the step's start (*batch, n) and from q (degree, *batch, n)."""
         theta = self.theta if theta is None else theta

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from ..compiled import StepGradients
@@ -143,3 +144,20 @@ class Stepper(FixedStepper, Protocol):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """As jvp, and q and its tangent."""
         ...
+
+
+def shares(value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """What is of the trajectories that a mask (*batch, 1) marks, and what is of the others; 0 elsewhere."""
+    return torch.where(mask, value, 0.0), torch.where(mask, 0.0, value)
+
+
+def merged(found: StepGradients, other: StepGradients, mask: Tensor) -> StepGradients:
+    """The gradients `found` of the trajectories that a mask (*batch, 1) marks, and those of the others."""
+    g_x, g_p = torch.where(mask, found.x, other.x), torch.where(mask, found.p, other.p)
+    g_u = [(when, *(shares(c, mask)[0] for c in rest)) for when, *rest in found.u]
+    g_u += [(when, *(shares(c, mask)[1] for c in rest)) for when, *rest in other.u]
+    times = (found.t, found.h), (other.t, other.h)
+    g_t, g_h = (
+        None if a is None or b is None else torch.where(mask.squeeze(-1), a, b) for a, b in zip(*times)
+    )
+    return StepGradients(g_x, g_p, g_u, g_t, g_h)
