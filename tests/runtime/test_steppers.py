@@ -2,8 +2,8 @@
 
 import pytest
 from old_steps import DECAY
-from thin_modules import compiled_of
 
+import odec
 from odec.methods import AUTO, METHODS
 from odec.runtime.reference.auto import AutoStepper
 from odec.runtime.reference.explicit import ExplicitStepper
@@ -22,7 +22,7 @@ STEPPERS = {
 @pytest.mark.parametrize("name", [*METHODS, AUTO.name])
 def test_each_family_has_its_stepper(name):
     family = AUTO.family if name == AUTO.name else METHODS[name].family
-    compiled = compiled_of(DECAY, name)
+    compiled = odec.load(DECAY, method=name, engine="torch").COMPILED
     if family == "multistep":
         with pytest.raises(TypeError, match=name):
             stepper_of(compiled)
@@ -32,4 +32,4 @@ def test_each_family_has_its_stepper(name):
 
 def test_a_map_has_none():
     with pytest.raises(TypeError, match="a map"):
-        stepper_of(compiled_of("param r = 2\ninit x = 0.1\nx[t+1] = r*x", None))
+        stepper_of(odec.load("param r = 2\ninit x = 0.1\nx[t+1] = r*x", engine="torch").COMPILED)
