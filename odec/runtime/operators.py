@@ -81,7 +81,7 @@ def adjoint(
     """An engine's adjoint as one opaque operator; adaptive steps are found anew."""
     found, how = Steps.from_numbers(steps), How(adjoint, keep, chunk)
     runs = lookup(model).engine(engine)
-    if found.tolerance and how.adjoint == "discrete" and engine == "torch":
+    if found.tolerance and how.adjoint == "discrete" and engine != "native":  # which keeps none
         kept = runs.states(t, xs[0], p, series, found, ALL).kept
     gradients = runs.adjoint(t, Run(xs, kept, NO_REPORT), p, series, w_xs, found, how, wrt_times)
     several = gradients.t, gradients.x0, gradients.p, *gradients.u
