@@ -6,40 +6,26 @@ from dataclasses import dataclass
 
 from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.rosenbrock import RosenbrockSteps
-from odec.backends.native.steps import Steps, c_steps
+from odec.backends.native.steps import Steps, When, c_steps
 from odec.methods import Auto, Tableau
 from odec.methods.stability import real_interval
 
 
 @dataclass(frozen=True)
-class When:
-    """When a stage is: its time, and its c, empty where it is 0."""
-
-    time: str
-    c: str
-
-
-@dataclass(frozen=True)
-class Both:
-    """The stages of both methods: those of the Rosenbrock one, of the explicit one, and the step's end."""
-
-    stages: tuple[When, ...]
-
-
-@dataclass(frozen=True)
 class AutoSteps:
-    """What templates/native/auto.c.jinja needs.
+    """What templates/native/kernel.c.jinja needs of two methods.
 
-    explicit, steps, dense: the explicit method, its sums and its polynomial; first: where its stages start in
-    `both`. limit: how far h |λ| may go; above `high` for `patience` steps a lane becomes stiff, below `low`
-    for `patience_back` it ceases to be.
+    explicit, steps, dense: the explicit method, its sums and its polynomial; both: the stages of the
+    Rosenbrock method, of the explicit one, and the step's end; first: where the explicit one's start in it.
+    limit: how far h |λ| may go; above `high` for `patience` steps a lane becomes stiff, below `low` for
+    `patience_back` it ceases to be.
     """
 
     name: str
     explicit: Tableau
     steps: Steps
     dense: Dense | None
-    both: Both
+    both: tuple[When, ...]
     first: int
     limit: float
     low: float
@@ -58,7 +44,7 @@ def auto_steps(auto: Auto, stiff: RosenbrockSteps) -> AutoSteps:
         explicit=auto.explicit,
         steps=steps,
         dense=_dense(auto),
-        both=Both((*whens, When("t + h", "1.0"))),
+        both=(*whens, When("t + h", "1.0")),
         first=len(stiff.stages),
         limit=limit,
         low=round(0.5 * limit, 3),

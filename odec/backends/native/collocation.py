@@ -8,19 +8,12 @@ from typing import Any
 
 from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.lu import c_elimination, staged_pattern
-from odec.backends.native.rosenbrock import number, stiff_functions
+from odec.backends.native.rosenbrock import stiff_functions
+from odec.backends.native.steps import When, coefficient, stage_time
 from odec.methods import Implicit
 from odec.methods.numbers import Matrix, Row, dot, inverse
 from odec.passes.lu import factorize
 from odec.passes.program import Programs
-
-
-@dataclass(frozen=True)
-class Stage:
-    """When a stage is: its time, and its c, empty where it is 0."""
-
-    time: str
-    c: str
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,7 @@ class CollocationSteps:
     within, within_pulled: b and b a⁻¹ of each power of θ in the states within a step.
     """
 
-    stages: tuple[Stage, ...]
+    stages: tuple[When, ...]
     ahead: int
     coupled: int
     a: str
@@ -73,7 +66,7 @@ def collocation_steps(method: Implicit) -> CollocationSteps:
     times = [Fraction(0)] * ahead + list(method.c)
     within = tuple(zip(*method.dense.weights, strict=True)) if method.dense else ()
     return CollocationSteps(
-        stages=tuple(Stage(f"t + {number(c)}*h" if c else "t", number(c) if c else "") for c in times),
+        stages=tuple(When(stage_time(c), coefficient(c) if c else "") for c in times),
         ahead=int(ahead),
         coupled=method.stages,
         a=_matrix(method.a),
@@ -82,7 +75,7 @@ def collocation_steps(method: Implicit) -> CollocationSteps:
         weights=_row(method.b),
         pulled=_row(_times(method.b, inverted)),
         nodes=_row(method.c),
-        start_error=number(method.start_error),
+        start_error=coefficient(method.start_error),
         error=_row(method.error),
         filter=repr(float(1 / method.filter)) if method.filter else "",
         within=_matrix(within),
@@ -95,7 +88,7 @@ def _times(entries: Row, matrix: Matrix) -> Row:
 
 
 def _row(entries: Row) -> str:
-    return ", ".join(number(entry) for entry in entries)
+    return ", ".join(coefficient(entry) for entry in entries)
 
 
 def _matrix(rows: Matrix) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from odec.backends.native.steps import coefficient, stage_time
+from odec.backends.native.steps import Term, coefficient, stage_time
 from odec.methods import Implicit, Rosenbrock, Tableau
-
-Term = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,6 @@ class ExtraStage:
     c: str
     end: bool
     state: tuple[Term, ...]
-    slopes: tuple[Term, ...]
     inside: tuple[Term, ...]
 
 
@@ -33,8 +29,9 @@ class Dense:
     """What the templates need of a method's polynomial.
 
     powers: q_m, without h, over the k_i; extra: the stages after the method's own, the first of them the
-    slope at x_next; coefficients: names and values of their a_ij; shares: what each of the method's own
-    stages gets, without h, over g_m = Σ θ^m w of the outputs within the step and over v_j of extra stages.
+    slope at x_next; coefficients: names and values of their a_ij and of the b_mi of q_m = h Σ b_mi k_i;
+    shares: what each of the method's own stages gets, without h, over g_m = Σ θ^m w of the outputs within the
+    step and over v_j of extra stages.
     """
 
     powers: tuple[tuple[Term, ...], ...]
@@ -52,48 +49,45 @@ class Dense:
         return self.extra[1:]
 
 
-def dense_steps(
-    method: Tableau | Rosenbrock | Implicit,
-    number: Callable[[Fraction], str] = coefficient,
-    ahead: int = 0,
-) -> Dense | None:
-    """The polynomial of a method, None where it has none.
-
-    number: how a coefficient is spelled; ahead: how many stages stand before the method's own.
-    """
+def dense_steps(method: Tableau | Rosenbrock | Implicit, ahead: int = 0) -> Dense | None:
+    """The polynomial of a method, None where it has none. ahead: the stages before the method's own."""
     dense = method.dense
     if dense is None:
         return None
     weights, s = dense.weights, method.stages
     rows = [(s + 2 + i, row) for i, row in enumerate(dense.a)]
+    columns = tuple(zip(*weights, strict=True))
+    entries = [(m, i, v) for m, column in enumerate(columns) for i, v in enumerate(column)]
+
+    def name(m: int, i: int, value: Fraction) -> str:
+        return "1.0" if value == 1 else f"b{m + 1}_{i + 1 + ahead}"
 
     def share(i: int) -> tuple[Term, ...]:
-        own = [(number(value), f"g[{m}]") for m, value in enumerate(weights[i]) if value]
-        later = [(number(row[i]), f"v{at}") for at, row in rows if i < len(row) and row[i]]
+        own = [(name(m, i, value), f"g[{m}]") for m, value in enumerate(weights[i]) if value]
+        later = [(f"a{at}{i + 1}", f"v{at}") for at, row in rows if i < len(row) and row[i]]
         return (*own, *later)
 
-    extra = [ExtraStage(s + 1, "t + h", "1.0", True, (), (), share(s))] if len(weights) > s else []
+    extra = [ExtraStage(s + 1, "t + h", "1.0", True, (), share(s))] if len(weights) > s else []
     extra += [
         ExtraStage(
             number=at,
             time=stage_time(c),
-            c=number(c),
+            c=coefficient(c),
             end=False,
             state=tuple((f"a{at}{j + 1}", f"k{j + 1}") for j, value in enumerate(row) if value),
-            slopes=_over(row, number),
             inside=share(at - 1),
         )
         for (at, row), c in zip(rows, dense.c, strict=True)
     ]
     return Dense(
-        powers=tuple(_over(column, number, ahead) for column in zip(*weights, strict=True)),
+        powers=tuple(
+            tuple((name(m, i, v), f"k{i + 1 + ahead}") for i, v in enumerate(column) if v)
+            for m, column in enumerate(columns)
+        ),
         extra=tuple(extra),
-        coefficients=tuple(
-            (f"a{at}{j + 1}", number(value)) for at, row in rows for j, value in enumerate(row) if value
+        coefficients=(
+            *((f"a{at}{j + 1}", coefficient(v)) for at, row in rows for j, v in enumerate(row) if v),
+            *((name(m, i, v), coefficient(v)) for m, i, v in entries if v not in (0, 1)),
         ),
         shares=(*[()] * ahead, *(share(i) for i in range(s))),
     )
-
-
-def _over(row: Sequence[Fraction], number: Callable[[Fraction], str], ahead: int = 0) -> tuple[Term, ...]:
-    return tuple((number(value), f"k{i + 1}") for i, value in enumerate(row, ahead) if value)

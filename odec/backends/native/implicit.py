@@ -7,11 +7,10 @@ from fractions import Fraction
 from typing import Any
 
 from odec.backends.native.functions import FunctionWriter
-from odec.backends.native.rosenbrock import number, stiff_functions
+from odec.backends.native.rosenbrock import coefficient_names, stiff_functions, terms, valued
+from odec.backends.native.steps import Term, coefficient, stage_time
 from odec.methods import Implicit
 from odec.passes.program import Programs
-
-Term = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Stage:
 
     implicit: whether a_ii is not zero; used: whether x_next depends on it; guess: where Newton's iteration
     starts, none for 0; known: y_i without its own slope; whole: with it; cotangent: of k_i, without h, over w
-    and v_j = J(y_j)ᵀ w_j of later stages; c: empty where it is 0.
+    and v_j = J(y_j)ᵀ w_j of later stages; c: its value, empty where it is 0.
     """
 
     number: int
@@ -39,11 +38,13 @@ class ImplicitSteps:
     """What templates/native/step_implicit.c.jinja needs of a method.
 
     stages: with one at the step's start, used by the error estimate alone, where the method has none there.
-    gamma, shift: the diagonal entry of a and its reciprocal; weights, error: of x_next and of the raw error;
-    filtered: whether that is solved for (I - h γ J)⁻¹.
+    coefficients: names and values of a_ij, with b_j as the row after the last; gamma, shift: the diagonal
+    entry of a and its reciprocal; weights, error: of x_next and, by values, of the raw error; filtered:
+    whether that is solved for (I - h γ J)⁻¹.
     """
 
     stages: tuple[Stage, ...]
+    coefficients: tuple[Term, ...]
     gamma: str
     shift: str
     weights: tuple[Term, ...]
@@ -76,35 +77,30 @@ def implicit_steps(method: Implicit) -> ImplicitSteps:
     error = [method.start_error] * ahead + list(method.error)
     inside = [(), *method.dense.weights][not ahead :] if method.dense else [()] * len(b)
     s = len(b)
+    names = coefficient_names("a", (*rows, b))
     stages = []
     for i in range(s):
-        later = [(rows[j][i], f"v{j + 1}") for j in range(i + 1, s)]
+        later = tuple((names[j][i], f"v{j + 1}") for j in range(i + 1, s) if rows[j][i])
         implicit_before = any(rows[j][j] for j in range(i))
         stages.append(
             Stage(
                 number=i + 1,
-                time=f"t + {number(c[i])}*h" if c[i] else "t",
-                c=number(c[i]) if c[i] else "",
+                time=stage_time(c[i]),
+                c=coefficient(c[i]) if c[i] else "",
                 implicit=bool(rows[i][i]),
-                used=bool(b[i]) or any(value for value, _ in later) or any(inside[i]),
+                used=bool(b[i] or later) or any(inside[i]),
                 guess=f"k{i}" if rows[i][i] and implicit_before else "",
-                known=_terms(rows[i][:i]),
-                whole=_terms(rows[i]),
-                cotangent=(
-                    *([(number(b[i]), "w")] if b[i] else []),
-                    *((number(value), vector) for value, vector in later if value),
-                ),
+                known=terms(names[i][:i], "k"),
+                whole=terms(names[i], "k"),
+                cotangent=(*(((names[s][i], "w"),) if b[i] else ()), *later),
             )
         )
     return ImplicitSteps(
         stages=tuple(stages),
-        gamma=number(method.gamma),
+        coefficients=valued(names, (*rows, b)),
+        gamma=coefficient(method.gamma),
         shift=repr(float(1 / method.gamma)),
-        weights=_terms(b),
-        error=_terms(error),
+        weights=terms(names[s], "k"),
+        error=terms([coefficient(value) if value else "" for value in error], "k"),
         filtered=bool(method.filter),
     )
-
-
-def _terms(row: list[Fraction]) -> tuple[Term, ...]:
-    return tuple((number(value), f"k{j + 1}") for j, value in enumerate(row) if value)

@@ -15,7 +15,7 @@ from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.factors import constant_factors
 from odec.backends.native.functions import FunctionWriter
 from odec.backends.native.implicit import implicit_context
-from odec.backends.native.rosenbrock import number, rosenbrock_context, stiff_programs
+from odec.backends.native.rosenbrock import rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
 from odec.methods import Auto, Implicit, Method, Multistep, Rosenbrock, Tableau
 from odec.passes.program import Programs
@@ -139,9 +139,7 @@ def _dense(method: Method | None, steps: Any) -> Dense | None:
     """The polynomial between the ends of adaptive steps, None where the method has none."""
     if method is None or isinstance(method, Multistep) or not method.adaptive:
         return None
-    if isinstance(method, Tableau):
-        return dense_steps(method)
-    return dense_steps(method, number, ahead=len(steps.stages) - method.stages)
+    return dense_steps(method, ahead=len(steps.stages) - method.stages)
 
 
 def _looped(own: dict[str, Any]) -> bool:
@@ -190,7 +188,9 @@ def tidy(source: str) -> str:
 
 
 def _broken(line: str) -> list[str]:
-    if len(line) <= WIDTH or line.startswith("#") or line.endswith("\\"):
+    if line.endswith("\\"):
+        return [f"{part} \\" for part in _broken(line[:-1].rstrip())]
+    if len(line) <= WIDTH or line.startswith("#"):
         return [line]
     code, slashes, remark = line.partition("//")
     if slashes and code.strip():  # a remark goes above as a whole: broken with the code, it would be code

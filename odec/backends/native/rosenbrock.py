@@ -9,11 +9,12 @@ from typing import Any
 
 from odec.backends.native.functions import Function, FunctionWriter
 from odec.backends.native.lu import Elimination, c_elimination
+from odec.backends.native.steps import Term, coefficient, stage_time
 from odec.methods import Implicit, Method, Rosenbrock
 from odec.passes.lu import factorize
 from odec.passes.program import Program, Programs
 
-Term = tuple[str, str]
+Names = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Stage:
     """Stage i (number from 1) of k_i = W⁻¹ (h f(y_i) + Σ_j c_ij k_j + d_i h² f_t), as (coefficient, vector).
 
     state: y_i = base + Σ over k_j, base being x or an earlier y_j; whole: y_i - x over k_j; past: Σ c_ij k_j;
-    d, c, b: d_i, α_i and the weight of f_i in x_next, empty where they are 0; cotangent: of k_i over w, and
-    over q_j and v_j = h J(y_j)ᵀ q_j of later stages.
+    d, b: the names of d_i and of the weight of f_i in x_next, c: α_i, empty where they are 0; cotangent: of
+    k_i over w, and over q_j and v_j = h J(y_j)ᵀ q_j of later stages.
     """
 
     number: int
@@ -41,12 +42,15 @@ class Stage:
 class RosenbrockSteps:
     """What templates/native/step_rosenbrock.c.jinja needs of a method.
 
-    used: how many of the stages x_next needs, the others being for the error; shift: 1/γ; end: x_next =
-    end_base + Σ over k_j; whole_end: x_next - x over k_j, which is h Σ b_j f_j + h J Σ averages + h² rate f_t
-    too (rate: empty where it is 0).
+    coefficients: names and values of a_ij, with m_j as the row after the last, c_ij and b_i; rates: of d_i
+    and rate, which is empty where it is 0; used: how many of the stages x_next needs, the others being for
+    the error; shift: 1/γ; end: x_next = end_base + Σ over k_j; whole_end: x_next - x over k_j, which is
+    h Σ b_j f_j + h J Σ averages + h² rate f_t too; error: over k_j, by values.
     """
 
     stages: tuple[Stage, ...]
+    coefficients: tuple[Term, ...]
+    rates: tuple[Term, ...]
     used: int
     shift: str
     end_base: str
@@ -126,59 +130,69 @@ def rosenbrock_steps(method: Rosenbrock) -> RosenbrockSteps:
     s = method.stages
     inside = method.dense.weights if method.dense else [()] * s
     used = max(i + 1 for i in range(s) if method.m[i] or any(inside[i]))
-    weights, rate = method.weights, method.rate_weight
-    stages = []
-    for i in range(s):
-        base, state = _shared(method.a, method.a[i][:i], i)
-        stages.append(
-            Stage(
-                number=i + 1,
-                time=f"t + {number(method.alpha[i])}*h" if method.alpha[i] else "t",
-                c=number(method.alpha[i]) if method.alpha[i] else "",
-                d=number(method.d[i]) if method.d[i] else "",
-                b=number(weights[i]) if weights[i] else "",
-                base=base,
-                state=state,
-                whole=_terms(method.a[i], "k"),
-                past=_terms(method.c[i], "k"),
-                cotangent=(
-                    *([(number(method.m[i]), "w")] if method.m[i] else []),
-                    *_terms([method.a[j][i] for j in range(used)], "v"),
-                    *_terms([method.c[j][i] for j in range(used)], "q"),
-                ),
-            )
-        )
-    end_base, end = _shared(method.a, method.m[:used], used)
+    rows = (*method.a, method.m)
+    a, c = coefficient_names("a", rows), coefficient_names("c", method.c)
+    stages = tuple(_stage(method, i, a, c, used) for i in range(s))
+    b, d = tuple(stage.b for stage in stages), tuple(stage.d for stage in stages)
+    end_base, end = _shared(a, a[s][:used], used)
     return RosenbrockSteps(
-        stages=tuple(stages),
+        stages=stages,
+        coefficients=valued((*a, *c, b), (*rows, *method.c, method.weights)),
+        rates=valued((d, ("rate",)), (method.d, (method.rate_weight,))),
         used=used,
         shift=repr(float(1 / method.gamma)),
         end_base=end_base,
         end=end,
-        whole_end=_terms(method.m, "k"),
-        averages=_terms(weights, "k"),
-        rate=number(rate) if rate else "",
-        error=_terms(method.error, "k"),
+        whole_end=terms(a[s], "k"),
+        averages=terms(b, "k"),
+        rate="rate" if method.rate_weight else "",
+        error=terms([coefficient(value) if value else "" for value in method.error], "k"),
     )
 
 
-def _shared(a: Sequence[Sequence[Fraction]], row: Sequence[Fraction], i: int) -> tuple[str, tuple[Term, ...]]:
+def _stage(method: Rosenbrock, i: int, a: Names, c: Names, used: int) -> Stage:
+    base, state = _shared(a, a[i][:i], i)
+    return Stage(
+        number=i + 1,
+        time=stage_time(method.alpha[i]),
+        c=coefficient(method.alpha[i]) if method.alpha[i] else "",
+        d=f"r{i + 1}" if method.d[i] else "",
+        b=f"b{i + 1}" if method.weights[i] else "",
+        base=base,
+        state=state,
+        whole=terms(a[i], "k"),
+        past=terms(c[i], "k"),
+        cotangent=(
+            *([(a[-1][i], "w")] if a[-1][i] else []),
+            *terms([row[i] for row in a[:used]], "v"),
+            *terms([row[i] for row in c[:used]], "q"),
+        ),
+    )
+
+
+def coefficient_names(letter: str, rows: Sequence[Sequence[Fraction]]) -> Names:
+    """The entries' names: where a column has a value again, the first one; 1 is itself, and 0 has none."""
+
+    def name(i: int, j: int) -> str:
+        first = next(k for k in range(i + 1) if rows[k][j] == rows[i][j])
+        own = f"{letter}{first + 1}{j + 1}" if rows[i][j] else ""
+        return "1.0" if rows[i][j] == 1 else own
+
+    return tuple(tuple(name(i, j) for j in range(len(row))) for i, row in enumerate(rows))
+
+
+def valued(names: Sequence[Sequence[str]], values: Sequence[Sequence[Fraction]]) -> tuple[Term, ...]:
+    """Each name once, and its value."""
+    pairs = [pair for rows in zip(names, values, strict=True) for pair in zip(*rows, strict=False)]
+    return tuple({name: coefficient(value) for name, value in pairs if value and name != "1.0"}.items())
+
+
+def _shared(a: Names, row: Sequence[str], i: int) -> tuple[str, tuple[Term, ...]]:
     """The state of an earlier stage from which only one more term leads to that of stage i, else x."""
-    if i > 1 and row[i - 1] and any(row[: i - 1]) and tuple(row[: i - 1]) == tuple(a[i - 1][: i - 1]):
-        return f"y{i}", ((number(row[i - 1]), f"k{i}"),)
-    return "x", _terms(row, "k")
+    if i > 1 and row[i - 1] and any(row[: i - 1]) and row[: i - 1] == a[i - 1][: i - 1]:
+        return f"y{i}", ((row[i - 1], f"k{i}"),)
+    return "x", terms(row, "k")
 
 
-def _terms(row: Sequence[Fraction], vector: str) -> tuple[Term, ...]:
-    return tuple((number(value), f"{vector}{j + 1}") for j, value in enumerate(row) if value)
-
-
-def number(value: Fraction) -> str:
-    """A coefficient as a C double: a quotient of small integers, else 17 digits."""
-    if value.denominator == 1:
-        text = f"{value.numerator}.0"
-    elif value.denominator < 10**4 and abs(value.numerator) < 10**4:
-        text = f"{value.numerator}.0/{value.denominator}"
-    else:
-        text = repr(float(value))
-    return f"({text})" if value < 0 or "/" in text else text
+def terms(row: Sequence[str], vector: str) -> tuple[Term, ...]:
+    return tuple((name, f"{vector}{j + 1}") for j, name in enumerate(row) if name)

@@ -12,6 +12,14 @@ Term = tuple[str, str]
 
 
 @dataclass(frozen=True)
+class When:
+    """When a stage is: its time, and its c, empty where it is 0."""
+
+    time: str
+    c: str
+
+
+@dataclass(frozen=True)
 class Stage:
     """Stage i (number from 1): its time as C, and weighted sums as lists of (coefficient, vector).
 
@@ -45,9 +53,9 @@ class Group:
 class Steps:
     """What templates/native/step.c.jinja needs of a tableau.
 
-    coefficients: name and value of each h·a_ij and h·b_i; groups: the stages by their h·b_i; plain_weights:
-    (b_i, k_i), without h; error: those of the error estimate, without h; error3: those of a second one of
-    lower order.
+    coefficients: name and value of each a_ij and of each of the different b_i; groups: the stages by their
+    h·b_i; plain_weights: (b_i, k_i), without h; error: those of the error estimate, without h; error3: those
+    of a second one of lower order.
     """
 
     stages: tuple[Stage, ...]
@@ -62,7 +70,6 @@ def c_steps(tableau: Tableau) -> Steps:
     """The sums of a tableau's steps. Adjoint: Hager, Numer. Math. 87 (2000) 247–282."""
     a, b, s = tableau.a, tableau.b, tableau.stages
     groups = _groups(b)
-    named = {group.once[0] for group in groups}
     stages = tuple(
         Stage(
             number=i + 1,
@@ -70,18 +77,18 @@ def c_steps(tableau: Tableau) -> Steps:
             state=_terms(a[i], f"a{i + 1}", "k"),
             cotangent=(*_own(groups, i + 1), *_pulled(a, i, s)),
             shares=_shares(groups, i + 1),
-            slopes=tuple((coefficient(v), f"k{j + 1}") for j, v in enumerate(a[i]) if v),
+            slopes=tuple((plain(f"a{i + 1}{j + 1}", v), f"k{j + 1}") for j, v in enumerate(a[i]) if v),
             c=coefficient(tableau.c[i]) if tableau.c[i] else "",
         )
         for i in range(s)
     )
     rows = [(f"a{i + 1}{j + 1}", a[i][j]) for i in range(s) for j in range(i)]
-    rows += [(f"b{i + 1}", b[i]) for i in range(s) if i + 1 in named]
+    rows += [(f"b{i + 1}", b[i]) for i in range(s) if b.index(b[i]) == i]
     return Steps(
         stages=stages,
         coefficients=tuple((name, coefficient(value)) for name, value in rows if value),
         groups=groups,
-        plain_weights=tuple((coefficient(v), f"k{i + 1}") for i, v in enumerate(b) if v),
+        plain_weights=tuple((plain(f"b{b.index(v) + 1}", v), f"k{i + 1}") for i, v in enumerate(b) if v),
         error=tuple((coefficient(v), f"k{i + 1}") for i, v in enumerate(tableau.error) if v),
         error3=tuple((coefficient(v), f"k{i + 1}") for i, v in enumerate(tableau.error3) if v),
     )
@@ -115,6 +122,11 @@ def _shares(groups: Sequence[Group], stage: int) -> tuple[str, ...]:
     """The shared products with w in a stage's cotangent."""
     found = [[group.share] * (group.once.count(stage) + 2 * group.twice.count(stage)) for group in groups]
     return tuple(name for names in found for name in names if name)
+
+
+def plain(name: str, value: Fraction) -> str:
+    """A coefficient without h, by its name; 1 stays what it is, so that sums leave it out."""
+    return "1.0" if value == 1 else f"plain_{name}"
 
 
 def stage_time(c: Fraction) -> str:

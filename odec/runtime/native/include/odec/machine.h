@@ -111,6 +111,11 @@ typedef double real;
 #define NAN_ ((real)NAN)
 #endif
 
+// A method's coefficients as constants of a function: by themselves, as those of a step, where fixed steps have
+// h in them, and beside these, as plain_name.
+#define COEFFICIENT(name, value) const real name = (real)(value);
+#define PLAIN_COEFFICIENT(name, value) const real plain_##name = (real)(value);
+
 // Within a lane a step's size is h_l, a function's time is time_l, and a stage's time is time[k]_tl.
 #if ADAPTIVE
 // Every lane takes its own steps: sizes and times are values like any other, times still in double precision.
@@ -120,7 +125,7 @@ typedef double real;
 #define time_l time _l
 #define _tw _w
 #define _tl _l
-#define COEFFICIENT(value) ((real)(value))
+#define STEP_COEFFICIENT COEFFICIENT
 #define TIMES_H(sum) h_l*(sum)
 #else
 // All lanes take the same steps: sizes and times are scalars in double precision; h is in the coefficients.
@@ -130,7 +135,7 @@ typedef double real;
 #define time_l time
 #define _tw
 #define _tl
-#define COEFFICIENT(value) ((real)(h*(value)))
+#define STEP_COEFFICIENT(name, value) const real name = (real)(h*(value));
 #define TIMES_H(sum) sum
 #endif
 
