@@ -111,8 +111,8 @@ typedef double real;
 #define NAN_ ((real)NAN)
 #endif
 
-// A method's coefficients as constants of a function: by themselves, as those of a step, where fixed steps have
-// h in them, and beside these, as plain_name.
+// A method's coefficients as constants of a function: by themselves, as those of a step, where fixed steps
+// have h in them, and beside these, as plain_name.
 #define COEFFICIENT(name, value) const real name = (real)(value);
 #define PLAIN_COEFFICIENT(name, value) const real plain_##name = (real)(value);
 
