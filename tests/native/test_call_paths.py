@@ -49,7 +49,7 @@ def test_the_same_bits_with_and_without_a_gradient(net):
 
 
 def options_of(net):
-    return {"rtol": 1e-6, "atol": 1e-8} if net.steps else {"dt": 0.05}
+    return {"rtol": 1e-6, "atol": 1e-8} if net.steps.tolerance else {"dt": 0.05}
 
 
 def test_failures_are_told_after_both(net):

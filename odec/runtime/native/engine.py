@@ -12,7 +12,7 @@ from ..compiled import Compiled
 from ..engines import Gradients, How, Run, states_alone
 from ..reference.lost import adjoint_of_each
 from ..steps import Steps
-from ..tensors import sum_to
+from ..tensors import empty, sum_to
 from . import cuda
 from .adaptive import AdaptiveBatch
 from .batch import Batch, FixedBatch, fitting
@@ -51,7 +51,7 @@ class Native:
         """The states at the times (T, *batch, n); a kernel keeps none for the adjoint."""
         batch = self.batch(t, x0, p, series, steps, tape=False)
         xs, batch.call.out = batch.outputs(len(t), self.kernels.states)
-        return Run(xs, x0.new_empty(0), self._run(batch, "solve"))
+        return Run(xs, empty(1, x0), self._run(batch, "solve"))
 
     def prepared(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
