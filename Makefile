@@ -6,6 +6,8 @@ INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 # The Python that runs the benchmarks: one with the peers, if they are to take part.
 BENCH_PYTHON ?= $(BIN)/python
+# What the native engine looks for; without any it takes the one that pip installs.
+COMPILER_IS_THERE := { test -n "$$CC" || command -v cc || command -v gcc || command -v clang; } >/dev/null
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 FUZZ_SEED ?= 1
@@ -26,6 +28,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0 hatchling
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e '.[dev]'
+	$(COMPILER_IS_THERE) || $(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e '.[compiler]' \
+		|| echo "no C compiler is there and none could be installed: models run on torch"
 	touch $@
 
 lint: $(INSTALLED)

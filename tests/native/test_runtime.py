@@ -98,10 +98,14 @@ def test_a_cache_that_cannot_be_written(lorenz, answer, tmp_path):
 
 
 def test_no_compiler(lorenz, tmp_path):
-    nowhere = {"PATH": str(tmp_path), "CC": ""}
+    hidden = tmp_path / "hidden"  # what Python runs at its start: no ziglang, where one is installed
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text("import sys\nsys.modules['ziglang'] = None\n")
+    nowhere = {"PATH": str(tmp_path), "CC": "", "PYTHONPATH": str(hidden)}
     code, _, err = run(lorenz, tmp_path, **nowhere)
     assert code == 1
-    assert "no C compiler was found (cc, gcc, clang); install one, set CC, or use engine='torch'" in err
+    ways = "pip install 'odec[compiler]', install one otherwise, set CC, or use engine='torch'"
+    assert f"no C compiler was found (cc, gcc, clang): {ways}" in err
     code, out, err = run(lorenz, tmp_path, engine="auto", **nowhere)
     assert code == 0 and out.startswith("torch "), err
     code, _, err = run(lorenz, tmp_path, CC="no-such-cc")

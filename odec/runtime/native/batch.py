@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import math
 import os
@@ -149,7 +148,7 @@ class Batch:
         elif self.size:
             clips = self.clip is not None
             kernel = self.kernels.function(name, self.dtype, clips, times, self.lanes, self.adaptive)
-            kernel(ctypes.byref(self.call))
+            kernel(self.call)
 
     def report(self) -> Tensor:
         """Room for what became of each trajectory: (*batch, 0) of fixed steps."""

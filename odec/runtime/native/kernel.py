@@ -9,7 +9,7 @@ import torch
 from ..compiled import Compiled
 from ..errors import EngineError
 from ..methods import Auto, Explicit, Implicit, Rosenbrock
-from . import toolchain
+from . import threads, toolchain
 from .structures import structures_of
 
 _TERMS = {"hold": 1, "linear": 2, "cubic": 4}
@@ -67,13 +67,13 @@ class Kernels:
     def function(
         self, name: str, dtype: torch.dtype, clip: bool, times: bool, lanes: int, adaptive: int
     ) -> Any:
-        """The kernel's function. Raises EngineError where it cannot be built."""
+        """The kernel as a function of its Call. Raises EngineError where it cannot be built."""
         key = (name, dtype, clip, times, lanes, adaptive)
         found = self._functions.get(key)
         if found is None:
             defines = self.defines(name, dtype, clip, times, lanes, adaptive, self.kernel.inner_lanes)
-            found = getattr(toolchain.library(self.source, name, defines), name)
-            found.restype = None
+            library = toolchain.library(self.source, name, defines)
+            found = threads.runner(library, name, self.structures.call)
             self._functions[key] = found
         return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 
 import torch
@@ -43,5 +42,5 @@ class PreparedRun:
         xs = torch.empty(self._outputs, dtype=x0.dtype)
         call = self._kind.from_buffer_copy(self._call)
         call.x0.at, call.p.at, call.out.at = x0.data_ptr(), p.data_ptr(), xs.data_ptr()
-        self._kernel(ctypes.byref(call))
+        self._kernel(call)
         return xs

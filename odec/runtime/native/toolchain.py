@@ -6,14 +6,16 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import importlib.util
 import os
 import pathlib
 import platform
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import CompilerTimeout, EngineError
 from . import cache
@@ -23,6 +25,10 @@ INCLUDE = pathlib.Path(__file__).parent / "include"
 
 REORDER = ("-fassociative-math", "-fno-signed-zeros")
 """Lets the compiler shorten chains of sums, where rounding need not be that of the other kernels."""
+
+
+COMPILERS = ("cc", "gcc", "clang")
+"""The commands that are looked for, in this order; after them the package ziglang."""
 
 
 @functools.cache
@@ -58,18 +64,26 @@ def _words_of(variable: str, text: str) -> list[str]:
         raise EngineError(f"{variable}={text} cannot be split into words: {error}") from error
 
 
+def _ziglang() -> list[str]:
+    """The command of the C compiler in the package ziglang, which pip installs; nothing without it."""
+    found = importlib.util.find_spec("ziglang")
+    # -P: not a folder of that name where the process happens to be
+    return [sys.executable, "-P", "-m", "ziglang", "cc"] if found and found.origin else []
+
+
 @functools.cache
 def _compiler_of(named: str, path: str) -> tuple[tuple[str, ...], str]:
     """The compiler's command as words, and what it says of its version."""
-    known = ([name] for name in ("cc", "gcc", "clang") if shutil.which(name))
-    command = _words_of("CC", named) or next(known, [])
+    known = ([name] for name in COMPILERS if shutil.which(name))
+    command = _words_of("CC", named) or next(known, []) or _ziglang()
     if not command or not shutil.which(command[0]):
         what = (
-            f"the C compiler {named!r} that CC names was not found"
+            f"the C compiler {named!r} that CC names was not found; install one"
             if named
-            else "no C compiler was found (cc, gcc, clang)"
+            else f"no C compiler was found ({', '.join(COMPILERS)}): pip install 'odec[compiler]', "
+            "install one otherwise"
         )
-        raise EngineError(f"{what}; install one, set CC, or use engine='torch'")
+        raise EngineError(f"{what}, set CC, or use engine='torch'")
     return tuple(command), _run_compiler([*command, "--version"], 60.0)[1]
 
 
@@ -81,17 +95,20 @@ def compiler() -> tuple[tuple[str, ...], str]:
 def is_there() -> bool:
     """Whether there is a command that `compiler` would take; it is not run."""
     try:
-        named = shlex.split(os.environ.get("CC", ""))[:1] or ["cc", "gcc", "clang"]
+        named = shlex.split(os.environ.get("CC", ""))[:1]
     except ValueError:  # a quotation without an end: the native engine says so when it is asked for
         return False
-    return any(shutil.which(command) for command in named)
+    return any(shutil.which(command) for command in named or COMPILERS) or not named and bool(_ziglang())
 
 
 _hung: set[tuple[str, float]] = set()
 
 
-def _run_compiler(words: Sequence[str], most: float = 1e6) -> tuple[int, str]:
-    """The exit code of a compiler and what it said; one that takes too long is ended with its children."""
+def _run_compiler(words: Sequence[str], most: float = 1e6, folder: str = "") -> tuple[int, str]:
+    """The exit code of a compiler and what it said; one that takes too long is ended with its children.
+
+    folder: for what zig would keep of each kernel.
+    """
     named = os.environ.get("ODEC_COMPILE_TIMEOUT") or "900"
     try:
         seconds = min(float(named), most)
@@ -108,6 +125,7 @@ def _run_compiler(words: Sequence[str], most: float = 1e6) -> tuple[int, str]:
             text=True,
             errors="replace",
             start_new_session=True,
+            env=os.environ | ({"ZIG_LOCAL_CACHE_DIR": folder} if folder else {}),
         )
         assert process.stdout is not None
         try:
@@ -134,10 +152,14 @@ def _tuning(version: str) -> list[str]:
     return ["-mtune=icelake-server"] if old and "avx512f" in _processor() else []
 
 
-def _flag_sets(version: str) -> list[list[str]]:
+def _is_zig(command: Sequence[str]) -> bool:
+    return any(pathlib.PurePath(word).name in ("zig", "zig.exe", "ziglang", "python-zig") for word in command)
+
+
+def _flag_sets(command: Sequence[str], version: str) -> list[list[str]]:
     """The flags to try, best first: with threads and vector functions, then without what a compiler lacks."""
-    clang, x86 = "clang" in version, platform.machine() in ("x86_64", "AMD64")
-    native = "-mcpu=native" if platform.system() == "Darwin" else "-march=native"
+    zig, clang, x86 = _is_zig(command), "clang" in version, platform.machine() in ("x86_64", "AMD64")
+    native = "-mcpu=native" if zig or platform.system() == "Darwin" else "-march=native"
     flags = ["-O3", native, "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
     flags += ["-mprefer-vector-width=512"] if x86 else []
     # two steps of a lane at once, as gcc would take them, are one long chain of dependent operations
@@ -147,7 +169,8 @@ def _flag_sets(version: str) -> list[list[str]]:
     vector = []
     if x86 and platform.system() == "Linux":
         vector = ["-fveclib=libmvec"] if clang else ["-DVECTOR_LIBM=1"]
-    tried = [["-fopenmp", *vector], ["-fopenmp"], vector, []]
+    # zig takes -fopenmp and brings no OpenMP: such a library cannot be loaded
+    tried = [vector, []] if zig else [["-fopenmp", *vector], ["-fopenmp"], vector, []]
     return [flags + extra for i, extra in enumerate(tried) if extra not in tried[:i]]
 
 
@@ -168,7 +191,7 @@ def library(source: str, kernel: str, defines: Mapping[str, int], flags: Sequenc
     Raises EngineError where it cannot be built or kept, CompilerTimeout where the compiler does not end.
     """
     command, version = compiler()
-    flag_sets = [[*flags, *one] for one in _flag_sets(version)]
+    flag_sets = [[*flags, *one] for one in _flag_sets(command, version)]
     macros = macros_of(kernel, defines)
     facts = (version, _processor(), str(command), str(flag_sets), str(macros))
     key = digest(source, headers_digest(), *facts)
@@ -181,7 +204,15 @@ def library(source: str, kernel: str, defines: Mapping[str, int], flags: Sequenc
         except OSError:
             with contextlib.suppress(OSError):
                 path.unlink()
-    return ctypes.CDLL(str(kept(key, ".so", _build(source, command, flag_sets, macros))))
+    for content in _built(source, command, flag_sets, macros):
+        path = kept(key, ".so", content)
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError as error:  # such as without the library that a flag asks for
+            failure = error
+            with contextlib.suppress(OSError):
+                path.unlink()
+    raise EngineError(f"the compiled kernel cannot be loaded; use engine='torch' meanwhile.\n{failure}")
 
 
 def kept(key: str, suffix: str, content: bytes) -> pathlib.Path:
@@ -194,18 +225,27 @@ def kept(key: str, suffix: str, content: bytes) -> pathlib.Path:
         ) from error
 
 
-def _build(source: str, command: Sequence[str], flag_sets: list[list[str]], macros: list[str]) -> bytes:
-    """The bytes of the compiled library."""
+def _built(
+    source: str, command: Sequence[str], flag_sets: list[list[str]], macros: list[str]
+) -> Iterator[bytes]:
+    """The bytes of the library by each set of flags that the compiler takes, best first.
+
+    Raises EngineError where it takes none.
+    """
     failure: tuple[list[str], str] | None = None
+    done = False
     with tempfile.TemporaryDirectory(prefix="odec-") as folder:
         file, target = pathlib.Path(folder, "kernel.c"), pathlib.Path(folder, "kernel.so")
         file.write_text(source, encoding="utf-8")
         for flags in flag_sets:
             words = [*command, *flags, f"-I{INCLUDE}", *macros, str(file), "-o", str(target), "-lm"]
-            code, said = _run_compiler(words)
+            code, said = _run_compiler(words, folder=folder)
             if code == 0 and target.is_file():
-                return target.read_bytes()
+                done = True
+                yield target.read_bytes()
             failure = failure or (words, said.strip() or f"exit code {code}")
+    if done:
+        return
     assert failure is not None
     words, message = failure
     message = message if len(message) < 4000 else message[:4000] + " …"

@@ -2,16 +2,22 @@
 // Needs the solves, adjoints and tangents of steps, fixed ones or those that follow a tolerance.
 
 #if !GPU && !defined(FIT)
+#define EXPORTED __attribute__((visibility("default")))
 #ifdef _OPENMP
 extern int omp_get_thread_num(void);  // without omp.h, which declares more than a kernel can bear
 #define WORKER omp_get_thread_num()
-#else
+#define PART static
+#else  // the caller's threads take their parts themselves: see threads.py
 #define WORKER 0
+#define PART EXPORTED __attribute__((noinline))
 #endif
+
+// The next group of trajectories that no thread has taken.
+static inline int64 next_of(int64 *next) { return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED); }
 
 #if defined(ADJOINT) || defined(LOSS)
 // The groups' sums in their own order, whichever thread made them.
-static void total(const Call *call)
+PART void odec_total(const Call *call)
 {
     const real *sums = call->scratch + call->threads*call->scratch_tape;
     for (int64 g = 0; g < call->groups; ++g, sums += call->scratch_sums) {
@@ -51,21 +57,29 @@ extern "C" __global__ void __launch_bounds__(128) KERNEL(const __grid_constant__
         BLOCK_OF(&call, item, thread, 0);
 }
 #elif !defined(FIT)
-// The blocks of a group run one after the other; groups are shared out among the threads.
-__attribute__((visibility("default"))) void KERNEL(const Call *call)
+// One thread's part: groups, as long as there are any. The blocks of a group run one after the other.
+PART void odec_part(const Call *call, int64 worker, int64 *next)
 {
     const int64 blocks = (call->batch + LANES - 1)/LANES;
-#ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)call->threads) if (call->threads > 1)
-#endif
-    for (int64 group = 0; group < call->groups; ++group) {
+    for (int64 group = next_of(next); group < call->groups; group = next_of(next)) {
         const int64 last = blocks*(group + 1)/call->groups;
         for (int64 block = blocks*group/call->groups; block < last; ++block)
-            BLOCK_OF(call, block*LANES, group, WORKER);
+            BLOCK_OF(call, block*LANES, group, worker);
     }
-#if defined(ADJOINT) || defined(LOSS)
-    total(call);
-#endif
 }
 #endif
+#endif
+
+#if !GPU && !defined(FIT)
+EXPORTED void KERNEL(const Call *call)
+{
+    int64 next = 0;
+#ifdef _OPENMP
+#pragma omp parallel num_threads((int)call->threads) if (call->threads > 1)
+#endif
+    odec_part(call, WORKER, &next);
+#if defined(ADJOINT) || defined(LOSS)
+    odec_total(call);
+#endif
+}
 #endif
