@@ -162,7 +162,7 @@ __attribute__((visibility("default"))) int KERNEL(void) { return no_such_functio
 
 _ASKED = """
 import importlib.util, sys, torch
-from odec.api import choose_engine
+from odec.build import choose_engine
 from odec.runtime.native import toolchain
 spec = importlib.util.spec_from_file_location("model", {path!r})
 model = importlib.util.module_from_spec(spec)
