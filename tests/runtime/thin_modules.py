@@ -21,6 +21,8 @@ from odec.runtime.compiled import Compiled, Equations, Input, Param, StiffEquati
 WHOLE = Path(__file__).parent / "whole"
 """Modules that hold their whole run-time, compressed, by what they were made of."""
 
+_DERIVATIVES = ("observables_vjp", "observables_jvp", "initial_vjp", "initial_jvp")
+
 _folder = Path(tempfile.mkdtemp(prefix="odec-runtime-"))
 
 
@@ -65,6 +67,7 @@ def compiled_of(text: str, method: str | None, *, linear: bool = False) -> Compi
         module.jacobian,
         module.initial,
         module.observables,
+        **{name: vars(module).get(name) for name in _DERIVATIVES},
         stiff=_stiff(module),
         linear=linear,
     )
