@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from .compiled import Compiled
 from .methods import Adams
-from .reference.adams_step import AdamsStep
 from .series import Held
 from .tensors import Time
 
@@ -40,6 +39,8 @@ class StepCell(nn.Module):
         elif not callable(u):
             u = Held(u)
         if isinstance(own.method, Adams):
+            from .reference.adams_step import AdamsStep  # loops that a module of another method does without
+
             return AdamsStep(own, own.method).advance(x, history, t, dt, p, u, clip)
         step = own.cell.step if own.cell is not None else own.stepper.step
         return step(x, t, dt, p, u, clip)

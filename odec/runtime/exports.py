@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from .cell import StepCell
@@ -20,7 +22,6 @@ from .compiled import (
 from .errors import CompilerTimeout, DeviceMemoryError, EngineError
 from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbrock
 from .model import Model
-from .reference.steppers import steps_of
 from .series import Series
 from .slopes import Slope
 from .special import exprel, gamma
@@ -37,6 +38,13 @@ Slopes = tuple[Tensor, ...]
 """The slopes of a step's stages."""
 Stages = tuple[Tensor, tuple[Tensor, ...], Slopes]
 """The states after a step, the estimates of its local error, and its slopes."""
+
+
+def steps_of(compiled: Compiled) -> tuple[Any, Any, Any]:
+    """One step of a model's method, its adjoint and its tangent; see reference.steppers.steps_of."""
+    from .reference import steppers  # which a module of an explicit method does without
+
+    return steppers.steps_of(compiled)
 
 
 __all__ = [
