@@ -29,9 +29,6 @@
 #define EXTRA_STAGES 0
 #define DEGREE 0
 #define TERMS 0
-#include "odec/flags.h"
-#include "odec/sizes.h"
-
 #include "odec/machine.h"
 #include "odec/functions.h"
 
@@ -322,13 +319,15 @@ MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_
 
 // --- One step of euler (Euler 1768; Hairer, Nørsett & Wanner I, II.1)
 
+#define COEFFICIENTS(of) of(b1, 1.0)
+
 #include "odec/slope.h"
 
 #if !ADAPTIVE
 FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
              IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real x_next[]_w)
 {
-    const real b1 = COEFFICIENT(1.0);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w;
     slope(x, p, clip, k1);
     EACH(i, N_STATES) x_next[i]_l = x[i]_l + b1*k1[i]_l;
@@ -344,7 +343,7 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  IF_INPUTS(, real gu[STAGES][N_INPUTS]_w), real gt[1]_w, real gh[1]_w
                  IF_DENSE(, const real g[DEGREE][N_STATES]_w, real q[DEGREE][N_STATES]_w))
 {
-    const real b1 = COEFFICIENT(1.0);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w, v1[N_STATES]_w, s[N_STATES]_w;
 #if TIMES || DENSE
     slope(x, p, clip, k1);
@@ -353,6 +352,7 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     slope_vjp(x, p, clip, s, v1, gp IF_INPUTS(, gu[0]) IF_TIMED(, t1));
 #if TIMES
     EACH(i, 1) gt[i]_l = gh[i]_l = R(0.0);
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     UNROLL for (int i = 0; i < N_STATES; ++i) EVERY_LANE {
         gh[0]_l += w[i]_l*(k1[i]_l);
     }
@@ -370,7 +370,8 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  real x_next[]_w, real dx_next[]_w
                  IF_DENSE(, real q[DEGREE][N_STATES]_w, real dq[DEGREE][N_STATES]_w))
 {
-    const real b1 = COEFFICIENT(1.0);
+    COEFFICIENTS(STEP_COEFFICIENT)
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     real k1[N_STATES]_w, d1[N_STATES]_w, y[N_STATES]_w, dy[N_STATES]_w;
     slope(x, p, clip, k1);
     rhs_jvp(x, p, IF_TIMED(when,) dx, dp, IF_INPUTS(du[0],) d1);

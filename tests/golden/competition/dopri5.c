@@ -4,7 +4,6 @@
 // Written by odec 0.1.0 from competition.ode (sha256 97dffc740fb72f9f).
 // Method: dopri5. Engine: native; for a C compiler (vector units, threads) and for NVRTC (one thread per
 // trajectory).
-// Renamed, as the name means something else in C or here: total -> total_.
 
 // --- Sizes, and what the model and the method have ---------------------------------------------------------
 
@@ -32,9 +31,6 @@
 #define LOCAL_ORDER 6  // of a step's own error
 #define ERROR_ORDER 5  // of its estimate
 #define ROSENBROCK 0
-#include "odec/flags.h"
-#include "odec/sizes.h"
-
 #include "odec/machine.h"
 
 #if REAL_BITS == 32 && !GPU
@@ -156,8 +152,8 @@ MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, c
     EVERY_LANE {
         const real x1 = x[0]_l;
         const real x2 = x[1]_l;
-        const real total_ = x1 + x2;  // competition.ode:19
-        y[0]_l = total_;
+        const real total = x1 + x2;  // competition.ode:19
+        y[0]_l = total;
     }
 }
 #endif
@@ -178,32 +174,26 @@ MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_
 
 // --- One step of dopri5 (Dormand & Prince, J. Comput. Appl. Math. 6 (1980) 19–26)
 
+#define COEFFICIENTS(of) of(a21, 1.0/5) of(a31, 3.0/40) of(a32, 9.0/40) of(a41, 44.0/45) \
+    of(a42, -56.0/15) of(a43, 32.0/9) of(a51, 19372.0/6561) of(a52, -25360.0/2187) of(a53, 64448.0/6561) \
+    of(a54, -212.0/729) of(a61, 9017.0/3168) of(a62, -355.0/33) of(a63, 46732.0/5247) of(a64, 49.0/176) \
+    of(a65, -5103.0/18656) of(b1, 35.0/384) of(b3, 500.0/1113) of(b4, 125.0/192) of(b5, -2187.0/6784) \
+    of(b6, 11.0/84)
+#define POLYNOMIAL(of) of(b2_1, -2.8535800653862835) of(b2_3, 4.023133379230305) \
+    of(b2_4, -3.7324019615885042) of(b2_5, 2.5548038301849423) of(b2_6, -1.3744241142186024) \
+    of(b2_7, 1.3824689317781436) of(b3_1, 3.0717434641059005) of(b3_3, -6.249321565289) \
+    of(b3_4, 10.068970589843675) of(b3_5, -6.399112377351017) of(b3_6, 3.272657752246729) \
+    of(b3_7, -3.764937863556287) of(b4_1, -1.1270175653862835) of(b4_3, 2.675424484351598) \
+    of(b4_4, -5.685526961588504) of(b4_5, 3.5219323679207912) of(b4_6, -1.7672812570757455) \
+    of(b4_7, 2.382468931778144)
+
 #include "odec/slope.h"
 
 #if !ADAPTIVE
 FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
              IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real x_next[]_w)
 {
-    const real a21 = COEFFICIENT(1.0/5);
-    const real a31 = COEFFICIENT(3.0/40);
-    const real a32 = COEFFICIENT(9.0/40);
-    const real a41 = COEFFICIENT(44.0/45);
-    const real a42 = COEFFICIENT(-56.0/15);
-    const real a43 = COEFFICIENT(32.0/9);
-    const real a51 = COEFFICIENT(19372.0/6561);
-    const real a52 = COEFFICIENT(-25360.0/2187);
-    const real a53 = COEFFICIENT(64448.0/6561);
-    const real a54 = COEFFICIENT(-212.0/729);
-    const real a61 = COEFFICIENT(9017.0/3168);
-    const real a62 = COEFFICIENT(-355.0/33);
-    const real a63 = COEFFICIENT(46732.0/5247);
-    const real a64 = COEFFICIENT(49.0/176);
-    const real a65 = COEFFICIENT(-5103.0/18656);
-    const real b1 = COEFFICIENT(35.0/384);
-    const real b3 = COEFFICIENT(500.0/1113);
-    const real b4 = COEFFICIENT(125.0/192);
-    const real b5 = COEFFICIENT(-2187.0/6784);
-    const real b6 = COEFFICIENT(11.0/84);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w, k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, k5[N_STATES]_w, k6[N_STATES]_w,
             y[N_STATES]_w;
     slope(x, p, clip, k1);
@@ -226,34 +216,14 @@ FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w
 
 #if ADAPTIVE
 // One step and the estimates of its local error. Where a step's last slope is the next one's first, k1 is
-// the one
-// at x and k7 that at x_next.
+// the one at x and k7 that at x_next.
 FN void step_error(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
                    IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, IF_FSAL(const real k1[]_w,)
                    real x_next[]_w, IF_FSAL(real k7[]_w,) real error[]_w IF_TWO_ERRORS(, real lower[]_w)
                    IF_AUTO(, real reach[1]_w, const double atol[], const double rtol)
                    IF_DENSE(, real kept[ALL_STAGES][N_STATES]_w))
 {
-    const real a21 = COEFFICIENT(1.0/5);
-    const real a31 = COEFFICIENT(3.0/40);
-    const real a32 = COEFFICIENT(9.0/40);
-    const real a41 = COEFFICIENT(44.0/45);
-    const real a42 = COEFFICIENT(-56.0/15);
-    const real a43 = COEFFICIENT(32.0/9);
-    const real a51 = COEFFICIENT(19372.0/6561);
-    const real a52 = COEFFICIENT(-25360.0/2187);
-    const real a53 = COEFFICIENT(64448.0/6561);
-    const real a54 = COEFFICIENT(-212.0/729);
-    const real a61 = COEFFICIENT(9017.0/3168);
-    const real a62 = COEFFICIENT(-355.0/33);
-    const real a63 = COEFFICIENT(46732.0/5247);
-    const real a64 = COEFFICIENT(49.0/176);
-    const real a65 = COEFFICIENT(-5103.0/18656);
-    const real b1 = COEFFICIENT(35.0/384);
-    const real b3 = COEFFICIENT(500.0/1113);
-    const real b4 = COEFFICIENT(125.0/192);
-    const real b5 = COEFFICIENT(-2187.0/6784);
-    const real b6 = COEFFICIENT(11.0/84);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, k5[N_STATES]_w, k6[N_STATES]_w, y[N_STATES]_w;
     EACH(i, N_STATES) y[i]_l = x[i]_l + TIMES_H(a21*k1[i]_l);
     slope(y, p, clip, k2);
@@ -292,17 +262,15 @@ FN void interpolant(IF_TIMED(const double time[ALL_STAGES]_tw,) STEP_SIZE, const
                     IF_INPUTS(const real u[ALL_STAGES][N_INPUTS]_w,) const real clip, const real x_next[]_w,
                     real k[ALL_STAGES][N_STATES]_w, real q[DEGREE][N_STATES]_w)
 {
+    POLYNOMIAL(COEFFICIENT)
     EACH(i, N_STATES) {
-        q[0][i]_l = h_l*((real)1.0*k[0][i]_l);
-        q[1][i]_l = h_l*((real)(-2.8535800653862835)*k[0][i]_l + (real)4.023133379230305*k[2][i]_l
-                + (real)(-3.7324019615885042)*k[3][i]_l + (real)2.5548038301849423*k[4][i]_l
-                + (real)(-1.3744241142186024)*k[5][i]_l + (real)1.3824689317781436*k[6][i]_l);
-        q[2][i]_l = h_l*((real)3.0717434641059005*k[0][i]_l + (real)(-6.249321565289)*k[2][i]_l
-                + (real)10.068970589843675*k[3][i]_l + (real)(-6.399112377351017)*k[4][i]_l
-                + (real)3.272657752246729*k[5][i]_l + (real)(-3.764937863556287)*k[6][i]_l);
-        q[3][i]_l = h_l*((real)(-1.1270175653862835)*k[0][i]_l + (real)2.675424484351598*k[2][i]_l
-                + (real)(-5.685526961588504)*k[3][i]_l + (real)3.5219323679207912*k[4][i]_l
-                + (real)(-1.7672812570757455)*k[5][i]_l + (real)2.382468931778144*k[6][i]_l);
+        q[0][i]_l = h_l*(k[0][i]_l);
+        q[1][i]_l = h_l*(b2_1*k[0][i]_l + b2_3*k[2][i]_l + b2_4*k[3][i]_l + b2_5*k[4][i]_l + b2_6*k[5][i]_l
+                + b2_7*k[6][i]_l);
+        q[2][i]_l = h_l*(b3_1*k[0][i]_l + b3_3*k[2][i]_l + b3_4*k[3][i]_l + b3_5*k[4][i]_l + b3_6*k[5][i]_l
+                + b3_7*k[6][i]_l);
+        q[3][i]_l = h_l*(b4_1*k[0][i]_l + b4_3*k[2][i]_l + b4_4*k[3][i]_l + b4_5*k[4][i]_l + b4_6*k[5][i]_l
+                + b4_7*k[6][i]_l);
     }
 }
 #endif
@@ -315,26 +283,7 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  IF_INPUTS(, real gu[STAGES][N_INPUTS]_w), real gt[1]_w, real gh[1]_w
                  IF_DENSE(, const real g[DEGREE][N_STATES]_w, real q[DEGREE][N_STATES]_w))
 {
-    const real a21 = COEFFICIENT(1.0/5);
-    const real a31 = COEFFICIENT(3.0/40);
-    const real a32 = COEFFICIENT(9.0/40);
-    const real a41 = COEFFICIENT(44.0/45);
-    const real a42 = COEFFICIENT(-56.0/15);
-    const real a43 = COEFFICIENT(32.0/9);
-    const real a51 = COEFFICIENT(19372.0/6561);
-    const real a52 = COEFFICIENT(-25360.0/2187);
-    const real a53 = COEFFICIENT(64448.0/6561);
-    const real a54 = COEFFICIENT(-212.0/729);
-    const real a61 = COEFFICIENT(9017.0/3168);
-    const real a62 = COEFFICIENT(-355.0/33);
-    const real a63 = COEFFICIENT(46732.0/5247);
-    const real a64 = COEFFICIENT(49.0/176);
-    const real a65 = COEFFICIENT(-5103.0/18656);
-    const real b1 = COEFFICIENT(35.0/384);
-    const real b3 = COEFFICIENT(500.0/1113);
-    const real b4 = COEFFICIENT(125.0/192);
-    const real b5 = COEFFICIENT(-2187.0/6784);
-    const real b6 = COEFFICIENT(11.0/84);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w, v1[N_STATES]_w, k2[N_STATES]_w, v2[N_STATES]_w, k3[N_STATES]_w, v3[N_STATES]_w,
             k4[N_STATES]_w, v4[N_STATES]_w, k5[N_STATES]_w, v5[N_STATES]_w, k6[N_STATES]_w, v6[N_STATES]_w,
                     s[N_STATES]_w;
@@ -359,6 +308,7 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
 #endif
 #if DENSE
     // What outputs within the step give to its stages, without h, by g_m = Σ θ^m w over them.
+    POLYNOMIAL(COEFFICIENT)
     real x_next[N_STATES]_w, e1[N_STATES]_w, e3[N_STATES]_w, e4[N_STATES]_w, e5[N_STATES]_w, e6[N_STATES]_w,
             k7[N_STATES]_w, v7[N_STATES]_w;
     EACH(i, N_STATES) x_next[i]_l = x[i]_l + h_l*(b1*k1[i]_l + b3*k3[i]_l + b4*k4[i]_l + b5*k5[i]_l
@@ -367,32 +317,23 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     slope(x_next, p, clip, k7);
     EACH(i, N_STATES) {
         q[0][i]_l = h_l*(k1[i]_l);
-        q[1][i]_l = h_l*((real)(-2.8535800653862835)*k1[i]_l + (real)4.023133379230305*k3[i]_l
-                + (real)(-3.7324019615885042)*k4[i]_l + (real)2.5548038301849423*k5[i]_l
-                + (real)(-1.3744241142186024)*k6[i]_l + (real)1.3824689317781436*k7[i]_l);
-        q[2][i]_l = h_l*((real)3.0717434641059005*k1[i]_l + (real)(-6.249321565289)*k3[i]_l
-                + (real)10.068970589843675*k4[i]_l + (real)(-6.399112377351017)*k5[i]_l
-                + (real)3.272657752246729*k6[i]_l + (real)(-3.764937863556287)*k7[i]_l);
-        q[3][i]_l = h_l*((real)(-1.1270175653862835)*k1[i]_l + (real)2.675424484351598*k3[i]_l
-                + (real)(-5.685526961588504)*k4[i]_l + (real)3.5219323679207912*k5[i]_l
-                + (real)(-1.7672812570757455)*k6[i]_l + (real)2.382468931778144*k7[i]_l);
+        q[1][i]_l = h_l*(b2_1*k1[i]_l + b2_3*k3[i]_l + b2_4*k4[i]_l + b2_5*k5[i]_l + b2_6*k6[i]_l
+                + b2_7*k7[i]_l);
+        q[2][i]_l = h_l*(b3_1*k1[i]_l + b3_3*k3[i]_l + b3_4*k4[i]_l + b3_5*k5[i]_l + b3_6*k6[i]_l
+                + b3_7*k7[i]_l);
+        q[3][i]_l = h_l*(b4_1*k1[i]_l + b4_3*k3[i]_l + b4_4*k4[i]_l + b4_5*k5[i]_l + b4_6*k6[i]_l
+                + b4_7*k7[i]_l);
     }
 #endif
-    EACH(i, N_STATES) s[i]_l = h_l*((real)1.3824689317781436*g[1][i]_l + (real)(-3.764937863556287)*g[2][i]_l
-            + (real)2.382468931778144*g[3][i]_l);
+    EACH(i, N_STATES) s[i]_l = h_l*(b2_7*g[1][i]_l + b3_7*g[2][i]_l + b4_7*g[3][i]_l);
     slope_vjp(x_next, p, clip, s, v7, gp IF_INPUTS(, gu[6]) IF_TIMED(, t7));
     EACH(i, N_STATES) {
         w[i]_l += v7[i]_l;
-        e1[i]_l = g[0][i]_l + (real)(-2.8535800653862835)*g[1][i]_l + (real)3.0717434641059005*g[2][i]_l
-                + (real)(-1.1270175653862835)*g[3][i]_l;
-        e3[i]_l = (real)4.023133379230305*g[1][i]_l + (real)(-6.249321565289)*g[2][i]_l
-                + (real)2.675424484351598*g[3][i]_l;
-        e4[i]_l = (real)(-3.7324019615885042)*g[1][i]_l + (real)10.068970589843675*g[2][i]_l
-                + (real)(-5.685526961588504)*g[3][i]_l;
-        e5[i]_l = (real)2.5548038301849423*g[1][i]_l + (real)(-6.399112377351017)*g[2][i]_l
-                + (real)3.5219323679207912*g[3][i]_l;
-        e6[i]_l = (real)(-1.3744241142186024)*g[1][i]_l + (real)3.272657752246729*g[2][i]_l
-                + (real)(-1.7672812570757455)*g[3][i]_l;
+        e1[i]_l = g[0][i]_l + b2_1*g[1][i]_l + b3_1*g[2][i]_l + b4_1*g[3][i]_l;
+        e3[i]_l = b2_3*g[1][i]_l + b3_3*g[2][i]_l + b4_3*g[3][i]_l;
+        e4[i]_l = b2_4*g[1][i]_l + b3_4*g[2][i]_l + b4_4*g[3][i]_l;
+        e5[i]_l = b2_5*g[1][i]_l + b3_5*g[2][i]_l + b4_5*g[3][i]_l;
+        e6[i]_l = b2_6*g[1][i]_l + b3_6*g[2][i]_l + b4_6*g[3][i]_l;
     }
 #endif
     EACH(i, N_STATES) s[i]_l = TIMES_H(b6*w[i]_l IF_DENSE(+ e6[i]_l));
@@ -411,16 +352,16 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     slope_vjp(x, p, clip, s, v1, gp IF_INPUTS(, gu[0]) IF_TIMED(, t1));
 #if TIMES
     EACH(i, 1) gt[i]_l = gh[i]_l = R(0.0);
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     UNROLL for (int i = 0; i < N_STATES; ++i) EVERY_LANE {
-        gh[0]_l += w[i]_l*((real)(35.0/384)*k1[i]_l + (real)(500.0/1113)*k3[i]_l + (real)(125.0/192)*k4[i]_l
-                + (real)(-2187.0/6784)*k5[i]_l + (real)(11.0/84)*k6[i]_l);
-        gh[0]_l += v2[i]_l*((real)(1.0/5)*k1[i]_l);
-        gh[0]_l += v3[i]_l*((real)(3.0/40)*k1[i]_l + (real)(9.0/40)*k2[i]_l);
-        gh[0]_l += v4[i]_l*((real)(44.0/45)*k1[i]_l + (real)(-56.0/15)*k2[i]_l + (real)(32.0/9)*k3[i]_l);
-        gh[0]_l += v5[i]_l*((real)(19372.0/6561)*k1[i]_l + (real)(-25360.0/2187)*k2[i]_l
-                + (real)(64448.0/6561)*k3[i]_l + (real)(-212.0/729)*k4[i]_l);
-        gh[0]_l += v6[i]_l*((real)(9017.0/3168)*k1[i]_l + (real)(-355.0/33)*k2[i]_l
-                + (real)(46732.0/5247)*k3[i]_l + (real)(49.0/176)*k4[i]_l + (real)(-5103.0/18656)*k5[i]_l);
+        gh[0]_l += w[i]_l*(plain_b1*k1[i]_l + plain_b3*k3[i]_l + plain_b4*k4[i]_l + plain_b5*k5[i]_l
+                + plain_b6*k6[i]_l);
+        gh[0]_l += v2[i]_l*(plain_a21*k1[i]_l);
+        gh[0]_l += v3[i]_l*(plain_a31*k1[i]_l + plain_a32*k2[i]_l);
+        gh[0]_l += v4[i]_l*(plain_a41*k1[i]_l + plain_a42*k2[i]_l + plain_a43*k3[i]_l);
+        gh[0]_l += v5[i]_l*(plain_a51*k1[i]_l + plain_a52*k2[i]_l + plain_a53*k3[i]_l + plain_a54*k4[i]_l);
+        gh[0]_l += v6[i]_l*(plain_a61*k1[i]_l + plain_a62*k2[i]_l + plain_a63*k3[i]_l + plain_a64*k4[i]_l
+                + plain_a65*k5[i]_l);
     }
 #if DENSE
 #endif
@@ -438,26 +379,8 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  real x_next[]_w, real dx_next[]_w
                  IF_DENSE(, real q[DEGREE][N_STATES]_w, real dq[DEGREE][N_STATES]_w))
 {
-    const real a21 = COEFFICIENT(1.0/5);
-    const real a31 = COEFFICIENT(3.0/40);
-    const real a32 = COEFFICIENT(9.0/40);
-    const real a41 = COEFFICIENT(44.0/45);
-    const real a42 = COEFFICIENT(-56.0/15);
-    const real a43 = COEFFICIENT(32.0/9);
-    const real a51 = COEFFICIENT(19372.0/6561);
-    const real a52 = COEFFICIENT(-25360.0/2187);
-    const real a53 = COEFFICIENT(64448.0/6561);
-    const real a54 = COEFFICIENT(-212.0/729);
-    const real a61 = COEFFICIENT(9017.0/3168);
-    const real a62 = COEFFICIENT(-355.0/33);
-    const real a63 = COEFFICIENT(46732.0/5247);
-    const real a64 = COEFFICIENT(49.0/176);
-    const real a65 = COEFFICIENT(-5103.0/18656);
-    const real b1 = COEFFICIENT(35.0/384);
-    const real b3 = COEFFICIENT(500.0/1113);
-    const real b4 = COEFFICIENT(125.0/192);
-    const real b5 = COEFFICIENT(-2187.0/6784);
-    const real b6 = COEFFICIENT(11.0/84);
+    COEFFICIENTS(STEP_COEFFICIENT)
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     real k1[N_STATES]_w, d1[N_STATES]_w, k2[N_STATES]_w, d2[N_STATES]_w, k3[N_STATES]_w, d3[N_STATES]_w,
             k4[N_STATES]_w, d4[N_STATES]_w, k5[N_STATES]_w, d5[N_STATES]_w, k6[N_STATES]_w, d6[N_STATES]_w,
                     y[N_STATES]_w, dy[N_STATES]_w;
@@ -467,15 +390,15 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, N_STATES) d1[i]_l = fabs(k1[i]_l) < clip ? d1[i]_l : R(0.0);
 #endif
     EACH(i, N_STATES) y[i]_l = x[i]_l + TIMES_H(a21*k1[i]_l);
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + TIMES_H(a21*d1[i]_l) + dh[0]_l*((real)(1.0/5)*k1[i]_l);
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + TIMES_H(a21*d1[i]_l) + dh[0]_l*(plain_a21*k1[i]_l);
     slope(y, p, clip, k2);
     rhs_jvp(y, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[1],) d2);
 #if CLIP
     EACH(i, N_STATES) d2[i]_l = fabs(k2[i]_l) < clip ? d2[i]_l : R(0.0);
 #endif
     EACH(i, N_STATES) y[i]_l = x[i]_l + TIMES_H(a31*k1[i]_l + a32*k2[i]_l);
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + TIMES_H(a31*d1[i]_l + a32*d2[i]_l)
-            + dh[0]_l*((real)(3.0/40)*k1[i]_l + (real)(9.0/40)*k2[i]_l);
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + TIMES_H(a31*d1[i]_l + a32*d2[i]_l) + dh[0]_l*(plain_a31*k1[i]_l
+            + plain_a32*k2[i]_l);
     slope(y, p, clip, k3);
     rhs_jvp(y, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[2],) d3);
 #if CLIP
@@ -483,7 +406,7 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
 #endif
     EACH(i, N_STATES) y[i]_l = x[i]_l + TIMES_H(a41*k1[i]_l + a42*k2[i]_l + a43*k3[i]_l);
     EACH(i, N_STATES) dy[i]_l = dx[i]_l + TIMES_H(a41*d1[i]_l + a42*d2[i]_l + a43*d3[i]_l)
-            + dh[0]_l*((real)(44.0/45)*k1[i]_l + (real)(-56.0/15)*k2[i]_l + (real)(32.0/9)*k3[i]_l);
+            + dh[0]_l*(plain_a41*k1[i]_l + plain_a42*k2[i]_l + plain_a43*k3[i]_l);
     slope(y, p, clip, k4);
     rhs_jvp(y, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[3],) d4);
 #if CLIP
@@ -491,8 +414,7 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
 #endif
     EACH(i, N_STATES) y[i]_l = x[i]_l + TIMES_H(a51*k1[i]_l + a52*k2[i]_l + a53*k3[i]_l + a54*k4[i]_l);
     EACH(i, N_STATES) dy[i]_l = dx[i]_l + TIMES_H(a51*d1[i]_l + a52*d2[i]_l + a53*d3[i]_l + a54*d4[i]_l)
-            + dh[0]_l*((real)(19372.0/6561)*k1[i]_l + (real)(-25360.0/2187)*k2[i]_l
-                    + (real)(64448.0/6561)*k3[i]_l + (real)(-212.0/729)*k4[i]_l);
+            + dh[0]_l*(plain_a51*k1[i]_l + plain_a52*k2[i]_l + plain_a53*k3[i]_l + plain_a54*k4[i]_l);
     slope(y, p, clip, k5);
     rhs_jvp(y, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[4],) d5);
 #if CLIP
@@ -501,9 +423,8 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, N_STATES) y[i]_l = x[i]_l + TIMES_H(a61*k1[i]_l + a62*k2[i]_l + a63*k3[i]_l + a64*k4[i]_l
             + a65*k5[i]_l);
     EACH(i, N_STATES) dy[i]_l = dx[i]_l + TIMES_H(a61*d1[i]_l + a62*d2[i]_l + a63*d3[i]_l + a64*d4[i]_l
-            + a65*d5[i]_l) + dh[0]_l*((real)(9017.0/3168)*k1[i]_l + (real)(-355.0/33)*k2[i]_l
-                    + (real)(46732.0/5247)*k3[i]_l + (real)(49.0/176)*k4[i]_l
-                    + (real)(-5103.0/18656)*k5[i]_l);
+            + a65*d5[i]_l) + dh[0]_l*(plain_a61*k1[i]_l + plain_a62*k2[i]_l + plain_a63*k3[i]_l
+                    + plain_a64*k4[i]_l + plain_a65*k5[i]_l);
     slope(y, p, clip, k6);
     rhs_jvp(y, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[5],) d6);
 #if CLIP
@@ -512,10 +433,11 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, N_STATES) x_next[i]_l = x[i]_l + TIMES_H(b1*k1[i]_l + b3*k3[i]_l + b4*k4[i]_l + b5*k5[i]_l
             + b6*k6[i]_l);
     EACH(i, N_STATES) dx_next[i]_l = dx[i]_l + TIMES_H(b1*d1[i]_l + b3*d3[i]_l + b4*d4[i]_l + b5*d5[i]_l
-            + b6*d6[i]_l) + dh[0]_l*((real)(35.0/384)*k1[i]_l + (real)(500.0/1113)*k3[i]_l
-                    + (real)(125.0/192)*k4[i]_l + (real)(-2187.0/6784)*k5[i]_l + (real)(11.0/84)*k6[i]_l);
+            + b6*d6[i]_l) + dh[0]_l*(plain_b1*k1[i]_l + plain_b3*k3[i]_l + plain_b4*k4[i]_l
+                    + plain_b5*k5[i]_l + plain_b6*k6[i]_l);
 #if DENSE
     real k7[N_STATES]_w, d7[N_STATES]_w;
+    POLYNOMIAL(COEFFICIENT)
     slope(x_next, p, clip, k7);
     rhs_jvp(x_next, p, IF_TIMED(when,) dx_next, dp, IF_INPUTS(du[6],) d7);
 #if CLIP
@@ -523,36 +445,24 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
 #endif
     EACH(i, N_STATES) {
         q[0][i]_l = h_l*(k1[i]_l);
-        q[1][i]_l = h_l*((real)(-2.8535800653862835)*k1[i]_l + (real)4.023133379230305*k3[i]_l
-                + (real)(-3.7324019615885042)*k4[i]_l + (real)2.5548038301849423*k5[i]_l
-                + (real)(-1.3744241142186024)*k6[i]_l + (real)1.3824689317781436*k7[i]_l);
-        q[2][i]_l = h_l*((real)3.0717434641059005*k1[i]_l + (real)(-6.249321565289)*k3[i]_l
-                + (real)10.068970589843675*k4[i]_l + (real)(-6.399112377351017)*k5[i]_l
-                + (real)3.272657752246729*k6[i]_l + (real)(-3.764937863556287)*k7[i]_l);
-        q[3][i]_l = h_l*((real)(-1.1270175653862835)*k1[i]_l + (real)2.675424484351598*k3[i]_l
-                + (real)(-5.685526961588504)*k4[i]_l + (real)3.5219323679207912*k5[i]_l
-                + (real)(-1.7672812570757455)*k6[i]_l + (real)2.382468931778144*k7[i]_l);
+        q[1][i]_l = h_l*(b2_1*k1[i]_l + b2_3*k3[i]_l + b2_4*k4[i]_l + b2_5*k5[i]_l + b2_6*k6[i]_l
+                + b2_7*k7[i]_l);
+        q[2][i]_l = h_l*(b3_1*k1[i]_l + b3_3*k3[i]_l + b3_4*k4[i]_l + b3_5*k5[i]_l + b3_6*k6[i]_l
+                + b3_7*k7[i]_l);
+        q[3][i]_l = h_l*(b4_1*k1[i]_l + b4_3*k3[i]_l + b4_4*k4[i]_l + b4_5*k5[i]_l + b4_6*k6[i]_l
+                + b4_7*k7[i]_l);
     }
     EACH(i, N_STATES) {
         dq[0][i]_l = h_l*(d1[i]_l) + dh[0]_l*(k1[i]_l);
-        dq[1][i]_l = h_l*((real)(-2.8535800653862835)*d1[i]_l + (real)4.023133379230305*d3[i]_l
-                + (real)(-3.7324019615885042)*d4[i]_l + (real)2.5548038301849423*d5[i]_l
-                + (real)(-1.3744241142186024)*d6[i]_l + (real)1.3824689317781436*d7[i]_l)
-                + dh[0]_l*((real)(-2.8535800653862835)*k1[i]_l + (real)4.023133379230305*k3[i]_l
-                + (real)(-3.7324019615885042)*k4[i]_l + (real)2.5548038301849423*k5[i]_l
-                + (real)(-1.3744241142186024)*k6[i]_l + (real)1.3824689317781436*k7[i]_l);
-        dq[2][i]_l = h_l*((real)3.0717434641059005*d1[i]_l + (real)(-6.249321565289)*d3[i]_l
-                + (real)10.068970589843675*d4[i]_l + (real)(-6.399112377351017)*d5[i]_l
-                + (real)3.272657752246729*d6[i]_l + (real)(-3.764937863556287)*d7[i]_l)
-                + dh[0]_l*((real)3.0717434641059005*k1[i]_l + (real)(-6.249321565289)*k3[i]_l
-                + (real)10.068970589843675*k4[i]_l + (real)(-6.399112377351017)*k5[i]_l
-                + (real)3.272657752246729*k6[i]_l + (real)(-3.764937863556287)*k7[i]_l);
-        dq[3][i]_l = h_l*((real)(-1.1270175653862835)*d1[i]_l + (real)2.675424484351598*d3[i]_l
-                + (real)(-5.685526961588504)*d4[i]_l + (real)3.5219323679207912*d5[i]_l
-                + (real)(-1.7672812570757455)*d6[i]_l + (real)2.382468931778144*d7[i]_l)
-                + dh[0]_l*((real)(-1.1270175653862835)*k1[i]_l + (real)2.675424484351598*k3[i]_l
-                + (real)(-5.685526961588504)*k4[i]_l + (real)3.5219323679207912*k5[i]_l
-                + (real)(-1.7672812570757455)*k6[i]_l + (real)2.382468931778144*k7[i]_l);
+        dq[1][i]_l = h_l*(b2_1*d1[i]_l + b2_3*d3[i]_l + b2_4*d4[i]_l + b2_5*d5[i]_l + b2_6*d6[i]_l
+                + b2_7*d7[i]_l) + dh[0]_l*(b2_1*k1[i]_l + b2_3*k3[i]_l + b2_4*k4[i]_l + b2_5*k5[i]_l
+                + b2_6*k6[i]_l + b2_7*k7[i]_l);
+        dq[2][i]_l = h_l*(b3_1*d1[i]_l + b3_3*d3[i]_l + b3_4*d4[i]_l + b3_5*d5[i]_l + b3_6*d6[i]_l
+                + b3_7*d7[i]_l) + dh[0]_l*(b3_1*k1[i]_l + b3_3*k3[i]_l + b3_4*k4[i]_l + b3_5*k5[i]_l
+                + b3_6*k6[i]_l + b3_7*k7[i]_l);
+        dq[3][i]_l = h_l*(b4_1*d1[i]_l + b4_3*d3[i]_l + b4_4*d4[i]_l + b4_5*d5[i]_l + b4_6*d6[i]_l
+                + b4_7*d7[i]_l) + dh[0]_l*(b4_1*k1[i]_l + b4_3*k3[i]_l + b4_4*k4[i]_l + b4_5*k5[i]_l
+                + b4_6*k6[i]_l + b4_7*k7[i]_l);
     }
 #endif
 }

@@ -4,7 +4,6 @@
 // Written by odec 0.1.0 from competition.ode (sha256 97dffc740fb72f9f).
 // Method: euler. Engine: native; for a C compiler (vector units, threads) and for NVRTC (one thread per
 // trajectory).
-// Renamed, as the name means something else in C or here: total -> total_.
 
 // --- Sizes, and what the model and the method have ---------------------------------------------------------
 
@@ -29,9 +28,6 @@
 #define EXTRA_STAGES 0
 #define DEGREE 0
 #define TERMS 0
-#include "odec/flags.h"
-#include "odec/sizes.h"
-
 #include "odec/machine.h"
 #include "odec/functions.h"
 
@@ -143,8 +139,8 @@ MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, c
     EVERY_LANE {
         const real x1 = x[0]_l;
         const real x2 = x[1]_l;
-        const real total_ = x1 + x2;  // competition.ode:19
-        y[0]_l = total_;
+        const real total = x1 + x2;  // competition.ode:19
+        y[0]_l = total;
     }
 }
 #endif
@@ -165,13 +161,15 @@ MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_
 
 // --- One step of euler (Euler 1768; Hairer, Nørsett & Wanner I, II.1)
 
+#define COEFFICIENTS(of) of(b1, 1.0)
+
 #include "odec/slope.h"
 
 #if !ADAPTIVE
 FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
              IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real x_next[]_w)
 {
-    const real b1 = COEFFICIENT(1.0);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w;
     slope(x, p, clip, k1);
     EACH(i, N_STATES) x_next[i]_l = x[i]_l + b1*k1[i]_l;
@@ -187,7 +185,7 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  IF_INPUTS(, real gu[STAGES][N_INPUTS]_w), real gt[1]_w, real gh[1]_w
                  IF_DENSE(, const real g[DEGREE][N_STATES]_w, real q[DEGREE][N_STATES]_w))
 {
-    const real b1 = COEFFICIENT(1.0);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w, v1[N_STATES]_w, s[N_STATES]_w;
 #if TIMES || DENSE
     slope(x, p, clip, k1);
@@ -196,6 +194,7 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     slope_vjp(x, p, clip, s, v1, gp IF_INPUTS(, gu[0]) IF_TIMED(, t1));
 #if TIMES
     EACH(i, 1) gt[i]_l = gh[i]_l = R(0.0);
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     UNROLL for (int i = 0; i < N_STATES; ++i) EVERY_LANE {
         gh[0]_l += w[i]_l*(k1[i]_l);
     }
@@ -213,7 +212,8 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  real x_next[]_w, real dx_next[]_w
                  IF_DENSE(, real q[DEGREE][N_STATES]_w, real dq[DEGREE][N_STATES]_w))
 {
-    const real b1 = COEFFICIENT(1.0);
+    COEFFICIENTS(STEP_COEFFICIENT)
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     real k1[N_STATES]_w, d1[N_STATES]_w, y[N_STATES]_w, dy[N_STATES]_w;
     slope(x, p, clip, k1);
     rhs_jvp(x, p, IF_TIMED(when,) dx, dp, IF_INPUTS(du[0],) d1);

@@ -4,7 +4,6 @@
 // Written by odec 0.1.0 from competition.ode (sha256 97dffc740fb72f9f).
 // Method: rk4. Engine: native; for a C compiler (vector units, threads) and for NVRTC (one thread per
 // trajectory).
-// Renamed, as the name means something else in C or here: total -> total_.
 
 // --- Sizes, and what the model and the method have ---------------------------------------------------------
 
@@ -29,9 +28,6 @@
 #define EXTRA_STAGES 0
 #define DEGREE 0
 #define TERMS 0
-#include "odec/flags.h"
-#include "odec/sizes.h"
-
 #include "odec/machine.h"
 #include "odec/functions.h"
 
@@ -143,8 +139,8 @@ MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, c
     EVERY_LANE {
         const real x1 = x[0]_l;
         const real x2 = x[1]_l;
-        const real total_ = x1 + x2;  // competition.ode:19
-        y[0]_l = total_;
+        const real total = x1 + x2;  // competition.ode:19
+        y[0]_l = total;
     }
 }
 #endif
@@ -165,16 +161,15 @@ MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_
 
 // --- One step of rk4 (Kutta 1901; Hairer, Nørsett & Wanner I, table II.1.2)
 
+#define COEFFICIENTS(of) of(a21, 1.0/2) of(a32, 1.0/2) of(a43, 1.0) of(b1, 1.0/6) of(b2, 1.0/3)
+
 #include "odec/slope.h"
 
 #if !ADAPTIVE
 FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
              IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real x_next[]_w)
 {
-    const real a21 = COEFFICIENT(1.0/2);
-    const real a32 = COEFFICIENT(1.0/2);
-    const real a43 = COEFFICIENT(1.0);
-    const real b1 = COEFFICIENT(1.0/6);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w, k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, y[N_STATES]_w;
     slope(x, p, clip, k1);
     EACH(i, N_STATES) y[i]_l = x[i]_l + a21*k1[i]_l;
@@ -197,10 +192,7 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  IF_INPUTS(, real gu[STAGES][N_INPUTS]_w), real gt[1]_w, real gh[1]_w
                  IF_DENSE(, const real g[DEGREE][N_STATES]_w, real q[DEGREE][N_STATES]_w))
 {
-    const real a21 = COEFFICIENT(1.0/2);
-    const real a32 = COEFFICIENT(1.0/2);
-    const real a43 = COEFFICIENT(1.0);
-    const real b1 = COEFFICIENT(1.0/6);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w, v1[N_STATES]_w, k2[N_STATES]_w, v2[N_STATES]_w, k3[N_STATES]_w, v3[N_STATES]_w,
             k4[N_STATES]_w, v4[N_STATES]_w, s[N_STATES]_w;
     real y2[N_STATES]_w;
@@ -227,11 +219,11 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     slope_vjp(x, p, clip, s, v1, gp IF_INPUTS(, gu[0]) IF_TIMED(, t1));
 #if TIMES
     EACH(i, 1) gt[i]_l = gh[i]_l = R(0.0);
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     UNROLL for (int i = 0; i < N_STATES; ++i) EVERY_LANE {
-        gh[0]_l += w[i]_l*((real)(1.0/6)*k1[i]_l + (real)(1.0/3)*k2[i]_l + (real)(1.0/3)*k3[i]_l
-                + (real)(1.0/6)*k4[i]_l);
-        gh[0]_l += v2[i]_l*((real)(1.0/2)*k1[i]_l);
-        gh[0]_l += v3[i]_l*((real)(1.0/2)*k2[i]_l);
+        gh[0]_l += w[i]_l*(plain_b1*k1[i]_l + plain_b2*k2[i]_l + plain_b2*k3[i]_l + plain_b1*k4[i]_l);
+        gh[0]_l += v2[i]_l*(plain_a21*k1[i]_l);
+        gh[0]_l += v3[i]_l*(plain_a32*k2[i]_l);
         gh[0]_l += v4[i]_l*(k3[i]_l);
     }
 #endif
@@ -248,10 +240,8 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  real x_next[]_w, real dx_next[]_w
                  IF_DENSE(, real q[DEGREE][N_STATES]_w, real dq[DEGREE][N_STATES]_w))
 {
-    const real a21 = COEFFICIENT(1.0/2);
-    const real a32 = COEFFICIENT(1.0/2);
-    const real a43 = COEFFICIENT(1.0);
-    const real b1 = COEFFICIENT(1.0/6);
+    COEFFICIENTS(STEP_COEFFICIENT)
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     real k1[N_STATES]_w, d1[N_STATES]_w, k2[N_STATES]_w, d2[N_STATES]_w, k3[N_STATES]_w, d3[N_STATES]_w,
             k4[N_STATES]_w, d4[N_STATES]_w, y[N_STATES]_w, dy[N_STATES]_w;
     slope(x, p, clip, k1);
@@ -260,14 +250,14 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, N_STATES) d1[i]_l = fabs(k1[i]_l) < clip ? d1[i]_l : R(0.0);
 #endif
     EACH(i, N_STATES) y[i]_l = x[i]_l + a21*k1[i]_l;
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a21*d1[i]_l + dh[0]_l*((real)(1.0/2)*k1[i]_l);
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a21*d1[i]_l + dh[0]_l*(plain_a21*k1[i]_l);
     slope(y, p, clip, k2);
     rhs_jvp(y, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[1],) d2);
 #if CLIP
     EACH(i, N_STATES) d2[i]_l = fabs(k2[i]_l) < clip ? d2[i]_l : R(0.0);
 #endif
     EACH(i, N_STATES) y[i]_l = x[i]_l + a32*k2[i]_l;
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a32*d2[i]_l + dh[0]_l*((real)(1.0/2)*k2[i]_l);
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a32*d2[i]_l + dh[0]_l*(plain_a32*k2[i]_l);
     slope(y, p, clip, k3);
     rhs_jvp(y, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[2],) d3);
 #if CLIP
@@ -283,8 +273,7 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, N_STATES) x_next[i]_l = x[i]_l + b1*(k1[i]_l + (k2[i]_l + k3[i]_l) + (k2[i]_l + k3[i]_l)
             + k4[i]_l);
     EACH(i, N_STATES) dx_next[i]_l = dx[i]_l + b1*(d1[i]_l + (d2[i]_l + d3[i]_l) + (d2[i]_l + d3[i]_l)
-            + d4[i]_l) + dh[0]_l*((real)(1.0/6)*k1[i]_l + (real)(1.0/3)*k2[i]_l + (real)(1.0/3)*k3[i]_l
-                    + (real)(1.0/6)*k4[i]_l);
+            + d4[i]_l) + dh[0]_l*(plain_b1*k1[i]_l + plain_b2*k2[i]_l + plain_b2*k3[i]_l + plain_b1*k4[i]_l);
 }
 #endif
 

@@ -4,7 +4,6 @@
 // Written by odec 0.1.0 from competition.ode (sha256 97dffc740fb72f9f).
 // Method: rodas5p. Engine: native; for a C compiler (vector units, threads) and for NVRTC (one thread per
 // trajectory).
-// Renamed, as the name means something else in C or here: total -> total_.
 
 // --- Sizes, and what the model and the method have ---------------------------------------------------------
 
@@ -32,9 +31,6 @@
 #define LOCAL_ORDER 6  // of a step's own error
 #define ERROR_ORDER 5  // of its estimate
 #define ROSENBROCK 1
-#include "odec/flags.h"
-#include "odec/sizes.h"
-
 #include "odec/machine.h"
 
 #if REAL_BITS == 32 && !GPU
@@ -156,8 +152,8 @@ MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, c
     EVERY_LANE {
         const real x1 = x[0]_l;
         const real x2 = x[1]_l;
-        const real total_ = x1 + x2;  // competition.ode:19
-        y[0]_l = total_;
+        const real total = x1 + x2;  // competition.ode:19
+        y[0]_l = total;
     }
 }
 #endif
@@ -374,89 +370,111 @@ MODEL_FN void lu_solve_transposed(const real lu[]_w, real b[]_w)
 
 // --- One step of rodas5p (Steinebach, BIT 63 (2023) 27)
 //
-// W k_i = h f_i + Σ c_ij k_j, W = I/γ - h ∂f/∂x at the step's start, f_i = f(t + α_i h, x + Σ a_ij k_j).
+// W k_i = h f_i + Σ c_ij k_j, W = I/γ - h ∂f/∂x at the step's start,
+// f_i = f(t + α_i h, x + Σ a_ij k_j), x_next = x + Σ m_i k_i; m_i is the last a_ji of its column.
 
 #include "odec/slope.h"
+#include "odec/rosenbrock.h"
+
+#define COEFFICIENTS(of) of(a21, 3.0) of(a31, 2.849394379747939) of(a32, 0.45842242204463923) \
+    of(a41, -6.954028509809101) of(a42, 2.489845061869568) of(a43, -10.358996098473584) \
+    of(a51, 2.8029986275628964) of(a52, 0.5072464736228206) of(a53, -0.3988312541770524) \
+    of(a54, -0.04721187230404641) of(a61, -7.502846399306121) of(a62, 2.561846144803919) \
+    of(a63, -11.627539656261098) of(a64, -0.18268767659942256) of(a65, 0.030198172008377946) \
+    of(c21, -14.155112264123755) of(c31, -17.97296035885952) of(c32, -2.859693295451294) \
+    of(c41, 147.12150275711716) of(c42, -1.41221402718213) of(c43, 71.68940251302358) \
+    of(c51, 165.43517024871676) of(c52, -0.4592823456491126) of(c53, 42.90938336958603) \
+    of(c54, -5.961986721573306) of(c61, 24.854864614690072) of(c62, -3.0009227002832186) \
+    of(c63, 47.4931110020768) of(c64, 5.5814197821558125) of(c65, -0.6610691825249471) \
+    of(c71, 30.91273214028599) of(c72, -3.1208243349937974) of(c73, 77.79954646070892) \
+    of(c74, 34.28646028294783) of(c75, -19.097331116725623) of(c76, -28.087943162872662) \
+    of(c81, 37.80277123390563) of(c82, -3.2571969029072276) of(c83, 112.26918849496327) \
+    of(c84, 66.9347231244047) of(c85, -40.06618937091002) of(c86, -54.66780262877968) \
+    of(c87, -9.48861652309627) of(b1, 0.12236007991300493) of(b2, 0.050238881884182705) \
+    of(b3, 1.3238392208663745) of(b4, 1.2643883758622316) of(b5, -0.7904031855871829) \
+    of(b6, -0.9680932754194287) of(b7, -0.21426766071346695) of(b8, 0.21193756319429014)
+#define POLYNOMIAL(of) of(b1_1, 18.445940457357736) of(b1_2, 0.0038736602192955) \
+    of(b1_3, -1.193724251372219) of(b1_4, -2.550612778867943) of(b1_5, 0.555146713329451) \
+    of(b1_6, 2.1241088310450404) of(b1_7, 1.4272876194431874) of(b1_8, 0.8279777892984451) \
+    of(b2_1, -35.86447536361557) of(b2_2, 1.588978025173108) of(b2_3, -7.390011680591034) \
+    of(b2_4, -22.127299463947274) of(b2_5, 19.65118979338797) of(b2_6, 14.856554783201469) \
+    of(b2_7, -7.216327922863061) of(b2_8, -6.538213859221817) of(b3_1, 21.335592082873973) \
+    of(b3_2, 3.856958974025215) of(b3_3, 69.87757623566245) of(b3_4, 104.62034291244223) \
+    of(b3_5, -72.24900970086169) of(b3_6, -75.7705998669138) of(b3_7, 6.633213460592355) \
+    of(b3_8, 11.593323255637094) of(b4_1, -11.419903575922262) of(b4_2, -2.8879645146136994) \
+    of(b4_3, -72.92137995996029) of(b4_4, -80.12511834622643) of(b4_5, 52.072871366152654) \
+    of(b4_6, 59.78993625266729) of(b4_7, 0.15582684282751913) of(b4_8, -4.883087185713722)
+
+// The stages, of which the slopes are f1, f2, …
+#define FORWARD(f, TAKE_SLOPE) \
+    COEFFICIENTS(COEFFICIENT) \
+    real jac[ROOM(N_JACOBIAN)]_w, lu[N_LU]_w; \
+    real k1[N_STATES]_w, k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, k5[N_STATES]_w, k6[N_STATES]_w, \
+            k7[N_STATES]_w, k8[N_STATES]_w, y2[N_STATES]_w, y3[N_STATES]_w, y4[N_STATES]_w, y5[N_STATES]_w, \
+                    y6[N_STATES]_w, y7[N_STATES]_w, y8[N_STATES]_w; \
+    jacobian(x, p, jac); \
+    lu_factor(jac, h, lu); \
+    slope(x, p, clip, f##1); \
+    TAKE_SLOPE(b1, f##1) \
+    EACH(i, N_STATES) k1[i]_l = h_l*f##1[i]_l; \
+    lu_solve(lu, k1); \
+    EACH(i, N_STATES) y2[i]_l = x[i]_l + a21*k1[i]_l; \
+    slope(y2, p, clip, f##2); \
+    TAKE_SLOPE(b2, f##2) \
+    EACH(i, N_STATES) k2[i]_l = h_l*f##2[i]_l + c21*k1[i]_l; \
+    lu_solve(lu, k2); \
+    EACH(i, N_STATES) y3[i]_l = x[i]_l + a31*k1[i]_l + a32*k2[i]_l; \
+    slope(y3, p, clip, f##3); \
+    TAKE_SLOPE(b3, f##3) \
+    EACH(i, N_STATES) k3[i]_l = h_l*f##3[i]_l + c31*k1[i]_l + c32*k2[i]_l; \
+    lu_solve(lu, k3); \
+    EACH(i, N_STATES) y4[i]_l = x[i]_l + a41*k1[i]_l + a42*k2[i]_l + a43*k3[i]_l; \
+    slope(y4, p, clip, f##4); \
+    TAKE_SLOPE(b4, f##4) \
+    EACH(i, N_STATES) k4[i]_l = h_l*f##4[i]_l + c41*k1[i]_l + c42*k2[i]_l + c43*k3[i]_l; \
+    lu_solve(lu, k4); \
+    EACH(i, N_STATES) y5[i]_l = x[i]_l + a51*k1[i]_l + a52*k2[i]_l + a53*k3[i]_l + a54*k4[i]_l; \
+    slope(y5, p, clip, f##5); \
+    TAKE_SLOPE(b5, f##5) \
+    EACH(i, N_STATES) k5[i]_l = h_l*f##5[i]_l + c51*k1[i]_l + c52*k2[i]_l + c53*k3[i]_l + c54*k4[i]_l; \
+    lu_solve(lu, k5); \
+    EACH(i, N_STATES) y6[i]_l = x[i]_l + a61*k1[i]_l + a62*k2[i]_l + a63*k3[i]_l + a64*k4[i]_l + a65*k5[i]_l; \
+    slope(y6, p, clip, f##6); \
+    TAKE_SLOPE(b6, f##6) \
+    EACH(i, N_STATES) k6[i]_l = h_l*f##6[i]_l + c61*k1[i]_l + c62*k2[i]_l + c63*k3[i]_l + c64*k4[i]_l \
+            + c65*k5[i]_l; \
+    lu_solve(lu, k6); \
+    EACH(i, N_STATES) y7[i]_l = y6[i]_l + k6[i]_l; \
+    slope(y7, p, clip, f##7); \
+    TAKE_SLOPE(b7, f##7) \
+    EACH(i, N_STATES) k7[i]_l = h_l*f##7[i]_l + c71*k1[i]_l + c72*k2[i]_l + c73*k3[i]_l + c74*k4[i]_l \
+            + c75*k5[i]_l + c76*k6[i]_l; \
+    lu_solve(lu, k7); \
+    EACH(i, N_STATES) y8[i]_l = y7[i]_l + k7[i]_l; \
+    slope(y8, p, clip, f##8); \
+    TAKE_SLOPE(b8, f##8) \
+    EACH(i, N_STATES) k8[i]_l = h_l*f##8[i]_l + c81*k1[i]_l + c82*k2[i]_l + c83*k3[i]_l + c84*k4[i]_l \
+            + c85*k5[i]_l + c86*k6[i]_l + c87*k7[i]_l; \
+    lu_solve(lu, k8);
+
+// The step's end. rest: what rounding in the solves took from Σ m_i k_i = h Σ b_i f_i + h ∂f/∂x Σ b_i k_i.
+#define FINISH \
+    real bk[N_STATES]_w, rest[N_STATES]_w; \
+    EACH(i, N_STATES) bk[i]_l = b1*k1[i]_l + b2*k2[i]_l + b3*k3[i]_l + b4*k4[i]_l + b5*k5[i]_l + b6*k6[i]_l \
+            + b7*k7[i]_l + b8*k8[i]_l; \
+    jacobian_product(x, p, bk, rest); \
+    EACH(i, N_STATES) rest[i]_l = SHIFT*(h_l*(bf[i]_l + rest[i]_l) - (a61*k1[i]_l + a62*k2[i]_l + a63*k3[i]_l \
+            + a64*k4[i]_l + a65*k5[i]_l + k6[i]_l + k7[i]_l + k8[i]_l)); \
+    lu_solve(lu, rest); \
+    EACH(i, N_STATES) x_next[i]_l = y8[i]_l + k8[i]_l + rest[i]_l;
 
 FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
              IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,) const real clip, real x_next[]_w)
 {
-    real jac[ROOM(N_JACOBIAN)]_w, lu[N_LU]_w;
-    real k1[N_STATES]_w, k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, k5[N_STATES]_w, k6[N_STATES]_w,
-            k7[N_STATES]_w, k8[N_STATES]_w, y2[N_STATES]_w, y3[N_STATES]_w, y4[N_STATES]_w, y5[N_STATES]_w,
-                    y6[N_STATES]_w, y7[N_STATES]_w, y8[N_STATES]_w;
-    jacobian(x, p, jac);
-    lu_factor(jac, h, lu);
     real bf[N_STATES]_w;
     EACH(i, N_STATES) bf[i]_l = R(0.0);
-    slope(x, p, clip, k1);
-    EACH(i, N_STATES) bf[i]_l += (real)0.12236007991300493*k1[i]_l;
-    EACH(i, N_STATES) k1[i]_l = h_l*k1[i]_l;
-    lu_solve(lu, k1);
-    EACH(i, N_STATES) y2[i]_l = x[i]_l + (real)3.0*k1[i]_l;
-    slope(y2, p, clip, k2);
-    EACH(i, N_STATES) bf[i]_l += (real)0.050238881884182705*k2[i]_l;
-    EACH(i, N_STATES) k2[i]_l = h_l*k2[i]_l + (real)(-14.155112264123755)*k1[i]_l;
-    lu_solve(lu, k2);
-    EACH(i, N_STATES) y3[i]_l = x[i]_l + (real)2.849394379747939*k1[i]_l + (real)0.45842242204463923*k2[i]_l;
-    slope(y3, p, clip, k3);
-    EACH(i, N_STATES) bf[i]_l += (real)1.3238392208663745*k3[i]_l;
-    EACH(i, N_STATES) k3[i]_l = h_l*k3[i]_l + (real)(-17.97296035885952)*k1[i]_l
-            + (real)(-2.859693295451294)*k2[i]_l;
-    lu_solve(lu, k3);
-    EACH(i, N_STATES) y4[i]_l = x[i]_l + (real)(-6.954028509809101)*k1[i]_l + (real)2.489845061869568*k2[i]_l
-            + (real)(-10.358996098473584)*k3[i]_l;
-    slope(y4, p, clip, k4);
-    EACH(i, N_STATES) bf[i]_l += (real)1.2643883758622316*k4[i]_l;
-    EACH(i, N_STATES) k4[i]_l = h_l*k4[i]_l + (real)147.12150275711716*k1[i]_l
-            + (real)(-1.41221402718213)*k2[i]_l + (real)71.68940251302358*k3[i]_l;
-    lu_solve(lu, k4);
-    EACH(i, N_STATES) y5[i]_l = x[i]_l + (real)2.8029986275628964*k1[i]_l + (real)0.5072464736228206*k2[i]_l
-            + (real)(-0.3988312541770524)*k3[i]_l + (real)(-0.04721187230404641)*k4[i]_l;
-    slope(y5, p, clip, k5);
-    EACH(i, N_STATES) bf[i]_l += (real)(-0.7904031855871829)*k5[i]_l;
-    EACH(i, N_STATES) k5[i]_l = h_l*k5[i]_l + (real)165.43517024871676*k1[i]_l
-            + (real)(-0.4592823456491126)*k2[i]_l + (real)42.90938336958603*k3[i]_l
-                    + (real)(-5.961986721573306)*k4[i]_l;
-    lu_solve(lu, k5);
-    EACH(i, N_STATES) y6[i]_l = x[i]_l + (real)(-7.502846399306121)*k1[i]_l + (real)2.561846144803919*k2[i]_l
-            + (real)(-11.627539656261098)*k3[i]_l + (real)(-0.18268767659942256)*k4[i]_l
-                    + (real)0.030198172008377946*k5[i]_l;
-    slope(y6, p, clip, k6);
-    EACH(i, N_STATES) bf[i]_l += (real)(-0.9680932754194287)*k6[i]_l;
-    EACH(i, N_STATES) k6[i]_l = h_l*k6[i]_l + (real)24.854864614690072*k1[i]_l
-            + (real)(-3.0009227002832186)*k2[i]_l + (real)47.4931110020768*k3[i]_l
-                    + (real)5.5814197821558125*k4[i]_l + (real)(-0.6610691825249471)*k5[i]_l;
-    lu_solve(lu, k6);
-    EACH(i, N_STATES) y7[i]_l = y6[i]_l + k6[i]_l;
-    slope(y7, p, clip, k7);
-    EACH(i, N_STATES) bf[i]_l += (real)(-0.21426766071346695)*k7[i]_l;
-    EACH(i, N_STATES) k7[i]_l = h_l*k7[i]_l + (real)30.91273214028599*k1[i]_l
-            + (real)(-3.1208243349937974)*k2[i]_l + (real)77.79954646070892*k3[i]_l
-                    + (real)34.28646028294783*k4[i]_l + (real)(-19.097331116725623)*k5[i]_l
-                    + (real)(-28.087943162872662)*k6[i]_l;
-    lu_solve(lu, k7);
-    EACH(i, N_STATES) y8[i]_l = y7[i]_l + k7[i]_l;
-    slope(y8, p, clip, k8);
-    EACH(i, N_STATES) bf[i]_l += (real)0.21193756319429014*k8[i]_l;
-    EACH(i, N_STATES) k8[i]_l = h_l*k8[i]_l + (real)37.80277123390563*k1[i]_l
-            + (real)(-3.2571969029072276)*k2[i]_l + (real)112.26918849496327*k3[i]_l
-                    + (real)66.9347231244047*k4[i]_l + (real)(-40.06618937091002)*k5[i]_l
-                    + (real)(-54.66780262877968)*k6[i]_l + (real)(-9.48861652309627)*k7[i]_l;
-    lu_solve(lu, k8);
-    // What rounding in the solves took from Σ m_i k_i = h Σ b_i f_i + h ∂f/∂x Σ b_i k_i.
-    real bk[N_STATES]_w, rest[N_STATES]_w;
-    EACH(i, N_STATES) bk[i]_l = (real)0.12236007991300493*k1[i]_l + (real)0.050238881884182705*k2[i]_l
-            + (real)1.3238392208663745*k3[i]_l + (real)1.2643883758622316*k4[i]_l
-                    + (real)(-0.7904031855871829)*k5[i]_l + (real)(-0.9680932754194287)*k6[i]_l
-                    + (real)(-0.21426766071346695)*k7[i]_l + (real)0.21193756319429014*k8[i]_l;
-    jacobian_product(x, p, bk, rest);
-    EACH(i, N_STATES) rest[i]_l = SHIFT*(h_l*(bf[i]_l + rest[i]_l) - ((real)(-7.502846399306121)*k1[i]_l
-            + (real)2.561846144803919*k2[i]_l + (real)(-11.627539656261098)*k3[i]_l
-                    + (real)(-0.18268767659942256)*k4[i]_l + (real)0.030198172008377946*k5[i]_l + k6[i]_l
-                    + k7[i]_l + k8[i]_l));
-    lu_solve(lu, rest);
-    EACH(i, N_STATES) x_next[i]_l = y8[i]_l + k8[i]_l + rest[i]_l;
+    FORWARD(k, ADD_SLOPE)
+    FINISH
 }
 
 // One step and the estimate of its local error; reach: h |λ| by a bound of the largest eigenvalue.
@@ -464,82 +482,10 @@ FN void step_error(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real
                    IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,) const real clip, real x_next[]_w,
                    real error[]_w IF_AUTO(, real reach[1]_w) IF_DENSE(, real kept[ALL_STAGES][N_STATES]_w))
 {
-    real jac[ROOM(N_JACOBIAN)]_w, lu[N_LU]_w;
-    real k1[N_STATES]_w, k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, k5[N_STATES]_w, k6[N_STATES]_w,
-            k7[N_STATES]_w, k8[N_STATES]_w, y2[N_STATES]_w, y3[N_STATES]_w, y4[N_STATES]_w, y5[N_STATES]_w,
-                    y6[N_STATES]_w, y7[N_STATES]_w, y8[N_STATES]_w;
-    jacobian(x, p, jac);
-    lu_factor(jac, h, lu);
     real bf[N_STATES]_w;
     EACH(i, N_STATES) bf[i]_l = R(0.0);
-    slope(x, p, clip, k1);
-    EACH(i, N_STATES) bf[i]_l += (real)0.12236007991300493*k1[i]_l;
-    EACH(i, N_STATES) k1[i]_l = h_l*k1[i]_l;
-    lu_solve(lu, k1);
-    EACH(i, N_STATES) y2[i]_l = x[i]_l + (real)3.0*k1[i]_l;
-    slope(y2, p, clip, k2);
-    EACH(i, N_STATES) bf[i]_l += (real)0.050238881884182705*k2[i]_l;
-    EACH(i, N_STATES) k2[i]_l = h_l*k2[i]_l + (real)(-14.155112264123755)*k1[i]_l;
-    lu_solve(lu, k2);
-    EACH(i, N_STATES) y3[i]_l = x[i]_l + (real)2.849394379747939*k1[i]_l + (real)0.45842242204463923*k2[i]_l;
-    slope(y3, p, clip, k3);
-    EACH(i, N_STATES) bf[i]_l += (real)1.3238392208663745*k3[i]_l;
-    EACH(i, N_STATES) k3[i]_l = h_l*k3[i]_l + (real)(-17.97296035885952)*k1[i]_l
-            + (real)(-2.859693295451294)*k2[i]_l;
-    lu_solve(lu, k3);
-    EACH(i, N_STATES) y4[i]_l = x[i]_l + (real)(-6.954028509809101)*k1[i]_l + (real)2.489845061869568*k2[i]_l
-            + (real)(-10.358996098473584)*k3[i]_l;
-    slope(y4, p, clip, k4);
-    EACH(i, N_STATES) bf[i]_l += (real)1.2643883758622316*k4[i]_l;
-    EACH(i, N_STATES) k4[i]_l = h_l*k4[i]_l + (real)147.12150275711716*k1[i]_l
-            + (real)(-1.41221402718213)*k2[i]_l + (real)71.68940251302358*k3[i]_l;
-    lu_solve(lu, k4);
-    EACH(i, N_STATES) y5[i]_l = x[i]_l + (real)2.8029986275628964*k1[i]_l + (real)0.5072464736228206*k2[i]_l
-            + (real)(-0.3988312541770524)*k3[i]_l + (real)(-0.04721187230404641)*k4[i]_l;
-    slope(y5, p, clip, k5);
-    EACH(i, N_STATES) bf[i]_l += (real)(-0.7904031855871829)*k5[i]_l;
-    EACH(i, N_STATES) k5[i]_l = h_l*k5[i]_l + (real)165.43517024871676*k1[i]_l
-            + (real)(-0.4592823456491126)*k2[i]_l + (real)42.90938336958603*k3[i]_l
-                    + (real)(-5.961986721573306)*k4[i]_l;
-    lu_solve(lu, k5);
-    EACH(i, N_STATES) y6[i]_l = x[i]_l + (real)(-7.502846399306121)*k1[i]_l + (real)2.561846144803919*k2[i]_l
-            + (real)(-11.627539656261098)*k3[i]_l + (real)(-0.18268767659942256)*k4[i]_l
-                    + (real)0.030198172008377946*k5[i]_l;
-    slope(y6, p, clip, k6);
-    EACH(i, N_STATES) bf[i]_l += (real)(-0.9680932754194287)*k6[i]_l;
-    EACH(i, N_STATES) k6[i]_l = h_l*k6[i]_l + (real)24.854864614690072*k1[i]_l
-            + (real)(-3.0009227002832186)*k2[i]_l + (real)47.4931110020768*k3[i]_l
-                    + (real)5.5814197821558125*k4[i]_l + (real)(-0.6610691825249471)*k5[i]_l;
-    lu_solve(lu, k6);
-    EACH(i, N_STATES) y7[i]_l = y6[i]_l + k6[i]_l;
-    slope(y7, p, clip, k7);
-    EACH(i, N_STATES) bf[i]_l += (real)(-0.21426766071346695)*k7[i]_l;
-    EACH(i, N_STATES) k7[i]_l = h_l*k7[i]_l + (real)30.91273214028599*k1[i]_l
-            + (real)(-3.1208243349937974)*k2[i]_l + (real)77.79954646070892*k3[i]_l
-                    + (real)34.28646028294783*k4[i]_l + (real)(-19.097331116725623)*k5[i]_l
-                    + (real)(-28.087943162872662)*k6[i]_l;
-    lu_solve(lu, k7);
-    EACH(i, N_STATES) y8[i]_l = y7[i]_l + k7[i]_l;
-    slope(y8, p, clip, k8);
-    EACH(i, N_STATES) bf[i]_l += (real)0.21193756319429014*k8[i]_l;
-    EACH(i, N_STATES) k8[i]_l = h_l*k8[i]_l + (real)37.80277123390563*k1[i]_l
-            + (real)(-3.2571969029072276)*k2[i]_l + (real)112.26918849496327*k3[i]_l
-                    + (real)66.9347231244047*k4[i]_l + (real)(-40.06618937091002)*k5[i]_l
-                    + (real)(-54.66780262877968)*k6[i]_l + (real)(-9.48861652309627)*k7[i]_l;
-    lu_solve(lu, k8);
-    // What rounding in the solves took from Σ m_i k_i = h Σ b_i f_i + h ∂f/∂x Σ b_i k_i.
-    real bk[N_STATES]_w, rest[N_STATES]_w;
-    EACH(i, N_STATES) bk[i]_l = (real)0.12236007991300493*k1[i]_l + (real)0.050238881884182705*k2[i]_l
-            + (real)1.3238392208663745*k3[i]_l + (real)1.2643883758622316*k4[i]_l
-                    + (real)(-0.7904031855871829)*k5[i]_l + (real)(-0.9680932754194287)*k6[i]_l
-                    + (real)(-0.21426766071346695)*k7[i]_l + (real)0.21193756319429014*k8[i]_l;
-    jacobian_product(x, p, bk, rest);
-    EACH(i, N_STATES) rest[i]_l = SHIFT*(h_l*(bf[i]_l + rest[i]_l) - ((real)(-7.502846399306121)*k1[i]_l
-            + (real)2.561846144803919*k2[i]_l + (real)(-11.627539656261098)*k3[i]_l
-                    + (real)(-0.18268767659942256)*k4[i]_l + (real)0.030198172008377946*k5[i]_l + k6[i]_l
-                    + k7[i]_l + k8[i]_l));
-    lu_solve(lu, rest);
-    EACH(i, N_STATES) x_next[i]_l = y8[i]_l + k8[i]_l + rest[i]_l;
+    FORWARD(k, ADD_SLOPE)
+    FINISH
     EACH(i, N_STATES) error[i]_l = k8[i]_l;
 #if DENSE
     EACH(i, N_STATES) {
@@ -561,175 +507,92 @@ FN void interpolant(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const rea
                     IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,) const real clip, const real x_next[]_w,
                     const real k[ALL_STAGES][N_STATES]_w, real q[DEGREE][N_STATES]_w)
 {
+    POLYNOMIAL(COEFFICIENT)
     EACH(i, N_STATES) {
-        q[0][i]_l = (real)18.445940457357736*k[0][i]_l + (real)0.0038736602192955*k[1][i]_l
-                + (real)(-1.193724251372219)*k[2][i]_l + (real)(-2.550612778867943)*k[3][i]_l
-                + (real)0.555146713329451*k[4][i]_l + (real)2.1241088310450404*k[5][i]_l
-                + (real)1.4272876194431874*k[6][i]_l + (real)0.8279777892984451*k[7][i]_l;
-        q[1][i]_l = (real)(-35.86447536361557)*k[0][i]_l + (real)1.588978025173108*k[1][i]_l
-                + (real)(-7.390011680591034)*k[2][i]_l + (real)(-22.127299463947274)*k[3][i]_l
-                + (real)19.65118979338797*k[4][i]_l + (real)14.856554783201469*k[5][i]_l
-                + (real)(-7.216327922863061)*k[6][i]_l + (real)(-6.538213859221817)*k[7][i]_l;
-        q[2][i]_l = (real)21.335592082873973*k[0][i]_l + (real)3.856958974025215*k[1][i]_l
-                + (real)69.87757623566245*k[2][i]_l + (real)104.62034291244223*k[3][i]_l
-                + (real)(-72.24900970086169)*k[4][i]_l + (real)(-75.7705998669138)*k[5][i]_l
-                + (real)6.633213460592355*k[6][i]_l + (real)11.593323255637094*k[7][i]_l;
-        q[3][i]_l = (real)(-11.419903575922262)*k[0][i]_l + (real)(-2.8879645146136994)*k[1][i]_l
-                + (real)(-72.92137995996029)*k[2][i]_l + (real)(-80.12511834622643)*k[3][i]_l
-                + (real)52.072871366152654*k[4][i]_l + (real)59.78993625266729*k[5][i]_l
-                + (real)0.15582684282751913*k[6][i]_l + (real)(-4.883087185713722)*k[7][i]_l;
+        q[0][i]_l = b1_1*k[0][i]_l + b1_2*k[1][i]_l + b1_3*k[2][i]_l + b1_4*k[3][i]_l + b1_5*k[4][i]_l
+                + b1_6*k[5][i]_l + b1_7*k[6][i]_l + b1_8*k[7][i]_l;
+        q[1][i]_l = b2_1*k[0][i]_l + b2_2*k[1][i]_l + b2_3*k[2][i]_l + b2_4*k[3][i]_l + b2_5*k[4][i]_l
+                + b2_6*k[5][i]_l + b2_7*k[6][i]_l + b2_8*k[7][i]_l;
+        q[2][i]_l = b3_1*k[0][i]_l + b3_2*k[1][i]_l + b3_3*k[2][i]_l + b3_4*k[3][i]_l + b3_5*k[4][i]_l
+                + b3_6*k[5][i]_l + b3_7*k[6][i]_l + b3_8*k[7][i]_l;
+        q[3][i]_l = b4_1*k[0][i]_l + b4_2*k[1][i]_l + b4_3*k[2][i]_l + b4_4*k[3][i]_l + b4_5*k[4][i]_l
+                + b4_6*k[5][i]_l + b4_7*k[6][i]_l + b4_8*k[7][i]_l;
     }
 }
 #endif
 
 #if defined(ADJOINT) || defined(LOSS)
 // The adjoint of one step: Wᵀ q_i = m_i w + Σ_j (a_ji v_j + c_ji q_j), v_i = h f_x(y_i)ᵀ q_i, w ← w + Σ v_i
-// and what
-// W and f_t give on account of x: Σ h q_i k_iᵀ is the cotangent of ∂f/∂x, so that no Hessian is formed.
+// and what W and f_t give on account of x: Σ h q_i k_iᵀ is the cotangent of ∂f/∂x, so that no Hessian is
+// formed.
 // The parameters' shares are added to gp; gt and gh are those of the step's time and size.
 FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
                  IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,) const real clip, real w[]_w, real gp[]_w
                  IF_INPUTS(, real gu[INPUT_ROWS][N_INPUTS]_w), real gt[1]_w, real gh[1]_w
                  IF_DENSE(, const real g[DEGREE][N_STATES]_w, real q[DEGREE][N_STATES]_w))
 {
-    real jac[ROOM(N_JACOBIAN)]_w, lu[N_LU]_w;
-    real k1[N_STATES]_w, k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, k5[N_STATES]_w, k6[N_STATES]_w,
-            k7[N_STATES]_w, k8[N_STATES]_w, y2[N_STATES]_w, y3[N_STATES]_w, y4[N_STATES]_w, y5[N_STATES]_w,
-                    y6[N_STATES]_w, y7[N_STATES]_w, y8[N_STATES]_w, f1[N_STATES]_w, f2[N_STATES]_w,
-                    f3[N_STATES]_w, f4[N_STATES]_w, f5[N_STATES]_w, f6[N_STATES]_w, f7[N_STATES]_w,
-                    f8[N_STATES]_w;
-    jacobian(x, p, jac);
-    lu_factor(jac, h, lu);
-    slope(x, p, clip, f1);
-    EACH(i, N_STATES) k1[i]_l = h_l*f1[i]_l;
-    lu_solve(lu, k1);
-    EACH(i, N_STATES) y2[i]_l = x[i]_l + (real)3.0*k1[i]_l;
-    slope(y2, p, clip, f2);
-    EACH(i, N_STATES) k2[i]_l = h_l*f2[i]_l + (real)(-14.155112264123755)*k1[i]_l;
-    lu_solve(lu, k2);
-    EACH(i, N_STATES) y3[i]_l = x[i]_l + (real)2.849394379747939*k1[i]_l + (real)0.45842242204463923*k2[i]_l;
-    slope(y3, p, clip, f3);
-    EACH(i, N_STATES) k3[i]_l = h_l*f3[i]_l + (real)(-17.97296035885952)*k1[i]_l
-            + (real)(-2.859693295451294)*k2[i]_l;
-    lu_solve(lu, k3);
-    EACH(i, N_STATES) y4[i]_l = x[i]_l + (real)(-6.954028509809101)*k1[i]_l + (real)2.489845061869568*k2[i]_l
-            + (real)(-10.358996098473584)*k3[i]_l;
-    slope(y4, p, clip, f4);
-    EACH(i, N_STATES) k4[i]_l = h_l*f4[i]_l + (real)147.12150275711716*k1[i]_l
-            + (real)(-1.41221402718213)*k2[i]_l + (real)71.68940251302358*k3[i]_l;
-    lu_solve(lu, k4);
-    EACH(i, N_STATES) y5[i]_l = x[i]_l + (real)2.8029986275628964*k1[i]_l + (real)0.5072464736228206*k2[i]_l
-            + (real)(-0.3988312541770524)*k3[i]_l + (real)(-0.04721187230404641)*k4[i]_l;
-    slope(y5, p, clip, f5);
-    EACH(i, N_STATES) k5[i]_l = h_l*f5[i]_l + (real)165.43517024871676*k1[i]_l
-            + (real)(-0.4592823456491126)*k2[i]_l + (real)42.90938336958603*k3[i]_l
-                    + (real)(-5.961986721573306)*k4[i]_l;
-    lu_solve(lu, k5);
-    EACH(i, N_STATES) y6[i]_l = x[i]_l + (real)(-7.502846399306121)*k1[i]_l + (real)2.561846144803919*k2[i]_l
-            + (real)(-11.627539656261098)*k3[i]_l + (real)(-0.18268767659942256)*k4[i]_l
-                    + (real)0.030198172008377946*k5[i]_l;
-    slope(y6, p, clip, f6);
-    EACH(i, N_STATES) k6[i]_l = h_l*f6[i]_l + (real)24.854864614690072*k1[i]_l
-            + (real)(-3.0009227002832186)*k2[i]_l + (real)47.4931110020768*k3[i]_l
-                    + (real)5.5814197821558125*k4[i]_l + (real)(-0.6610691825249471)*k5[i]_l;
-    lu_solve(lu, k6);
-    EACH(i, N_STATES) y7[i]_l = y6[i]_l + k6[i]_l;
-    slope(y7, p, clip, f7);
-    EACH(i, N_STATES) k7[i]_l = h_l*f7[i]_l + (real)30.91273214028599*k1[i]_l
-            + (real)(-3.1208243349937974)*k2[i]_l + (real)77.79954646070892*k3[i]_l
-                    + (real)34.28646028294783*k4[i]_l + (real)(-19.097331116725623)*k5[i]_l
-                    + (real)(-28.087943162872662)*k6[i]_l;
-    lu_solve(lu, k7);
-    EACH(i, N_STATES) y8[i]_l = y7[i]_l + k7[i]_l;
-    slope(y8, p, clip, f8);
-    EACH(i, N_STATES) k8[i]_l = h_l*f8[i]_l + (real)37.80277123390563*k1[i]_l
-            + (real)(-3.2571969029072276)*k2[i]_l + (real)112.26918849496327*k3[i]_l
-                    + (real)66.9347231244047*k4[i]_l + (real)(-40.06618937091002)*k5[i]_l
-                    + (real)(-54.66780262877968)*k6[i]_l + (real)(-9.48861652309627)*k7[i]_l;
-    lu_solve(lu, k8);
+    real f1[N_STATES]_w, f2[N_STATES]_w, f3[N_STATES]_w, f4[N_STATES]_w, f5[N_STATES]_w, f6[N_STATES]_w,
+            f7[N_STATES]_w, f8[N_STATES]_w;
+    FORWARD(f, KEEP_SLOPE)
+#if DENSE
+    POLYNOMIAL(COEFFICIENT)
+#endif
     real q1[N_STATES]_w, q2[N_STATES]_w, q3[N_STATES]_w, q4[N_STATES]_w, q5[N_STATES]_w, q6[N_STATES]_w,
             q7[N_STATES]_w, q8[N_STATES]_w, v1[N_STATES]_w, v2[N_STATES]_w, v3[N_STATES]_w, v4[N_STATES]_w,
                     v5[N_STATES]_w, v6[N_STATES]_w, v7[N_STATES]_w, v8[N_STATES]_w;
     real s[N_STATES]_w, wj[ROOM(N_JACOBIAN)]_w;
     EACH(e, N_JACOBIAN) wj[e]_l = R(0.0);
-    EACH(i, N_STATES) q8[i]_l = w[i]_l IF_DENSE(+ (real)0.8279777892984451*g[0][i]_l
-            + (real)(-6.538213859221817)*g[1][i]_l + (real)11.593323255637094*g[2][i]_l
-                    + (real)(-4.883087185713722)*g[3][i]_l);
+    EACH(i, N_STATES) q8[i]_l = w[i]_l IF_DENSE(+ b1_8*g[0][i]_l + b2_8*g[1][i]_l + b3_8*g[2][i]_l
+            + b4_8*g[3][i]_l);
     lu_solve_transposed(lu, q8);
     EACH(i, N_STATES) s[i]_l = h_l*q8[i]_l;
     slope_vjp(y8, p, clip, s, v8, gp IF_INPUTS(, gu[7]) IF_TIMED(, t8));
     add_outer(q8, k8, wj);
-    EACH(i, N_STATES) q7[i]_l = w[i]_l + v8[i]_l + (real)(-9.48861652309627)*q8[i]_l IF_DENSE(+
-            (real)1.4272876194431874*g[0][i]_l + (real)(-7.216327922863061)*g[1][i]_l
-                    + (real)6.633213460592355*g[2][i]_l + (real)0.15582684282751913*g[3][i]_l);
+    EACH(i, N_STATES) q7[i]_l = w[i]_l + v8[i]_l + c87*q8[i]_l IF_DENSE(+ b1_7*g[0][i]_l + b2_7*g[1][i]_l
+            + b3_7*g[2][i]_l + b4_7*g[3][i]_l);
     lu_solve_transposed(lu, q7);
     EACH(i, N_STATES) s[i]_l = h_l*q7[i]_l;
     slope_vjp(y7, p, clip, s, v7, gp IF_INPUTS(, gu[6]) IF_TIMED(, t7));
     add_outer(q7, k7, wj);
-    EACH(i, N_STATES) q6[i]_l = w[i]_l + v7[i]_l + v8[i]_l + (real)(-28.087943162872662)*q7[i]_l
-            + (real)(-54.66780262877968)*q8[i]_l IF_DENSE(+ (real)2.1241088310450404*g[0][i]_l
-                    + (real)14.856554783201469*g[1][i]_l + (real)(-75.7705998669138)*g[2][i]_l
-                    + (real)59.78993625266729*g[3][i]_l);
+    EACH(i, N_STATES) q6[i]_l = w[i]_l + v7[i]_l + v8[i]_l + c76*q7[i]_l + c86*q8[i]_l IF_DENSE(+
+            b1_6*g[0][i]_l + b2_6*g[1][i]_l + b3_6*g[2][i]_l + b4_6*g[3][i]_l);
     lu_solve_transposed(lu, q6);
     EACH(i, N_STATES) s[i]_l = h_l*q6[i]_l;
     slope_vjp(y6, p, clip, s, v6, gp IF_INPUTS(, gu[5]) IF_TIMED(, t6));
     add_outer(q6, k6, wj);
-    EACH(i, N_STATES) q5[i]_l = (real)0.030198172008377946*w[i]_l + (real)0.030198172008377946*v6[i]_l
-            + (real)0.030198172008377946*v7[i]_l + (real)0.030198172008377946*v8[i]_l
-                    + (real)(-0.6610691825249471)*q6[i]_l + (real)(-19.097331116725623)*q7[i]_l
-                    + (real)(-40.06618937091002)*q8[i]_l IF_DENSE(+ (real)0.555146713329451*g[0][i]_l
-                    + (real)19.65118979338797*g[1][i]_l + (real)(-72.24900970086169)*g[2][i]_l
-                    + (real)52.072871366152654*g[3][i]_l);
+    EACH(i, N_STATES) q5[i]_l = a65*w[i]_l + a65*v6[i]_l + a65*v7[i]_l + a65*v8[i]_l + c65*q6[i]_l
+            + c75*q7[i]_l + c85*q8[i]_l IF_DENSE(+ b1_5*g[0][i]_l + b2_5*g[1][i]_l + b3_5*g[2][i]_l
+                    + b4_5*g[3][i]_l);
     lu_solve_transposed(lu, q5);
     EACH(i, N_STATES) s[i]_l = h_l*q5[i]_l;
     slope_vjp(y5, p, clip, s, v5, gp IF_INPUTS(, gu[4]) IF_TIMED(, t5));
     add_outer(q5, k5, wj);
-    EACH(i, N_STATES) q4[i]_l = (real)(-0.18268767659942256)*w[i]_l + (real)(-0.04721187230404641)*v5[i]_l
-            + (real)(-0.18268767659942256)*v6[i]_l + (real)(-0.18268767659942256)*v7[i]_l
-                    + (real)(-0.18268767659942256)*v8[i]_l + (real)(-5.961986721573306)*q5[i]_l
-                    + (real)5.5814197821558125*q6[i]_l + (real)34.28646028294783*q7[i]_l
-                    + (real)66.9347231244047*q8[i]_l IF_DENSE(+ (real)(-2.550612778867943)*g[0][i]_l
-                    + (real)(-22.127299463947274)*g[1][i]_l + (real)104.62034291244223*g[2][i]_l
-                    + (real)(-80.12511834622643)*g[3][i]_l);
+    EACH(i, N_STATES) q4[i]_l = a64*w[i]_l + a54*v5[i]_l + a64*v6[i]_l + a64*v7[i]_l + a64*v8[i]_l
+            + c54*q5[i]_l + c64*q6[i]_l + c74*q7[i]_l + c84*q8[i]_l IF_DENSE(+ b1_4*g[0][i]_l
+                    + b2_4*g[1][i]_l + b3_4*g[2][i]_l + b4_4*g[3][i]_l);
     lu_solve_transposed(lu, q4);
     EACH(i, N_STATES) s[i]_l = h_l*q4[i]_l;
     slope_vjp(y4, p, clip, s, v4, gp IF_INPUTS(, gu[3]) IF_TIMED(, t4));
     add_outer(q4, k4, wj);
-    EACH(i, N_STATES) q3[i]_l = (real)(-11.627539656261098)*w[i]_l + (real)(-10.358996098473584)*v4[i]_l
-            + (real)(-0.3988312541770524)*v5[i]_l + (real)(-11.627539656261098)*v6[i]_l
-                    + (real)(-11.627539656261098)*v7[i]_l + (real)(-11.627539656261098)*v8[i]_l
-                    + (real)71.68940251302358*q4[i]_l + (real)42.90938336958603*q5[i]_l
-                    + (real)47.4931110020768*q6[i]_l + (real)77.79954646070892*q7[i]_l
-                    + (real)112.26918849496327*q8[i]_l IF_DENSE(+ (real)(-1.193724251372219)*g[0][i]_l
-                    + (real)(-7.390011680591034)*g[1][i]_l + (real)69.87757623566245*g[2][i]_l
-                    + (real)(-72.92137995996029)*g[3][i]_l);
+    EACH(i, N_STATES) q3[i]_l = a63*w[i]_l + a43*v4[i]_l + a53*v5[i]_l + a63*v6[i]_l + a63*v7[i]_l
+            + a63*v8[i]_l + c43*q4[i]_l + c53*q5[i]_l + c63*q6[i]_l + c73*q7[i]_l + c83*q8[i]_l IF_DENSE(+
+                    b1_3*g[0][i]_l + b2_3*g[1][i]_l + b3_3*g[2][i]_l + b4_3*g[3][i]_l);
     lu_solve_transposed(lu, q3);
     EACH(i, N_STATES) s[i]_l = h_l*q3[i]_l;
     slope_vjp(y3, p, clip, s, v3, gp IF_INPUTS(, gu[2]) IF_TIMED(, t3));
     add_outer(q3, k3, wj);
-    EACH(i, N_STATES) q2[i]_l = (real)2.561846144803919*w[i]_l + (real)0.45842242204463923*v3[i]_l
-            + (real)2.489845061869568*v4[i]_l + (real)0.5072464736228206*v5[i]_l
-                    + (real)2.561846144803919*v6[i]_l + (real)2.561846144803919*v7[i]_l
-                    + (real)2.561846144803919*v8[i]_l + (real)(-2.859693295451294)*q3[i]_l
-                    + (real)(-1.41221402718213)*q4[i]_l + (real)(-0.4592823456491126)*q5[i]_l
-                    + (real)(-3.0009227002832186)*q6[i]_l + (real)(-3.1208243349937974)*q7[i]_l
-                    + (real)(-3.2571969029072276)*q8[i]_l IF_DENSE(+ (real)0.0038736602192955*g[0][i]_l
-                    + (real)1.588978025173108*g[1][i]_l + (real)3.856958974025215*g[2][i]_l
-                    + (real)(-2.8879645146136994)*g[3][i]_l);
+    EACH(i, N_STATES) q2[i]_l = a62*w[i]_l + a32*v3[i]_l + a42*v4[i]_l + a52*v5[i]_l + a62*v6[i]_l
+            + a62*v7[i]_l + a62*v8[i]_l + c32*q3[i]_l + c42*q4[i]_l + c52*q5[i]_l + c62*q6[i]_l + c72*q7[i]_l
+                    + c82*q8[i]_l IF_DENSE(+ b1_2*g[0][i]_l + b2_2*g[1][i]_l + b3_2*g[2][i]_l
+                    + b4_2*g[3][i]_l);
     lu_solve_transposed(lu, q2);
     EACH(i, N_STATES) s[i]_l = h_l*q2[i]_l;
     slope_vjp(y2, p, clip, s, v2, gp IF_INPUTS(, gu[1]) IF_TIMED(, t2));
     add_outer(q2, k2, wj);
-    EACH(i, N_STATES) q1[i]_l = (real)(-7.502846399306121)*w[i]_l + (real)3.0*v2[i]_l
-            + (real)2.849394379747939*v3[i]_l + (real)(-6.954028509809101)*v4[i]_l
-                    + (real)2.8029986275628964*v5[i]_l + (real)(-7.502846399306121)*v6[i]_l
-                    + (real)(-7.502846399306121)*v7[i]_l + (real)(-7.502846399306121)*v8[i]_l
-                    + (real)(-14.155112264123755)*q2[i]_l + (real)(-17.97296035885952)*q3[i]_l
-                    + (real)147.12150275711716*q4[i]_l + (real)165.43517024871676*q5[i]_l
-                    + (real)24.854864614690072*q6[i]_l + (real)30.91273214028599*q7[i]_l
-                    + (real)37.80277123390563*q8[i]_l IF_DENSE(+ (real)18.445940457357736*g[0][i]_l
-                    + (real)(-35.86447536361557)*g[1][i]_l + (real)21.335592082873973*g[2][i]_l
-                    + (real)(-11.419903575922262)*g[3][i]_l);
+    EACH(i, N_STATES) q1[i]_l = a61*w[i]_l + a21*v2[i]_l + a31*v3[i]_l + a41*v4[i]_l + a51*v5[i]_l
+            + a61*v6[i]_l + a61*v7[i]_l + a61*v8[i]_l + c21*q2[i]_l + c31*q3[i]_l + c41*q4[i]_l + c51*q5[i]_l
+                    + c61*q6[i]_l + c71*q7[i]_l + c81*q8[i]_l IF_DENSE(+ b1_1*g[0][i]_l + b2_1*g[1][i]_l
+                    + b3_1*g[2][i]_l + b4_1*g[3][i]_l);
     lu_solve_transposed(lu, q1);
     EACH(i, N_STATES) s[i]_l = h_l*q1[i]_l;
     slope_vjp(x, p, clip, s, v1, gp IF_INPUTS(, gu[0]) IF_TIMED(, t1));
@@ -743,22 +606,14 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     }
 #if DENSE
     EACH(i, N_STATES) {
-        q[0][i]_l = (real)18.445940457357736*k1[i]_l + (real)0.0038736602192955*k2[i]_l
-                + (real)(-1.193724251372219)*k3[i]_l + (real)(-2.550612778867943)*k4[i]_l
-                + (real)0.555146713329451*k5[i]_l + (real)2.1241088310450404*k6[i]_l
-                + (real)1.4272876194431874*k7[i]_l + (real)0.8279777892984451*k8[i]_l;
-        q[1][i]_l = (real)(-35.86447536361557)*k1[i]_l + (real)1.588978025173108*k2[i]_l
-                + (real)(-7.390011680591034)*k3[i]_l + (real)(-22.127299463947274)*k4[i]_l
-                + (real)19.65118979338797*k5[i]_l + (real)14.856554783201469*k6[i]_l
-                + (real)(-7.216327922863061)*k7[i]_l + (real)(-6.538213859221817)*k8[i]_l;
-        q[2][i]_l = (real)21.335592082873973*k1[i]_l + (real)3.856958974025215*k2[i]_l
-                + (real)69.87757623566245*k3[i]_l + (real)104.62034291244223*k4[i]_l
-                + (real)(-72.24900970086169)*k5[i]_l + (real)(-75.7705998669138)*k6[i]_l
-                + (real)6.633213460592355*k7[i]_l + (real)11.593323255637094*k8[i]_l;
-        q[3][i]_l = (real)(-11.419903575922262)*k1[i]_l + (real)(-2.8879645146136994)*k2[i]_l
-                + (real)(-72.92137995996029)*k3[i]_l + (real)(-80.12511834622643)*k4[i]_l
-                + (real)52.072871366152654*k5[i]_l + (real)59.78993625266729*k6[i]_l
-                + (real)0.15582684282751913*k7[i]_l + (real)(-4.883087185713722)*k8[i]_l;
+        q[0][i]_l = b1_1*k1[i]_l + b1_2*k2[i]_l + b1_3*k3[i]_l + b1_4*k4[i]_l + b1_5*k5[i]_l + b1_6*k6[i]_l
+                + b1_7*k7[i]_l + b1_8*k8[i]_l;
+        q[1][i]_l = b2_1*k1[i]_l + b2_2*k2[i]_l + b2_3*k3[i]_l + b2_4*k4[i]_l + b2_5*k5[i]_l + b2_6*k6[i]_l
+                + b2_7*k7[i]_l + b2_8*k8[i]_l;
+        q[2][i]_l = b3_1*k1[i]_l + b3_2*k2[i]_l + b3_3*k3[i]_l + b3_4*k4[i]_l + b3_5*k5[i]_l + b3_6*k6[i]_l
+                + b3_7*k7[i]_l + b3_8*k8[i]_l;
+        q[3][i]_l = b4_1*k1[i]_l + b4_2*k2[i]_l + b4_3*k3[i]_l + b4_4*k4[i]_l + b4_5*k5[i]_l + b4_6*k6[i]_l
+                + b4_7*k7[i]_l + b4_8*k8[i]_l;
     }
 #endif
 #endif
@@ -778,61 +633,9 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  IF_INPUTS(const real du[INPUT_ROWS][N_INPUTS]_w,) real x_next[]_w, real dx_next[]_w
                  IF_DENSE(, real q[DEGREE][N_STATES]_w, real dq[DEGREE][N_STATES]_w))
 {
-    real jac[ROOM(N_JACOBIAN)]_w, lu[N_LU]_w;
-    real k1[N_STATES]_w, k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, k5[N_STATES]_w, k6[N_STATES]_w,
-            k7[N_STATES]_w, k8[N_STATES]_w, y2[N_STATES]_w, y3[N_STATES]_w, y4[N_STATES]_w, y5[N_STATES]_w,
-                    y6[N_STATES]_w, y7[N_STATES]_w, y8[N_STATES]_w, f1[N_STATES]_w, f2[N_STATES]_w,
-                    f3[N_STATES]_w, f4[N_STATES]_w, f5[N_STATES]_w, f6[N_STATES]_w, f7[N_STATES]_w,
-                    f8[N_STATES]_w;
-    jacobian(x, p, jac);
-    lu_factor(jac, h, lu);
-    slope(x, p, clip, f1);
-    EACH(i, N_STATES) k1[i]_l = h_l*f1[i]_l;
-    lu_solve(lu, k1);
-    EACH(i, N_STATES) y2[i]_l = x[i]_l + (real)3.0*k1[i]_l;
-    slope(y2, p, clip, f2);
-    EACH(i, N_STATES) k2[i]_l = h_l*f2[i]_l + (real)(-14.155112264123755)*k1[i]_l;
-    lu_solve(lu, k2);
-    EACH(i, N_STATES) y3[i]_l = x[i]_l + (real)2.849394379747939*k1[i]_l + (real)0.45842242204463923*k2[i]_l;
-    slope(y3, p, clip, f3);
-    EACH(i, N_STATES) k3[i]_l = h_l*f3[i]_l + (real)(-17.97296035885952)*k1[i]_l
-            + (real)(-2.859693295451294)*k2[i]_l;
-    lu_solve(lu, k3);
-    EACH(i, N_STATES) y4[i]_l = x[i]_l + (real)(-6.954028509809101)*k1[i]_l + (real)2.489845061869568*k2[i]_l
-            + (real)(-10.358996098473584)*k3[i]_l;
-    slope(y4, p, clip, f4);
-    EACH(i, N_STATES) k4[i]_l = h_l*f4[i]_l + (real)147.12150275711716*k1[i]_l
-            + (real)(-1.41221402718213)*k2[i]_l + (real)71.68940251302358*k3[i]_l;
-    lu_solve(lu, k4);
-    EACH(i, N_STATES) y5[i]_l = x[i]_l + (real)2.8029986275628964*k1[i]_l + (real)0.5072464736228206*k2[i]_l
-            + (real)(-0.3988312541770524)*k3[i]_l + (real)(-0.04721187230404641)*k4[i]_l;
-    slope(y5, p, clip, f5);
-    EACH(i, N_STATES) k5[i]_l = h_l*f5[i]_l + (real)165.43517024871676*k1[i]_l
-            + (real)(-0.4592823456491126)*k2[i]_l + (real)42.90938336958603*k3[i]_l
-                    + (real)(-5.961986721573306)*k4[i]_l;
-    lu_solve(lu, k5);
-    EACH(i, N_STATES) y6[i]_l = x[i]_l + (real)(-7.502846399306121)*k1[i]_l + (real)2.561846144803919*k2[i]_l
-            + (real)(-11.627539656261098)*k3[i]_l + (real)(-0.18268767659942256)*k4[i]_l
-                    + (real)0.030198172008377946*k5[i]_l;
-    slope(y6, p, clip, f6);
-    EACH(i, N_STATES) k6[i]_l = h_l*f6[i]_l + (real)24.854864614690072*k1[i]_l
-            + (real)(-3.0009227002832186)*k2[i]_l + (real)47.4931110020768*k3[i]_l
-                    + (real)5.5814197821558125*k4[i]_l + (real)(-0.6610691825249471)*k5[i]_l;
-    lu_solve(lu, k6);
-    EACH(i, N_STATES) y7[i]_l = y6[i]_l + k6[i]_l;
-    slope(y7, p, clip, f7);
-    EACH(i, N_STATES) k7[i]_l = h_l*f7[i]_l + (real)30.91273214028599*k1[i]_l
-            + (real)(-3.1208243349937974)*k2[i]_l + (real)77.79954646070892*k3[i]_l
-                    + (real)34.28646028294783*k4[i]_l + (real)(-19.097331116725623)*k5[i]_l
-                    + (real)(-28.087943162872662)*k6[i]_l;
-    lu_solve(lu, k7);
-    EACH(i, N_STATES) y8[i]_l = y7[i]_l + k7[i]_l;
-    slope(y8, p, clip, f8);
-    EACH(i, N_STATES) k8[i]_l = h_l*f8[i]_l + (real)37.80277123390563*k1[i]_l
-            + (real)(-3.2571969029072276)*k2[i]_l + (real)112.26918849496327*k3[i]_l
-                    + (real)66.9347231244047*k4[i]_l + (real)(-40.06618937091002)*k5[i]_l
-                    + (real)(-54.66780262877968)*k6[i]_l + (real)(-9.48861652309627)*k7[i]_l;
-    lu_solve(lu, k8);
+    real f1[N_STATES]_w, f2[N_STATES]_w, f3[N_STATES]_w, f4[N_STATES]_w, f5[N_STATES]_w, f6[N_STATES]_w,
+            f7[N_STATES]_w, f8[N_STATES]_w;
+    FORWARD(f, KEEP_SLOPE)
     real d1[N_STATES]_w, d2[N_STATES]_w, d3[N_STATES]_w, d4[N_STATES]_w, d5[N_STATES]_w, d6[N_STATES]_w,
             d7[N_STATES]_w, d8[N_STATES]_w, dy[N_STATES]_w, djac[ROOM(N_JACOBIAN)]_w;
     jacobian_jvp(x, p, IF_TIMED(dt,) dx, dp, IF_INPUTS(du[0],) djac);
@@ -841,118 +644,72 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, N_STATES) d1[i]_l = h_l*d1[i]_l + dh[0]_l*f1[i]_l;
     add_product(djac, k1, d1);
     lu_solve(lu, d1);
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + (real)3.0*d1[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a21*d1[i]_l;
     rhs_jvp(y2, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[1],) d2);
-    EACH(i, N_STATES) d2[i]_l = h_l*d2[i]_l + dh[0]_l*f2[i]_l + (real)(-14.155112264123755)*d1[i]_l;
+    EACH(i, N_STATES) d2[i]_l = h_l*d2[i]_l + dh[0]_l*f2[i]_l + c21*d1[i]_l;
     add_product(djac, k2, d2);
     lu_solve(lu, d2);
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + (real)2.849394379747939*d1[i]_l + (real)0.45842242204463923*d2[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a31*d1[i]_l + a32*d2[i]_l;
     rhs_jvp(y3, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[2],) d3);
-    EACH(i, N_STATES) d3[i]_l = h_l*d3[i]_l + dh[0]_l*f3[i]_l + (real)(-17.97296035885952)*d1[i]_l
-            + (real)(-2.859693295451294)*d2[i]_l;
+    EACH(i, N_STATES) d3[i]_l = h_l*d3[i]_l + dh[0]_l*f3[i]_l + c31*d1[i]_l + c32*d2[i]_l;
     add_product(djac, k3, d3);
     lu_solve(lu, d3);
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + (real)(-6.954028509809101)*d1[i]_l
-            + (real)2.489845061869568*d2[i]_l + (real)(-10.358996098473584)*d3[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a41*d1[i]_l + a42*d2[i]_l + a43*d3[i]_l;
     rhs_jvp(y4, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[3],) d4);
-    EACH(i, N_STATES) d4[i]_l = h_l*d4[i]_l + dh[0]_l*f4[i]_l + (real)147.12150275711716*d1[i]_l
-            + (real)(-1.41221402718213)*d2[i]_l + (real)71.68940251302358*d3[i]_l;
+    EACH(i, N_STATES) d4[i]_l = h_l*d4[i]_l + dh[0]_l*f4[i]_l + c41*d1[i]_l + c42*d2[i]_l + c43*d3[i]_l;
     add_product(djac, k4, d4);
     lu_solve(lu, d4);
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + (real)2.8029986275628964*d1[i]_l + (real)0.5072464736228206*d2[i]_l
-            + (real)(-0.3988312541770524)*d3[i]_l + (real)(-0.04721187230404641)*d4[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a51*d1[i]_l + a52*d2[i]_l + a53*d3[i]_l + a54*d4[i]_l;
     rhs_jvp(y5, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[4],) d5);
-    EACH(i, N_STATES) d5[i]_l = h_l*d5[i]_l + dh[0]_l*f5[i]_l + (real)165.43517024871676*d1[i]_l
-            + (real)(-0.4592823456491126)*d2[i]_l + (real)42.90938336958603*d3[i]_l
-                    + (real)(-5.961986721573306)*d4[i]_l;
+    EACH(i, N_STATES) d5[i]_l = h_l*d5[i]_l + dh[0]_l*f5[i]_l + c51*d1[i]_l + c52*d2[i]_l + c53*d3[i]_l
+            + c54*d4[i]_l;
     add_product(djac, k5, d5);
     lu_solve(lu, d5);
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + (real)(-7.502846399306121)*d1[i]_l
-            + (real)2.561846144803919*d2[i]_l + (real)(-11.627539656261098)*d3[i]_l
-                    + (real)(-0.18268767659942256)*d4[i]_l + (real)0.030198172008377946*d5[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a61*d1[i]_l + a62*d2[i]_l + a63*d3[i]_l + a64*d4[i]_l + a65*d5[i]_l;
     rhs_jvp(y6, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[5],) d6);
-    EACH(i, N_STATES) d6[i]_l = h_l*d6[i]_l + dh[0]_l*f6[i]_l + (real)24.854864614690072*d1[i]_l
-            + (real)(-3.0009227002832186)*d2[i]_l + (real)47.4931110020768*d3[i]_l
-                    + (real)5.5814197821558125*d4[i]_l + (real)(-0.6610691825249471)*d5[i]_l;
+    EACH(i, N_STATES) d6[i]_l = h_l*d6[i]_l + dh[0]_l*f6[i]_l + c61*d1[i]_l + c62*d2[i]_l + c63*d3[i]_l
+            + c64*d4[i]_l + c65*d5[i]_l;
     add_product(djac, k6, d6);
     lu_solve(lu, d6);
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + (real)(-7.502846399306121)*d1[i]_l
-            + (real)2.561846144803919*d2[i]_l + (real)(-11.627539656261098)*d3[i]_l
-                    + (real)(-0.18268767659942256)*d4[i]_l + (real)0.030198172008377946*d5[i]_l + d6[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a61*d1[i]_l + a62*d2[i]_l + a63*d3[i]_l + a64*d4[i]_l + a65*d5[i]_l
+            + d6[i]_l;
     rhs_jvp(y7, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[6],) d7);
-    EACH(i, N_STATES) d7[i]_l = h_l*d7[i]_l + dh[0]_l*f7[i]_l + (real)30.91273214028599*d1[i]_l
-            + (real)(-3.1208243349937974)*d2[i]_l + (real)77.79954646070892*d3[i]_l
-                    + (real)34.28646028294783*d4[i]_l + (real)(-19.097331116725623)*d5[i]_l
-                    + (real)(-28.087943162872662)*d6[i]_l;
+    EACH(i, N_STATES) d7[i]_l = h_l*d7[i]_l + dh[0]_l*f7[i]_l + c71*d1[i]_l + c72*d2[i]_l + c73*d3[i]_l
+            + c74*d4[i]_l + c75*d5[i]_l + c76*d6[i]_l;
     add_product(djac, k7, d7);
     lu_solve(lu, d7);
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + (real)(-7.502846399306121)*d1[i]_l
-            + (real)2.561846144803919*d2[i]_l + (real)(-11.627539656261098)*d3[i]_l
-                    + (real)(-0.18268767659942256)*d4[i]_l + (real)0.030198172008377946*d5[i]_l + d6[i]_l
-                    + d7[i]_l;
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a61*d1[i]_l + a62*d2[i]_l + a63*d3[i]_l + a64*d4[i]_l + a65*d5[i]_l
+            + d6[i]_l + d7[i]_l;
     rhs_jvp(y8, p, IF_TIMED(when,) dy, dp, IF_INPUTS(du[7],) d8);
-    EACH(i, N_STATES) d8[i]_l = h_l*d8[i]_l + dh[0]_l*f8[i]_l + (real)37.80277123390563*d1[i]_l
-            + (real)(-3.2571969029072276)*d2[i]_l + (real)112.26918849496327*d3[i]_l
-                    + (real)66.9347231244047*d4[i]_l + (real)(-40.06618937091002)*d5[i]_l
-                    + (real)(-54.66780262877968)*d6[i]_l + (real)(-9.48861652309627)*d7[i]_l;
+    EACH(i, N_STATES) d8[i]_l = h_l*d8[i]_l + dh[0]_l*f8[i]_l + c81*d1[i]_l + c82*d2[i]_l + c83*d3[i]_l
+            + c84*d4[i]_l + c85*d5[i]_l + c86*d6[i]_l + c87*d7[i]_l;
     add_product(djac, k8, d8);
     lu_solve(lu, d8);
-    // What rounding in the solves took from Σ m_i k_i = h Σ b_i f_i + h ∂f/∂x Σ b_i k_i.
     real bf[N_STATES]_w;
-    EACH(i, N_STATES) bf[i]_l = (real)0.12236007991300493*f1[i]_l + (real)0.050238881884182705*f2[i]_l
-            + (real)1.3238392208663745*f3[i]_l + (real)1.2643883758622316*f4[i]_l
-                    + (real)(-0.7904031855871829)*f5[i]_l + (real)(-0.9680932754194287)*f6[i]_l
-                    + (real)(-0.21426766071346695)*f7[i]_l + (real)0.21193756319429014*f8[i]_l;
-    real bk[N_STATES]_w, rest[N_STATES]_w;
-    EACH(i, N_STATES) bk[i]_l = (real)0.12236007991300493*k1[i]_l + (real)0.050238881884182705*k2[i]_l
-            + (real)1.3238392208663745*k3[i]_l + (real)1.2643883758622316*k4[i]_l
-                    + (real)(-0.7904031855871829)*k5[i]_l + (real)(-0.9680932754194287)*k6[i]_l
-                    + (real)(-0.21426766071346695)*k7[i]_l + (real)0.21193756319429014*k8[i]_l;
-    jacobian_product(x, p, bk, rest);
-    EACH(i, N_STATES) rest[i]_l = SHIFT*(h_l*(bf[i]_l + rest[i]_l) - ((real)(-7.502846399306121)*k1[i]_l
-            + (real)2.561846144803919*k2[i]_l + (real)(-11.627539656261098)*k3[i]_l
-                    + (real)(-0.18268767659942256)*k4[i]_l + (real)0.030198172008377946*k5[i]_l + k6[i]_l
-                    + k7[i]_l + k8[i]_l));
-    lu_solve(lu, rest);
-    EACH(i, N_STATES) x_next[i]_l = y8[i]_l + k8[i]_l + rest[i]_l;
-    EACH(i, N_STATES) dx_next[i]_l = dx[i]_l + (real)(-7.502846399306121)*d1[i]_l
-            + (real)2.561846144803919*d2[i]_l + (real)(-11.627539656261098)*d3[i]_l
-                    + (real)(-0.18268767659942256)*d4[i]_l + (real)0.030198172008377946*d5[i]_l + d6[i]_l
-                    + d7[i]_l + d8[i]_l;
+    EACH(i, N_STATES) bf[i]_l = b1*f1[i]_l + b2*f2[i]_l + b3*f3[i]_l + b4*f4[i]_l + b5*f5[i]_l + b6*f6[i]_l
+            + b7*f7[i]_l + b8*f8[i]_l;
+    FINISH
+    EACH(i, N_STATES) dx_next[i]_l = dx[i]_l + a61*d1[i]_l + a62*d2[i]_l + a63*d3[i]_l + a64*d4[i]_l
+            + a65*d5[i]_l + d6[i]_l + d7[i]_l + d8[i]_l;
 #if DENSE
+    POLYNOMIAL(COEFFICIENT)
     EACH(i, N_STATES) {
-        q[0][i]_l = (real)18.445940457357736*k1[i]_l + (real)0.0038736602192955*k2[i]_l
-                + (real)(-1.193724251372219)*k3[i]_l + (real)(-2.550612778867943)*k4[i]_l
-                + (real)0.555146713329451*k5[i]_l + (real)2.1241088310450404*k6[i]_l
-                + (real)1.4272876194431874*k7[i]_l + (real)0.8279777892984451*k8[i]_l;
-        dq[0][i]_l = (real)18.445940457357736*d1[i]_l + (real)0.0038736602192955*d2[i]_l
-                + (real)(-1.193724251372219)*d3[i]_l + (real)(-2.550612778867943)*d4[i]_l
-                + (real)0.555146713329451*d5[i]_l + (real)2.1241088310450404*d6[i]_l
-                + (real)1.4272876194431874*d7[i]_l + (real)0.8279777892984451*d8[i]_l;
-        q[1][i]_l = (real)(-35.86447536361557)*k1[i]_l + (real)1.588978025173108*k2[i]_l
-                + (real)(-7.390011680591034)*k3[i]_l + (real)(-22.127299463947274)*k4[i]_l
-                + (real)19.65118979338797*k5[i]_l + (real)14.856554783201469*k6[i]_l
-                + (real)(-7.216327922863061)*k7[i]_l + (real)(-6.538213859221817)*k8[i]_l;
-        dq[1][i]_l = (real)(-35.86447536361557)*d1[i]_l + (real)1.588978025173108*d2[i]_l
-                + (real)(-7.390011680591034)*d3[i]_l + (real)(-22.127299463947274)*d4[i]_l
-                + (real)19.65118979338797*d5[i]_l + (real)14.856554783201469*d6[i]_l
-                + (real)(-7.216327922863061)*d7[i]_l + (real)(-6.538213859221817)*d8[i]_l;
-        q[2][i]_l = (real)21.335592082873973*k1[i]_l + (real)3.856958974025215*k2[i]_l
-                + (real)69.87757623566245*k3[i]_l + (real)104.62034291244223*k4[i]_l
-                + (real)(-72.24900970086169)*k5[i]_l + (real)(-75.7705998669138)*k6[i]_l
-                + (real)6.633213460592355*k7[i]_l + (real)11.593323255637094*k8[i]_l;
-        dq[2][i]_l = (real)21.335592082873973*d1[i]_l + (real)3.856958974025215*d2[i]_l
-                + (real)69.87757623566245*d3[i]_l + (real)104.62034291244223*d4[i]_l
-                + (real)(-72.24900970086169)*d5[i]_l + (real)(-75.7705998669138)*d6[i]_l
-                + (real)6.633213460592355*d7[i]_l + (real)11.593323255637094*d8[i]_l;
-        q[3][i]_l = (real)(-11.419903575922262)*k1[i]_l + (real)(-2.8879645146136994)*k2[i]_l
-                + (real)(-72.92137995996029)*k3[i]_l + (real)(-80.12511834622643)*k4[i]_l
-                + (real)52.072871366152654*k5[i]_l + (real)59.78993625266729*k6[i]_l
-                + (real)0.15582684282751913*k7[i]_l + (real)(-4.883087185713722)*k8[i]_l;
-        dq[3][i]_l = (real)(-11.419903575922262)*d1[i]_l + (real)(-2.8879645146136994)*d2[i]_l
-                + (real)(-72.92137995996029)*d3[i]_l + (real)(-80.12511834622643)*d4[i]_l
-                + (real)52.072871366152654*d5[i]_l + (real)59.78993625266729*d6[i]_l
-                + (real)0.15582684282751913*d7[i]_l + (real)(-4.883087185713722)*d8[i]_l;
+        q[0][i]_l = b1_1*k1[i]_l + b1_2*k2[i]_l + b1_3*k3[i]_l + b1_4*k4[i]_l + b1_5*k5[i]_l + b1_6*k6[i]_l
+                + b1_7*k7[i]_l + b1_8*k8[i]_l;
+        dq[0][i]_l = b1_1*d1[i]_l + b1_2*d2[i]_l + b1_3*d3[i]_l + b1_4*d4[i]_l + b1_5*d5[i]_l + b1_6*d6[i]_l
+                + b1_7*d7[i]_l + b1_8*d8[i]_l;
+        q[1][i]_l = b2_1*k1[i]_l + b2_2*k2[i]_l + b2_3*k3[i]_l + b2_4*k4[i]_l + b2_5*k5[i]_l + b2_6*k6[i]_l
+                + b2_7*k7[i]_l + b2_8*k8[i]_l;
+        dq[1][i]_l = b2_1*d1[i]_l + b2_2*d2[i]_l + b2_3*d3[i]_l + b2_4*d4[i]_l + b2_5*d5[i]_l + b2_6*d6[i]_l
+                + b2_7*d7[i]_l + b2_8*d8[i]_l;
+        q[2][i]_l = b3_1*k1[i]_l + b3_2*k2[i]_l + b3_3*k3[i]_l + b3_4*k4[i]_l + b3_5*k5[i]_l + b3_6*k6[i]_l
+                + b3_7*k7[i]_l + b3_8*k8[i]_l;
+        dq[2][i]_l = b3_1*d1[i]_l + b3_2*d2[i]_l + b3_3*d3[i]_l + b3_4*d4[i]_l + b3_5*d5[i]_l + b3_6*d6[i]_l
+                + b3_7*d7[i]_l + b3_8*d8[i]_l;
+        q[3][i]_l = b4_1*k1[i]_l + b4_2*k2[i]_l + b4_3*k3[i]_l + b4_4*k4[i]_l + b4_5*k5[i]_l + b4_6*k6[i]_l
+                + b4_7*k7[i]_l + b4_8*k8[i]_l;
+        dq[3][i]_l = b4_1*d1[i]_l + b4_2*d2[i]_l + b4_3*d3[i]_l + b4_4*d4[i]_l + b4_5*d5[i]_l + b4_6*d6[i]_l
+                + b4_7*d7[i]_l + b4_8*d8[i]_l;
     }
 #endif
 }

@@ -36,9 +36,6 @@
     at(3, t + h)
 #define STAGE_C { \
     (real)0.0, (real)(1.0/2), (real)(1.0/2), (real)1.0 }
-#include "odec/flags.h"
-#include "odec/sizes.h"
-
 #include "odec/machine.h"
 
 #if REAL_BITS == 32 && !GPU
@@ -191,16 +188,15 @@ MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_
 
 // --- One step of rk4 (Kutta 1901; Hairer, Nørsett & Wanner I, table II.1.2)
 
+#define COEFFICIENTS(of) of(a21, 1.0/2) of(a32, 1.0/2) of(a43, 1.0) of(b1, 1.0/6) of(b2, 1.0/3)
+
 #include "odec/slope.h"
 
 #if !ADAPTIVE
 FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
              IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real x_next[]_w)
 {
-    const real a21 = COEFFICIENT(1.0/2);
-    const real a32 = COEFFICIENT(1.0/2);
-    const real a43 = COEFFICIENT(1.0);
-    const real b1 = COEFFICIENT(1.0/6);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w, k2[N_STATES]_w, k3[N_STATES]_w, k4[N_STATES]_w, y[N_STATES]_w;
     slope(time[0], x, p, u[0], clip, k1);
     EACH(i, N_STATES) y[i]_l = x[i]_l + a21*k1[i]_l;
@@ -223,10 +219,7 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  IF_INPUTS(, real gu[STAGES][N_INPUTS]_w), real gt[1]_w, real gh[1]_w
                  IF_DENSE(, const real g[DEGREE][N_STATES]_w, real q[DEGREE][N_STATES]_w))
 {
-    const real a21 = COEFFICIENT(1.0/2);
-    const real a32 = COEFFICIENT(1.0/2);
-    const real a43 = COEFFICIENT(1.0);
-    const real b1 = COEFFICIENT(1.0/6);
+    COEFFICIENTS(STEP_COEFFICIENT)
     real k1[N_STATES]_w, v1[N_STATES]_w, k2[N_STATES]_w, v2[N_STATES]_w, k3[N_STATES]_w, v3[N_STATES]_w,
             k4[N_STATES]_w, v4[N_STATES]_w, s[N_STATES]_w;
     real y2[N_STATES]_w;
@@ -259,11 +252,11 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, 1) gh[i]_l += (real)(1.0/2)*t2[i]_l;
     EACH(i, 1) gh[i]_l += (real)(1.0/2)*t3[i]_l;
     EACH(i, 1) gh[i]_l += (real)1.0*t4[i]_l;
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     UNROLL for (int i = 0; i < N_STATES; ++i) EVERY_LANE {
-        gh[0]_l += w[i]_l*((real)(1.0/6)*k1[i]_l + (real)(1.0/3)*k2[i]_l + (real)(1.0/3)*k3[i]_l
-                + (real)(1.0/6)*k4[i]_l);
-        gh[0]_l += v2[i]_l*((real)(1.0/2)*k1[i]_l);
-        gh[0]_l += v3[i]_l*((real)(1.0/2)*k2[i]_l);
+        gh[0]_l += w[i]_l*(plain_b1*k1[i]_l + plain_b2*k2[i]_l + plain_b2*k3[i]_l + plain_b1*k4[i]_l);
+        gh[0]_l += v2[i]_l*(plain_a21*k1[i]_l);
+        gh[0]_l += v3[i]_l*(plain_a32*k2[i]_l);
         gh[0]_l += v4[i]_l*(k3[i]_l);
     }
 #endif
@@ -280,10 +273,8 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
                  real x_next[]_w, real dx_next[]_w
                  IF_DENSE(, real q[DEGREE][N_STATES]_w, real dq[DEGREE][N_STATES]_w))
 {
-    const real a21 = COEFFICIENT(1.0/2);
-    const real a32 = COEFFICIENT(1.0/2);
-    const real a43 = COEFFICIENT(1.0);
-    const real b1 = COEFFICIENT(1.0/6);
+    COEFFICIENTS(STEP_COEFFICIENT)
+    COEFFICIENTS(PLAIN_COEFFICIENT)
     real k1[N_STATES]_w, d1[N_STATES]_w, k2[N_STATES]_w, d2[N_STATES]_w, k3[N_STATES]_w, d3[N_STATES]_w,
             k4[N_STATES]_w, d4[N_STATES]_w, y[N_STATES]_w, dy[N_STATES]_w;
     real when[1]_w;
@@ -294,7 +285,7 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, N_STATES) d1[i]_l = fabs(k1[i]_l) < clip ? d1[i]_l : R(0.0);
 #endif
     EACH(i, N_STATES) y[i]_l = x[i]_l + a21*k1[i]_l;
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a21*d1[i]_l + dh[0]_l*((real)(1.0/2)*k1[i]_l);
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a21*d1[i]_l + dh[0]_l*(plain_a21*k1[i]_l);
     EACH(i, 1) when[i]_l = dt[i]_l + (real)(1.0/2)*dh[i]_l;
     slope(time[1], y, p, u[1], clip, k2);
     rhs_jvp(time[1], y, p, u[1], IF_TIMED(when,) dy, dp, IF_INPUTS(du[1],) d2);
@@ -302,7 +293,7 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, N_STATES) d2[i]_l = fabs(k2[i]_l) < clip ? d2[i]_l : R(0.0);
 #endif
     EACH(i, N_STATES) y[i]_l = x[i]_l + a32*k2[i]_l;
-    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a32*d2[i]_l + dh[0]_l*((real)(1.0/2)*k2[i]_l);
+    EACH(i, N_STATES) dy[i]_l = dx[i]_l + a32*d2[i]_l + dh[0]_l*(plain_a32*k2[i]_l);
     EACH(i, 1) when[i]_l = dt[i]_l + (real)(1.0/2)*dh[i]_l;
     slope(time[2], y, p, u[2], clip, k3);
     rhs_jvp(time[2], y, p, u[2], IF_TIMED(when,) dy, dp, IF_INPUTS(du[2],) d3);
@@ -320,8 +311,7 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
     EACH(i, N_STATES) x_next[i]_l = x[i]_l + b1*(k1[i]_l + (k2[i]_l + k3[i]_l) + (k2[i]_l + k3[i]_l)
             + k4[i]_l);
     EACH(i, N_STATES) dx_next[i]_l = dx[i]_l + b1*(d1[i]_l + (d2[i]_l + d3[i]_l) + (d2[i]_l + d3[i]_l)
-            + d4[i]_l) + dh[0]_l*((real)(1.0/6)*k1[i]_l + (real)(1.0/3)*k2[i]_l + (real)(1.0/3)*k3[i]_l
-                    + (real)(1.0/6)*k4[i]_l);
+            + d4[i]_l) + dh[0]_l*(plain_b1*k1[i]_l + plain_b2*k2[i]_l + plain_b2*k3[i]_l + plain_b1*k4[i]_l);
 }
 #endif
 

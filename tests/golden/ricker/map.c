@@ -26,9 +26,6 @@
 #define EXTRA_STAGES 0
 #define DEGREE 0
 #define TERMS 0
-#include "odec/flags.h"
-#include "odec/sizes.h"
-
 #include "odec/machine.h"
 
 #if REAL_BITS == 32 && !GPU
