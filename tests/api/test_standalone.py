@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import odec
 import odec.runtime
@@ -54,7 +55,6 @@ def test_it_runs_where_odec_cannot_be_imported(tmp_path, method, engine):
     code = RUN.format(folder=str(tmp_path), name="decay", engine=engine)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    torch = pytest.importorskip("torch")
     module = odec.load(MODEL, method, "native")
     net = module.Model(engine=engine)
     t = torch.linspace(0, 2, 5, dtype=torch.float64)
@@ -79,7 +79,6 @@ def test_the_run_time_is_copied_byte_for_byte(tmp_path):
 
 
 def test_it_stands_beside_an_installed_odec(tmp_path, monkeypatch):
-    torch = pytest.importorskip("torch")
     written(tmp_path, "beside")
     monkeypatch.syspath_prepend(str(tmp_path))
     import beside
