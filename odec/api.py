@@ -10,6 +10,7 @@ from odec.build import SYSTEMS, ModelLike, check, compile, load, parse
 from odec.equations import system_from_equations
 from odec.errors import ArgumentError
 from odec.fit import fit
+from odec.keywords import OF_A_RUN, known_keywords
 from odec.results import Simulation
 from odec.simulation import from_start, output_times, run_module, run_net
 from odec.steps import method_for
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["check", "compile", "fit", "load", "parse", "simulate", "system_from_equations"]
 
 
+@known_keywords(OF_A_RUN)
 def simulate(
     model: ModelLike | FitResult | torch.nn.Module,
     times: Sequence[float] | np.ndarray | None = None,

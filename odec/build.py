@@ -15,6 +15,7 @@ from odec.diagnostics import Diagnostic, ModelError, Source
 from odec.equations import system_from_equations
 from odec.errors import ArgumentError, did_you_mean
 from odec.files import cached, code_fingerprint
+from odec.keywords import OF_A_MODULE, known_keywords
 from odec.steps import choose_method
 from odec.system import System, register_builder
 
@@ -100,6 +101,7 @@ def derive(model: ModelLike) -> Programs:
     return derive(parse(model))
 
 
+@known_keywords(OF_A_MODULE)
 def compile(
     model: ModelLike, *, method: str | None = None, engine: str = "torch", standalone: bool = False
 ) -> str:
@@ -119,6 +121,7 @@ def compile(
     return module_text(derive(system), chosen, **how, standalone=standalone)
 
 
+@known_keywords(OF_A_MODULE)
 def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> ModuleType:
     """The compiled module, imported: from the cache where the same model was compiled before.
 

@@ -13,11 +13,13 @@ from typing import Any
 from odec import lang
 from odec.diagnostics import ModelError, Source
 from odec.errors import ArgumentError
+from odec.keywords import OF_EQUATIONS, known_keywords
 from odec.system import System
 
 Equations = Mapping[Any, Any] | Iterable[Any]
 
 
+@known_keywords(OF_EQUATIONS)
 def system_from_equations(
     equations: Equations,
     params: Mapping[Any, Any] | None = None,

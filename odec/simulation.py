@@ -213,7 +213,7 @@ def _simulation(
         if check and bool(status.ok.all()):
             knots = {name: held.ravel() for name, (held, _) in series.items()}
             again = _by_shorter_steps(net, times, {"x0": x0, "params": values, **given})
-            warn(inaccuracies(net, times, x, knots, again), stacklevel=4)
+            warn(inaccuracies(net, times, x, knots, again), stacklevel=5)
     names = system.time if system else "t", net.compiled.states, net.compiled.observables
     numbers = np.asarray(times, dtype=np.float64), x, y
     return Simulation(*names, *numbers, status, series, system, line)

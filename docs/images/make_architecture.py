@@ -39,7 +39,7 @@ COMPILER: Boxes = {
     "files.py": ("cache, folders that stand alone", ("files", "models", "standalone")),
     "runtime/": ("what modules import: below", ("runtime",)),
 }
-SMALL = ("csvtext", "errors", "headers", "progress", "text", "words")
+SMALL = ("csvtext", "errors", "headers", "keywords", "progress", "text", "words")
 """Rooms of one small file that any other may use: listed, not drawn."""
 
 RUNTIME: Boxes = {

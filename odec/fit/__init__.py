@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
 
+from odec.keywords import OF_A_FIT, known_keywords
+
 if TYPE_CHECKING:
     from odec.fit.data import Dataset
     from odec.fit.result import FitResult
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Dataset", "FitResult", "fit"]
 
 
+@known_keywords(OF_A_FIT)
 def fit(
     model: Any,
     data: Any,

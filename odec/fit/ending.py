@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from odec.fit.optimize import LAST_EPOCH, Trace
 from odec.fit.start import Start, ends_of, size_in_raw
 from odec.fit.trust_region import REJECTED
 from odec.fit.verdict import MET, MINIMUM, Local, listed
+from odec.runtime.compiled import Param
 
 ELSEWHERE = "another start (--set, set= from Python) may lead further"
 
@@ -193,12 +194,15 @@ def _of_a_direction(names: tuple[str, ...]) -> str:
     )
 
 
-def of_the_model(fitted: Mapping[str, float], system: Any) -> list[str]:
-    """Which fitted values have left the model's bounds."""
-    return [
-        f"{param.name} has left its bounds {param.interval}; transforms 'model' keeps them"
-        for param in (system.params if system else ())
-        if param.name in fitted
-        and fitted[param.name] not in param.interval
-        and fitted[param.name] not in (param.interval.lower, param.interval.upper)
-    ]
+def of_the_model(fitted: Mapping[str, float], params: Iterable[Param]) -> list[str]:
+    """Which fitted values have left their parameters' bounds, and what keeps them."""
+    notes = []
+    for param in params:
+        value = fitted.get(param.name)
+        if value is None or param.lower <= value <= param.upper:
+            continue
+        keeps = (
+            "transforms 'model' keeps them" if param.via != "none" else "without `via none` a fit keeps them"
+        )
+        notes.append(f"{param.name} has left its bounds {param.interval}: {keeps}")
+    return notes

@@ -142,9 +142,9 @@ class FitResult:
                 self.system, self.values, digits=9 if self.options.get("dtype") == "float32" else 17
             )
         except ValueError as error:
-            raise ArgumentError(
-                f"the fitted model cannot be written: {error}; fit with transforms 'model'"
-            ) from None
+            free = self.options.get("transforms") == "none"
+            keeps = "fit with transforms 'model'" if free else "leave out `via none`, or widen the interval"
+            raise ArgumentError(f"the fitted model cannot be written: {error}; {keeps}") from None
 
     def write_ode(self, path: str | Path = "fit.ode") -> None:
         """Write the model with the fitted values as defaults. Raises ArgumentError, OSError."""

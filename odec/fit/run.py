@@ -55,7 +55,7 @@ def fit(
     chosen = choose_step(subject, measured)
     check_cost(subject.net, measured.times.tolist(), numbers=len(subject.net.compiled.states), kept=True)
     free = free_parameters(subject.params, {*settings.fix, *frozen(subject.net, subject.params)})
-    values = start_values(subject.net, subject.params, settings.set, subject.system)
+    values = start_values(subject.net, subject.params, settings.set, subject.system, own=subject.own_values)
     if saved is not None:
         saved.check(subject.digest, measured.digest)
         values = saved.start(values)
@@ -85,7 +85,7 @@ def fit(
     kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
     result = _result(subject, measured, columns, kept, start, objective, trace, notes, asked)
     line, told = told_of_steps(subject, loss, result.values, check=check and not trace.interrupted)
-    warn(told, stacklevel=3)
+    warn(told, stacklevel=4)
     return replace(result, summary=line, steps=steps_of(subject.net))
 
 
@@ -145,7 +145,7 @@ def _remarks(subject: Subject, fitted: Mapping[str, float], trace: Trace) -> lis
     if subject.net.adjoint == "continuous" and trace.state.finished and not trace.converged:
         finer = "smaller tolerances of its own" if subject.net.steps.tolerance else "a smaller dt"
         notes.append(f"the continuous adjoint is approximate: {finer}, or the discrete one, may lead further")
-    return notes + of_the_model(fitted, subject.system)
+    return notes + of_the_model(fitted, subject.net.compiled.params)
 
 
 def _command(options: Options, subject: Subject, data: Dataset) -> str:

@@ -57,13 +57,18 @@ def apply_values(net: Model, params: Sequence[str], values: Mapping[str, float])
 
 
 def start_values(
-    net: Any, params: Sequence[str], given: Mapping[str, float], system: System | None
+    net: Any,
+    params: Sequence[str],
+    given: Mapping[str, float],
+    system: System | None,
+    *,
+    own: bool = False,
 ) -> dict[str, float]:
-    """Every parameter's start: what is given, else the model's default (a Model's own present value).
+    """Every parameter's start: what is given, else the model's default, or (own) the Model's present value.
 
     Raises ArgumentError for unknown names and values out of bounds.
     """
-    if system is not None:
+    if system is not None and not own:
         values = {param.name: param.value for param in system.params}
     else:
         values = dict(zip(params, net.vector().detach().to(torch.float64).tolist(), strict=True))

@@ -34,8 +34,9 @@ _OF_THE_MODEL = (*_STEPS, "clip", "method", "dtype", "engine", *_ADJOINT)
 class Subject:
     """A Model to fit.
 
-    system: None where only a module or a Model was given. digest: SHA-256 of the source, else of the file.
-    stepless: whether neither the model nor the options say how long a step may be.
+    system: None for a module that this process did not compile. digest: SHA-256 of the source, or of the file
+    of a module that was given. stepless: whether nothing says how long a step may be.
+    own_values: whether the fit starts at the Model's present values.
     """
 
     net: Any
@@ -43,6 +44,7 @@ class Subject:
     name: str
     digest: str
     stepless: bool = False
+    own_values: bool = False
 
     @property
     def params(self) -> tuple[str, ...]:
@@ -73,7 +75,8 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
         given = [name for name in _OF_THE_MODEL if getattr(options, name) not in (None, own.get(name))]
         if given:
             raise ArgumentError(f"{', '.join(given)}: to be set where the Model is made, not for its fit")
-        return Subject(net, None, module.__name__, _file_digest(module))
+        system = build.SYSTEMS.get(module.__name__)
+        return Subject(net, system, _name(module, system), _file_digest(module), own_values=True)
     if isinstance(model, ModuleType):
         if options.method is not None or options.engine is not None:
             raise ArgumentError(
@@ -83,8 +86,9 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
             raise ArgumentError(
                 f"{model.__name__} is not a module that this odec wrote: compile its model again"
             )
-        net, stepless = _make(model, options, dtype)
-        return Subject(net, None, model.__name__, _file_digest(model), stepless)
+        known = build.SYSTEMS.get(model.__name__)
+        net, stepless = _make(model, options, dtype, known)
+        return Subject(net, known, _name(model, known), _file_digest(model), stepless)
     system = build.parse(model)
     steps = {name: getattr(options, name) for name in _STEPS}
     module = build.load(system, method_for(system, options.method, steps), options.engine or "auto")
@@ -141,6 +145,10 @@ def _make(module: ModuleType, options: Options, dtype: str, system: System | Non
         return module.Model(dtype=getattr(torch, dtype), **keywords), stepless
     except (TypeError, ValueError, EngineError) as error:
         raise ArgumentError(f"the model cannot be made: {error}") from None
+
+
+def _name(module: ModuleType, system: System | None) -> str:
+    return module.__name__ if system is None else system.source.name
 
 
 def _home(net: torch.nn.Module) -> ModuleType:

@@ -126,6 +126,11 @@ class Param:
         return math.isfinite(self.lower) or math.isfinite(self.upper)
 
     @property
+    def interval(self) -> str:
+        """The interval of its values, as "(0, inf)"."""
+        return f"{self.ends[0]}{self.lower:g}, {self.upper:g}{self.ends[1]}"
+
+    @property
     def spelling(self) -> str:
         """The name of the Model's attribute."""
         return self.attribute or self.name

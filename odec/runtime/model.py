@@ -19,7 +19,7 @@ from .engines import ALL, SQRT, How, choose
 from .equal_times import at_own_times, first_at
 from .errors import DeviceMemoryError, EngineError
 from .inputs import series_of
-from .parameters import Kept, Parameters, check_names
+from .parameters import Kept, Parameters, check_names, guess
 from .series import Series
 from .status import Retake, Status
 from .steps import LONGEST, Steps
@@ -129,7 +129,7 @@ class Model(Parameters):
         known = default_settings(self.compiled)
         unknown = [name for name in settings if name not in known]
         if unknown:
-            raise TypeError(f"Model.__init__() got an unexpected keyword argument {unknown[0]!r}")
+            raise TypeError(f"Model() has no setting {unknown[0]!r}; {guess(unknown[0], known)}")
         self._kept = Kept()
         self._settle({**known, **settings}, dtype)
         self._make_parameters(dtype, device)

@@ -238,7 +238,7 @@ class Parameters(nn.Module):
         p, params = self._natural().detach(), self.compiled.params
         shown = p.tolist() if p.dim() == 1 and p.device.type != "meta" else [math.nan] * len(params)
         for param, value in list(zip(params, shown))[:20]:
-            bounds = f" in {_interval(param)}" if param.bounded else ""
+            bounds = f" in {param.interval}" if param.bounded else ""
             frozen = "" if self._raw(param.spelling).requires_grad else " (frozen)"
             lines.append(f"  {param.name} = {value:.6g}{bounds}{frozen}")
         return "\n".join([*lines, f"  … ({len(params)} in all)"] if len(params) > 20 else lines)
@@ -252,7 +252,7 @@ def _documented(doc: str | None, params: Sequence[Param]) -> str:
     held = any(holding(param.via, param.lower, param.upper) for param in params)
     lines = []
     for param in params:
-        bounds = f" in {_interval(param)}" if param.bounded else ""
+        bounds = f" in {param.interval}" if param.bounded else ""
         unit = f" [{param.unit}]" if param.unit else ""
         own = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
         more = f"  {param.doc}" if param.doc else ""
@@ -261,11 +261,6 @@ def _documented(doc: str | None, params: Sequence[Param]) -> str:
     told = "\n".join(lines or ["    none"])
     settings = "Settings, of steps, gradients and engines: see help(Model.__base__)."
     return f"{doc or ''}\n\nParameters ({kind}):\n\n{told}\n\n{settings}"
-
-
-def _interval(param: Param) -> str:
-    """The interval of a parameter's values."""
-    return f"{param.ends[0]}{param.lower:g}, {param.upper:g}{param.ends[1]}"
 
 
 def _blank(cls: Any, held: bool) -> Any:
@@ -294,7 +289,7 @@ def check_inside(param: Param, values: Tensor) -> None:
     inside = above & below & values.isfinite()
     if not bool(inside.all()):
         wrong = values[~inside].flatten()[0].item()
-        raise ValueError(f"{param.name} = {wrong:g} lies outside its interval {_interval(param)}")
+        raise ValueError(f"{param.name} = {wrong:g} lies outside its interval {param.interval}")
 
 
 def _check_given(param: Param, value: Any, numbers: Tensor) -> None:
@@ -313,9 +308,13 @@ def check_names(compiled: Compiled, names: Collection[str]) -> None:
     known = compiled.param_names
     unknown = [name for name in names if name not in known]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(known) or 'none'}"
-        raise ValueError(f"unknown parameter {unknown[0]!r}; {hint}")
+        raise ValueError(f"unknown parameter {unknown[0]!r}; {guess(unknown[0], known)}")
+
+
+def guess(name: str, known: Collection[str]) -> str:
+    """What of the known may be meant by a name, or all of them."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(known) or 'none'}"
 
 
 def _rebind(state_dict: MutableMapping[str, Tensor], prefix: str, param: Param, own: Bounds | None) -> None:
@@ -331,6 +330,10 @@ def _rebind(state_dict: MutableMapping[str, Tensor], prefix: str, param: Param, 
         value = state_dict[free]
     elif saved is not None and raw in state_dict and not _same(own, saved):
         value = from_bounds(state_dict[raw], *saved.tolist())
+    elif free in state_dict and param.bounded:
+        if state_dict[free].device.type != "meta":
+            check_inside(param, state_dict[free])
+        return
     else:
         return
     if own is None or free in state_dict:

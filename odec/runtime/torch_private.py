@@ -66,6 +66,19 @@ DisableTorchFunctionSubclass = torch._C.DisableTorchFunctionSubclass
 """A context in which methods of subclasses of Tensor see plain tensors."""
 
 
+def share_memory(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one storage, so that who writes into one changes the other."""
+    if wrapped(one) or wrapped(other):
+        return False
+    share: Any = torch._C
+    return bool(share._is_alias_of(one, other))
+
+
+def versions(values: Sequence[Tensor]) -> list[int]:
+    """How often each tensor was written in place; 0 in inference mode, where nobody counts."""
+    return [0 if value.is_inference() else value._version for value in values]
+
+
 def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters of a module that stand in it as they are; {} before it is made."""
     found: dict[str, nn.Parameter] = module.__dict__.get("_parameters", {})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from .torch_private import DisableTorchFunctionSubclass
+from .torch_private import DisableTorchFunctionSubclass, share_memory, versions
 
 
 class Bounds(nn.Module):
@@ -134,8 +134,17 @@ def from_bounds(raw: Tensor, kind: float, lower: float, upper: float) -> Tensor:
     return value
 
 
+IN_VAIN = (
+    "this value of a parameter is computed from its bounds; set it, as in net.k = 0.2"
+    " (or freeze it: net.freeze('k'))"
+)
+
+
 class Value(Tensor):
-    """What a bounded parameter reads as: a tensor like others, but not to be written in place, in vain."""
+    """What a bounded parameter reads as: a tensor like others, but not to be written in place, in vain.
+
+    Nor are its views, and arrays of numpy that share its memory are read-only.
+    """
 
     # net.k += 1 sets net.k
     __iadd__: Any = Tensor.__add__
@@ -146,19 +155,41 @@ class Value(Tensor):
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = getattr(function, "__name__", "")
+        name, named = getattr(function, "__name__", ""), dict(kwargs or {})
         writes = name.endswith("_") and not name.endswith("__") or name in ("__setitem__", "__set__")
-        named = dict(kwargs or {})
         written = [*args[:1], *named.values()] if writes else [named.get("out")]
-        if any(isinstance(value, cls) for value in written):
-            how = "set it, as in net.k = 0.2 (or freeze it: net.freeze('k'))"
-            raise RuntimeError(f"this value of a parameter is computed from its bounds; {how}")
+        if any(isinstance(value, cls) for value in _spread(written)):
+            raise RuntimeError(IN_VAIN)
+        own = [value for value in _spread([*args, *named.values()]) if isinstance(value, cls)]
         with DisableTorchFunctionSubclass():
+            before = versions(own)
             if args and isinstance(args[0], cls):
                 args = (args[0].as_subclass(Tensor), *args[1:])
             found = function(*args, **named)
-            alias = name in ("detach", "__get__") and isinstance(found, Tensor)
-            return found.as_subclass(cls) if alias else found
+            if versions(own) != before:
+                raise RuntimeError(IN_VAIN)
+            if name in ("numpy", "__array__"):
+                found.flags.writeable = False
+            return _kept(found, own)
+
+    def set_(self, *_: Any, **__: Any) -> Any:
+        """Refused, as all that writes in place."""
+        raise RuntimeError(IN_VAIN)
+
+
+def _spread(values: Iterable[Any]) -> Iterator[Any]:
+    """Values, and those within lists and tuples of them."""
+    for value in values:
+        yield from value if isinstance(value, (list, tuple)) else (value,)
+
+
+def _kept(found: Any, own: Sequence[Value]) -> Any:
+    """What a function of Values gives; what shares their memory is a Value too, not to be written to."""
+    if isinstance(found, (list, tuple)) and any(isinstance(value, Tensor) for value in found):
+        kept = [_kept(value, own) for value in found]
+        return kept if isinstance(found, list) else tuple(kept)
+    shared = isinstance(found, Tensor) and any(share_memory(found, value) for value in own)
+    return found.as_subclass(Value) if shared else found
 
 
 class Bounded(type):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,8 +126,10 @@ def test_path_system_module_and_model_give_one_fit(tmp_path: Path) -> None:
     assert net.k.item() == pytest.approx(1, rel=1e-10)
     with pytest.raises(ArgumentError, match="dt: to be set where the Model is made"):
         odec.fit(net, decay_data(), dt=0.1)
-    with pytest.raises(ArgumentError, match="the fitted model's text is not known"):
-        results[-1].ode_text()
+    assert {Path(result.name).name for result in results} == {"model.ode"}
+    assert (
+        results[-1].ode_text() == pytest.approx(results[0].ode_text()) or "param k" in results[-1].ode_text()
+    )
     with pytest.raises(ArgumentError, match="this is not a Model that odec wrote"):
         odec.fit(torch.nn.Linear(1, 1), decay_data())
 
@@ -212,6 +215,37 @@ def test_what_is_noted() -> None:
         ArgumentError, match=r"cannot be written: k = -0\.\d+ lies outside its interval \[0, inf\)"
     ):
         free.ode_text()
+
+
+@pytest.mark.parametrize("given", ["text", "module", "Model"])
+@pytest.mark.parametrize("via", ["", " via none"])
+def test_values_beyond_their_bounds_are_noted(given: str, via: str) -> None:
+    """Whatever of a model is fitted, and whether the fit or the model leaves the bounds to themselves."""
+    text = f"param k = 0.5 in (0, 1){via}\ninit x = 1\ndx/dt = -k*x\nrun t = 0 .. 3\n"
+    data = {"t": [0, 1, 2, 3], "x": np.exp(-1.7 * np.arange(4))}
+    model: Any = text if given == "text" else odec.load(text)
+    result = odec.fit(model.Model() if given == "Model" else model, data, transforms="none")
+    assert result.values["k"] == pytest.approx(1.7, rel=1e-5)
+    keeps = "without `via none` a fit keeps them" if via else "transforms 'model' keeps them"
+    assert result.notes == (f"k has left its bounds (0, 1): {keeps}",)
+    with pytest.raises(ArgumentError, match=r"k = 1\.7 lies outside its interval \(0, 1\)"):
+        result.ode_text()
+
+
+def test_a_module_is_fitted_as_its_text() -> None:
+    """From the start of the run line, by the name of the time, with what is said of the noise."""
+    text = "time tau\nparam k = 0.5\ninit x = 1\ndx/dtau = -k*x\nobs y = x ~ {}\nrun tau = 1 .. 3\n"
+    data = {"other": [1.0, 2.0], "tau": [2.0, 3.0], "y": np.exp(-0.7 * np.array([1.0, 2.0]))}
+    module = odec.load(text.format("normal(1)"))
+    for model in (module, module.Model()):
+        with pytest.raises(DataError, match="other"):
+            odec.fit(model, data)
+        result = odec.fit(model, {name: data[name] for name in ("tau", "y")})
+        assert result.values["k"] == pytest.approx(0.7, rel=1e-6)
+    module = odec.load(text.format("lognormal(1)"))
+    for model in (module, module.Model()):
+        with pytest.raises(ArgumentError, match="the noise of y is lognormal, which a fit does not heed yet"):
+            odec.fit(model, {name: data[name] for name in ("tau", "y")})
 
 
 def test_the_table(competition: FitResult) -> None:

@@ -19,6 +19,7 @@ FILES = sorted(set(PACKAGE.rglob("*.py")) - set(RUNTIME))
 ORDER = (
     "runtime",
     "errors",
+    "keywords",
     "text",
     "words",
     "csvtext",

@@ -5,9 +5,11 @@ import importlib
 import io
 import math
 import multiprocessing
+import operator
 import pickle
 import sys
 
+import numpy as np
 import pytest
 import torch
 from generated import load
@@ -88,6 +90,15 @@ IN_PLACE = {
     "out": lambda k: torch.add(k, 1, out=k),
     "new data": lambda k: setattr(k, "data", torch.tensor(3.0)),
     "requires_grad": lambda k: setattr(k, "requires_grad", False),
+    "view": lambda k: k.view(-1).fill_(3),
+    "view of a view": lambda k: k[None].expand(1, 1).unbind(0)[0].squeeze().mul_(2),
+    "same dtype": lambda k: k.double().fill_(3),
+    "split": lambda k: k.reshape(1, 1).split(1)[0].zero_(),
+    "alias": lambda k: torch.ops.aten.alias(k).fill_(3),
+    "several": lambda k: torch._foreach_mul_([torch.ones(()), k], 3),
+    "activation": lambda k: torch.nn.functional.relu(k, inplace=True),
+    "set_": lambda k: k.set_(torch.tensor(3.0, dtype=D)),
+    "remainder": lambda k: operator.imod(k, 2),
 }
 
 
@@ -99,12 +110,25 @@ def test_writes_that_would_be_lost_raise(net, kind):
     assert net.b == 3
 
 
+@pytest.mark.parametrize("read", [lambda k: k.detach().numpy(), np.asarray, lambda k: k.view(1).numpy()])
+def test_arrays_of_a_bounded_value_are_read_only(net, read):
+    with torch.no_grad():
+        array = read(net.k)
+        assert array == pytest.approx(0.5)
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 3
+
+
 def test_a_bounded_value_is_a_tensor_as_others(net):
     assert type(net.k * 2) is type(torch.stack([net.k, net.l])) is torch.Tensor
     assert repr(net.k).startswith("tensor(0.5000, dtype=torch.float64, grad_fn=")
     (net.k * 3 - 1).square().backward()
     assert net.parametrizations.k.original.grad != 0
     assert net.k.clone().detach().fill_(3) == 3
+    with torch.no_grad():
+        assert (net.k[None] + 1).fill_(3) == torch.cat([net.k.view(1)]).fill_(3) == 3
+        assert torch.broadcast_tensors(net.k, torch.zeros(3, dtype=D))[0].sum() == pytest.approx(1.5)
+        assert net.k.view(1).tolist() == pytest.approx([0.5])
 
 
 def test_freezing(net):
@@ -247,6 +271,22 @@ def test_checkpoints_keep_natural_values_under_other_bounds(net):
     old = {name: value for name, value in saved.items() if not name.endswith("_extra_state")}
     assert len(old) == 6 and not any(back.load_state_dict(old))
     assert torch.equal(back.vector(), net.vector())
+
+
+def test_checkpoints_are_held_to_bounds_that_no_transform_holds(net):
+    """A parameter within bounds by `via none`: what an optimizer has led out of them is refused."""
+    loose = load(TEXT.replace("k = 0.5 in (0, inf)", "k = 0.5 in (0, 1) via none"), "heun2").Model()
+    saved = loose.state_dict()
+    for value in (1.5, 1.0, math.nan):
+        saved["k"] = torch.tensor(value, dtype=D)
+        with pytest.raises(RuntimeError, match=rf"k = {value:g} lies outside its interval \(0, 1\)"):
+            loose.load_state_dict(saved)
+        assert loose.k == 0.5
+    net.k = 1.5
+    with pytest.raises(RuntimeError, match=r"k = 1.5 lies outside its interval \(0, 1\)"):
+        loose.load_state_dict(net.state_dict())
+    saved["k"] = torch.tensor(0.75, dtype=D)
+    assert not any(loose.load_state_dict(saved)) and loose.k == 0.75
 
 
 def test_models_stack(net, module):
