@@ -199,6 +199,8 @@ class Cursor:
             message = f"unexpected character U+{ord(char):04X}"
             return self.fail("E101", message, span, "leave this out", fix=Fix(span, ""))
         message = f"unexpected character '{char}'"
+        if char == "." and (other := self._dot(message)) is not None:
+            return other
         if char == "{":
             return self._braces(message, span)
         if char == "!" and self.previous.kind not in ("name", "number", ")"):
@@ -210,6 +212,18 @@ class Cursor:
         if instead:
             return self.guess("E101", message, span, instead)
         return self.fail("E101", message, span, "", *((_HINTS[char],) if char in _HINTS else ()))
+
+    def _dot(self, message: str) -> Problem | None:
+        """np.exp(x), Math.sqrt(x): a function of a library; x.^2, x.*y: an operator on arrays."""
+        before, dot, behind = self.previous, self.token, self.peek()
+        if dot.end != behind.start:
+            return None
+        if behind.kind in ("*", "/", "^", "**"):
+            return self.guess("E101", message, Span(dot.start, behind.end), behind.kind)
+        if before.kind == behind.kind == "name" and before.end == dot.start and behind.text in FUNCTIONS:
+            span = Span(before.start, behind.end)
+            return self.guess("E101", message, span, behind.text)
+        return None
 
     def _braces(self, message: str, span: Span) -> Problem:
         if self.previous.text == "int":
@@ -241,11 +255,28 @@ class Cursor:
         if before.kind == "number" and token.kind == "name" and self._may_have_unit(before, token):
             note = f"a unit stands behind a colon: `{left} : {right}`"
             return self.fail("E105", message, between, "", *notes, note)
+        if token.kind == "(" and (call := self._power_of_a_call(message)) is not None:
+            return call
         if token.kind == "number" or {before.text, token.text} & _NO_FACTORS:
             return self.fail("E105", message, between, "", *notes)
         fix = Fix(Span(before.end, token.start), "*")
         label = meant(f"{left}*{right}") if token.kind != "(" else "missing '*'?"
         return self.fail("E105", message, between, label, *notes, fix=fix)
+
+    def _power_of_a_call(self, message: str) -> Problem | None:
+        """sin^2(x): in this language the power stands behind the call."""
+        at = self.index
+        if at < 3 or self.tokens[at - 2].kind not in ("^", "**") or self.tokens[at - 3].text not in FUNCTIONS:
+            return None
+        depth = 0
+        for closing in self.tokens[at:]:
+            depth += (closing.kind == "(") - (closing.kind == ")")
+            if not depth:
+                break
+        called = self.typed(Span(self.token.start, closing.end))
+        function, power = self.tokens[at - 3], self.tokens[at - 1]
+        span = Span(function.start, closing.end)
+        return self.guess("E105", message, span, f"{function.text}{called}^{power.text}")
 
     def _may_have_unit(self, before: Token, token: Token) -> bool:
         """`init x = 1 mol`: a product or a unit, nobody can tell."""

@@ -1,4 +1,4 @@
-"""Definitions that are equations in disguise: `dx = …`, `dxdt = …`, `x_dot = …`, `der(x) = …`."""
+"""Definitions that are equations in disguise: `dx = …`, `x_dot = …`, `der(x) = …`, `diff(x, t) = …`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from odec.diagnostics import Fix, Source, Span
 from odec.lang.syntax import Definition, FunctionDefinition, Statement
 
-_OPERATORS = frozenset({"der", "ddt", "dot", "D"})
+_OPERATORS = frozenset({"der", "ddt", "dot", "diff", "D", "Derivative"})
 
 
 def disguised(statements: Iterable[Statement], source: Source, time: str) -> Iterator[tuple[str, Fix]]:
@@ -21,7 +21,8 @@ def disguised(statements: Iterable[Statement], source: Source, time: str) -> Ite
         elif isinstance(statement, FunctionDefinition) and statement.name.text in _OPERATORS:
             end = source.text.find(")", statement.args[-1].span.end) + 1
             state = statement.args[0].text
-            if len(statement.args) == 1 and end:
+            whole = [argument.text for argument in statement.args[1:]] in ([], [time])
+            if whole and end:
                 yield state, Fix(Span(statement.name.span.start, end), f"d{state}/d{time}")
 
 

@@ -14,6 +14,9 @@ from odec.lang.report import Report, article, meant
 from odec.system import derivative_name
 from odec.tree import MAX_DEPTH, OPERATIONS, Expr, Number, Op, Symbol, fold
 
+_SPELLED = {"π": "pi", "Pi": "pi", "PI": "pi"}
+"""Values by other names for them."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -165,7 +168,7 @@ class Resolver:
             if lines:
                 more = "" if len(lines) <= 8 else " and others"
                 notes.append(f"also on line{'s' if len(lines) > 1 else ''} {', '.join(lines[:8])}{more}")
-            guess = guess if twin is None else twin.name
+            guess = _SPELLED.get(name) or guess if twin is None else twin.name
             self.report.suggest("E201", f"unknown name '{name}'", spans[0], guess, *notes)
 
     def _hint(self, name: str) -> str:

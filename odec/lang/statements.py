@@ -61,6 +61,9 @@ class _StatementParser(Parser):
         if first.kind != "name":
             raise no_statement(self)
         self._refuse_events(first, second)
+        if first.text == "run" and second.kind in ("number", "-"):
+            note = "the time stands before its start: `run t = 0 .. 100`"
+            raise self.fail("E104", "expected the name of the time", second.span, "", note)
         if second.kind == "name" or (second.kind in WORDS and first.text in (*KEYWORDS, *ALIASES)):
             statement = self._keyword_statement(first)
         elif second.kind == "(":

@@ -56,6 +56,10 @@ def test_a_fix_removes_its_message(case: Path) -> None:
             "obs q = if z > 2 then 1 else if z > 1 then 2 else 3\nc = 1e-3\nobs s = sqrt(z) + m*c\n",
         ),
         (
+            "par k=1\ninit x=1, y=0\ndiff(x, t) = -k*sin^2(x + (k))*np.exp(-x)\ny' = x.^2 - k.*y*π\n",
+            "par k=1\ninit x=1, y=0\ndx/dt = -k*sin(x + (k))^2*exp(-x)\ny' = x^2 - k*y*pi\n",
+        ),
+        (
             "par k=1\ninit x=1\nx'=-k*x\ny'=k*x-y\naux s=x+y\ndone\n",
             "par k=1\ninit x=1\nx'=-k*x\ninit y=0\ny'=k*x-y\naux s=x+y\n",
         ),

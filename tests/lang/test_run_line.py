@@ -72,3 +72,10 @@ def test_show_says_them() -> None:
 
     text = show.equations_text(odec.parse(TEXT + "run t = 0 .. 1 atol h rtol 1e-3 step h\n"))
     assert text.endswith("\nrun\n  t = 0 .. 1 step 0.25 rtol 0.001 atol 0.25\n")
+
+
+@pytest.mark.parametrize("line", ["run 0 .. 4", "run -1 .. 4 step 0.1"])
+def test_a_run_line_without_the_time(line: str) -> None:
+    (found,) = odec.check(TEXT + line + "\n")
+    assert (found.code, found.message) == ("E104", "expected the name of the time")
+    assert found.notes == ("the time stands before its start: `run t = 0 .. 100`",)
