@@ -135,8 +135,8 @@ def sentence(
 
 def _of_a_minimum(local: Local, unseen: Collection[str]) -> tuple[str, bool]:
     lost = ~local.moving & ~local.on_bound | (local.faint if local.plateau else np.False_)
+    others = ", and the others are at a minimum" if (local.moving & ~lost).any() else ""
     lost, bound = _named(local, lost), _named(local, local.on_bound)
-    others = ", and the others are at a minimum" if local.moving.any() else ""
     if local.loss <= local.noise**2 and not lost:
         return MET, True
     if lost and set(lost) <= set(unseen):

@@ -64,6 +64,14 @@ def test_a_gradient_that_vanishes_from_the_start_is_no_minimum(optimizer: str) -
     assert "plateau: k has next to no effect" in result.message, result.message
 
 
+def test_a_plateau_of_the_only_parameter_tells_of_no_others() -> None:
+    t = np.linspace(0.2, 4, 20)
+    y = np.exp(-1.3 * t) + 0.01 * np.random.default_rng(3).normal(size=len(t))
+    result = fit(("param k = 2e3 in (0, inf)", "exp(-k*t)"), {"t": t, "y": y}, "gauss-newton")
+    assert result.values["k"] > 20, "it reached the minimum: take a start farther off"
+    assert result.message == "stopped on a plateau: k has next to no effect on the curve there"
+
+
 def test_two_sinks_that_the_data_do_not_tell_apart() -> None:
     rng, t = np.random.default_rng(5), np.linspace(0, 6, 25)
     y = 2.6 * np.exp(-0.8 * t) + rng.normal(0, 2e-3, len(t))
