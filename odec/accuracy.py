@@ -37,14 +37,14 @@ def warn(sentences: Iterable[str], stacklevel: int) -> None:
         warnings.warn(sentence, AccuracyWarning, stacklevel=stacklevel + 1)
 
 
-def steps_of(net: Model) -> dict[str, Any]:
-    """The method of a Model with its step (dt), or the tolerances of its steps (rtol, atol by state)."""
+def steps_document(net: Model) -> dict[str, Any]:
+    """The method of a Model with its dt, or its rtol and its atol by state, as fit.json keeps them."""
     if net.compiled.is_map:
         return {}
     name, pace = net.compiled.method.name, net.steps.tolerance
     if pace is not None:
         return {"method": name, "rtol": pace.rtol, "atol": list(pace.atol)}
-    return {"method": name, "dt": net.dt}
+    return {"method": name, "dt": net.steps.longest}
 
 
 def summary(net: Model, times: Sequence[float], system: System | None = None) -> str:
@@ -54,23 +54,23 @@ def summary(net: Model, times: Sequence[float], system: System | None = None) ->
     """
     from odec.lang.switches import switches_in_time
 
-    status, taken = net.status, steps_of(net)
-    if status is None or not taken:
+    status, name = net.status, net.compiled.method.name
+    if status is None or net.compiled.is_map:
         return ""
     pace, steps, refused = net.steps.tolerance, cast(Any, status.steps), cast(Any, status.rejected)
     if pace is None:
-        longest = longest_step(times, taken["dt"])
-        return f"{taken['method']}: {_count(int(steps))} of {_at_most(times, taken['dt'])}{longest:g}"
+        dt = net.steps.longest
+        return f"{name}: {_count(int(steps))} of {_at_most(times, dt)}{longest_step(times, dt):g}"
     least, most = int(steps.min()), int(steps.max())
     counted = _count(most) if least == most else f"{least} to {_count(most)}"
     rejected = int(refused.sum())
-    low, high = min(taken["atol"]), max(taken["atol"])
+    low, high = min(pace.atol), max(pace.atol)
     atol = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
     switching = system is not None and bool(switches_in_time(system))
     counted += f" of at most {pace.longest:g}" if switching and pace.longest < math.inf else ""
     counted += f", {rejected} rejected" if rejected else ""
     pulses = "; a pulse shorter than a step may be missed" if switching else ""
-    return f"{taken['method']}: {counted}, rtol {taken['rtol']:g}, atol {atol}{pulses}"
+    return f"{name}: {counted}, rtol {pace.rtol:g}, atol {atol}{pulses}"
 
 
 def _count(steps: int) -> str:
@@ -111,7 +111,7 @@ def inaccuracies(
         return []
     if pace is not None:
         return uncontrolled(own.states, x, pace.atol)
-    dt = steps_of(net)["dt"]
+    dt = net.steps.longest
     told = between_steps(times, dt, knots)
     moved = []
     with contextlib.suppress(ArgumentError):  # half the step may be more than a run may cost

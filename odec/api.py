@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from odec.arguments import time_list
@@ -12,8 +13,8 @@ from odec.errors import ArgumentError
 from odec.fit import fit
 from odec.keywords import OF_A_RUN, known_keywords
 from odec.results import Simulation
-from odec.simulation import from_start, output_times, run_module, run_net
-from odec.steps import method_for
+from odec.simulation import RunRequest, from_start, output_times, run_module, run_net
+from odec.steps import StepRequest
 from odec.system import System
 
 if TYPE_CHECKING:
@@ -64,25 +65,22 @@ def simulate(
     step changes; what is found is an AccuracyWarning.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory cannot be finished.
     """
-    steps = {"dt": dt, "rtol": rtol, "atol": atol, "min_step": min_step, "max_step": max_step}
-    steps |= {"max_steps": max_steps, "dense_output": dense_output}
-    asked = {**steps, "method": method, "engine": None if engine == "auto" else engine}
+    steps = StepRequest(dt, rtol, atol, min_step, max_step, max_steps, dense_output)
     if times is not None and (t1 is not None or step is not None):
         raise ArgumentError("times= says all outputs: leave out t1= and step=")
-    anew = [name for name, value in asked.items() if value is not None]
-    given = {"params": params or {}, "init": init or {}, "inputs": inputs or {}}
-    system, net, given = _subject(model, given, anew)
+    anew = [*steps.given, *["method"] * (method is not None), *["engine"] * (engine not in (None, "auto"))]
+    asked = RunRequest((), params or {}, init or {}, inputs or {}, partial, check)
+    system, net, asked = _subject(model, asked, anew)
     if times is None:
         chosen, extra = output_times(system, t0=t0, t1=t1, step=step), 0
     else:
         chosen, extra = from_start(system, time_list(times), t0)
-    how: dict[str, Any] = {**given, "partial": partial, "check": check}
+    asked = replace(asked, times=chosen)
     if net is not None:
-        return run_net(system, net, chosen, **how).cut(extra)
+        return run_net(system, net, asked).cut(extra)
     assert system is not None
-    module = load(system, method_for(system, method, steps), engine)
-    how |= {"steps": steps, "spacing": step, "dtype": dtype, "engine": engine}
-    return run_module(system, module, chosen, **how).cut(extra)
+    module = load(system, steps.method_for(system, method), engine)
+    return run_module(system, module, asked, steps, dtype=dtype, engine=engine, spacing=step).cut(extra)
 
 
 def _system_of(net: torch.nn.Module) -> System | None:
@@ -91,22 +89,20 @@ def _system_of(net: torch.nn.Module) -> System | None:
     return next((SYSTEMS[home] for home in homes if home in SYSTEMS), None)
 
 
-def _subject(
-    model: Any, given: dict[str, Any], anew: Sequence[str]
-) -> tuple[System | None, Any, dict[str, Any]]:
+def _subject(model: Any, asked: RunRequest, anew: Sequence[str]) -> tuple[System | None, Any, RunRequest]:
     """The model to run, where it is known, its Model, where there is one, and what it is run with.
 
     anew: what is asked of the run that a Model has already. Raises ModelError, ArgumentError.
     """
     if hasattr(model, "objective"):  # what a fit ended with
-        given = {**given, "inputs": {**model.data.inputs, **given["inputs"]}}
+        asked = replace(asked, inputs={**model.data.inputs, **asked.inputs})
         if anew and model.system is not None:
-            return model.system, None, {**given, "params": {**model.values, **given["params"]}}
+            return model.system, None, replace(asked, params={**model.values, **asked.params})
         system, net = model.system, model.net
     elif hasattr(model, "vector"):
         system, net = _system_of(model), model
     else:
-        return parse(model), None, given
+        return parse(model), None, asked
     if anew:
         raise ArgumentError(f"{', '.join(anew)}: to be set on the Model (net.dt = 0.1), not for its run")
-    return system, net, given
+    return system, net, asked

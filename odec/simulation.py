@@ -6,6 +6,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
 from odec.results import Simulation
 from odec.runtime.errors import EngineError
-from odec.steps import step_options
+from odec.steps import StepRequest, step_options
 from odec.system import System, derivative_name, unprimed
 
 if TYPE_CHECKING:
@@ -26,6 +27,33 @@ if TYPE_CHECKING:
     from odec.runtime.model import Model
 
 MAX_OUTPUTS = 10_000_000
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What is asked of a run, however it is stepped: values by name, and what is done where it cannot hold.
+
+    times: (T,). partial: whether trajectories may fail; behind their failure they are NaN. check: whether to
+    warn of what `inaccuracies` finds.
+    """
+
+    times: Sequence[float]
+    params: Mapping[str, Any]
+    init: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    partial: bool = False
+    check: bool = True
+
+    def series(self, system: System | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Times and values of every input, once all names are looked at. Raises ArgumentError."""
+        for name, values in (("params", self.params), ("init", self.init)):
+            check_mapping(values, name, "{'k': 0.5}")
+        check_mapping(self.inputs, "inputs", "{'u': (times, values)}")
+        if system is not None:
+            check_params(system, self.params)
+            check_inputs(system, self.inputs)
+        unit = system.time_unit if system is not None else None
+        return {name: input_series(name, given, unit) for name, given in self.inputs.items()}
 
 
 def output_times(
@@ -89,42 +117,31 @@ def from_start(system: System | None, times: list[float], t0: float | None) -> t
 def run_module(
     system: System,
     module: ModuleType,
-    times: Sequence[float],
+    asked: RunRequest,
+    steps: StepRequest,
     *,
-    steps: Mapping[str, Any],
-    params: Mapping[str, Any],
-    init: Mapping[str, Any],
-    inputs: Mapping[str, tuple[Any, Any]],
     dtype: str,
     engine: str = "auto",
-    partial: bool = False,
     spacing: float | None = None,
-    check: bool = True,
 ) -> Simulation:
-    """Run a model's compiled module; steps: its Model's keywords for them (dt, rtol, …), None for defaults.
+    """Run a model's compiled module.
 
-    partial: whether trajectories may fail; behind their failure they are NaN. spacing: the time between
-    outputs that was asked for, None where the `run` line says it. check: whether to warn of what
-    `inaccuracies` finds. Raises ArgumentError, and SimulationError where one fails that may not.
+    spacing: the time between outputs that was asked for, None where the `run` line says it. Raises
+    ArgumentError, and SimulationError where a trajectory fails that may not.
     """
     import torch
 
     if dtype not in ("float64", "float32"):
         raise ArgumentError(f"dtype is float64 or float32, not {dtype!r}")
-    for name, values in (("params", params), ("init", init)):
-        check_mapping(values, name, "{'k': 0.5}")
-    check_mapping(inputs, "inputs", "{'u': (times, values)}")
-    check_params(system, params)
-    check_inputs(system, inputs)
-    series = {name: input_series(name, given, system.time_unit) for name, given in inputs.items()}
+    series = asked.series(system)
     kind = getattr(torch, dtype)
-    options = {"engine": engine, **step_options(system, module.COMPILED, times, steps, spacing)}
+    options = {"engine": engine, **step_options(system, module.COMPILED, asked.times, steps, spacing)}
     # All by value: a Model's own parameters have been through their transforms and back, to rounding.
-    everything = {param.name: param.value for param in system.params} | dict(params)
+    everything = {param.name: param.value for param in system.params} | dict(asked.params)
     with _told():
         net = module.Model(adjoint="none", dtype=kind, **options)
         values = {name: torch.tensor(real_numbers(v, name), dtype=kind) for name, v in everything.items()}
-    return _simulation(system, net, times, values, init, series, partial, check)
+    return _simulation(system, net, asked, values, series)
 
 
 def _to_failure(states: torch.Tensor) -> torch.Tensor:
@@ -135,36 +152,19 @@ def _to_failure(states: torch.Tensor) -> torch.Tensor:
     return torch.where(lost, math.nan, states)
 
 
-def run_net(
-    system: System | None,
-    net: Any,
-    times: Sequence[float],
-    *,
-    params: Mapping[str, Any],
-    init: Mapping[str, Any],
-    inputs: Mapping[str, Any],
-    partial: bool = False,
-    check: bool = True,
-) -> Simulation:
+def run_net(system: System | None, net: Any, asked: RunRequest) -> Simulation:
     """Run a generated Model as it stands, with other parameters, initial values and inputs where given.
 
     system: its model, where that is known; without it `init` takes all states or none. Raises ArgumentError,
     and SimulationError where a trajectory fails that may not.
     """
-    for name, values in (("params", params), ("init", init)):
-        check_mapping(values, name, "{'k': 0.5}")
-    check_mapping(inputs, "inputs", "{'u': (times, values)}")
-    if system is not None:
-        check_params(system, params)
-        check_inputs(system, inputs)
-    unit = system.time_unit if system is not None else None
-    series = {name: input_series(name, given, unit) for name, given in inputs.items()}
+    series = asked.series(system)
     like = net.vector().detach()
-    numbers = {name: real_numbers(value, name) for name, value in params.items()}
+    numbers = {name: real_numbers(value, name) for name, value in asked.params.items()}
     with _told():
         net.vector(numbers)  # which holds them to their bounds, as tensors are not
     values = {name: like.new_tensor(value) for name, value in numbers.items()}
-    return _simulation(system, net, times, values, init, series, partial, check)
+    return _simulation(system, net, asked, values, series)
 
 
 @contextlib.contextmanager
@@ -179,12 +179,9 @@ def _told() -> Iterator[None]:
 def _simulation(
     system: System | None,
     net: Model,
-    times: Sequence[float],
+    asked: RunRequest,
     values: Mapping[str, torch.Tensor],
-    init: Mapping[str, Any],
     series: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    partial: bool,
-    check: bool,
 ) -> Simulation:
     """The run of a Model with these values and inputs, and warnings of what it cannot keep."""
     import numpy as np
@@ -192,6 +189,7 @@ def _simulation(
 
     from odec.runtime.arguments import vector_of_times
 
+    times, init = asked.times, asked.init
     given = {"inputs": series} if net.compiled.inputs else {}
     with _told(), torch.no_grad():
         t, x0 = vector_of_times(times, net.vector()), None
@@ -205,12 +203,12 @@ def _simulation(
         states = net(t, x0=x0, params=values, **given)  # held, as the status is of them
         status = net.status
         assert status is not None
-        if not (partial or bool(status.ok.all())):
+        if not (asked.partial or bool(status.ok.all())):
             raise SimulationError(str(status))
         whole = _to_failure(states)
         y = net.observe(t, whole, params=values, **given).cpu().numpy()
         line, x = summary(net, times, system), whole.cpu().numpy()
-        if check and bool(status.ok.all()):
+        if asked.check and bool(status.ok.all()):
             knots = {name: held.ravel() for name, (held, _) in series.items()}
             again = _by_shorter_steps(net, times, {"x0": x0, "params": values, **given})
             warn(inaccuracies(net, times, x, knots, again), stacklevel=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,36 @@ if TYPE_CHECKING:
 EITHER = "dt asks for fixed steps, rtol and atol for steps that follow the error: give one or the other"
 
 
-def method_for(system: System, method: str | None, steps: Mapping[str, Any]) -> str:
-    """`choose_method` where steps has the keywords of a run: dt, rtol and atol, None where not given."""
-    adaptive = steps.get("rtol") is not None or steps.get("atol") is not None
-    return choose_method(system, method, adaptive=adaptive, fixed=steps.get("dt") is not None)
+@dataclass(frozen=True)
+class StepRequest:
+    """What is asked of a run's steps, under the keywords of simulate, fit and Model; None where unsaid."""
+
+    dt: float | None = None
+    rtol: float | None = None
+    atol: float | Sequence[float] | None = None
+    min_step: float | None = None
+    max_step: float | None = None
+    max_steps: int | None = None
+    dense_output: bool | None = None
+
+    @classmethod
+    def among(cls, values: Mapping[str, Any]) -> StepRequest:
+        """The request among keywords that hold others too."""
+        return cls(**{field.name: values.get(field.name) for field in fields(cls)})
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is asked, as keywords."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    @property
+    def toleranced(self) -> bool:
+        """Whether steps are to follow a tolerance."""
+        return self.rtol is not None or self.atol is not None
+
+    def method_for(self, system: System, method: str | None) -> str:
+        """`choose_method` where these steps are asked for."""
+        return choose_method(system, method, adaptive=self.toleranced, fixed=self.dt is not None)
 
 
 def choose_method(
@@ -105,15 +132,15 @@ def step_options(
     system: System,
     compiled: Compiled,
     times: Sequence[float],
-    steps: Mapping[str, Any],
+    asked: StepRequest,
     spacing: float | None = None,
 ) -> dict[str, Any]:
-    """A Model's keywords for its steps: those given, and what follows from the run where they are silent.
+    """A Model's keywords for its steps: those asked for, and what follows from the run where they are silent.
 
     spacing: the time between outputs where one is asked for, else that of the `run` line. Raises
     ArgumentError for those that a map, or a method without an error estimate, cannot keep.
     """
-    given = {name: value for name, value in steps.items() if value is not None}
+    given = asked.given
     if system.kind == "map":
         given.pop("dt", None)
     for name in given:
@@ -126,14 +153,13 @@ def step_options(
     if not compiled.is_map and not compiled.adaptive and "dt" not in given:
         step = spacing if spacing is not None else run.step if run else None
         given["dt"] = run.dt if run and run.dt is not None else fixed_step(span, step)
-    if compiled.adaptive and _adaptive(system, given) and span and switches_with_time(system):
+    if compiled.adaptive and _follows_tolerance(system, asked) and span and switches_with_time(system):
         cap = fixed_step(span, spacing if spacing is not None else run.step if run else None)
         if given.get("min_step", 0.0) < cap < given.get("max_step", math.inf):
             given["max_step"] = cap
     return given
 
 
-def _adaptive(system: System, given: Mapping[str, Any]) -> bool:
+def _follows_tolerance(system: System, asked: StepRequest) -> bool:
     """Whether steps follow a tolerance, where the method can."""
-    toleranced = "rtol" in given or "atol" in given
-    return toleranced or ("dt" not in given and (system.run is None or system.run.dt is None))
+    return asked.toleranced or (asked.dt is None and (system.run is None or system.run.dt is None))

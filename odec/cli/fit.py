@@ -23,7 +23,7 @@ from odec.cli.support import (
     say,
     say_diagnostics,
     say_warning,
-    step_values,
+    step_request,
     tolerances,
     view_of,
     write_stdout,
@@ -31,7 +31,6 @@ from odec.cli.support import (
 from odec.cli.types import (
     FILE,
     MODEL,
-    STEPS,
     VIEW,
     Sectioned,
     adjoint_options,
@@ -134,13 +133,13 @@ def fit(
 
 def _options(given: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:
     """What `odec.fit` is asked for, from the words of the options. Raises click.UsageError."""
-    steps = {name: given.pop(name) for name in STEPS}
+    steps = step_request(given)
     for name in ("lr", "t0", "clip", "adjoint_rtol"):
         if given[name] is not None:
             given[name] = finite(given[name], f"--{name.replace('_', '-')}")
     given["adjoint_atol"] = tolerances(given["adjoint_atol"], "--adjoint-atol")
     given["fix"] = [name.strip() for item in given["fix"] for name in item.split(",") if name.strip()] or None
-    return {**given, **step_values(**steps), "set": assignments(settings, "--set") or None}
+    return {**given, **steps.given, "set": assignments(settings, "--set") or None}
 
 
 def _write(result: FitResult, report: str, fitted: str, plot: str | None, view: View | None) -> None:

@@ -6,6 +6,7 @@ import difflib
 import functools
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -124,43 +125,54 @@ def compile_(
     force: bool,
 ) -> int:
     """Write a model as a torch module: a file that imports odec.runtime, or a folder that stands alone."""
+    job = _Job(model, method, engine or "torch", force)
     if standalone:
         if check_ or watch_:
             raise click.UsageError("--standalone writes a folder: --check and --watch are of a file")
-        return _write_folder(model, output, method, engine, force)
+        return _write_folder(job, output)
     target = _target(model, output)
     if check_ and watch_:
         raise click.UsageError("--check looks once and --watch goes on: give one of them")
     if watch_:
         if STANDARD in (model, target):
             raise click.UsageError("--watch needs a file to watch and a file to write, not `-`")
-        return _watch(model, target, method, engine, force)
-    text = _compiled(model, method, engine)
+        return _watch(job, target)
+    text = job.text()
     if check_:
         return _compare(model, target, text)
     return _write_module(target, text, force)
 
 
-def _write_folder(model: str, output: str | None, method: str | None, engine: str | None, force: bool) -> int:
+@dataclass(frozen=True)
+class _Job:
+    """What is compiled, and whether it may replace a file that odec did not write."""
+
+    model: str
+    method: str | None
+    engine: str
+    force: bool
+
+    def text(self, *, standalone: bool = False) -> str:
+        """The module's text; its warnings are told. Raises ModelError, ArgumentError."""
+        from odec import build
+
+        system, warnings = build.read(read_model(self.model))
+        say_diagnostics(warnings)
+        return build.compile(system, method=self.method, engine=self.engine, standalone=standalone)
+
+
+def _write_folder(job: _Job, output: str | None) -> int:
     """Write the module and a copy of the run-time as a package: MODEL without its ending, or the output."""
     from odec.standalone import write_standalone
 
-    if output == STANDARD or (model == STANDARD and output is None):
+    if output == STANDARD or (job.model == STANDARD and output is None):
         raise click.UsageError("--standalone writes a folder: name it with -o")
-    folder = output or _target(model, None).removesuffix(".py")
+    folder = output or _target(job.model, None).removesuffix(".py")
     if not Path(folder).name.isidentifier():
         raise ArgumentError(f"{folder} could not be imported by its name: name another folder with -o")
-    write_standalone(folder, _compiled(model, method, engine, standalone=True), force=force)
+    write_standalone(folder, job.text(standalone=True), force=job.force)
     say(f"wrote {folder}{os.sep}")
     return 0
-
-
-def _compiled(model: str, method: str | None, engine: str | None, *, standalone: bool = False) -> str:
-    from odec import build
-
-    system, warnings = build.read(read_model(model))
-    say_diagnostics(warnings)
-    return build.compile(system, method=method, engine=engine or "torch", standalone=standalone)
 
 
 def _target(model: str, output: str | None) -> str:
@@ -218,22 +230,22 @@ def _compare(model: str, target: str, text: str) -> int:
     return OK
 
 
-def _watch(model: str, target: str, method: str | None, engine: str | None, force: bool) -> int:
+def _watch(job: _Job, target: str) -> int:
     """Compile at each change of the model's time stamp or size, until interrupted."""
     import time
 
     last: tuple[int, int] | None = None
-    say(f"watching {model}; Ctrl-C ends it")
+    say(f"watching {job.model}; Ctrl-C ends it")
     while True:
         try:
-            facts = os.stat(model)
+            facts = os.stat(job.model)
             now = (facts.st_mtime_ns, facts.st_size)
         except OSError:
             now = last or (0, 0)  # an editor that is just replacing the file
         if now != last:
             last = now
             try:
-                _write_module(target, _compiled(model, method, engine), force)
+                _write_module(target, job.text(), job.force)
             except ModelError as error:
                 say_diagnostics(error.diagnostics)
         try:

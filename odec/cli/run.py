@@ -24,14 +24,13 @@ from odec.cli.support import (
     say,
     say_diagnostics,
     say_warning,
-    step_values,
+    step_request,
     view_of,
     write_result,
 )
 from odec.cli.types import (
     FILE,
     MODEL,
-    STEPS,
     VIEW,
     Sectioned,
     dtype_option,
@@ -143,9 +142,10 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     asked = {name: None if text is None else finite(text, f"--{name}") for name, text in spans.items()}
     if times is not None and any(asked[name] is not None for name in ("t1", "step")):
         raise click.UsageError("--times says all outputs: leave out --t1 and --step")
-    asked |= step_values(**{name: given[name] for name in STEPS})
     return {
         **asked,
+        **step_request(given).given,
+        "check": given["check"],
         "times": None if times is None else _times(times),
         "method": given["method"],
         "engine": given["engine"] or "auto",
@@ -167,13 +167,18 @@ def _before_failure(result: Simulation) -> Simulation:
 
 def _remark(result: Simulation, told: list[str]) -> None:
     """Say whether the method suits the problem, which observables are no finite numbers, and since when."""
-    stiffness = "" if any("stiff" in text for text in told) else getattr(result.status, "stiffness", "")
+    stiffness = "" if any("stiff" in text for text in told) else _stiffness(result)
     if stiffness:
         say(f"note: {stiffness}")
     for name in result.observable_names:
         wrong = [t for t, value in zip(result.times, result[name], strict=True) if not math.isfinite(value)]
         if wrong:
             say(f"note: the observable {name} is not a finite number at {result.time_name} = {wrong[0]:g}")
+
+
+def _stiffness(result: Simulation) -> str:
+    """What the run has seen of the problem's stiffness, in words; of a result read back, nothing."""
+    return "" if result.status is None else result.status.stiffness
 
 
 def _times(text: str) -> list[float]:

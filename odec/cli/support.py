@@ -22,6 +22,7 @@ from odec.text import printable
 
 if TYPE_CHECKING:
     from odec.plot import View
+    from odec.steps import StepRequest
 
 OK, DIAGNOSTICS, USAGE, NUMERICAL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
 STANDARD = "-"
@@ -230,22 +231,15 @@ def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:
     return values
 
 
-def step_values(
-    dt: str | None,
-    rtol: str | None,
-    atol: str | None,
-    min_step: str | None,
-    max_step: str | None,
-    max_steps: int | None,
-    dense: bool | None,
-    check: bool,
-) -> dict[str, Any]:
-    """What `step_options` were given as keywords of `simulate` and `fit`. Raises click.UsageError."""
-    values: dict[str, Any] = {"max_steps": max_steps, "dense_output": dense, "check": check}
-    for name, text in (("dt", dt), ("rtol", rtol), ("min_step", min_step), ("max_step", max_step)):
+def step_request(given: dict[str, Any]) -> StepRequest:
+    """The steps that `step_options` ask for, taken out of a command's arguments. Raises click.UsageError."""
+    from odec.steps import StepRequest
+
+    values: dict[str, Any] = {"max_steps": given.pop("max_steps"), "dense_output": given.pop("dense")}
+    for name in ("dt", "rtol", "min_step", "max_step"):
+        text = given.pop(name)
         values[name] = None if text is None else finite(text, f"--{name.replace('_', '-')}")
-    values["atol"] = tolerances(atol, "--atol")
-    return values
+    return StepRequest(**values, atol=tolerances(given.pop("atol"), "--atol"))
 
 
 def tolerances(text: str | None, option: str) -> float | list[float] | None:

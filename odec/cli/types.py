@@ -90,12 +90,10 @@ VIEW = ("show", "x_log", "y_log", "grid")
 
 _TIMES = ("t0", "t1", "step", "times", "method")
 _ADJOINT = ("adjoint", "adjoint_rtol", "adjoint_atol", "clip")
-STEPS = ("dt", "rtol", "atol", "min_step", "max_step", "max_steps", "dense", "check")
-"""What the options of `step_options` are called in a command's arguments."""
-
+_STEPS = ("dt", "rtol", "atol", "min_step", "max_step", "max_steps", "dense", "check")
 
 _SECTIONS = (
-    ("Times and steps", {*_TIMES, *STEPS}),
+    ("Times and steps", {*_TIMES, *_STEPS}),
     ("Gradients", set(_ADJOINT)),
     ("Picture", {"plot", *VIEW}),
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from odec.errors import ArgumentError, as_number, check_mapping, did_you_mean
+from odec.steps import StepRequest
 
 OPTIMIZERS = ("lbfgs", "adam", "gauss-newton")
 TRANSFORMS = ("model", "none")
@@ -30,13 +31,7 @@ class Options:
     set: dict[str, float] | None = None
     seed: int | None = None
     dtype: str | None = None
-    dt: float | None = None
-    rtol: float | None = None
-    atol: float | tuple[float, ...] | None = None
-    min_step: float | None = None
-    max_step: float | None = None
-    max_steps: int | None = None
-    dense_output: bool | None = None
+    steps: StepRequest = StepRequest()
     method: str | None = None
     clip: float | None = None
     t0: float | None = None
@@ -47,8 +42,9 @@ class Options:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Options:
-        """The options among some values by name, what is iterable as tuples. Raises ArgumentError."""
-        found: dict[str, Any] = {field.name: _plain(values.get(field.name)) for field in fields(cls)}
+        """The options among keywords of `odec.fit`, what is iterable as tuples. Raises ArgumentError."""
+        names = [field.name for part in (StepRequest, cls) for field in fields(part) if field.name != "steps"]
+        found: dict[str, Any] = {name: _plain(values.get(name)) for name in names}
         if isinstance(found["fix"], str):
             found["fix"] = (found["fix"],)
         if not isinstance(found["fix"], Iterable | None):
@@ -63,12 +59,15 @@ class Options:
         if found["set"] is not None:
             check_mapping(found["set"], "set", "{'k': 0.5}")
             found["set"] = {name: _plain(value) for name, value in found["set"].items()}
-        return cls(**found)
+        steps = StepRequest(**{field.name: found.pop(field.name) for field in fields(StepRequest)})
+        return cls(**found, steps=steps)
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that are not None, ready for JSON."""
-        pairs = {name: value for name, value in asdict(self).items() if value is not None}
+        """The options that are not None, as keywords of `odec.fit`, ready for JSON."""
+        pairs: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            pairs |= value.given if isinstance(value, StepRequest) else {} if value is None else {name: value}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs.items()}
 
     def over(self, saved: Mapping[str, Any], path: str | Path) -> Options:
@@ -131,7 +130,7 @@ def settle(options: Options, *, epochs_again: bool = False) -> Settings:
 def _check_adjoint(options: Options, optimizer: str) -> None:
     """Raises ArgumentError for an adjoint that there is not, or that the other options rule out."""
     adjoint, known = options.adjoint, ", ".join(ADJOINTS)
-    tolerances = [name for name in ("adjoint_rtol", "adjoint_atol") if getattr(options, name) is not None]
+    tolerances = [name for name in ("adjoint_rtol", "adjoint_atol") if name in options.given]
     if optimizer == "gauss-newton" and (adjoint is not None or tolerances):
         first = "adjoint" if adjoint is not None else tolerances[0]
         raise ArgumentError(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from odec.accuracy import steps_of, warn
+from odec.accuracy import steps_document, warn
 from odec.cost import check_cost
 from odec.errors import ArgumentError, warned_once
 from odec.fit.accuracy import told_of_steps
@@ -19,10 +19,10 @@ from odec.fit.ending import conclude, of_the_model
 from odec.fit.first import first_look
 from odec.fit.loss import Objective, SumOfSquares
 from odec.fit.optimize import Optimizer, Trace, minimize
-from odec.fit.options import Options, settle, without_defaults
+from odec.fit.options import Options, Settings, settle, without_defaults
 from odec.fit.progress import Progress
 from odec.fit.result import FitResult
-from odec.fit.saved import read_saved
+from odec.fit.saved import Saved, read_saved
 from odec.fit.start import Start, apply_values, free_parameters, frozen, start_of, start_values
 from odec.fit.subject import Subject, choose_step, subject_of, with_inputs
 from odec.fit.weights import scales_of
@@ -49,9 +49,44 @@ def fit(
     settings = settle(options, epochs_again=again)
     if options.seed is not None:
         torch.manual_seed(options.seed)
+    problem = _problem(model, data, options, settings, inputs or {}, saved)
+    try:
+        with warned_once():
+            trace, seen = _minimum(problem, settings, saved, progress)
+    except EngineError as error:
+        raise ArgumentError(str(error)) from error
+    loss, subject = problem.objective.loss, problem.subject
+    asked = command or _command(options, subject, loss.data)
+    kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
+    result = _result(problem, kept, trace, [*problem.notes, *seen], asked)
+    line, told = told_of_steps(subject, loss, result.values, check=check and not trace.interrupted)
+    warn(told, stacklevel=4)
+    return replace(result, summary=line, steps=steps_document(subject.net))
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What is minimized, from where; notes: what a person should know of how it was put."""
+
+    subject: Subject
+    columns: Columns
+    start: Start
+    objective: Objective
+    notes: tuple[str, ...]
+
+
+def _problem(
+    model: Any,
+    data: Any,
+    options: Options,
+    settings: Settings,
+    inputs: Mapping[str, tuple[Any, Any]],
+    saved: Saved | None,
+) -> _Problem:
+    """The least squares of a model and data. Raises ModelError, DataError, ArgumentError."""
     subject = subject_of(model, options, settings.dtype)
     columns = subject.columns()
-    measured = with_inputs(read_data(data, columns, t0=options.t0), inputs or {}, columns)
+    measured = with_inputs(read_data(data, columns, t0=options.t0), inputs, columns)
     chosen = choose_step(subject, measured)
     check_cost(subject.net, measured.times.tolist(), numbers=len(subject.net.compiled.states), kept=True)
     free = free_parameters(subject.params, {*settings.fix, *frozen(subject.net, subject.params)})
@@ -63,30 +98,21 @@ def fit(
     fixed = {name: value for name, value in start.values.items() if name not in free}
     scales, weighted = scales_of(measured, subject.system, settings.weights)
     loss = SumOfSquares(subject.net, measured, columns, fixed, scales)
-    objective = Objective(loss, start.coordinates)
-    try:
-        with warned_once():
-            before = saved.trace(len(free)) if saved else None
-            done = before.state.epoch if before else 0
-            optimizer, last = optimizer_of(settings, objective, start, done)
-            trace = _run(
-                objective,
-                optimizer,
-                before or first_look(objective, optimizer, start, subject.system),
-                last,
-                progress,
-            )
-            unseen = unseen_parameters(subject.system) if subject.system else {}
-            trace, seen = conclude(objective, start, trace, settings.optimizer, unseen)
-    except EngineError as error:
-        raise ArgumentError(str(error)) from error
-    notes = [*measured.notes, *chosen, *weighted, *start.notes, *seen]
-    asked = command or _command(options, subject, measured)
-    kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
-    result = _result(subject, measured, columns, kept, start, objective, trace, notes, asked)
-    line, told = told_of_steps(subject, loss, result.values, check=check and not trace.interrupted)
-    warn(told, stacklevel=4)
-    return replace(result, summary=line, steps=steps_of(subject.net))
+    notes = (*measured.notes, *chosen, *weighted, *start.notes)
+    return _Problem(subject, columns, start, Objective(loss, start.coordinates), notes)
+
+
+def _minimum(
+    problem: _Problem, settings: Settings, saved: Saved | None, progress: Progress | None
+) -> tuple[Trace, Sequence[str]]:
+    """The trace to the minimum, or to the last epoch, and what is to be said of where it ends."""
+    objective, start, system = problem.objective, problem.start, problem.subject.system
+    before = saved.trace(len(objective.coordinates.names)) if saved else None
+    optimizer, last = optimizer_of(settings, objective, start, before.state.epoch if before else 0)
+    begun = before or first_look(objective, optimizer, start, system)
+    trace = _run(objective, optimizer, begun, last, progress)
+    unseen = unseen_parameters(system) if system else {}
+    return conclude(objective, start, trace, settings.optimizer, unseen)
 
 
 def _run(
@@ -101,17 +127,8 @@ def _run(
     return minimize(objective, optimizer, trace, epochs=last, progress=progress)
 
 
-def _result(
-    subject: Subject,
-    data: Dataset,
-    columns: Columns,
-    options: Options,
-    start: Start,
-    objective: Objective,
-    trace: Trace,
-    notes: list[str],
-    command: str,
-) -> FitResult:
+def _result(problem: _Problem, options: Options, trace: Trace, notes: list[str], command: str) -> FitResult:
+    subject, start, objective = problem.subject, problem.start, problem.objective
     fitted = objective.natural(trace.best.theta)
     apply_values(subject.net, subject.params, {**start.values, **fitted})
     notes += _remarks(subject, fitted, trace)
@@ -129,8 +146,8 @@ def _result(
         command=command,
         name=subject.name,
         model_digest=subject.digest,
-        data=data,
-        columns=columns,
+        data=objective.loss.data,
+        columns=problem.columns,
         net=subject.net,
         system=subject.system,
         objective=objective.loss,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -21,13 +21,14 @@ from odec.passes.scale import fixed_step
 from odec.runtime.compiled import Compiled
 from odec.runtime.errors import EngineError
 from odec.runtime.model import Model, default_settings
-from odec.steps import method_for
+from odec.steps import StepRequest
 from odec.system import System
 
-_ADAPTIVE = ("rtol", "atol", "min_step", "max_step", "max_steps", "dense_output")
-_STEPS = ("dt", *_ADAPTIVE)
+_STEPS = tuple(field.name for field in fields(StepRequest))
 _ADJOINT = ("adjoint", "adjoint_rtol", "adjoint_atol")
 _OF_THE_MODEL = (*_STEPS, "clip", "method", "dtype", "engine", *_ADJOINT)
+_OF_A_MODULE = {*_STEPS, "clip", "engine", *_ADJOINT}
+_OF_SOME_METHODS = {*_STEPS, *_ADJOINT} - {"dt"}
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,10 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
     if isinstance(model, torch.nn.Module):
         module, net = _home(model), cast(Any, model)
         own = {"dtype": str(net.vector().dtype).removeprefix("torch.")}  # which a resumed fit says again
-        given = [name for name in _OF_THE_MODEL if getattr(options, name) not in (None, own.get(name))]
-        if given:
-            raise ArgumentError(f"{', '.join(given)}: to be set where the Model is made, not for its fit")
+        asked = options.given
+        late = [name for name in _OF_THE_MODEL if name in asked and asked[name] != own.get(name)]
+        if late:
+            raise ArgumentError(f"{', '.join(late)}: to be set where the Model is made, not for its fit")
         system = build.SYSTEMS.get(module.__name__)
         return Subject(net, system, _name(module, system), _file_digest(module), own_values=True)
     if isinstance(model, ModuleType):
@@ -90,8 +92,7 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
         net, stepless = _make(model, options, dtype, known)
         return Subject(net, known, _name(model, known), _file_digest(model), stepless)
     system = build.parse(model)
-    steps = {name: getattr(options, name) for name in _STEPS}
-    module = build.load(system, method_for(system, options.method, steps), options.engine or "auto")
+    module = build.load(system, options.steps.method_for(system, options.method), options.engine or "auto")
     net, stepless = _make(module, options, dtype, system)
     return Subject(net, system, system.source.name, system.digest, stepless)
 
@@ -130,14 +131,13 @@ def choose_step(subject: Subject, data: Dataset) -> tuple[str, ...]:
 def _make(module: ModuleType, options: Options, dtype: str, system: System | None = None) -> tuple[Any, bool]:
     """The Model, and whether its step must still be chosen."""
     own: Compiled = module.COMPILED
-    of_model = {name: getattr(options, name) for name in (*_STEPS, "clip", "engine", *_ADJOINT)}
-    keywords: dict[str, Any] = {name: value for name, value in of_model.items() if value is not None}
+    keywords = {name: value for name, value in options.given.items() if name in _OF_A_MODULE}
     known = default_settings(own)
-    unable = [name for name in (*_ADAPTIVE, *_ADJOINT) if name in keywords and name not in known]
+    unable = [name for name in keywords if name in _OF_SOME_METHODS and name not in known]
     if unable:
         lacks = "continuous adjoint" if own.adaptive else "error estimate to choose steps by"
         raise ArgumentError(f"{unable[0]} does not apply: the method has no {lacks}")
-    fixed = not own.is_map and not own.adaptive and options.dt is None
+    fixed = not own.is_map and not own.adaptive and options.steps.dt is None
     stepless = fixed and (own.defaults.dt is None if system is None else not (system.run and system.run.dt))
     if stepless:
         keywords["dt"] = 1.0
