@@ -22,7 +22,10 @@ def check_cost(net: Any, times: Sequence[float], *, numbers: float, kept: bool =
     keeps the state after every step, for a gradient. Raises ArgumentError.
     """
     rows, steps = float(len(times)), _fixed_steps(net, times)
-    most = _MOST_STEPS[net.engine]
+    most = _MOST_STEPS.get(net.engine)
+    if most is None:
+        known = ", ".join(_MOST_STEPS)
+        raise ArgumentError(f"what a step costs on the engine {net.engine!r} is not known; known: {known}")
     if steps > most:
         raise ArgumentError(
             f"{steps:.3g} fixed steps of {net.dt:g} are too many for the {net.engine} engine"

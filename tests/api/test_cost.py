@@ -8,6 +8,7 @@ import pytest
 import odec
 import odec.cost
 from odec.errors import ArgumentError
+from odec.runtime.engines import ENGINES
 
 DECAY = "param k = 1\ninit x = 1\ndx/dt = -k*x\nrun t = 0 .. 10 step 1\n"
 DATA = {"t": np.array([0.0, 5.0, 10.0]), "x": np.array([1.0, 0.1, 0.01])}
@@ -28,6 +29,13 @@ def test_too_many_fixed_steps(engine: str, dt: float) -> None:
 def test_steps_without_end_of_a_map() -> None:
     with pytest.raises(ArgumentError, match="too many for the torch engine"):
         odec.simulate("init n = 1\nn[t+1] = n\nrun t = 0 .. 1\n", times=[0, 1e9], engine="torch")
+
+
+def test_the_cost_of_every_engine_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert odec.cost._MOST_STEPS.keys() == ENGINES.keys()
+    monkeypatch.setattr(odec.cost, "_MOST_STEPS", {"native": 1e10})
+    with pytest.raises(ArgumentError, match="a step costs on the engine 'torch' is not known; known: native"):
+        odec.simulate(DECAY, dt=0.1, method="rk4", engine="torch")
 
 
 def test_more_than_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

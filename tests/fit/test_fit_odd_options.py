@@ -11,6 +11,8 @@ import pytest
 import torch
 
 import odec
+from odec.fit.options import Options
+from odec.steps import StepRequest
 
 FED = "input u linear\nparam w = 1\ninit x = 2\ndx/dt = -w*x + u\nrun t = 0 .. 2\n"
 DATA = {"t": [0, 1, 2], "x": [2.0, 1.0, 0.5]}
@@ -75,3 +77,12 @@ def test_numbers_of_numpy_and_torch_are_numbers(tmp_path: Path) -> None:
     kept = json.loads((tmp_path / "fit.json").read_text())["options"]
     assert (kept["lr"], kept["epochs"], kept["seed"], kept["t0"]) == (0.25, 3, 1, 0)
     assert (kept["rtol"], kept["atol"], kept["set"]) == (1e-6, 1e-8, {"w": 0.5})
+
+
+def test_options_are_kept_under_the_keywords_that_were_given() -> None:
+    given: dict[str, Any] = {"optimizer": "adam", "lr": 0.1, "dt": 0.5, "max_steps": 7, "method": "rk4"}
+    options = Options.of({**given, "atol": np.array([1e-9, 1e-8]), "rtol": None, "data": "no option"})
+    assert options.given == {**given, "atol": [1e-9, 1e-8]}
+    assert list(options.given) == ["optimizer", "lr", "dt", "atol", "max_steps", "method"]
+    assert options.steps == StepRequest(dt=0.5, atol=(1e-9, 1e-8), max_steps=7)
+    assert Options.of(options.given) == options
