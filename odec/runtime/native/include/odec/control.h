@@ -150,11 +150,11 @@ FN Whole judge(const Call *call, Run *run, Trial *trial)
     }
 #endif
     ALIGNED real square[WIDE] = {0}, error[WIDE], factor[LANES];
-    EACH_LANE {
-        square[l] = trial->square[l];
-        trial->good[l] = (run->active[l] != 0) & (square[l] <= R(1.0));
-    }
-    EACH_WIDE error[l] = R(0.5)*log(square[l] < R(1e-20) ? R(1e-20) : square[l]);
+    // 1 at rest, and never 0, whose logarithm takes vector functions long.
+    EACH_LANE square[l] = run->active[l] ? trial->square[l] : R(1.0);
+    EACH_LANE square[l] = square[l] < R(1e-20) ? R(1e-20) : square[l];
+    EACH_LANE trial->good[l] = (run->active[l] != 0) & (square[l] <= R(1.0));
+    EACH_WIDE error[l] = R(0.5)*log(square[l]);
     EACH_LANE {
         const real grow = R(-0.7)/ERROR_ORDER*error[l] + R(0.4)/ERROR_ORDER*run->before[l],
                    shrink = -error[l]/ERROR_ORDER;
