@@ -60,6 +60,8 @@ class AdamsControl(Control):
 
     def end_short(self, bad: Tensor, norm: Tensor, time: Tensor) -> None:
         """End trajectories whose rejected steps leave one shorter than the least."""
+        if not bool(bad.any()):
+            return
         least = (self.eps * time.abs()).clamp(min=self.min_step)
         code = torch.where(torch.isfinite(norm), UNDERFLOW, UNSOLVED)
         self.fail(bad & (self.h < least), code, time, self.worst)

@@ -29,6 +29,7 @@ class Control:
         counts = torch.zeros((6, *self.h.shape), dtype=torch.long, device=x.device)
         self.accepted, self.rejected, self.unsolved, self.code, self.state, self.worst = counts
         self.time = torch.full_like(self.h, math.nan)
+        self.tried = 0  # steps, by the trajectory with the most, at most
 
     def unit(self, x: Tensor) -> Tensor:
         """What may be wrong of each state within a step, atol + rtol·|x|."""
@@ -75,8 +76,10 @@ class Control:
 
     def going(self, moving: Tensor, time: Tensor) -> Tensor:
         """Which of the moving trajectories (*batch) take a further step; those out of steps fail."""
-        out = moving & (self.accepted + self.rejected >= self.max_steps)
-        self.fail(out, self.used_up(), time, self.worst)
+        if self.tried >= self.max_steps:
+            out = moving & (self.accepted + self.rejected >= self.max_steps)
+            self.fail(out, self.used_up(), time, self.worst)
+        self.tried += 1
         return (self.code == 0) & moving
 
     def fail(self, which: Tensor, code: Tensor | int, time: Time, state: Tensor) -> None:
@@ -125,6 +128,8 @@ class PIControl(Control):
 
     def end_short(self, bad: Tensor, norm: Tensor, time: Tensor) -> None:
         """End trajectories whose rejected steps leave one shorter than the least."""
+        if not bool(bad.any()):
+            return
         least = (self.eps * time.abs()).clamp(min=self.min_step)
         code = torch.where(torch.isfinite(norm), UNDERFLOW, UNSOLVED)
         self.fail(self.rescue(bad & (self.h < least), least), code, time, self.worst)

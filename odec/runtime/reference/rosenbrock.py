@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..compiled import Equations
-from ..methods import Rosenbrock
+from ..methods import Rosenbrock, Row
 from ..series import Series
 from ..slopes import Slope
 from ..tensors import Time, dot, moved, pooled, shifted, weighted, weighted_rows
@@ -82,7 +82,7 @@ class RosenbrockStepper:
         """Add further stages until there are so many."""
         method, z = self.method, stages.increments
         for i in range(len(z), count):
-            y = moved(x, method.a[i], z)
+            y = self._moved(x, method.a[i], stages)
             f = self.slope(shifted(t, method.alpha[i], h), y, p, u)
             right = moved(h * f, method.c[i], z)
             if stages.rate is not None and method.d[i]:
@@ -91,9 +91,16 @@ class RosenbrockStepper:
             stages.slopes.append(f)
             z.append(stages.factors.solve(right))
 
+    def _moved(self, x: Tensor, row: Row, stages: _Stages) -> Tensor:
+        """x + Σ row_j z_j, from the states of the last stage where its sum begins alike."""
+        k, z = len(stages.states) - 1, stages.increments
+        if k > 0 and row[:k] == self.method.a[k][:k]:
+            return moved(stages.states[-1], row[k:], z[k:])
+        return moved(x, row, z)
+
     def _next(self, x: Tensor, t: Time, h: Time, p: Tensor, u: Series | None, stages: _Stages) -> Tensor:
         """x + Σ m_i z_i, and what rounding took from it."""
-        x_next = moved(x, self.method.m, stages.increments)
+        x_next = self._moved(x, self.method.m, stages)
         rest = self._rest(x, t, h, p, u, stages)
         return x_next if rest is None else x_next + rest
 
