@@ -3,7 +3,7 @@
 All names in expressions are resolved by the checks of `odec.lang`: a `Symbol` names the time, a state, a
 derivative of a state (`derivative_name`), a parameter, a constant, an input, an intermediate, or (inside
 `Function.body`) an argument. Calls to the model's own functions stay in the tree as `Op("call:NAME", args)`
-until the lowering pass inlines them.
+until the lowering pass inlines them. A `shape` is () for a scalar.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from odec.diagnostics import Source, Span
-from odec.tree import Expr
+from odec.tree import Expr, Shape
 from odec.words import as_html, listed
 
 
@@ -72,6 +72,7 @@ class Param:
     unit: str | None
     doc: str
     span: Span
+    shape: Shape = ()
 
     @property
     def bounded(self) -> bool:
@@ -100,6 +101,7 @@ class Equation:
     expr: Expr
     doc: str
     span: Span
+    shape: Shape = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Initial:
     unit: str | None
     doc: str
     span: Span
+    shape: Shape = ()
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,7 @@ class Input:
     unit: str | None
     doc: str
     span: Span
+    shape: Shape = ()
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,7 @@ class Observable:
     unit: str | None
     doc: str
     span: Span
+    shape: Shape = ()
 
 
 @dataclass(frozen=True)

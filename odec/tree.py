@@ -8,7 +8,7 @@ spans, so that two spellings of one formula compare equal.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -69,18 +69,47 @@ MAX_DEPTH = 2000
 """Levels of the tree of one expression: branches, divisions or powers one behind the other."""
 
 
+class ShapeError(ValueError):
+    """Two shapes that do not go together; span: of the operation that was to join them, where it is known."""
+
+    def __init__(self, first: Shape, second: Shape, span: Span | None = None):
+        super().__init__(f"{_shape_words(first)} and {_shape_words(second)} do not go together")
+        self.first, self.second, self.span = first, second, span
+
+
+def _shape_words(shape: Shape) -> str:
+    """A shape as a model writes it: [16, 4]."""
+    return f"[{', '.join(map(str, shape))}]" if shape else "a scalar"
+
+
+def elementwise(shapes: Sequence[Shape]) -> Shape:
+    """The shape of what is computed element by element: the arguments' own, beside which scalars may stand.
+
+    Raises ShapeError where two differ.
+    """
+    found: Shape = ()
+    for shape in shapes:
+        if shape and shape != found:
+            if found:
+                raise ShapeError(found, shape)
+            found = shape
+    return found
+
+
 @dataclass(frozen=True)
 class Operation:
     """What every pass may know of an operation.
 
     arity: least and most number of arguments (None: no limit). evaluate: its value for floats.
-    kind: arithmetic, compare, logic, select or function.
+    kind: arithmetic, compare, logic, select or function. shape: that of its value from its arguments' shapes;
+    it raises ShapeError.
     """
 
     name: str
     arity: tuple[int, int | None]
     kind: str
     evaluate: Callable[..., float | bool]
+    shape: Callable[[Sequence[Shape]], Shape] = elementwise
 
 
 def _mul(*args: float) -> float:

@@ -1,23 +1,30 @@
 """The precedence printer: expressions of our tree to documents of a target language.
 
-A target subclasses Printer, names its symbols and says how it writes what is no plain operator. Arithmetic
-keeps the order and the parentheses of the formula that the user wrote.
+A target subclasses Printer, names its symbols and has a table, `rules`, of how it writes each operation.
+Arithmetic keeps the order and the parentheses of the formula that the user wrote.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
 from odec.backends.layout import Call, Chain, Doc, Leaf, Parens, Prefix
-from odec.tree import Expr, Number, Op, Symbol
+from odec.tree import Expr, Number, Op, Symbol, number
 
 OR, AND, NOT, COMPARE, SUM, PRODUCT, UNARY, POWER, ATOM = 1, 2, 3, 4, 8, 9, 10, 11, 20
 
 COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 
 Printed = tuple[Doc, int]
+Rule = Callable[[Any, Op], Printed]
+"""How a printer writes an operation."""
 
 
 class Printer:
-    """Turns expressions into documents; subclasses fill in `symbol`, `number` and `operation`."""
+    """Turns expressions into documents; subclasses fill in `symbol`, `number` and `rules`, by operation."""
+
+    rules: ClassVar[Mapping[str, Rule]]
 
     def doc(self, expr: Expr, least: int = 0) -> Doc:
         """The document of an expression, in parentheses where it binds looser than `least`."""
@@ -33,8 +40,8 @@ class Printer:
         return number.text
 
     def operation(self, expr: Op) -> Printed:
-        """Everything but +, -, *, / and unary minus."""
-        raise KeyError(f"the {type(self).__name__} cannot print {expr.op!r}")
+        """The document of an operation, by the printer's table."""
+        return self.rules[expr.op](self, expr)
 
     def _print(self, expr: Expr) -> Printed:
         if isinstance(expr, Symbol):
@@ -44,25 +51,20 @@ class Printer:
                 positive = Number(-expr.value, expr.text[1:])
                 return Prefix("-", Leaf(self.number(positive))), UNARY
             return Leaf(self.number(expr)), ATOM
-        if expr.op == "add":
-            return self._sum(expr.args), SUM
-        if expr.op == "mul":
-            return self._product(expr), PRODUCT
-        if expr.op == "div":
-            return self._product(expr), PRODUCT
-        if expr.op == "neg":
-            operand = _guarded(self.doc(expr.args[0], PRODUCT))
-            return Prefix("-", operand), UNARY if _tight(expr.args[0]) else PRODUCT
         return self.operation(expr)
 
-    def _sum(self, args: tuple[Expr, ...]) -> Doc:
-        first, rest = self.doc(args[0], SUM), []
-        for arg in args[1:]:
+    def _negative(self, expr: Op) -> Printed:
+        operand = _guarded(self.doc(expr.args[0], PRODUCT))
+        return Prefix("-", operand), UNARY if _tight(expr.args[0]) else PRODUCT
+
+    def _sum(self, expr: Op) -> Printed:
+        first, rest = self.doc(expr.args[0], SUM), []
+        for arg in expr.args[1:]:
             sign, term = _signed(arg)
             rest.append((sign, self.doc(term, PRODUCT)))
-        return Chain(first, tuple(rest))
+        return Chain(first, tuple(rest)), SUM
 
-    def _product(self, expr: Op) -> Doc:
+    def _product(self, expr: Op) -> Printed:
         """One chain for a product or quotient whose first factor is itself one: a * b / c * d."""
         operators: list[tuple[str, Expr]] = []
         head: Expr = expr
@@ -71,7 +73,7 @@ class Printer:
             operators = [(sign, arg) for arg in head.args[1:]] + operators
             head = head.args[0]
         rest = tuple((sign, self.doc(arg, UNARY)) for sign, arg in operators)
-        return Chain(self.doc(head, UNARY), rest)
+        return Chain(self.doc(head, UNARY), rest), PRODUCT
 
     def chain(self, operator: str, args: tuple[Expr, ...], precedence: int) -> Printed:
         """Arguments joined by an operator of the given precedence."""
@@ -81,6 +83,44 @@ class Printer:
     def call(self, name: str, *args: Expr) -> Printed:
         """name(args)."""
         return Call(name, tuple(self.doc(arg) for arg in args)), ATOM
+
+
+def called(name: str) -> Rule:
+    """A call of that name, of the same arguments."""
+    return lambda printer, expr: printer.call(name, *expr.args)
+
+
+def infix(sign: str, precedence: int) -> Rule:
+    """The arguments with a sign between them."""
+    return lambda printer, expr: printer.chain(sign, expr.args, precedence)
+
+
+def leaf(text: str) -> Rule:
+    """The same text always."""
+    return lambda printer, expr: (Leaf(text), ATOM)
+
+
+def _rewritten(formula: Callable[..., Op]) -> Rule:
+    """The operation as a formula of others."""
+    return lambda printer, expr: printer.operation(formula(*expr.args))
+
+
+def _hill(value: Expr, half: Expr, power: Expr) -> Op:
+    up, low = Op("pow", (value, power)), Op("pow", (half, power))
+    return Op("div", (up, Op("add", (low, up))))
+
+
+COMMON: Mapping[str, Rule] = {
+    "add": Printer._sum,
+    "mul": Printer._product,
+    "div": Printer._product,
+    "neg": Printer._negative,
+    "clip": _rewritten(lambda value, low, high: Op("min", (Op("max", (value, low)), high))),
+    "cot": _rewritten(lambda arg: Op("div", (number(1), Op("tan", (arg,))))),
+    "hill": _rewritten(_hill),
+    **{op: infix(sign, COMPARE) for op, sign in COMPARISONS.items()},
+}
+"""What every target writes alike."""
 
 
 def _guarded(doc: Doc) -> Doc:

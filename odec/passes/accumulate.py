@@ -44,6 +44,7 @@ def varying(graph: Graph, nodes: Sequence[int], leaves: Iterable[int]) -> set[in
 def reverse(graph: Graph, outputs: Sequence[tuple[int, int]], leaves: Sequence[int]) -> list[int]:
     """For each leaf a, the node Σ_k w_k ∂y_k/∂a over the pairs (y_k, w_k) of outputs.
 
+    What an operation broadcasts is summed to its own shape again, where a node's cotangents are gathered.
     Reverse accumulation: a small constant times the operations of the outputs. Griewank & Walther,
     Evaluating Derivatives (2008), ch. 3.
     """
@@ -56,14 +57,14 @@ def reverse(graph: Graph, outputs: Sequence[tuple[int, int]], leaves: Sequence[i
     for i in reversed(nodes):
         if i not in active or i not in arrived or graph.ops[i] in DERIVATIVE_FREE:
             continue
-        cotangent = graph.gather(arrived[i][::-1], cotangents)
+        cotangent = graph.gather(arrived[i][::-1], cotangents, graph.shapes[i])
         if cotangent == graph.zero:
             continue
         cotangents.add(cotangent)
         for arg, apply in reversed(_slopes(graph, i)):
             if arg in active:
                 arrived.setdefault(arg, []).append(apply(cotangent))
-    return [graph.gather(arrived.get(leaf, [])[::-1], cotangents) for leaf in leaves]
+    return [graph.gather(arrived.get(a, [])[::-1], cotangents, graph.shapes[a]) for a in leaves]
 
 
 def forward(graph: Graph, outputs: Sequence[int], tangents: Mapping[int, int]) -> list[int]:

@@ -7,37 +7,38 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from odec.passes.accumulate import ancestors, forward, jacobian, reverse
-from odec.passes.emit import UserName, emit
+from odec.passes.emit import Outputs, UserName, emit
 from odec.passes.graph import LEAVES, Graph
 from odec.passes.guards import guard, write_guards
 from odec.passes.lower import Definition, Lowered, Names, lower, needed
 from odec.passes.overflow import large
 from odec.passes.poles import saturated
 from odec.passes.products import share_products
-from odec.passes.program import Assign, Program, Programs, Sparse
+from odec.passes.program import Assign, Layout, Program, Programs, Sparse
 from odec.system import System
-from odec.tree import Expr, Symbol
+from odec.tree import Expr, ShapeError, Symbol
 
-Groups = dict[str, tuple[str, ...]]
+Groups = dict[str, Layout]
 
 
 def derive(system: System) -> Programs:
     """The programs of a model: right-hand side, initial values, observables, and their derivatives.
 
     First order, functions inlined, intermediates in an order in which they can be computed. Raises
-    ModelError where inlined functions make a formula of unreasonable size.
+    ModelError where inlined functions make a formula of unreasonable size, and ShapeError.
     """
     lowered = lower(system)
-    inputs: Groups = {"t": (system.time,), "x": lowered.states}
-    inputs["p"] = tuple(p.name for p in system.params)
-    inputs["u"] = tuple(u.name for u in system.inputs)
-    inputs = {group: names for group, names in inputs.items() if names}
-    start = {group: names for group, names in inputs.items() if group in ("t", "p")}
+    params, series, observables = (
+        Layout.of((item.name, item.shape) for item in part)
+        for part in (system.params, system.inputs, system.observables)
+    )
+    groups = {"t": Layout.of([(system.time, ())]), "x": lowered.states, "p": params, "u": series}
+    inputs: Groups = {group: layout for group, layout in groups.items() if layout}
+    start = {group: layout for group, layout in inputs.items() if group in ("t", "p")}
     rhs = _Function("rhs", "dx", lowered, lowered.running, lowered.rhs, inputs, lowered.states)
     initial = _Function("initial", "x", lowered, lowered.starting, lowered.initial, start, lowered.states)
     functions = {"rhs": rhs, "initial": initial}
     if lowered.observe:
-        observables = tuple(o.name for o in system.observables)
         functions["observe"] = _Function(
             "observe", "y", lowered, lowered.running, lowered.observe, inputs, observables
         )
@@ -45,9 +46,9 @@ def derive(system: System) -> Programs:
     return Programs(
         system=system,
         states=lowered.states,
-        params=tuple(p.name for p in system.params),
-        inputs=tuple(u.name for u in system.inputs),
-        observables=tuple(o.name for o in system.observables),
+        params=params,
+        inputs=series,
+        observables=observables,
         consts={c.name: c.value for c in system.consts},
         rhs=rhs.program,
         rhs_vjp=rhs.vjp(),
@@ -67,7 +68,7 @@ def derive(system: System) -> Programs:
 class _Function:
     """One function of the model: its definitions, what it computes, and from what.
 
-    rows: the name of each output in cotangents and entries.
+    rows: the name and the shape of each output in cotangents and entries.
     """
 
     name: str
@@ -76,7 +77,7 @@ class _Function:
     definitions: Mapping[str, Definition]
     outputs: tuple[Expr, ...]
     inputs: Groups
-    rows: tuple[str, ...]
+    rows: Layout
 
     @cached_property
     def guarded(self) -> list[Definition]:
@@ -87,12 +88,12 @@ class _Function:
     def program(self) -> Program:
         """The function itself, formulas as the user wrote them."""
         body = tuple(Assign(d.name, write_guards(d.expr), d.span, d.doc) for d in self.guarded)
-        return Program(self.name, self.inputs, body, {self.group: self.outputs})
+        return Program(self.name, self.inputs, body, {self.group: self.outputs}, {self.group: self.rows})
 
     def vjp(self) -> Program:
         """Σ_k w_k ∂y_k/∂a for every input a, by group."""
         nodes, names = self._nodes[0], self.lowered.names.copy()
-        cotangents = [names.fresh(f"w_{row}") for row in self.rows]
+        cotangents = self.rows.renamed(names.fresh(f"w_{row}") for row in self.rows.names)
         return self._pulled(f"{self.name}_vjp", self.inputs, nodes, cotangents, names)
 
     def jvp(self) -> Program:
@@ -111,16 +112,19 @@ class _Function:
         return self._pushed(name, self.inputs, self.group, nodes, labels, self.lowered.names, given)
 
     def _pulled(
-        self, name: str, inputs: Groups, nodes: Sequence[int], cotangents: Sequence[str], names: Names
+        self, name: str, inputs: Groups, nodes: Sequence[int], cotangents: Layout, names: Names
     ) -> Program:
         """The cotangents of the inputs, by group, from one of each node."""
         graph = self._graph
-        pairs = [(y, graph.symbol(w)) for y, w in zip(nodes, cotangents, strict=True)]
-        flat = [a for group in inputs.values() for a in group]
+        pairs = [(y, graph.symbol(w.name, w.shape)) for y, w in zip(nodes, cotangents, strict=True)]
+        flat = [a.name for group in inputs.values() for a in group]
         pulled = share_products(graph, reverse(graph, pairs, [graph.symbol(a) for a in flat]))
         found = dict(zip(flat, pulled, strict=True))
-        outputs = {g: [(f"g_{a}", found[a]) for a in members] for g, members in inputs.items()}
-        return self._emit(name, {**inputs, "w": tuple(cotangents)}, outputs, names)
+        outputs = {
+            g: (members.renamed(f"g_{a}" for a in members.names), [found[a] for a in members.names])
+            for g, members in inputs.items()
+        }
+        return self._emit(name, {**inputs, "w": cotangents}, outputs, names)
 
     def _pushed(
         self,
@@ -128,57 +132,54 @@ class _Function:
         inputs: Groups,
         group: str,
         nodes: Sequence[int],
-        labels: Sequence[str],
+        labels: Layout,
         taken: Names,
         moving: Groups | None = None,
     ) -> Program:
         """The tangents of the nodes from those of the inputs, or of those that move."""
         graph, names = self._graph, taken.copy()
         moving = inputs if moving is None else moving
-        tangents = {g: tuple(names.fresh(f"d_{a}") for a in m) for g, m in moving.items()}
+        tangents = {g: m.renamed(names.fresh(f"d_{a}") for a in m.names) for g, m in moving.items()}
         seeds = {
-            graph.symbol(a): graph.symbol(da)
+            graph.symbol(a.name): graph.symbol(da.name, da.shape)
             for g, members in moving.items()
             for a, da in zip(members, tangents[g], strict=True)
         }
         rows = forward(graph, nodes, seeds)
-        outputs = {group: [(f"d_{label}", row) for label, row in zip(labels, rows, strict=True)]}
+        outputs = {group: (labels.renamed(f"d_{label}" for label in labels.names), rows)}
         return self._emit(
             name, {**inputs, **{f"d{g}": found for g, found in tangents.items()}}, outputs, names
         )
 
     def jacobian(self, group: str) -> Sparse:
         """∂y_k/∂a for the inputs a of a group, where it is not zero for certain."""
-        rows, cols, entries = self._partials(group)
-        program = self._emit(
-            f"{self.name}_jacobian_{group}", self.inputs, {"entries": entries}, self.lowered.names
-        )
-        return Sparse(program, rows, cols, (len(self.rows), len(self.inputs[group])))
+        rows, cols, labels, nodes = self._partials(group)
+        name, names = f"{self.name}_jacobian_{group}", self.lowered.names
+        program = self._emit(name, self.inputs, {"entries": (labels, nodes)}, names)
+        return Sparse(program, rows, cols, (self.rows.width, self.inputs[group].width))
 
     def jacobian_vjp(self, group: str) -> Program:
         """Σ_k w_k ∂J_k/∂a over the entries J_k of `jacobian`, for every input a, by group."""
-        names, (_, _, entries) = self.lowered.names.copy(), self._partials(group)
-        cotangents = [names.fresh(f"w_{label}") for label, _ in entries]
-        nodes = [node for _, node in entries]
+        names, (_, _, labels, nodes) = self.lowered.names.copy(), self._partials(group)
+        cotangents = labels.renamed(names.fresh(f"w_{label}") for label in labels.names)
         return self._pulled(f"{self.name}_jacobian_vjp", self.inputs, nodes, cotangents, names)
 
     def jacobian_jvp(self, group: str) -> Program:
         """Σ_a ∂J_k/∂a da over every input a, for each entry J_k of `jacobian`."""
-        labels, nodes = zip(*self._partials(group)[2], strict=True) if self._partials(group)[2] else ((), ())
+        _, _, labels, nodes = self._partials(group)
         name = f"{self.name}_jacobian_jvp"
         return self._pushed(name, self.inputs, "entries", nodes, labels, self.lowered.names)
 
     def time(self) -> Program:
         """∂y_k/∂t + Σ_j ∂y_k/∂u_j u_j', the rates u_j' being the input group "rate"."""
         inputs, names, nodes = self._in_time
-        outputs = {self.group: list(zip(self._time_labels, nodes, strict=True))}
-        return self._emit(f"{self.name}_time", inputs, outputs, names)
+        return self._emit(f"{self.name}_time", inputs, {self.group: (self._time_labels, nodes)}, names)
 
     def time_vjp(self) -> Program:
         """The VJP of `time`, to its inputs and the rates."""
         inputs, taken, nodes = self._in_time
         names = taken.copy()
-        cotangents = [names.fresh(f"w_{row}") for row in self.rows]
+        cotangents = self.rows.renamed(names.fresh(f"w_{row}") for row in self.rows.names)
         return self._pulled(f"{self.name}_time_vjp", inputs, nodes, cotangents, names)
 
     def time_jvp(self) -> Program:
@@ -187,27 +188,31 @@ class _Function:
         return self._pushed(f"{self.name}_time_jvp", inputs, self.group, nodes, self._time_labels, names)
 
     @property
-    def _time_labels(self) -> list[str]:
-        return [f"{row}_in_time" for row in self.rows]
+    def _time_labels(self) -> Layout:
+        return self.rows.renamed(f"{row}_in_time" for row in self.rows.names)
 
     @cached_property
     def _in_time(self) -> tuple[Groups, Names, list[int]]:
         """Inputs with the rates of change of "u", the names then taken, and the nodes of `time`."""
         graph, names = self._graph, self.lowered.names.copy()
-        moving = self.inputs.get("u", ())
-        rates = tuple(names.fresh(f"{u}_rate") for u in moving)
-        seeds = {graph.symbol(t): graph.one for t in self.inputs["t"]}
-        seeds |= {graph.symbol(u): graph.symbol(rate) for u, rate in zip(moving, rates, strict=True)}
+        moving = self.inputs.get("u", Layout())
+        rates = moving.renamed(names.fresh(f"{u}_rate") for u in moving.names)
+        seeds = {graph.symbol(t): graph.one for t in self.inputs["t"].names}
+        seeds |= {
+            graph.symbol(u.name): graph.symbol(rate.name, rate.shape)
+            for u, rate in zip(moving, rates, strict=True)
+        }
         inputs = {**self.inputs, **({"rate": rates} if rates else {})}
         return inputs, names, forward(graph, self._nodes[0], seeds)
 
-    def _partials(self, group: str) -> tuple[tuple[int, ...], tuple[int, ...], list[tuple[str, int]]]:
-        """Row, column, and name with node of each partial derivative that is not zero for certain."""
-        leaves, graph = self.inputs[group], self._graph
+    def _partials(self, group: str) -> tuple[tuple[int, ...], tuple[int, ...], Layout, list[int]]:
+        """Row, column, name and node of each partial derivative that is not zero for certain."""
+        above, leaves, graph = self.rows.names, self.inputs[group].names, self._graph
         rows = jacobian(graph, self._nodes[0], [graph.symbol(a) for a in leaves])
         places = [(k, a, node) for k, row in enumerate(rows) for a, node in row.items()]
-        entries = [(f"j_{self.rows[k]}_{leaves[a]}", node) for k, a, node in places]
-        return tuple(k for k, _, _ in places), tuple(a for _, a, _ in places), entries
+        labels = Layout.of((f"j_{above[k]}_{leaves[a]}", ()) for k, a, _ in places)
+        found = [node for _, _, node in places]
+        return tuple(k for k, _, _ in places), tuple(a for _, a, _ in places), labels, found
 
     @property
     def _consts(self) -> dict[str, float]:
@@ -217,7 +222,8 @@ class _Function:
     def _graph(self) -> Graph:
         params = self.lowered.system.params
         nonzero = frozenset(p.name for p in params if 0.0 not in p.interval)
-        graph = Graph(nonzero, self._consts)
+        shapes = {value.name: value.shape for layout in self.inputs.values() for value in layout}
+        graph = Graph(nonzero, self._consts, shapes)
         graph.fixed = frozenset(p.name for p in params)
         return graph
 
@@ -226,7 +232,7 @@ class _Function:
         return {}
 
     @cached_property
-    def _nodes(self) -> tuple[list[int], list[str]]:
+    def _nodes(self) -> tuple[list[int], Layout]:
         """The nodes and the names of the outputs; the user's names are noted on the way."""
         graph, user = self._graph, self._user
         env: dict[str, int] = {}
@@ -236,18 +242,23 @@ class _Function:
                 user[i] = UserName(d.name, d.span, d.doc)
                 graph.named[i] = d.name
         labels = [
-            e.name if isinstance(e, Symbol) else row for e, row in zip(self.outputs, self.rows, strict=True)
+            e.name if isinstance(e, Symbol) else row.name
+            for e, row in zip(self.outputs, self.rows, strict=True)
         ]
         nodes = [graph.include(e, env) for e in self.outputs]
+        for label, row, i in zip(labels, self.rows, nodes, strict=True):
+            if graph.shapes[i] not in ((), row.shape):
+                definition = self.definitions.get(label)
+                raise ShapeError(row.shape, graph.shapes[i], definition.span if definition else None)
         ordered = ancestors(graph, nodes)
         graph.large = large(graph, ordered) | saturated(graph, ordered, nodes)
-        return nodes, labels
+        return nodes, self.rows.renamed(labels)
 
     def _emit(
         self,
         name: str,
         inputs: Groups,
-        outputs: Mapping[str, Sequence[tuple[str, int]]],
+        outputs: Outputs,
         names: Names,
     ) -> Program:
         return emit(self._graph, name, inputs, outputs, self._user, names)

@@ -14,14 +14,14 @@ from odec.diagnostics import Span
 from odec.passes.accumulate import ancestors
 from odec.passes.graph import LEAVES, Graph
 from odec.passes.lower import Names
-from odec.passes.program import Assign, Program
+from odec.passes.program import Assign, Layout, Program
 from odec.passes.walk import operation_cost, topological
 from odec.tree import Expr, Number, Op, Symbol
 
 MAX_OPERATIONS = 12
 
-Outputs = Mapping[str, Sequence[tuple[str, int]]]
-"""Groups of outputs, each a wanted name and a node."""
+Outputs = Mapping[str, tuple[Layout, Sequence[int]]]
+"""Groups of outputs: their wanted names and places, and their nodes."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class _Plan:
 def emit(
     graph: Graph,
     name: str,
-    inputs: dict[str, tuple[str, ...]],
+    inputs: dict[str, Layout],
     outputs: Outputs,
     user: Mapping[int, UserName],
     names: Names,
@@ -55,7 +55,8 @@ def emit(
 
     user: the user's names of nodes, in source order. names: what is taken already.
     """
-    pairs = [pair for group in outputs.values() for pair in group]
+    named = {group: list(zip(layout.names, found, strict=True)) for group, (layout, found) in outputs.items()}
+    pairs = [pair for group in named.values() for pair in group]
     nodes = ancestors(graph, [i for _, i in pairs])
     wanted: dict[int, str] = {}
     for base, i in pairs:
@@ -69,9 +70,11 @@ def emit(
     names = names.copy()
     exprs, body = _write(plan, order, _symbols(plan, order, names))
     result: dict[str, tuple[Expr, ...]] = {}
-    for group, found in outputs.items():
+    for group, found in named.items():
         result[group] = tuple(_output(plan, base, i, exprs, body, names) for base, i in found)
-    return Program(name, inputs, tuple(body), result)
+    return Program(
+        name, inputs, tuple(body), result, {group: layout for group, (layout, _) in outputs.items()}
+    )
 
 
 def _output(plan: _Plan, base: str, i: int, exprs: dict[int, Expr], body: list[Assign], names: Names) -> Expr:

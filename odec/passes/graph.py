@@ -8,24 +8,34 @@ drop zeros and ones, fold numbers where that is exact, and never rearrange (prod
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal, InvalidOperation, localcontext
 
-from odec.tree import Expr, Number, Op, Symbol, fold, number
+from odec.tree import OPERATIONS, Expr, Number, Op, Shape, ShapeError, Symbol, elementwise, fold, number
 
 LEAVES = ("number", "symbol")
 
+SUM_TO = "sum_to"
+"""The sum of all elements, to the scalar that was broadcast to them; it ends cotangents and has no slope."""
+
 
 class Graph:
-    """Nodes by id: `ops[i]` with arguments `args[i]`, or a leaf `leaf[i]`.
+    """Nodes by id: `ops[i]` with arguments `args[i]`, or a leaf `leaf[i]`, of the shape `shapes[i]`.
 
     `named` holds the nodes that carry a name of the user's; no rewriting looks through those.
     nonzero: names of parameters that cannot be zero. consts: the values of constants. large: see overflow.py.
-    fixed: names of parameters.
+    fixed: names of parameters. declared: the shapes of symbols; what has none here is a scalar.
     """
 
-    def __init__(self, nonzero: frozenset[str] = frozenset(), consts: dict[str, float] | None = None):
+    def __init__(
+        self,
+        nonzero: frozenset[str] = frozenset(),
+        consts: dict[str, float] | None = None,
+        declared: Mapping[str, Shape] | None = None,
+    ):
         self.ops: list[str] = []
+        self.shapes: list[Shape] = []
+        self.declared = dict(declared or {})
         self.args: list[tuple[int, ...]] = []
         self.leaf: list[Number | Symbol | None] = []
         self.named: dict[int, str] = {}
@@ -42,11 +52,14 @@ class Graph:
     def number(self, value: float) -> int:
         return self._leaf(number(value))
 
-    def symbol(self, name: str) -> int:
+    def symbol(self, name: str, shape: Shape | None = None) -> int:
+        """The node of a name; shape: that of a name of a pass's own, else the one declared."""
+        if shape is not None and self.declared.setdefault(name, shape) != shape:
+            raise ShapeError(self.declared[name], shape)
         return self._leaf(Symbol(name))
 
     def node(self, op: str, *args: int) -> int:
-        """The node as it stands."""
+        """The node as it stands. Raises ShapeError where the arguments' shapes do not go together."""
         key = (op, args)
         found = self._ids.get(key)
         if found is None:
@@ -54,7 +67,10 @@ class Graph:
         return found
 
     def include(self, expr: Expr, env: dict[str, int]) -> int:
-        """The node of an expression; `env` gives the nodes of the names already defined."""
+        """The node of an expression; `env` gives the nodes of the names already defined.
+
+        Raises ShapeError, with the place of the operation.
+        """
 
         def leaf(node: Number | Symbol) -> int:
             if isinstance(node, Symbol) and node.name in env:
@@ -62,7 +78,11 @@ class Graph:
             return self._leaf(node)
 
         def combine(node: Op, args: tuple[int, ...]) -> int:
-            return self._include_op(node.op, args)
+            try:
+                return self._include_op(node.op, args)
+            except ShapeError as error:
+                error.span = node.span
+                raise
 
         return fold(expr, leaf, combine)
 
@@ -109,8 +129,23 @@ class Graph:
                 return folded
         return terms[0] if len(terms) == 1 else self.node("add", *terms)
 
-    def gather(self, terms: Sequence[int], shared: Container[int]) -> int:
-        """The sum of terms; those with a factor in common among the `shared` nodes as one: w*(a - b)."""
+    def sum_to(self, i: int, shape: Shape) -> int:
+        """The node in the shape that was broadcast to its own: summed to a scalar, or as it stands.
+
+        Raises ShapeError where it has another shape and that is no scalar's.
+        """
+        if self.shapes[i] == shape or i == self.zero:
+            return i
+        if shape:
+            raise ShapeError(self.shapes[i], shape)
+        return self.node(SUM_TO, i)
+
+    def gather(self, terms: Sequence[int], shared: Container[int], shape: Shape = ()) -> int:
+        """The sum of the cotangents of a node of a shape, each summed to it.
+
+        Terms with a factor in common among the `shared` nodes become one: w*(a - b).
+        """
+        terms = [self.sum_to(term, shape) for term in terms]
         groups: dict[int, list[int]] = {}
         for position, term in enumerate(terms):
             factor = next((f for f in self._factors(term) if f in shared), None)
@@ -209,10 +244,19 @@ class Graph:
         return found
 
     def _append(self, op: str, args: tuple[int, ...], leaf: Number | Symbol | None) -> int:
+        self.shapes.append(self._shape(op, args, leaf))
         self.ops.append(op)
         self.args.append(args)
         self.leaf.append(leaf)
         return len(self.ops) - 1
+
+    def _shape(self, op: str, args: tuple[int, ...], leaf: Number | Symbol | None) -> Shape:
+        if leaf is not None:
+            return self.declared.get(leaf.name, ()) if isinstance(leaf, Symbol) else ()
+        if op == SUM_TO:
+            return ()
+        rule = OPERATIONS[op].shape if op in OPERATIONS else elementwise
+        return rule([self.shapes[arg] for arg in args])
 
     def _include_op(self, op: str, args: tuple[int, ...]) -> int:
         if op == "hill":

@@ -14,6 +14,7 @@ from odec.diagnostics import Diagnostic, ModelError, Span
 from odec.passes.conditions import decide
 from odec.passes.limits import with_limits
 from odec.passes.parts import cut
+from odec.passes.program import Layout
 from odec.passes.walk import keep, topological
 from odec.system import Equation, Function, System, derivative_name
 from odec.tree import MAX_DEPTH, Expr, Op, Symbol, fold, substitute, symbols
@@ -56,7 +57,7 @@ class Lowered:
     """
 
     system: System
-    states: tuple[str, ...]
+    states: Layout
     running: dict[str, Definition]
     starting: dict[str, Definition]
     rhs: tuple[Expr, ...]
@@ -71,7 +72,9 @@ def lower(system: System) -> Lowered:
     Raises ModelError where inlining makes a formula of unreasonable size.
     """
     inline = _Inliner(system)
-    states = tuple(derivative_name(e.state, k) for e in system.equations for k in range(e.order))
+    orders = [(e, k) for e in system.equations for k in range(e.order)]
+    layout = Layout.of((derivative_name(e.state, k), e.shape) for e, k in orders)
+    states = layout.names
     names = Names(_model_names(system, states))
     shared: dict[str, Definition] = {}
     for d in system.intermediates:
@@ -83,7 +86,7 @@ def lower(system: System) -> Lowered:
         name = derivative_name(initial.state, initial.order)
         expr = inline(initial.expr, initial.span)
         _define(starting, names, Definition(name, expr, initial.span, initial.doc))
-    return Lowered(system, states, running, starting, rhs, tuple(Symbol(s) for s in states), observe, names)
+    return Lowered(system, layout, running, starting, rhs, tuple(Symbol(s) for s in states), observe, names)
 
 
 def needed(definitions: dict[str, Definition], outputs: tuple[Expr, ...]) -> list[Definition]:

@@ -6,12 +6,81 @@ each other (not with the target language: that is the printer's affair).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from odec.diagnostics import Span
+from odec.passes.graph import SUM_TO
+from odec.passes.walk import count_nodes
 from odec.system import System
-from odec.tree import Expr
+from odec.tree import OPERATIONS, Expr, Number, Op, Shape, ShapeError, fold, symbols
+
+
+@dataclass(frozen=True)
+class Value:
+    """A named value; its elements lie row-major on the group's axis, from column `place` on."""
+
+    name: str
+    shape: Shape = ()
+    place: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many columns it takes."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Values side by side on one axis: states, parameters, inputs, observables, or what goes with each."""
+
+    values: tuple[Value, ...] = ()
+
+    @classmethod
+    def of(cls, shapes: Iterable[tuple[str, Shape]]) -> Layout:
+        """The values of these names and shapes, one behind the other."""
+        values: list[Value] = []
+        width = 0
+        for name, shape in shapes:
+            values.append(Value(name, shape, width))
+            width += values[-1].size
+        return cls(tuple(values))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name a value."""
+        return tuple(value.name for value in self.values)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """One name a column: `x`, or an array's elements, `h[0]`, `u[3,1]`."""
+        return tuple(name for value in self.values for name in _elements(value))
+
+    @property
+    def width(self) -> int:
+        """How many columns the axis has."""
+        return sum(value.size for value in self.values)
+
+    def renamed(self, names: Iterable[str]) -> Layout:
+        """The same places under other names: cotangents, tangents, rates."""
+        shapes = (value.shape for value in self.values)
+        return Layout.of(zip(names, shapes, strict=True))
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.values)
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+
+def _elements(value: Value) -> Iterator[str]:
+    for k in range(value.size):
+        indices = []
+        for extent in reversed(value.shape):
+            k, index = divmod(k, extent)
+            indices.append(str(index))
+        yield f"{value.name}[{','.join(reversed(indices))}]" if indices else value.name
 
 
 @dataclass(frozen=True)
@@ -26,18 +95,67 @@ class Assign:
 
 @dataclass(frozen=True)
 class Program:
-    """A function: `inputs` and `outputs` map a group's name to its symbols or expressions.
+    """A function: `inputs` and `outputs` map a group's name to its values or expressions.
 
     Input groups, in this order and only where the model has them: "t" (the time), "x" (states), "p"
     (parameters), "u" (inputs); derivative programs add "w" (cotangents) or "dt", "dx", "dp", "du" (tangents).
     An input that the body does not use is still listed. Output expressions are symbols assigned in the
-    body, input symbols, or numbers (a Number 0 is a structural zero).
+    body, input symbols, or numbers (a Number 0 is a structural zero); `results` says where they stand.
     """
 
     name: str
-    inputs: dict[str, tuple[str, ...]]
+    inputs: dict[str, Layout]
     body: tuple[Assign, ...]
     outputs: dict[str, tuple[Expr, ...]]
+    results: dict[str, Layout]
+
+    def names(self, *groups: str) -> tuple[str, ...]:
+        """The names of the inputs of some groups, where it has them; of all groups where none is named."""
+        layouts = (self.inputs.get(group, Layout()) for group in groups or self.inputs)
+        return tuple(name for layout in layouts for name in layout.names)
+
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of each name: of the inputs, and of what is assigned from them. Raises ShapeError."""
+        found = {value.name: value.shape for group in self.inputs.values() for value in group}
+        for assign in self.body:
+            found[assign.name] = shape_of(assign.expr, found)
+        return found
+
+    def expressions(self) -> Iterator[Expr]:
+        """Every expression that it evaluates: its assignments, then its outputs."""
+        yield from (assign.expr for assign in self.body)
+        for group in self.outputs.values():
+            yield from group
+
+    def size(self) -> int:
+        """How many operands and operations its assignments have, an array's counted for each element."""
+        shapes = self.shapes()
+        return sum(math.prod(shapes[assign.name]) * count_nodes(assign.expr) for assign in self.body)
+
+    def dependent(self, *groups: str) -> set[str]:
+        """The names of the inputs of some groups, and of all that depends on them."""
+        found = set(self.names(*groups))
+        for assign in self.body:
+            if any(symbol.name in found for symbol in symbols(assign.expr)):
+                found.add(assign.name)
+        return found
+
+
+def _shaped(node: Op, args: tuple[Shape, ...]) -> Shape:
+    try:
+        return () if node.op == SUM_TO else OPERATIONS[node.op].shape(args)
+    except ShapeError as error:
+        error.span = error.span or node.span
+        raise
+
+
+def shape_of(expr: Expr, shapes: Mapping[str, Shape]) -> Shape:
+    """The shape of an expression; a name without one (a constant) is a scalar. Raises ShapeError."""
+    return fold(
+        expr,
+        lambda leaf: () if isinstance(leaf, Number) else shapes.get(leaf.name, ()),
+        _shaped,
+    )
 
 
 @dataclass(frozen=True)
@@ -54,7 +172,7 @@ class Sparse:
 class Programs:
     """All that the backends need of a model: first-order, ordered, functions inlined.
 
-    states: first-order names in source order (theta, dtheta_dt, …). consts: names and values; a constant
+    states: first-order in source order (theta, dtheta_dt, …). consts: names and values; a constant
     appears in bodies as a Symbol. For each of rhs (outputs "dx"), initial (inputs t, p; outputs "x") and
     observe (outputs "y") there is the function, its VJP (outputs per input group: "t", "x", "p", "u"), its
     JVP (same output group as the function), and sparse Jacobians by input group ("x", "p", "u").
@@ -67,10 +185,10 @@ class Programs:
     """
 
     system: System
-    states: tuple[str, ...]
-    params: tuple[str, ...]
-    inputs: tuple[str, ...]
-    observables: tuple[str, ...]
+    states: Layout
+    params: Layout
+    inputs: Layout
+    observables: Layout
     consts: dict[str, float]
     rhs: Program
     rhs_vjp: Program
@@ -83,3 +201,9 @@ class Programs:
     observe_jvp: Program | None = None
     jacobians: Mapping[tuple[str, str], Sparse] = field(default_factory=dict)
     derived: Mapping[str, Program] = field(default_factory=dict)
+
+    @property
+    def layouts(self) -> dict[str, Layout]:
+        """What a model has on each axis."""
+        parts = {"states": self.states, "params": self.params, "inputs": self.inputs}
+        return {**parts, "observables": self.observables}

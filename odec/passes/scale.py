@@ -21,7 +21,7 @@ def starting_values(lowered: Lowered) -> tuple[float, ...]:
     env |= {system.time: system.run.start if system.run else 0.0, "pi": math.pi}
     for definition in needed(lowered.starting, lowered.initial):
         env[definition.name] = float(evaluate(definition.expr, env))
-    return tuple(env[state] for state in lowered.states)
+    return tuple(env[state] for state in lowered.states.names)
 
 
 def absolute_tolerances(system: System) -> tuple[float, ...]:
@@ -32,7 +32,7 @@ def absolute_tolerances(system: System) -> tuple[float, ...]:
     given = system.run.atol if system.run else ()
     lowered = lower(system)
     if given:
-        return given if len(given) > 1 else given * len(lowered.states)
+        return given if len(given) > 1 else given * lowered.states.width
     sizes = [abs(value) for value in starting_values(lowered)]
     largest = max((size for size in sizes if math.isfinite(size)), default=0.0) or 1.0
     known = [size if math.isfinite(size) else 1.0 for size in sizes]

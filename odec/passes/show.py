@@ -240,7 +240,7 @@ def _dependencies(system: System) -> list[tuple[str, list[str]]]:
         for k in range(1, equation.order):
             label = f"d{equation.state}{chr(39) * (k - 1)}/d{system.time}"
             found.append((label, Symbol(derivative_name(equation.state, k))))
-    found += [(f"init {names[state]}", lowered.starting[state].expr) for state in lowered.states]
+    found += [(f"init {names[state]}", lowered.starting[state].expr) for state in lowered.states.names]
     return [(label, [names.get(n, n) for n in _used(expr)]) for label, expr in found]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from odec.tree import Expr, Op
+from odec.tree import Expr, Op, fold
 
 K = TypeVar("K", bound=Hashable)
 
@@ -27,6 +27,11 @@ def count_operations(expr: Expr) -> int:
             total += operation_cost(node.op, len(node.args))
             stack.extend(node.args)
     return total
+
+
+def count_nodes(expr: Expr) -> int:
+    """Nodes of an expression, its leaves included."""
+    return fold(expr, lambda _: 1, lambda _, args: 1 + sum(args))
 
 
 def operation_cost(op: str, arguments: int) -> int:

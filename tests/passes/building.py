@@ -149,9 +149,8 @@ def system(
 def run(program, values: dict[str, float], consts: dict[str, float] | None = None) -> dict[str, list[float]]:
     """The outputs of a Program for given inputs."""
     env = dict(consts or {})
-    for group in program.inputs.values():
-        for name in group:
-            env[name] = values[name]
+    for name in program.names():
+        env[name] = values[name]
     for assign in program.body:
         assert assign.name not in env, f"{assign.name} is assigned twice"
         env[assign.name] = evaluate(assign.expr, env)

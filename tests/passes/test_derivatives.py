@@ -76,7 +76,7 @@ def directions_agree(model, number):
     draw = random.Random(number)
     for name, group, rows in FUNCTIONS:
         function, vjp, jvp = (getattr(programs, name + end) for end in ("", "_vjp", "_jvp"))
-        flat = [a for members in function.inputs.values() for a in members]
+        flat = function.names()
         point = {a: draw.uniform(-1.5, 1.5) for a in flat}
         weights = {f"w_{row}": draw.uniform(-1, 1) for row in rows}
         steps = {f"d_{a}": draw.uniform(-1, 1) for a in flat}

@@ -28,7 +28,7 @@ def test_higher_orders_become_states():
         init={"theta": k, "dtheta_dt": 2 * theta},
     )
     programs = derive(model)
-    assert programs.states == ("theta", "dtheta_dt", "x")
+    assert programs.states.names == ("theta", "dtheta_dt", "x")
     assert programs.rhs.outputs["dx"] == tuple(map(Symbol, ("dtheta_dt", "d2theta_dt2", "dx_dt")))
     assert [a.name for a in programs.rhs.body] == ["d2theta_dt2", "dx_dt"]
     assert [(a.name, text(a.expr)) for a in programs.initial.body] == [
@@ -120,10 +120,10 @@ def test_names_of_the_model_are_not_taken():
     model = system({"x": op("add", shared, *names)}, params=dict.fromkeys(names, 1.0))
     programs = derive(model)
     assert [a.name for a in programs.rhs.body] == ["dx_dt_"]
-    assert programs.rhs_vjp.inputs["w"] == ("w_x_",)
+    assert programs.rhs_vjp.names("w") == ("w_x_",)
     assert [a.name for a in programs.rhs_vjp.body] == ["c0_", "g_x_"] or "g_x_" in listing(programs.rhs_vjp)
     for program in (programs.rhs, programs.rhs_vjp, programs.rhs_jvp):
-        inputs = [n for group in program.inputs.values() for n in group]
+        inputs = program.names()
         assigned = [a.name for a in program.body]
         assert len({*inputs, *assigned}) == len(inputs) + len(assigned)
 

@@ -125,7 +125,7 @@ def gradient(tree, **values):
     given = {"t": 0.0, "x": 0.0, "y": 0.0, "w_x": 1.0, "w_y": 0.0, **values}
     outputs = run(programs.rhs_vjp, given)
     found = dict(zip(("x", "y"), outputs["x"], strict=True))
-    found.update(zip(programs.params, outputs.get("p", []), strict=True))
+    found.update(zip(programs.params.names, outputs.get("p", []), strict=True))
     return found
 
 

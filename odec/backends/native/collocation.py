@@ -45,7 +45,7 @@ class CollocationSteps:
 def collocation_context(method: Implicit, programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
     """What the templates of a collocation method fill in."""
     stiff = stiff_functions(programs, writer, curvature=False)
-    size = len(programs.states)
+    size = programs.states.width
     pattern = list(zip(stiff.rows, stiff.cols, strict=True))
     together = factorize(size * method.stages, staged_pattern(size, pattern, method.stages))
     return {

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from odec.backends.layout import INDENT, WIDTH, Chain, Doc, Leaf, flat, lines
 from odec.backends.native.names import c_spelling
 from odec.backends.native.printer import CPrinter, is_condition
-from odec.passes.program import Program, Programs
+from odec.passes.program import Layout, Program, Programs
 from odec.text import c_comment
 from odec.tree import Expr, Number, symbols
 
@@ -27,11 +27,11 @@ class Function:
 
 def c_spellings(programs: Programs, more: Iterable[Program] = ()) -> dict[str, str]:
     """The names that are written otherwise in C, in `more` programs too."""
-    system = programs.system
-    names = [*programs.states, *programs.params, *programs.consts, *programs.inputs, system.time]
+    names = [*programs.states.names, *programs.params.names, *programs.consts, *programs.inputs.names]
+    names.append(programs.system.time)
     for program in (*_all(programs), *more):
         names += [assign.name for assign in program.body]
-        names += [name for group in program.inputs.values() for name in group]
+        names += program.names()
     spelt = {name: c_spelling(name, constant=name in programs.consts) for name in names}
     return {name: spelling for name, spelling in spelt.items() if spelling != name}
 
@@ -56,15 +56,15 @@ class FunctionWriter:
 
     def function(self, program: Program, results: Mapping[str, str] = _RESULT) -> Function:
         """The body of a program over one lane's arrays (x[0]_l, p[0]_l, …); results: the outputs' arrays."""
-        used = {s.name for expr in _expressions(program) for s in symbols(expr)}
+        used = {s.name for expr in program.expressions() for s in symbols(expr)}
         text = self._loads(program, used)
         for assign in program.body:
             kind = "bool" if is_condition(assign.expr) else "real"
             lead = f"const {kind} {self.spell(assign.name)} = "
             text += statement(lead, self.printer.doc(assign.expr), self.place(assign.span))
         for group, exprs in program.outputs.items():
-            text += self._stores(results[group], exprs)
-        return Function("\n".join(text), bool(used.intersection(program.inputs.get("t", ()))))
+            text += self._stores(results[group], exprs, program.results[group])
+        return Function("\n".join(text), not used.isdisjoint(program.names("t")))
 
     def place(self, span: object) -> str:
         """model.ode:13 for a user's own formula, else nothing."""
@@ -75,29 +75,23 @@ class FunctionWriter:
 
     def _loads(self, program: Program, used: set[str]) -> list[str]:
         text: list[str] = []
-        for group, names in program.inputs.items():
-            for k, name in enumerate(names):
-                if name in used:
-                    value = _ARGUMENT.get(group, f"{group}[{k}]_l")
-                    text.append(f"{INDENT * 2}const real {self.spell(name)} = {value};")
+        for group, layout in program.inputs.items():
+            for value in layout:
+                if value.name in used:
+                    column = _ARGUMENT.get(group, f"{group}[{value.place}]_l")
+                    text.append(f"{INDENT * 2}const real {self.spell(value.name)} = {column};")
         return text
 
-    def _stores(self, target: str, exprs: Sequence[Expr]) -> list[str]:
+    def _stores(self, target: str, exprs: Sequence[Expr], layout: Layout) -> list[str]:
         """Parameter and time cotangents are added up, as every stage gives a share; the others are set."""
         text: list[str] = []
         adds = target in ("gp", "gt")
-        for k, expr in enumerate(exprs):
+        for value, expr in zip(layout, exprs, strict=True):
             zero = isinstance(expr, Number) and expr.value == 0
             if not (adds and zero):
                 sign = "+=" if adds else "="
-                text += statement(f"{target}[{k}]_l {sign} ", self.printer.doc(expr))
+                text += statement(f"{target}[{value.place}]_l {sign} ", self.printer.doc(expr))
         return text
-
-
-def _expressions(program: Program) -> Iterable[Expr]:
-    yield from (assign.expr for assign in program.body)
-    for group in program.outputs.values():
-        yield from group
 
 
 def statement(lead: str, doc: Doc, comment: str = "", indent: str = INDENT * 2) -> list[str]:

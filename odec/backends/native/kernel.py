@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from odec.backends.job import Job, of_the_model
@@ -19,13 +18,13 @@ from odec.backends.native.rosenbrock import rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
 from odec.methods import Auto, Implicit, Method, Multistep, Rosenbrock, Tableau
 from odec.passes.program import Programs
-from odec.tree import Expr, Op
 
 _JVP_RESULT = {"dx": "dk"}
 
 
 def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: str) -> Job:
     """The kernel source for a method, or for a map where it is None."""
+    known = of_the_model(programs, version)
     auto = tableau if isinstance(tableau, Auto) else None
     tableau = tableau.stiff if isinstance(tableau, Auto) else tableau
     adaptive = tableau is not None and tableau.adaptive
@@ -35,10 +34,9 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
     libm = _libm(writer)
     inner_lanes = _is_large(programs, tableau, auto) or _looped(own)
     context: dict[str, Any] = {
-        **of_the_model(programs, version),
+        **known,
         "libm": sorted(libm | {"exp", "log"} if adaptive else libm),
-        "params": list(programs.params),
-        "inputs": list(programs.inputs),
+        "inputs": bool(programs.inputs),
         "input_terms": tuple(_TERMS[entry.kind] for entry in programs.system.inputs),
         "terms": max((_TERMS[entry.kind] for entry in programs.system.inputs), default=0),
         "consts": _consts(programs, writer),
@@ -53,7 +51,7 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "sided": bool(programs.inputs) and (own["rates"] or _beyond(tableau)),
         "renamed": dict(sorted(writer.names.items())),
         "tidy": tidy,
-        "lanes": _lanes(len(programs.states), own, adaptive),
+        "lanes": _lanes(programs.states.width, own, adaptive),
         "shortest": 32 if inner_lanes and _ALIKE.issuperset(libm) else 64,
         "inner_lanes": int(inner_lanes),
         **own,
@@ -154,8 +152,7 @@ def _is_large(programs: Programs, tableau: Method | None, auto: Auto | None) -> 
     stages = 1 if tableau is None or isinstance(tableau, Multistep) else tableau.stages
     stages += auto.explicit.stages if auto else 0
     most = 1000 if auto else 2000
-    operations = sum(1 for assign in programs.rhs_vjp.body for _ in nodes(assign.expr))
-    return stages * len(programs.states) > 48 or stages * operations > most
+    return stages * programs.states.width > 48 or stages * programs.rhs_vjp.size() > most
 
 
 _TERMS = {"hold": 1, "linear": 2, "cubic": 4}
@@ -171,15 +168,6 @@ _NEEDS = {
     "exprel1": ("exp",),
     "exprel2": ("exp",),
 }
-
-
-def nodes(expr: Expr) -> Iterator[Expr]:
-    """Every node of an expression."""
-    stack = [expr]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(node.args if isinstance(node, Op) else ())
 
 
 def tidy(source: str) -> str:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 from odec.backends.layout import Call, Chain, Doc, Leaf, Parens, Prefix, flat
 from odec.backends.printer import (
     AND,
     ATOM,
-    COMPARE,
-    COMPARISONS,
+    COMMON,
     OR,
     PRODUCT,
     SUM,
     UNARY,
     Printed,
     Printer,
+    Rule,
+    called,
+    infix,
+    leaf,
 )
 from odec.tree import OPERATIONS, Expr, Number, Op, number
 
@@ -26,10 +30,25 @@ LIBM = frozenset(
 )
 """Functions of one argument that C has under the same name and that have vector versions."""
 
-_SAME = frozenset(
-    "sqrt floor ceil sigmoid softplus relu sign digamma trigamma exprel exprel1 exprel2".split()
-)
+_BUILT_IN = {"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "abs": "fabs"}
+_SAME = "select sigmoid softplus relu sign digamma trigamma exprel exprel1 exprel2".split()
+_HELPERS = {name: name for name in _SAME} | {
+    "mod": "modulo",
+    "lgamma": "log_gamma",
+    "xlogy": "x_log_y",
+    "finite": "finite_part",
+    "gamma": "gamma_function",
+}
+"""The functions of one's own by operation."""
 _SQUARINGS = 16
+
+
+def _of_the_library(name: str) -> Rule:
+    return lambda printer, expr: printer.library(name, *expr.args)
+
+
+def _own(name: str) -> Rule:
+    return lambda printer, expr: printer.helper(name, *expr.args)
 
 
 class CPrinter(Printer):
@@ -60,39 +79,20 @@ class CPrinter(Printer):
         rewritten = self._accurate(expr)
         return super().doc(expr if rewritten is None else rewritten, least)
 
-    def operation(self, expr: Op) -> Printed:
-        op, args = expr.op, expr.args
-        if op == "pow":
-            return self._power(*args)
-        if op in COMPARISONS:
-            left, right = (self.doc(arg, SUM) for arg in args)
-            return Chain(left, ((COMPARISONS[op], right),)), COMPARE
-        if op in ("and", "or"):
-            return self.chain(*(("&", args, AND) if op == "and" else ("|", args, OR)))
-        if op == "not":
-            return Prefix("!", self.doc(args[0], ATOM)), UNARY
-        if op in ("true", "false"):
-            return Leaf("1" if op == "true" else "0"), ATOM
-        if op in LIBM:
-            return self._library(op, *args)
-        if op in _SAME:
-            return self._helper(op, *args) if op not in ("sqrt", "floor", "ceil") else self.call(op, *args)
-        special = getattr(self, f"_{op}", None)
-        return special(*args) if special else super().operation(expr)
-
     def chain(self, operator: str, args: tuple[Expr, ...], precedence: int) -> Printed:
         """Comparisons joined bitwise, in parentheses: both sides are evaluated, so loops stay straight."""
         first, *rest = (self.doc(arg, SUM) for arg in args)
         return Chain(first, tuple((operator, doc) for doc in rest)), precedence
 
-    def _print(self, expr: Expr) -> Printed:
-        if isinstance(expr, Op) and expr.op == "neg":
-            operand = self.doc(expr.args[0], PRODUCT)
-            if flat(operand).startswith("-"):
-                return Prefix("-", Parens(operand)), UNARY
-            loose = isinstance(expr.args[0], Op) and expr.args[0].op in ("mul", "div")
-            return Prefix("-", operand), PRODUCT if loose else UNARY
-        return super()._print(expr)
+    def _negative(self, expr: Op) -> Printed:
+        operand = self.doc(expr.args[0], PRODUCT)
+        if flat(operand).startswith("-"):
+            return Prefix("-", Parens(operand)), UNARY
+        loose = isinstance(expr.args[0], Op) and expr.args[0].op in ("mul", "div")
+        return Prefix("-", operand), PRODUCT if loose else UNARY
+
+    def _not(self, expr: Op) -> Printed:
+        return Prefix("!", self.doc(expr.args[0], ATOM)), UNARY
 
     def _accurate(self, expr: Expr) -> Expr | None:
         """exp(x) - 1 as expm1(x), 1 - exp(x) as -expm1(x), log(1 + x) as log1p(x); else None."""
@@ -113,79 +113,60 @@ class CPrinter(Printer):
                     return Op("log1p", (terms[1 - k],))
         return None
 
-    def _library(self, name: str, *args: Expr) -> Printed:
+    def library(self, name: str, *args: Expr) -> Printed:
+        """A call of the C library."""
         self.libm[name] = None
         return self.call(name, *args)
 
-    def _helper(self, name: str, *args: Expr) -> Printed:
+    def helper(self, name: str, *args: Expr) -> Printed:
+        """A call of a function that is odec's own."""
         self.helpers[name] = None
         return self.call(name, *args)
 
-    def _power(self, base: Expr, exponent: Expr) -> Printed:
+    def _power(self, expr: Op) -> Printed:
+        base, exponent = expr.args
         value = _constant(exponent)
         if value is None:
-            return self._library("pow", base, exponent)
+            return self.library("pow", base, exponent)
         if value == 0:
             return Leaf("R(1.0)"), ATOM
         if value < 0 and abs(value) <= _SQUARINGS and float(2 * value).is_integer():
-            return self._product(Op("div", (number(1), Op("pow", (base, number(-value)))))), PRODUCT
+            return self._product(Op("div", (number(1), Op("pow", (base, number(-value))))))
         if value == 1:
             return super()._print(base)
         if value == 0.5:
             return self.call("sqrt", base)
         if float(value).is_integer() and value <= _SQUARINGS:
-            return self._helper({2: "square", 3: "cube"}.get(int(value), f"power_{int(value)}"), base)
-        return self._library("pow", base, exponent)
+            return self.helper({2: "square", 3: "cube"}.get(int(value), f"power_{int(value)}"), base)
+        return self.library("pow", base, exponent)
 
-    def _select(self, condition: Expr, yes: Expr, no: Expr) -> Printed:
-        return self._helper("select", condition, yes, no)
-
-    def _extremum(self, name: str, args: tuple[Expr, ...]) -> Printed:
+    def _extremum(self, expr: Op) -> Printed:
+        name = "lesser" if expr.op == "min" else "greater"
         self.helpers[name] = None
-        doc = self.doc(args[0])
-        for arg in args[1:]:
+        doc = self.doc(expr.args[0])
+        for arg in expr.args[1:]:
             doc = Call(name, (doc, self.doc(arg)))
         return doc, ATOM
 
-    def _min(self, *args: Expr) -> Printed:
-        return self._extremum("lesser", args)
+    def _heaviside(self, expr: Op) -> Printed:
+        half = () if len(expr.args) == 2 else (Number(0.5, "0.5"),)
+        return self.helper("heaviside", *expr.args, *half)
 
-    def _max(self, *args: Expr) -> Printed:
-        return self._extremum("greater", args)
-
-    def _clip(self, value: Expr, low: Expr, high: Expr) -> Printed:
-        return self._min(Op("max", (value, low)), high)
-
-    def _abs(self, arg: Expr) -> Printed:
-        return self.call("fabs", arg)
-
-    def _atan2(self, y: Expr, x: Expr) -> Printed:
-        return self._library("atan2", y, x)
-
-    def _mod(self, a: Expr, b: Expr) -> Printed:
-        return self._helper("modulo", a, b)
-
-    def _cot(self, arg: Expr) -> Printed:
-        return self._product(Op("div", (number(1), Op("tan", (arg,))))), PRODUCT
-
-    def _lgamma(self, arg: Expr) -> Printed:
-        return self._helper("log_gamma", arg)
-
-    def _xlogy(self, x: Expr, y: Expr) -> Printed:
-        return self._helper("x_log_y", x, y)
-
-    def _finite(self, arg: Expr) -> Printed:
-        return self._helper("finite_part", arg)
-
-    def _gamma(self, arg: Expr) -> Printed:
-        return self._helper("gamma_function", arg)
-
-    def _hill(self, value: Expr, half: Expr, power: Expr) -> Printed:
-        up, low = Op("pow", (value, power)), Op("pow", (half, power))
-        return self._product(Op("div", (up, Op("add", (low, up))))), PRODUCT
-
-    def _heaviside(self, arg: Expr, at_zero: Expr | None = None) -> Printed:
-        return self._helper("heaviside", arg, at_zero or Number(0.5, "0.5"))
+    rules: ClassVar[Mapping[str, Rule]] = {
+        **COMMON,
+        **{op: _of_the_library(op) for op in (*LIBM, "atan2")},
+        **{op: _own(name) for op, name in _HELPERS.items()},
+        **{op: called(name) for op, name in _BUILT_IN.items()},
+        **dict.fromkeys(("min", "max"), _extremum),
+        "neg": _negative,
+        "pow": _power,
+        "and": infix("&", AND),
+        "or": infix("|", OR),
+        "not": _not,
+        "true": leaf("1"),
+        "false": leaf("0"),
+        "heaviside": _heaviside,
+    }
 
 
 def _constant(expr: Expr) -> float | None:

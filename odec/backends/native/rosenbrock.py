@@ -114,7 +114,7 @@ def stiff_functions(programs: Programs, writer: FunctionWriter, curvature: bool 
         rate=more("rhs_time", {"dx": "ft"}, curvature and moving),
         rate_vjp=more("rhs_time_vjp", pulled, curvature and moving),
         rate_jvp=more("rhs_time_jvp", {"dx": "dft"}, curvature and moving),
-        elimination=c_elimination(factorize(len(programs.states), pattern), checked=curvature),
+        elimination=c_elimination(factorize(programs.states.width, pattern), checked=curvature),
     )
 
 

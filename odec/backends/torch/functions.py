@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -47,9 +47,9 @@ def torch_spellings(programs: Programs) -> dict[str, str]:
     """Names written otherwise in a torch module: Python's words, torch, arguments."""
     system = programs.system
     own = {
-        "x": set(programs.states),
-        "p": set(programs.params),
-        "u": set(programs.inputs),
+        "x": set(programs.states.names),
+        "p": set(programs.params.names),
+        "u": set(programs.inputs.names),
         "t": {system.time},
     }
     constants = set(programs.consts)
@@ -83,15 +83,15 @@ def _private(name: str) -> bool:
 
 def _all_names(programs: Programs) -> list[str]:
     system = programs.system
-    names = [system.time, *programs.states, *programs.params, *programs.consts, *programs.inputs]
-    names += [i.name for i in system.intermediates] + list(programs.observables)
+    names = [system.time, *programs.states.names, *programs.params.names, *programs.consts]
+    names += [*programs.inputs.names, *(i.name for i in system.intermediates), *programs.observables.names]
     found = [programs.rhs, programs.rhs_vjp, programs.rhs_jvp]
     found += [programs.initial, programs.initial_vjp, programs.initial_jvp]
     found += [p for p in (programs.observe, programs.observe_vjp, programs.observe_jvp) if p]
     found += [sparse.program for key, sparse in programs.jacobians.items() if key == ("rhs", "x")]
     for program in found:
         names += [assign.name for assign in program.body]
-        names += [name for group in program.inputs.values() for name in group if name != system.time]
+        names += program.names()
     return list(dict.fromkeys(names))
 
 
@@ -122,7 +122,7 @@ class FunctionWriter:
     def function(self, program: Program, anchor: str = "x", like: str = "x") -> Function:
         """The body of a program; `like` is the argument whose batch shape an all-constant output takes."""
         printer = self.printer(anchor)
-        used = {s.name for expr in expressions(program) for s in symbols(expr)}
+        used = {s.name for expr in program.expressions() for s in symbols(expr)}
         body: list[str] = []
         for assign in program.body:
             remark = ""
@@ -133,7 +133,7 @@ class FunctionWriter:
         returns = {
             group: self._time_column(printer, exprs[0], like)
             if group == "t"
-            else self._columns(printer, exprs, like, group in ("dx", "y") and not _moves(program, group))
+            else self._columns(printer, program, group, like)
             for group, exprs in program.outputs.items()
         }
         return Function("\n".join(self._unpack(program, used, anchor)), "\n".join(body), returns)
@@ -141,7 +141,7 @@ class FunctionWriter:
     def _unpack(self, program: Program, used: set[str], anchor: str) -> list[str]:
         lines: list[str] = []
         for group in ("p", "t", "u", "rate", "w", "dt", "dp", "du", "drate", "dx", "x"):
-            names = program.inputs.get(group, ())
+            names = program.names(group)
             if not used.intersection(names):
                 continue
             if group == "t":
@@ -159,17 +159,17 @@ class FunctionWriter:
             return f"{like}.new_full({like}.shape[:-1], {layout.flat(printer.doc(expr))})"
         return layout.flat(printer.doc(expr))
 
-    def _columns(self, printer: TorchPrinter, exprs: tuple[Expr, ...], like: str, over: bool) -> str:
-        """The returned expression of an output group: columns on the last axis, `over` the batch of like."""
-        shape = f"{like}.shape[:-1]"
+    def _columns(self, printer: TorchPrinter, program: Program, group: str, like: str) -> str:
+        """The returned expression of an output group: columns on the last axis, over the batch of like."""
+        exprs, width, shape = program.outputs[group], program.results[group].width, f"{like}.shape[:-1]"
         if all(printer.is_scalar(expr) for expr in exprs):
             values = [layout.flat(printer.doc(expr)) for expr in exprs]
             if all(isinstance(expr, Number) and expr.value == 0 for expr in exprs):
-                return f"{like}.new_zeros((*{shape}, {len(exprs)}))"
-            return f"{like}.new_tensor([{', '.join(values)}]).expand(*{shape}, {len(exprs)})"
+                return f"{like}.new_zeros((*{shape}, {width}))"
+            return f"{like}.new_tensor([{', '.join(values)}]).expand(*{shape}, {width})"
         docs: tuple[Doc, ...] = tuple(printer.tensor(expr) for expr in exprs)
         whole: Doc = Call(f"{self.room}columns", docs)
-        if over:
+        if group in ("dx", "y") and not _moves(program, group):
             whole = Call(f"{self.room}over", (Leaf(like), whole))
         # what a cotangent gives stands among others, in brackets of its own
         indent, trail = ("        ", ",") if like == "w" else ("    ", "")
@@ -178,15 +178,5 @@ class FunctionWriter:
 
 def _moves(program: Program, group: str) -> bool:
     """Whether a column of an output group depends on the states, and so has their batch shape."""
-    moving = {name for states in ("x", "dx") for name in program.inputs.get(states, ())}
-    for assign in program.body:
-        if not moving.isdisjoint(s.name for s in symbols(assign.expr)):
-            moving.add(assign.name)
+    moving = program.dependent("x", "dx")
     return any(s.name in moving for expr in program.outputs[group] for s in symbols(expr))
-
-
-def expressions(program: Program) -> Iterable[Expr]:
-    """Every expression that a program evaluates: its assignments, then its outputs."""
-    yield from (assign.expr for assign in program.body)
-    for group in program.outputs.values():
-        yield from group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from odec.passes.program import Program, Programs
+from odec.passes.program import Programs
 from odec.tree import Op, symbols
 
 
@@ -13,10 +13,10 @@ def linear_in_states(programs: Programs) -> bool:
     derivative does not see the jumps of a floor or a comparison.
     """
     jacobian = programs.jacobians["rhs", "x"].program
-    moving = _moving(jacobian)
+    moving = jacobian.dependent("x")
     if any(symbol.name in moving for entry in jacobian.outputs["entries"] for symbol in symbols(entry)):
         return False
-    moving = _moving(programs.rhs)
+    moving = programs.rhs.dependent("x")
     stack = [assignment.expr for assignment in programs.rhs.body] + [*programs.rhs.outputs["dx"]]
     while stack:
         expr = stack.pop()
@@ -26,12 +26,3 @@ def linear_in_states(programs: Programs) -> bool:
                 return False
             stack.extend(expr.args)
     return True
-
-
-def _moving(program: Program) -> set[str]:
-    """The names that depend on the states."""
-    moving = set(program.inputs["x"])
-    for assignment in program.body:
-        if any(symbol.name in moving for symbol in symbols(assignment.expr)):
-            moving.add(assignment.name)
-    return moving

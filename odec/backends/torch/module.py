@@ -12,7 +12,7 @@ from typing import Any
 from odec.backends.job import Job, of_the_model
 from odec.backends.layout import WIDTH
 from odec.backends.torch.cell import cell
-from odec.backends.torch.functions import Function, FunctionWriter, attributes, expressions
+from odec.backends.torch.functions import Function, FunctionWriter, attributes
 from odec.backends.torch.linear import linear_in_states
 from odec.backends.torch.tables import statements
 from odec.methods import Method, Rosenbrock, Tableau
@@ -41,14 +41,15 @@ def module_job(
 
     standalone: whether the run-time is a copy beside the module.
     """
+    known = of_the_model(programs, version)
     system, writer = programs.system, FunctionWriter(programs, "rt.")
     auto = method if isinstance(method, Auto) else None
     explicit = auto.explicit if auto else method if isinstance(method, Tableau) else None
     stiff = isinstance(auto.stiff if auto else method, Rosenbrock)
-    own = attributes(programs.params)
+    own = attributes(programs.params.names)
     functions = _functions(programs, writer, stiff)
     context: dict[str, Any] = {
-        **of_the_model(programs, version),
+        **known,
         "about": _about(method),
         "needs": _needs(kernel is not None, standalone),
         "import_line": IMPORTS[standalone],
@@ -154,14 +155,13 @@ def _stiff_functions(programs: Programs, writer: FunctionWriter) -> dict[str, An
 
 def _constant(program: Program) -> bool:
     """Whether nothing that goes in comes out: numbers alone."""
-    given = {name for group in program.inputs.values() for name in group}
-    used = {symbol.name for expr in expressions(program) for symbol in symbols(expr)}
-    return given.isdisjoint(used)
+    used = {symbol.name for expr in program.expressions() for symbol in symbols(expr)}
+    return used.isdisjoint(program.names())
 
 
 def _polynomial(program: Program) -> bool:
     """Whether a program takes sums and products alone, whose derivatives torch finds as exactly as ours."""
-    stack = list(expressions(program))
+    stack = list(program.expressions())
     while stack:
         expr = stack.pop()
         if isinstance(expr, Op):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 from odec.backends.layout import Call, Chain, Doc, Leaf, Parens, flat
-from odec.backends.printer import ATOM, COMPARE, COMPARISONS, POWER, PRODUCT, UNARY, Printed, Printer
-from odec.tree import Expr, Number, Op, Symbol, evaluate, number, symbols
+from odec.backends.printer import ATOM, COMMON, POWER, UNARY, Printed, Printer, Rule, called, infix
+from odec.tree import Expr, Number, Op, evaluate, number, symbols
 
 _BIT_OR, _BIT_AND = 5, 6
 
@@ -17,6 +18,9 @@ _PLAIN = frozenset(
     "erf abs sign floor ceil sigmoid relu lgamma digamma".split()
 )
 """Operations that torch has under the same name, of one tensor."""
+
+_ARITHMETIC = frozenset(("add", "mul", "div", "neg", "pow"))
+"""Operations that stay formulas where they are constants."""
 
 
 class TorchPrinter(Printer):
@@ -49,28 +53,18 @@ class TorchPrinter(Printer):
         return all(symbol.name in self.consts for symbol in symbols(expr))
 
     def operation(self, expr: Op) -> Printed:
-        op, args = expr.op, expr.args
-        if op == "pow":
-            return self._power(expr)
-        if self.is_scalar(expr):
-            return self._constant(expr)
-        if op in COMPARISONS:
-            return self.chain(COMPARISONS[op], args, COMPARE)
-        if op in ("and", "or"):
-            return self.chain("&" if op == "and" else "|", args, _BIT_AND if op == "and" else _BIT_OR)
-        if op == "not":
-            doc = self.doc(args[0], POWER)
-            return Leaf("~" + flat(doc)), UNARY
-        if op in _PLAIN:
-            return self.call(f"torch.{op}", *args)
-        special = getattr(self, f"_{op}", None)
-        return special(*args) if special else super().operation(expr)
+        constant = expr.op not in _ARITHMETIC and self.is_scalar(expr)
+        return self._constant(expr) if constant else super().operation(expr)
 
-    def _trigamma(self, arg: Expr) -> Printed:
-        return Call("torch.polygamma", (Leaf("1"), self.doc(arg))), ATOM
+    def _not(self, expr: Op) -> Printed:
+        return Leaf("~" + flat(self.doc(expr.args[0], POWER))), UNARY
 
-    def _finite(self, arg: Expr) -> Printed:
-        return Call("torch.nan_to_num", (self.doc(arg), *map(Leaf, ("math.nan", "0.0", "0.0")))), ATOM
+    def _trigamma(self, expr: Op) -> Printed:
+        return Call("torch.polygamma", (Leaf("1"), self.doc(expr.args[0]))), ATOM
+
+    def _finite(self, expr: Op) -> Printed:
+        arg = self.doc(expr.args[0])
+        return Call("torch.nan_to_num", (arg, *map(Leaf, ("math.nan", "0.0", "0.0")))), ATOM
 
     def tensor(self, expr: Expr) -> Doc:
         """The expression's document, a literal made a tensor of the anchor's dtype and device."""
@@ -92,14 +86,16 @@ class TorchPrinter(Printer):
             base = Number(base.value, repr(base.value))
         return Chain(self.doc(base, ATOM), (("**", self.doc(exponent, UNARY)),)), POWER
 
-    def _select(self, condition: Expr, yes: Expr, no: Expr) -> Printed:
+    def _select(self, expr: Op) -> Printed:
+        condition, yes, no = expr.args
         both = self.is_scalar(yes) and self.is_scalar(no)
         first = self.tensor(yes) if both else self.doc(yes)
         return Call("torch.where", (self.doc(condition), first, self.doc(no))), ATOM
 
-    def _extremum(self, args: tuple[Expr, ...], function: str, keyword: str) -> Printed:
-        tensors = [arg for arg in args if not self.is_scalar(arg)]
-        scalars = [arg for arg in args if self.is_scalar(arg)]
+    def _extremum(self, expr: Op) -> Printed:
+        function, keyword = ("minimum", "max") if expr.op == "min" else ("maximum", "min")
+        tensors = [arg for arg in expr.args if not self.is_scalar(arg)]
+        scalars = [arg for arg in expr.args if self.is_scalar(arg)]
         doc = self.doc(tensors[0])
         for arg in tensors[1:]:
             doc = Call(f"torch.{function}", (doc, self.doc(arg)))
@@ -107,53 +103,42 @@ class TorchPrinter(Printer):
             doc = Call("torch.clamp", (doc, Leaf(f"{keyword}={flat(self.doc(arg))}")))
         return doc, ATOM
 
-    def _min(self, *args: Expr) -> Printed:
-        return self._extremum(args, "minimum", "max")
+    def _softplus(self, expr: Op) -> Printed:
+        return Call("torch.nn.functional.softplus", (self.doc(expr.args[0]), Leaf("threshold=40"))), ATOM
 
-    def _max(self, *args: Expr) -> Printed:
-        return self._extremum(args, "maximum", "min")
+    def _atan2(self, expr: Op) -> Printed:
+        return Call("torch.atan2", tuple(self.tensor(arg) for arg in expr.args)), ATOM
 
-    def _clip(self, value: Expr, low: Expr, high: Expr) -> Printed:
-        return self._min(Op("max", (value, low)), high)
+    def _exprel(self, expr: Op) -> Printed:
+        order = expr.op.removeprefix("exprel")
+        return self.call(f"{self.room}exprel", *expr.args, *([number(int(order))] if order else []))
 
-    def _softplus(self, arg: Expr) -> Printed:
-        return Call("torch.nn.functional.softplus", (self.doc(arg), Leaf("threshold=40"))), ATOM
+    def _gamma(self, expr: Op) -> Printed:
+        return self.call(f"{self.room}gamma", *expr.args)
 
-    def _atan2(self, y: Expr, x: Expr) -> Printed:
-        return Call("torch.atan2", (self.tensor(y), self.tensor(x))), ATOM
-
-    def _mod(self, a: Expr, b: Expr) -> Printed:
-        return self.call("torch.remainder", a, b)
-
-    def _xlogy(self, x: Expr, y: Expr) -> Printed:
-        return self.call("torch.xlogy", x, y)
-
-    def _exprel(self, arg: Expr) -> Printed:
-        return self.call(f"{self.room}exprel", arg)
-
-    def _exprel1(self, arg: Expr) -> Printed:
-        return self.call(f"{self.room}exprel", arg, number(1))
-
-    def _exprel2(self, arg: Expr) -> Printed:
-        return self.call(f"{self.room}exprel", arg, number(2))
-
-    def _cot(self, arg: Expr) -> Printed:
-        return Chain(Leaf("1"), (("/", Call("torch.tan", (self.doc(arg),))),)), PRODUCT
-
-    def _gamma(self, arg: Expr) -> Printed:
-        return self.call(f"{self.room}gamma", arg)
-
-    def _hill(self, value: Expr, half: Expr, power: Expr) -> Printed:
-        up, low = Op("pow", (value, power)), Op("pow", (half, power))
-        return self._product(Op("div", (up, Op("add", (low, up))))), PRODUCT
-
-    def _heaviside(self, arg: Expr, at_zero: Expr | None = None) -> Printed:
+    def _heaviside(self, expr: Op) -> Printed:
+        arg, half = expr.args if len(expr.args) == 2 else (expr.args[0], Number(0.5, "0.5"))
         zero = Number(0.0, "0")
-        half = at_zero or Number(0.5, "0.5")
         step = Call(flat(Parens(self.doc(Op("gt", (arg, zero))))) + ".to", (Leaf(f"{self.anchor}.dtype"),))
         return Call("torch.where", (self.doc(Op("eq", (arg, zero))), self.doc(half), step)), ATOM
 
-
-def used(expr: Expr) -> set[str]:
-    """Names of the symbols of an expression."""
-    return {s.name for s in symbols(expr)} if not isinstance(expr, Symbol) else {expr.name}
+    rules: ClassVar[Mapping[str, Rule]] = {
+        **COMMON,
+        **{op: called(f"torch.{op}") for op in _PLAIN},
+        **dict.fromkeys(("exprel", "exprel1", "exprel2"), _exprel),
+        **dict.fromkeys(("min", "max"), _extremum),
+        **dict.fromkeys(("true", "false"), _constant),
+        "pow": _power,
+        "and": infix("&", _BIT_AND),
+        "or": infix("|", _BIT_OR),
+        "not": _not,
+        "select": _select,
+        "atan2": _atan2,
+        "mod": called("torch.remainder"),
+        "xlogy": called("torch.xlogy"),
+        "softplus": _softplus,
+        "heaviside": _heaviside,
+        "gamma": _gamma,
+        "trigamma": _trigamma,
+        "finite": _finite,
+    }
