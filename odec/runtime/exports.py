@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -47,6 +48,16 @@ def steps_of(compiled: Compiled) -> tuple[Any, Any, Any]:
     return steppers.steps_of(compiled)
 
 
+def public(module: Mapping[str, Any]) -> tuple[list[str], Callable[[], list[str]]]:
+    """Of a module's names those that it is used by, for `import *` and dir(): its own, and what it says of
+    itself."""
+    told = ("COMPILED", "INPUTS", "KERNEL", "METHOD", "OBSERVABLES", "PARAMS", "STATES")
+    steps = ("step", "step_vjp", "step_jvp")
+    own = [name for name, value in module.items() if getattr(value, "__module__", "") == module["__name__"]]
+    names = sorted({name for name in (*told, *steps, *own) if name in module and not name.startswith("_")})
+    return names, lambda: names
+
+
 __all__ = [
     "Adams",
     "Auto",
@@ -88,6 +99,7 @@ __all__ = [
     "gamma",
     "over",
     "pooled",
+    "public",
     "scattered",
     "steps_of",
     "sum_to",

@@ -78,8 +78,22 @@ class Parameters(nn.Module):
         elif "_settings" in self.__dict__ and name in (*SETTINGS, "dtype", "device"):
             how = "is set by net.to(…)" if name in ("dtype", "device") else "does not apply to this Model"
             raise AttributeError(f"{name} {how}")
+        elif "_settings" in self.__dict__ and name == "method":
+            raise AttributeError("method is what the module was compiled for: odec.load(model, method=…)")
         else:
+            self._refuse_slip(name, value)
             super().__setattr__(name, value)
+
+    def _refuse_slip(self, name: str, value: Any) -> None:
+        """Raise AttributeError for a number whose new name is nearly that of a parameter or a setting."""
+        numbers = isinstance(value, (int, float, Tensor)) and not isinstance(value, (bool, nn.Parameter))
+        if name.startswith("_") or not numbers or hasattr(self, name):
+            return
+        known = [*self.spelled, *self.__dict__.get("_settings", ())]
+        alike = [one for one in known if one.casefold() == name.casefold()]
+        near = alike or difflib.get_close_matches(name, known, 1, 0.75)
+        if near:
+            raise AttributeError(f"this Model has no {name!r}; did you mean {near[0]!r}?")
 
     def _settle(self, settings: dict[str, Any], dtype: torch.dtype) -> None:
         """Take the settings of steps, adjoint and engine. Raises ValueError where they do not fit."""

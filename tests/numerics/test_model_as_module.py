@@ -81,6 +81,46 @@ def test_values_out_of_bounds_are_refused(net, module, name, value, message):
     assert torch.equal(net.vector(), before)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("K", 0.2, "this Model has no 'K'; did you mean 'k'?"),
+        ("rtoll", 1e-8, "this Model has no 'rtoll'; did you mean 'rtol'?"),
+        ("max_stp", torch.tensor(0.1), "this Model has no 'max_stp'; did you mean 'max_step'?"),
+        ("method", "rk4", "method is what the module was compiled for: odec.load(model, method=…)"),
+        ("dt", 0.1, "dt asks for fixed steps, rtol and atol for adaptive ones: give one or the other"),
+    ],
+)
+def test_what_would_set_nothing_is_refused(net, name, value, message):
+    with pytest.raises((AttributeError, ValueError)) as told:
+        setattr(net, name, value)
+    assert str(told.value) == message
+    net.own_scale, net.note, net.layer = 3.0, "K", torch.nn.Linear(1, 1)  # what is nothing of the model's
+    assert net.own_scale == 3 and net.note == "K"
+
+
+def test_a_module_lists_what_it_is_used_by(module):
+    """Not what it imports, nor the numbers of its tableau."""
+    names = ["COMPILED", "INPUTS", "METHOD", "Model", "OBSERVABLES", "PARAMS", "STATES", "StepCell"]
+    names += [
+        "initial",
+        "jacobian",
+        "observables",
+        "rhs",
+        "rhs_jvp",
+        "rhs_vjp",
+        "step",
+        "step_jvp",
+        "step_vjp",
+    ]
+    assert dir(module) == module.__all__ and set(names) <= set(module.__all__)
+    assert all(getattr(module, name) is not None for name in module.__all__)
+    assert not {"Tensor", "annotations", "rt", "A", "B", "C", "os", "sys"} & set(module.__all__)
+    gathered = {}
+    exec(f"from {module.__name__} import *", gathered)
+    assert set(gathered) - {"__builtins__"} == set(module.__all__)
+
+
 IN_PLACE = {
     "fill_": lambda k: k.fill_(3),
     "data": lambda k: k.data.fill_(3),

@@ -326,3 +326,6 @@ class Model(rt.Model):
 
 class StepCell(rt.StepCell):
     compiled = COMPILED
+
+
+__all__, __dir__ = rt.public(globals())

@@ -111,3 +111,6 @@ class StepCell(rt.StepCell):
 
 
 step, step_vjp, step_jvp = rt.steps_of(COMPILED)
+
+
+__all__, __dir__ = rt.public(globals())
