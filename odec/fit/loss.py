@@ -20,6 +20,12 @@ from odec.runtime.arguments import vector_of_times
 FEW = 12
 """So many gradients are sooner had on the torch engine than its forward mode, slow to import."""
 
+AT_A_TIME = 64
+"""So many rows of a Jacobian are one batch of gradients in the kernel."""
+
+MANY = 10_000
+"""More rows take longer than to build the kernel of the tangent and to run it once a parameter."""
+
 
 class SumOfSquares:
     """Σ ((prediction − measurement)/scale)² over everything measured.
@@ -196,17 +202,23 @@ class Objective:
         return finite(r.detach().numpy(), jacobian.detach().numpy())
 
     def jacobian(self, theta: np.ndarray) -> Linear | None:
-        """The same without a further kernel to build."""
-        native = self.loss.net.engine == "native"
-        found = self._by_rows(theta) if native or self.loss.count <= FEW else self._by_columns(theta)
+        """The same without a further kernel to build, unless so many rows would take longer than that."""
+        native, count = self.loss.net.engine == "native", self.loss.count
+        if native and count > MANY:
+            return self.residuals(theta)
+        found = self._by_rows(theta) if native or count <= FEW else self._by_columns(theta)
         return finite(*(part.detach().numpy() for part in found))
 
     def _by_rows(self, theta: np.ndarray) -> tuple[Tensor, Tensor]:
         point = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
         with torch.enable_grad():
             r = self.loss.residuals(self.params(point))
-        rows = [torch.autograd.grad(one, point, retain_graph=True, materialize_grads=True)[0] for one in r]
-        return r, torch.stack(rows)
+        how: dict[str, Any] = {"retain_graph": True, "materialize_grads": True}
+        if self.loss.net.engine == "native" and len(r) > AT_A_TIME:  # as one batch: the same bits
+            parts = torch.eye(len(r), dtype=r.dtype).split(AT_A_TIME)
+            rows = [torch.autograd.grad(r, point, part, is_grads_batched=True, **how)[0] for part in parts]
+            return r, torch.cat(rows)
+        return r, torch.stack([torch.autograd.grad(one, point, **how)[0] for one in r])
 
     def _by_columns(self, theta: np.ndarray) -> tuple[Tensor, Tensor]:
         r, columns = torch.empty(0), []

@@ -11,6 +11,7 @@ from fit_models import COMPETITION, COMPETITION_DATA
 
 import odec
 from odec.errors import ArgumentError
+from odec.fit import loss
 from odec.fit.data import Columns, read_data
 from odec.fit.loss import Objective, SumOfSquares
 from odec.fit.start import start_of, start_values
@@ -138,3 +139,18 @@ def test_start_values_that_do_not_fit(given: dict[str, float], message: str) -> 
     net = odec.load(system).Model()
     with pytest.raises(ArgumentError, match=message):
         start_values(net, tuple(VALUES), given, system)
+
+
+def test_many_rows_of_a_jacobian_are_those_of_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In batches of the kernel the same bits; of very many, by forward mode, the same to rounding."""
+    times = np.linspace(0.5, 42, 70)
+    data = {"t": times, "x1": np.where(times > 40, np.nan, 90), "total": 160 + times}
+    found = objective(data, free=("a1", "r2"))
+    assert found.loss.net.engine == "native" and found.loss.count > loss.AT_A_TIME
+    theta = np.log(np.expm1([VALUES["a1"], VALUES["r2"]])) / found.coordinates.scale
+    r, batched = found.jacobian(theta)
+    monkeypatch.setattr(loss, "AT_A_TIME", 1000)
+    alone = found.jacobian(theta)
+    assert np.array_equal(r, alone[0]) and np.array_equal(batched, alone[1])
+    monkeypatch.setattr(loss, "MANY", 100)
+    assert found.jacobian(theta)[1] == pytest.approx(batched, rel=1e-9)
