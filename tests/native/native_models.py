@@ -122,8 +122,8 @@ run time = 0 .. 2 dt 0.1
 
 
 def load(text: str, method: str = "rk4"):
-    """The module of a model with both engines, whose kernels are built with the flags of the test."""
-    return _load(text, method, os.environ.get("ODEC_CFLAGS", ""))
+    """The module of a model with both engines, with kernels of the compiler and flags of the test."""
+    return _load(text, method, os.environ.get("CC", "") + os.environ.get("ODEC_CFLAGS", ""))
 
 
 @functools.cache

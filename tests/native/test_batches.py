@@ -1,5 +1,6 @@
 """Batch members do not know each other; shapes, threads and dtypes at their edges."""
 
+import shutil
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import torch
 from native_models import GATED, LORENZ, TIMED, arguments, gap, gradients, load, models, times
 
 from odec.runtime.errors import EngineError
+from odec.runtime.steps import Steps, Tolerance
 
 pytestmark = pytest.mark.optimised
 
@@ -34,6 +36,30 @@ def test_a_trajectory_has_the_same_bits_alone_and_in_any_batch(text):
         _, x0, *p = gradients(native, one, t, weights[:, index])[: 2 + len(module.PARAMS)]
         assert torch.equal(x0, by_x0[index])
         assert all(torch.equal(a, b[index]) for a, b in zip(p, by_p, strict=True))
+
+
+@pytest.mark.parametrize("compiler", ["gcc", pytest.param("clang", marks=pytest.mark.slow)])
+def test_tangents_by_tolerance_have_the_same_bits_in_any_lane(compiler, monkeypatch, tmp_path):
+    """Which lane takes which trajectory hangs on the threads, and steps over a jump make much of rounding."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    monkeypatch.setenv("CC", compiler)
+    monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path))
+    module = load(TIMED, "tsit5")  # with mod(t, 1), and with gamma, which leaves loops over lanes to scalars
+    t, given = times(module), arguments(module, (53,))
+    p = torch.stack([given["params"][name] for name in module.PARAMS], -1)
+    series = module.Model(engine="native").series(given["inputs"], p)
+    still = [values * (i % 2 == 0) for i, values in enumerate(series)]
+    steps = Steps(tolerance=Tolerance(1e-7, (1e-9, 1e-9)))
+
+    def tangents(order):
+        x0 = given["x0"][order]
+        u, du = ([v[..., order] if v.shape[-1] == 53 else v for v in values] for values in (series, still))
+        call = t, x0, p[order], u, 0 * t, x0.cos(), 0 * p, du, steps
+        return module.COMPILED.engine("native").tangent(*call)
+
+    found = tangents(torch.arange(53))
+    assert torch.equal(found.flip(1), tangents(torch.arange(52, -1, -1)))
 
 
 def test_shared_gradients_do_not_depend_on_the_number_of_threads():

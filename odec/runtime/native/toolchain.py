@@ -162,8 +162,10 @@ def _flag_sets(command: Sequence[str], version: str) -> list[list[str]]:
     native = "-mcpu=native" if zig or platform.system() == "Darwin" else "-march=native"
     flags = ["-O3", native, "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
     flags += ["-mprefer-vector-width=512"] if x86 else []
-    # two steps of a lane at once, as gcc would take them, are one long chain of dependent operations
-    flags += [] if clang else ["-fvect-cost-model=unlimited", "-fno-loop-unroll-and-jam", *_tuning(version)]
+    if clang:  # which rounds unrolled lanes each in its own way where it puts some of them into one vector
+        flags += ["-fno-slp-vectorize"]
+    else:  # two steps of a lane at once, as gcc would take them, are one long chain of dependent operations
+        flags += ["-fvect-cost-model=unlimited", "-fno-loop-unroll-and-jam", *_tuning(version)]
     own = _words_of("ODEC_CFLAGS", os.environ.get("ODEC_CFLAGS", ""))
     flags += ["-shared", "-fPIC", "-fvisibility=hidden", *own]
     vector = []
