@@ -18,6 +18,17 @@ NAMESPACE = f"odec_{(__package__ or 'runtime').replace('.', '_')}_1"
 """A folder that stands alone has its own. The number changes with the operators' arguments and layouts, so
 that no graph that torch.compile keeps on disk meets other operators."""
 
+_GIVEN = "Tensor p, Tensor[] series"
+_WHOSE = "str model, str engine, float[] steps"
+SCHEMAS = {
+    "solve": f"(Tensor t, Tensor x0, {_GIVEN}, {_WHOSE}, SymInt keep) -> (Tensor, Tensor, Tensor)",
+    "adjoint": f"(Tensor t, Tensor xs, Tensor kept, {_GIVEN}, Tensor w_xs, {_WHOSE}, str adjoint, "
+    "SymInt keep, SymInt chunk, bool wrt_times) -> Tensor[]",
+    "slopes": f"(Tensor t, Tensor x, {_GIVEN}, str model, float? clip) -> Tensor",
+    "refuse": "(Tensor value, Tensor[] cotangents) -> Tensor",
+}
+"""The operators' arguments in torch's words: torch 2.6 does not read them off list[Tensor]."""
+
 ONCE = 'this derivative cannot be differentiated again; use Model(adjoint="autograd")'
 
 
@@ -30,7 +41,7 @@ def lookup(key: str) -> Compiled:
         raise RuntimeError(f"the model {key} is not loaded in this process: {advice}") from None
 
 
-@torch.library.custom_op(f"{NAMESPACE}::solve", mutates_args=())
+@torch.library.custom_op(f"{NAMESPACE}::solve", mutates_args=(), schema=SCHEMAS["solve"])
 def solve(
     t: Tensor,
     x0: Tensor,
@@ -62,7 +73,7 @@ def _(
     return outputs(len(t), x0), empty(1, x0), x0.new_empty((*x0.shape[:-1], told))
 
 
-@torch.library.custom_op(f"{NAMESPACE}::adjoint", mutates_args=())
+@torch.library.custom_op(f"{NAMESPACE}::adjoint", mutates_args=(), schema=SCHEMAS["adjoint"])
 def adjoint(
     t: Tensor,
     xs: Tensor,
@@ -108,7 +119,7 @@ def _(
     return [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
 
 
-@torch.library.custom_op(f"{NAMESPACE}::slopes", mutates_args=())
+@torch.library.custom_op(f"{NAMESPACE}::slopes", mutates_args=(), schema=SCHEMAS["slopes"])
 def slopes(t: Tensor, x: Tensor, p: Tensor, series: list[Tensor], model: str, clip: float | None) -> Tensor:
     """slopes_at as one opaque operator, for torch.compile, whose tracer cannot read the inputs' times."""
     return slopes_at(lookup(model), t, x, p, series, clip).clone(memory_format=torch.contiguous_format)
@@ -128,7 +139,7 @@ def slopes_at(
     return torch.stack([slope(time, state, p, u, clip) for time, state in zip(t, x)])
 
 
-@torch.library.custom_op(f"{NAMESPACE}::refuse", mutates_args=())
+@torch.library.custom_op(f"{NAMESPACE}::refuse", mutates_args=(), schema=SCHEMAS["refuse"])
 def refuse(value: Tensor, cotangents: list[Tensor]) -> Tensor:
     """Stands for a second derivative, which torch.compile traces even where none is asked for."""
     raise RuntimeError(ONCE)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiers import slow_but
 
 import odec
 import odec.runtime
 from odec.cli import main
 from odec.errors import ArgumentError
+from odec.methods import AUTO, METHODS
 from odec.standalone import write_standalone
 
 MODEL = """
@@ -63,6 +65,67 @@ def test_it_runs_where_odec_cannot_be_imported(tmp_path, method, engine):
     own = [value.hex() for value in x.flatten().tolist()]
     shown = f"{engine} {own} {net.raw('a').grad.item().hex()} torch.Size([5, 1])"
     assert done.stdout.splitlines() == [shown, str(net.status)]
+
+
+DRIVEN = """
+input u linear
+param k = 0.5 in (0, inf)
+init x = 1
+init y = 0.2
+dx/dt = u - k*x
+dy/dt = k*x - y
+obs both = x + y
+run t = 0 .. 2
+"""
+RECURSION = """
+input u hold
+param k = 0.5 in (0, inf)
+init x = 1
+init y = 0.2
+x[t+1] = x + 0.1*u - 0.1*k*x
+y[t+1] = 0.9*y + 0.1*k*x
+obs both = x + y
+run t = 0 .. 4
+"""
+FIT = """
+import torch
+def fitted(module, engine):
+    net, t = module.Model(engine=engine), torch.linspace(0, 4, 5, dtype=torch.float64)
+    given = {"inputs": {"u": (t, t.cos())}}
+    with torch.no_grad():
+        data = net(t, params={"k": torch.tensor(0.8, dtype=torch.float64)}, **given)
+    optimizer, losses = torch.optim.Adam(net.parameters(), lr=0.1), []
+    for _ in range(12):
+        optimizer.zero_grad()
+        loss = (net(t, **given) - data).square().sum()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    x = net(t, **given)
+    return net.engine, losses, x.tolist(), net.observe(t, x, **given).tolist(), str(net.status)
+"""
+FAMILIES = ("euler", "dopri5", "trbdf2", "radau_iia5", "rodas5p", "explicit_adams", "adams", "auto", None)
+QUICK_AND_SLOW = slow_but(((method,) for method in FAMILIES), lambda method: method == "adams")
+
+
+@pytest.mark.parametrize("method", QUICK_AND_SLOW)
+def test_every_family_is_fitted_where_odec_cannot_be_imported(tmp_path, method):
+    """By torch.optim, with an input, on each engine that has the method: the package's own numbers."""
+    text = DRIVEN if method else RECURSION
+    engines = METHODS.get(method, AUTO).engines if method else ("torch", "native")
+    module = odec.load(text, method, engines[-1])
+    write_standalone(tmp_path / "own", odec.compile(text, method=method, engine=engines[-1], standalone=True))
+    code = RUN.partition("import torch")[0].format(folder=str(tmp_path)) + FIT
+    code = code.replace('"sympy", "jinja2", ', "")  # which torch needs for its optimizers
+    code += f"import own\nfor engine in {engines}:\n    print(fitted(own, engine))\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    scope: dict = {}
+    exec(FIT, scope)
+    wanted = [scope["fitted"](module, engine) for engine in engines]
+    assert done.stdout.splitlines() == [str(one) for one in wanted]
+    assert [one[0] for one in wanted] == list(engines)
+    assert all(one[1][-1] < one[1][0] / 4 for one in wanted)
 
 
 def test_the_run_time_is_copied_byte_for_byte(tmp_path):

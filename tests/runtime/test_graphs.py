@@ -88,3 +88,14 @@ def test_operators_check():
     xs, kept, _ = operators.solve(t, x0, p, [], *named, 1)
     given = t, xs, kept, p, [], torch.ones_like(xs), *named, "discrete", 1, 0, True
     torch.library.opcheck(operators.adjoint, given, test_utils=checks)
+
+
+@pytest.mark.parametrize("name", operators.SCHEMAS)
+def test_an_operator_takes_what_its_function_takes(name):
+    """Old torch cannot read it off the function, new torch can."""
+    try:
+        read = torch.library.infer_schema(getattr(operators, name)._init_fn, mutates_args=())
+    except ValueError:  # torch 2.6
+        read = operators.SCHEMAS[name]
+    registered = getattr(getattr(torch.ops, operators.NAMESPACE), name).default._schema
+    assert str(registered).endswith(operators.SCHEMAS[name]) and operators.SCHEMAS[name] == read
