@@ -280,7 +280,7 @@ class Model(Parameters):
                 run = plan.compiled.engine(plan.engine).states(t, x0, p, series, plan.steps, 1)
             return run.xs, run.report
         if compiling:
-            how = plan.how._replace(keep=1)
+            how = How(plan.how.adjoint, 1, plan.how.chunk)
             named = plan.compiled.key, plan.engine, plan.steps.numbers(), how
             xs, _, report = solve_in_graph(t, x0, p, *named, *series)
             return xs, report

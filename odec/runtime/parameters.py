@@ -285,14 +285,14 @@ def _blank(cls: Any, held: bool) -> Any:
     return net
 
 
-def _alike(params: Iterable[Param]) -> list[list[str]]:
+def _alike(params: Iterable[Param]) -> tuple[tuple[str, ...], ...]:
     """The attributes of the parameters that the same bounds hold, where there are several of them."""
     groups: dict[tuple[float, ...], list[str]] = {}
     for param in params:
         held = holding(param.via, param.lower, param.upper)
         if held is not None:
             groups.setdefault((held.kind, held.lower, held.upper), []).append(param.spelling)
-    return [names for names in groups.values() if len(names) > 1]
+    return tuple(tuple(names) for names in groups.values() if len(names) > 1)  # which torch's tracer reads
 
 
 def check_inside(param: Param, values: Tensor) -> None:

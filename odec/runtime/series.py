@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .tensors import Time, columns, number, time_at
+from .torch_private import numbers
 
 
 class Series:
@@ -119,7 +120,7 @@ class Held:
 
 def knots_of(pieces: Sequence[Tensor], names: Sequence[str]) -> list[list[float]]:
     """The inputs' times as numbers. Raises ValueError where they are not finite, or do not increase."""
-    found = [knots.tolist() for knots in pieces[::2]]
+    found = [numbers(knots) for knots in pieces[::2]]
     for name, knots in zip(names, found):
         if not all(map(math.isfinite, knots)):
             raise ValueError(f"the times of input {name!r} must be finite numbers")

@@ -53,6 +53,12 @@ def remapped(value: Tensor, level: int) -> Tensor:
     return torch._add_batch_dim(value, 0, level)
 
 
+def numbers(value: Tensor) -> list[float]:
+    """The numbers in a tensor (n,) that no vmap maps over; torch 2.6 tells those of a wrapped one singly."""
+    one_by_one = not torch.compiler.is_compiling() and wrapped(value)
+    return [one.item() for one in value] if one_by_one else value.tolist()
+
+
 def traced(value: Tensor) -> bool:
     """Whether torch.func or torch.compile look on.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..series import Series
 from ..tensors import dot
+from ..torch_private import numbers
 from .mesh import Stop, stops_of
 
 
@@ -19,7 +20,7 @@ def landings(t: Tensor, u: Series | None, dense: bool) -> tuple[list[Stop], list
     Also for each interval between two of them the times of t (T,) within: the index of the first of them, and
     their places as parts of the interval.
     """
-    stops, times = stops_of(t, u), t.tolist()
+    stops, times = stops_of(t, u), numbers(t)
     within: list[Within | None] = []
     if dense:
         knots = [] if u is None else [knot for knots in u.knots for knot in knots]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..series import Series
+from ..torch_private import numbers
 
 Stop = tuple[float, int | None]
 """A time that a step ends on, and its index among the output times, None for an input's knot."""
@@ -24,7 +25,7 @@ class Interval(NamedTuple):
 
 def checked_times(t: Tensor) -> list[float]:
     """The times t (T,) as numbers. Raises ValueError where they are not finite, or go forth and back."""
-    times: list[float] = t.tolist()
+    times = numbers(t)
     for i, time in enumerate(times):
         if not math.isfinite(time):
             raise ValueError(f"the times must be finite numbers; t[{i}] is {time}")
@@ -60,7 +61,7 @@ def mesh(t: Tensor, dt: float | None) -> list[Interval]:
 
 def _whole_steps(t: Tensor) -> list[Interval]:
     """The steps of a map between the whole times t (T,)."""
-    times: list[float] = t.tolist()
+    times = numbers(t)
     for a in times:
         if not (math.isfinite(a) and a == round(a)):
             raise ValueError(f"a map runs at whole times; {a} is none")
