@@ -72,11 +72,11 @@ def errors(case: Case, result: Any) -> dict[str, float]:
     return {} if result is None else case.data["problem"].off(np.asarray(result)[:, None])
 
 
-def _odec(case: Case, engine: str) -> tuple[Any, Any]:
+def _odec(case: Case, engine: str, method: str = "") -> tuple[Any, Any]:
     import torch
 
     problem = case.data["problem"]
-    method = "rodas5p" if problem.stiff else "tsit5"
+    method = method or ("rodas5p" if problem.stiff else "tsit5")
     options = {"rtol": problem.rtol, "atol": problem.atol}
     model = odec_engine.model(problem.path, method, engine, "float64", **options)
     return model, torch.from_numpy(problem.times)
@@ -97,6 +97,16 @@ def odec(engine: str) -> Callable[[Case], Ready]:
         return Ready(call, lambda x: x[1:].numpy())
 
     return prepare
+
+
+def odec_prepared(case: Case) -> Ready:
+    """`net.prepared(t)`, as a loop of one's own calls it, by the method of numbalsoda's order."""
+    import torch
+
+    net, t = _odec(case, "native", "rodas5p" if case.data["problem"].stiff else "dop853")
+    x0, p = torch.tensor(case.data["problem"].start, dtype=torch.float64), net.vector().detach()
+    run = net.prepared(t, x0, p)
+    return Ready(lambda: run(x0, p), lambda x: x[1:].numpy())
 
 
 def odec_gradient(case: Case) -> Ready:
@@ -193,6 +203,7 @@ def scipy(case: Case) -> Ready:
 
 CONTENDERS = [
     Contender("odec native (tsit5, rodas5p)", odec("native")),
+    Contender("odec native, prepared (dop853, rodas5p)", odec_prepared),
     Contender("odec torch (tsit5, rodas5p)", odec("torch"), compiles=False, heavy=True),
     Contender("numbalsoda (dop853, LSODA)", numbalsoda),
     Contender("CasADi, CVODES (Adams, BDF)", casadi),

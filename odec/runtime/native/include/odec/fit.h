@@ -29,11 +29,16 @@ typedef struct {
 // The parameter at θ, and its derivative by θ.
 static double natural(const Coordinate *c, double theta, double *slope)
 {
-    const double raw = c->offset + c->scale*theta, e = exp(-fabs(raw));
-    const double logistic = raw >= 0 ? 1/(1 + e) : e/(1 + e);
-    const double soft = (raw > 0 ? raw : 0) + log1p(e);
+    const double raw = c->offset + c->scale*theta;
     double value = raw;
     *slope = c->scale;
+    switch (c->kind) {
+    case NONE: return value;
+    case EXPONENTIAL: value = exp(raw); *slope *= value; return value;
+    case POWER_OF_TEN: value = pow(10.0, raw); *slope *= value*2.302585092994045684; return value;
+    }
+    const double e = exp(-fabs(raw)), logistic = raw >= 0 ? 1/(1 + e) : e/(1 + e);
+    const double soft = (raw > 0 ? raw : 0) + log1p(e);
     switch (c->kind) {
     case ABOVE: value = c->lower + soft; *slope *= logistic; break;
     case BELOW: value = c->upper - soft; *slope *= -logistic; break;
@@ -41,8 +46,6 @@ static double natural(const Coordinate *c, double theta, double *slope)
         value = c->lower + (c->upper - c->lower)*logistic;
         *slope *= (c->upper - c->lower)*logistic*(1 - logistic);
         break;
-    case EXPONENTIAL: value = exp(raw); *slope *= value; break;
-    case POWER_OF_TEN: value = pow(10.0, raw); *slope *= value*2.302585092994045684; break;
     }
     return value;
 }
