@@ -1,5 +1,7 @@
 """Gradients where a trajectory could not be finished: NaN, or exactly 0 where the loss leaves it out."""
 
+import functools
+
 import pytest
 import torch
 from generated import load
@@ -18,23 +20,25 @@ run t = 0 .. 2 dt 0.1
 T = torch.tensor([0.0, 0.1, 1.0, 2.0], dtype=D)
 FAILS = torch.tensor([False, True, False])  # x = 3 has its pole at t = 1/3
 RUNS = {
-    "discrete": ("tsit5", {"rtol": 1e-6}),
-    "continuous": ("tsit5", {"rtol": 1e-6, "adjoint": "continuous"}),
-    "stiff": ("rodas5p", {"rtol": 1e-6, "adjoint": "continuous"}),
-    "auto": ("auto", {"rtol": 1e-6}),
-    "multistep": ("adams", {"rtol": 1e-6}),
-    "autograd": ("tsit5", {"rtol": 1e-6, "adjoint": "autograd"}),
-    "autograd, dense": ("tsit5", {"rtol": 1e-6, "adjoint": "autograd", "dense_output": True}),
-    "autograd, auto": ("auto", {"rtol": 1e-6, "adjoint": "autograd"}),
-    "autograd, multistep": ("adams", {"rtol": 1e-6, "adjoint": "autograd"}),
+    "discrete": ("tsit5", {"rtol": 1e-3}),
+    "continuous": ("tsit5", {"rtol": 1e-3, "adjoint": "continuous"}),
+    "stiff": ("rodas5p", {"rtol": 1e-3, "adjoint": "continuous"}),
+    "auto": ("auto", {"rtol": 1e-3}),
+    "multistep": ("adams", {"rtol": 1e-3}),
+    "autograd": ("tsit5", {"rtol": 1e-3, "adjoint": "autograd"}),
+    "autograd, dense": ("tsit5", {"rtol": 1e-3, "adjoint": "autograd", "dense_output": True}),
+    "autograd, auto": ("auto", {"rtol": 1e-3, "adjoint": "autograd"}),
+    "autograd, multistep": ("adams", {"rtol": 1e-3, "adjoint": "autograd"}),
     "fixed steps": ("rk4", {"dt": 0.05}),
     "fixed steps back": ("kvaerno3", {"dt": 0.05, "adjoint": "continuous"}),
 }
-each_run = pytest.mark.parametrize(("method", "options"), RUNS.values(), ids=RUNS)
+each_run = pytest.mark.parametrize("name", RUNS)
 
 
-def run(method, options):
+@functools.cache
+def run(name):
     """The states of three trajectories, the second of which fails, and what they hang on."""
+    method, options = RUNS[name]
     module = load(BLOW_UP, method)
     net = module.Model(engine="torch", **options)
     leaves = {
@@ -56,9 +60,9 @@ def gradients(loss, leaves):
 
 
 @each_run
-def test_a_failed_trajectory_has_no_gradient(method, options):
+def test_a_failed_trajectory_has_no_gradient(name):
     """NaN for what is its own, and for what it shares; that of the others stands."""
-    x, leaves = run(method, options)
+    x, leaves = run(name)
     g = gradients(x.sum(), leaves)
     for value in (g["x0"][FAILS], g["b"][FAILS], g["u"][:, FAILS], g["a"], g["t"]):
         assert value.isnan().all()
@@ -68,8 +72,8 @@ def test_a_failed_trajectory_has_no_gradient(method, options):
 
 
 @each_run
-def test_one_that_the_loss_leaves_out_counts_as_zero(method, options):
-    x, leaves = run(method, options)
+def test_one_that_the_loss_leaves_out_counts_as_zero(name):
+    x, leaves = run(name)
     g = gradients(torch.where(FAILS.unsqueeze(-1), 0.0, x).square().sum(), leaves)
     assert all(value.isfinite().all() for value in g.values())
     assert not g["x0"][FAILS].any() and not g["b"][FAILS].any() and not g["u"][:, FAILS].any()
@@ -81,7 +85,7 @@ def test_one_that_the_loss_leaves_out_counts_as_zero(method, options):
 )
 def test_states_before_the_failure_have_their_gradient(name):
     """Of an adaptive run: as if the run had ended there."""
-    x, leaves = run(*RUNS[name])
+    x, leaves = run(name)
     g = gradients(torch.where(x.isfinite(), x, 0.0).sum(), leaves)
     early = gradients(x[:2].sum() + x[2:, ~FAILS].sum(), leaves)
     assert g["x0"].isfinite().all() and g["a"].isfinite() and g["x0"][FAILS].any()
@@ -90,8 +94,9 @@ def test_states_before_the_failure_have_their_gradient(name):
 
 
 @each_run
-def test_alone(method, options):
+def test_alone(name):
     """Without a batch there is nothing else to answer for."""
+    method, options = RUNS[name]
     net = load(BLOW_UP, method).Model(engine="torch", **options)
     inputs = {"u": ([0.0, 0.7], torch.tensor([0.1, 0.3], dtype=D))}
     x0 = torch.tensor([3.0, 1.0], dtype=D, requires_grad=True)
@@ -105,7 +110,7 @@ def test_alone(method, options):
 @pytest.mark.parametrize("adjoint", ["discrete", "autograd"])
 def test_under_vmap(adjoint):
     """Each row of a Jacobian on its own: that of a state before the failure is a number."""
-    net = load(BLOW_UP, "tsit5").Model(engine="torch", rtol=1e-6, adjoint=adjoint)
+    net = load(BLOW_UP, "tsit5").Model(engine="torch", rtol=1e-3, adjoint=adjoint)
     inputs = {"u": ([0.0, 0.7], torch.tensor([0.1, 0.3], dtype=D))}
     x0 = torch.tensor([3.0, 1.0], dtype=D)
     rows = torch.func.jacrev(lambda x: net(T, x0=x, inputs=inputs))(x0)
@@ -114,7 +119,7 @@ def test_under_vmap(adjoint):
 
 def test_forwards_and_twice():
     """By torch's own tape: tangents of lost states are NaN, second derivatives of the others stand."""
-    net = load(BLOW_UP, "tsit5").Model(engine="torch", rtol=1e-6, adjoint="autograd")
+    net = load(BLOW_UP, "tsit5").Model(engine="torch", rtol=1e-3, adjoint="autograd")
     inputs = {"u": ([0.0, 0.7], torch.tensor([0.1, 0.3], dtype=D))}
     x0 = torch.tensor([[0.2, 1.0], [3.0, 1.0]], dtype=D)
     _, tangent = torch.func.jvp(lambda x0: net(T, x0=x0, inputs=inputs), (x0,), (torch.ones_like(x0),))

@@ -24,8 +24,8 @@ from .mesh import Stop, stops_of
 class _Row(NamedTuple):
     """A row of a mesh: the number of its interval, the states before, start and size (*batch, 1) of the step.
 
-    A trajectory that waited has not moved, and has the size of the whole interval, so that what is then
-    dropped stays finite.
+    A trajectory that waited has not moved, and has the least size above 0 and order 1, so that what is then
+    dropped, and its derivatives, stay finite.
     """
 
     interval: int
@@ -39,7 +39,8 @@ class _Row(NamedTuple):
     def of(cls, kept: Tensor) -> _Row:
         x, begin, part, order, k = kept.split((kept.shape[-1] - 4, 1, 1, 1, 1), -1)
         moved = part != 0
-        return cls(int(k.flatten()[0]), x, begin, torch.where(moved, part, 1.0), moved, order.to(torch.long))
+        part = torch.where(moved, part, torch.finfo(part.dtype).eps)
+        return cls(int(k.flatten()[0]), x, begin, part, moved, torch.where(moved, order, 1.0).to(torch.long))
 
 
 class AdaptiveAdams:
@@ -191,7 +192,8 @@ class AdaptiveAdams:
             xs += [x] * _outputs_between(stops, stop, k)
             start, span, stop = moving[k], moving[k + 1] - moving[k], k
             here = None if u is None else u.between(stops[k][0], stops[k + 1][0])
-            given = (x, past, start + begin * span, part * span, order, p, here)
+            # one that waits may stand where its slope overflows, which 0 cotangents would make NaN
+            given = (torch.where(moved, x, x0), past, start + begin * span, part * span, order, p, here)
             move = self.adams.step(*given, steps.clip)
             x, past = torch.where(moved, move.x, x), move.past.where(moved, past)
         xs += [x] * _outputs_between(stops, stop, len(stops) - 1)

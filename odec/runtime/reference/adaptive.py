@@ -157,7 +157,9 @@ class Adaptive:
             here = None if u is None else u.between(stops[k][0], stops[k + 1][0])
             for taken, end in zip(rows, ends_of(rows)):
                 _, begin, part, which = taken
-                given = (x, start + begin * span, part * span, p, here)
+                # one that waits may stand where its slope overflows, which 0 cotangents would make NaN
+                moved = part != 0
+                given = (torch.where(moved, x, x0), start + begin * span, part * span, p, here)
                 found = _found(within[k], taken, end)
                 if found:
                     tried = self.stepper.trial(*given, steps.clip, which)
@@ -167,7 +169,7 @@ class Adaptive:
                     x_next = tried.x
                 else:
                     x_next = self.stepper.step(*given, steps.clip, which)
-                x = torch.where(part != 0, x_next, x)
+                x = torch.where(moved, x_next, x)
             if output is not None:
                 xs[output] = x
         states = _placed(xs, inner, x, len(t))
