@@ -9,7 +9,7 @@ import torch
 torch.set_num_threads(1)
 
 _OWN_FLAGS = os.environ.get("ODEC_CFLAGS", "")
-_QUICK_FLAGS = f"{_OWN_FLAGS} -O1".strip()
+_QUICK_FLAGS = f"{_OWN_FLAGS} -O0".strip()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +37,7 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Kernels are built with -O1, and with the flags that users get where a test is marked `optimised`.
+    """Kernels are built with -O0, and with the flags that users get where a test is marked `optimised`.
 
     A loaded module keeps its kernels, so one that was loaded under other flags is loaded anew.
     """

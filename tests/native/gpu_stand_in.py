@@ -61,7 +61,7 @@ def _kernel(source: str, macros: tuple[str, ...]) -> ctypes.CDLL:
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
             path, library = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
             path.write_text(text, encoding="utf-8")
-            command = ["-O1", "-w", "-std=c++17", "-ffp-contract=fast", "-shared", "-fPIC", *macros]
+            command = ["-O0", "-w", "-std=c++17", "-ffp-contract=fast", "-shared", "-fPIC", *macros]
             command += [f"-I{toolchain.INCLUDE}"]
             subprocess.run([compiler, *command, str(path), "-o", str(library)], check=True)
             library.replace(kept)
