@@ -19,3 +19,8 @@ def each_once(*axes: Iterable, besides: Callable[..., bool] = lambda *case: Fals
     first, *others = map(list, axes)
     walked = set(zip(first, *map(cycle, others)))
     return slow_but(product(first, *others), lambda *case: case in walked or besides(*case))
+
+
+def slow_but_for(names: Iterable[str], *quick: str) -> list:
+    """The names as parameters; those that are not among the quick ones are marked slow."""
+    return slow_but(zip(names), set(quick).__contains__)

@@ -78,18 +78,15 @@ def test_load_gives_one_module_for_one_model(cache: Path) -> None:
 
 
 def test_load_finds_what_another_process_compiled(cache: Path) -> None:
-    script = f"import odec; print(odec.load({DECAY!r}).__file__)"
+    model = DECAY.replace("k = 0.5", "k = 0.55")  # one that this process has not loaded
+    script = f"import odec; print(odec.load({model!r}).__file__)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-    def run() -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    first = Path(run())
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    first = Path(done.stdout.strip())
     stamp = first.stat().st_mtime_ns
-    assert Path(run()) == first
+    assert Path(odec.load(model).__file__) == first
     assert first.stat().st_mtime_ns == stamp
     assert [path.name for path in cache.glob("*.py")] == [first.name]
 

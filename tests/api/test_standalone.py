@@ -50,7 +50,10 @@ def written(folder: Path, name: str = "decay", method: str = "tsit5", engine: st
 
 @pytest.mark.parametrize(
     ("method", "engine"),
-    [("tsit5", "native"), ("tsit5", "torch"), ("auto", "torch"), ("radau_iia5", "torch")],
+    [
+        ("tsit5", "native"),
+        *(pytest.param(m, "torch", marks=pytest.mark.slow) for m in ("tsit5", "auto", "radau_iia5")),
+    ],
 )
 def test_it_runs_where_odec_cannot_be_imported(tmp_path, method, engine):
     written(tmp_path, method=method, engine="native")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cli_support import Run
 from click.testing import CliRunner
+from tiers import slow_but_for
 
 from odec.cli import cli
 from odec.methods.listing import listed
@@ -22,6 +23,9 @@ run t = 0 .. 1
 EXACT = math.exp(-1 - (1 - math.cos(1)))
 NAMES = [method.name for method in listed()]
 FITTED = ["euler", "dopri5", "rodas5p", "adams"]
+QUICK = ["euler", "rk4", "heun21", "dopri5", "dop853", "backward_euler", "kvaerno5", "radau_iia5"]
+QUICK += ["rosenbrock23", "rodas5p", "explicit_adams", "adams", "auto"]
+"""One of each kind."""
 
 
 @functools.cache
@@ -52,7 +56,7 @@ def final(text: str) -> float:
     return float(text.splitlines()[-1].split(",")[1])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but_for(NAMES, *QUICK))
 def test_run(name: str, odec: Run, model: Path) -> None:
     row, found = rows()[name], {}
     order, adaptive = int(row["order"]), "adaptive" in row["steps"]
@@ -82,7 +86,7 @@ def test_run(name: str, odec: Run, model: Path) -> None:
     assert found["torch"] == pytest.approx(found.get("native", found["torch"]), rel=1e-10)
 
 
-@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("name", slow_but_for(FITTED, "euler", "dopri5"))
 def test_fit(name: str, odec: Run, model: Path) -> None:
     row = rows()[name]
     data = [f"{t},{math.exp(-2 * (t + 1 - math.cos(t)))!r}" for t in (0, 0.25, 0.5, 1)]

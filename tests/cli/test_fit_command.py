@@ -162,6 +162,7 @@ def test_why_a_start_cannot_be_simulated(text: str, words: str, odec: Run, folde
             assert result.exit_code == 3 and words in result.stderr, result.stderr
 
 
+@pytest.mark.slow
 def test_interrupted_keeps_the_best(folder: Path, data: Path) -> None:
     """Ctrl-C in the middle: exit code 130, and fit.json from which the fit can go on."""
     environment = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}

@@ -121,6 +121,7 @@ def test_pictures_of_a_run(odec: Run, folder: Path) -> None:
     assert (result.exit_code, "give --plot FILE.png too" in result.stderr) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_a_picture_alone_leaves_the_csv_out_of_a_terminal(folder: Path) -> None:
     import pty

@@ -194,7 +194,7 @@ def test_a_batch_of_which_some_fail() -> None:
         package.simulate(EXPLODES, init={"x": [0.1, 1.0]}, engine="torch")
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("unbuffered", ["", pytest.param("1", marks=pytest.mark.slow)])
 def test_a_reader_that_goes_away(unbuffered: str, folder: Path) -> None:
     """`odec run … | head -1` ends without a traceback."""
     environment = {

@@ -19,7 +19,7 @@ TWO_SINKS = "param a = 1, k = 0.5, b = 1, q = 2 in (0, inf)", "a*exp(-k*t) + b*e
 def fit(model: tuple[str, str], data: dict, optimizer: str = "gauss-newton", **options: object) -> FitResult:
     """A fit of a curve y: its parameters and formula, beside a state that rests."""
     text = f"{model[0]}\ninit rest = 0\nrest' = 0\nobs y = {model[1]}\nrun t = 0 .. 1 step 20 method euler\n"
-    return odec.fit(text, data, optimizer=optimizer, engine="torch", **options)
+    return odec.fit(text, data, optimizer=optimizer, engine="native", **options)
 
 
 def resistances() -> dict[str, np.ndarray]:

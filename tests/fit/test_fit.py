@@ -29,6 +29,7 @@ from fit_models import (
     decay_data,
     saved,
 )
+from tiers import slow_but_for
 
 import odec
 from odec.errors import ArgumentError, DataError, SimulationError
@@ -327,7 +328,10 @@ def test_step_times_end_steps_of_the_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["import odec.fit", "from odec.fit.data import Dataset", "odec.fit", "pass"]
+    "first",
+    slow_but_for(
+        ["import odec.fit", "from odec.fit.data import Dataset", "odec.fit", "pass"], "import odec.fit"
+    ),
 )
 def test_odec_fit_is_the_function_and_the_package(first: str, tmp_path: Path) -> None:
     """Whichever name is bound first: the callable package, or the function that odec imports when asked."""

@@ -27,13 +27,13 @@ run t = 0 .. 4
 """
 TIMES = np.array([0.0, 0.5, 1.0, 2.5, 4.0])
 DATA = {"t": TIMES, "x": 4 * np.exp(-0.8 * TIMES)}
-ADAPTIVE: dict[str, Any] = {"method": "tsit5", "rtol": 1e-8, "atol": 1e-10}
+ADAPTIVE: dict[str, Any] = {"method": "tsit5", "rtol": 1e-6, "atol": 1e-8}
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("adjoint", ["discrete", "continuous", "autograd"])
 def test_every_adjoint_leads_to_the_optimum(adjoint: str, optimizer: str) -> None:
-    options = ADAPTIVE | ({"lr": 0.2, "epochs": 60, "rtol": 1e-5} if optimizer == "adam" else {})
+    options = ADAPTIVE | ({"lr": 0.2, "epochs": 60, "rtol": 1e-3} if optimizer == "adam" else {})
     result = odec.fit(GROWTH, DATA, adjoint=adjoint, optimizer=optimizer, **options)
     assert result.net.adjoint == adjoint and result.options["adjoint"] == adjoint
     assert result.net.engine == ("native" if adjoint == "discrete" else "torch")
@@ -41,11 +41,11 @@ def test_every_adjoint_leads_to_the_optimum(adjoint: str, optimizer: str) -> Non
     assert result.values == pytest.approx({"k": 0.8, "x0": 4}, rel=near)
 
 
-@pytest.mark.parametrize("steps", [{"method": "rk4", "dt": 0.05}, {"method": "rodas4", "dt": 0.05}])
+@pytest.mark.parametrize("steps", [{"method": "rk4", "dt": 0.05}, {"method": "rodas4", "dt": 0.2}])
 def test_fixed_steps(steps: dict[str, Any]) -> None:
     result = odec.fit(GROWTH, DATA, adjoint="continuous", **steps)
     assert result.values == pytest.approx({"k": 0.8, "x0": 4}, rel=1e-3)
-    assert result.net.adjoint == "continuous" and result.net.dt == 0.05
+    assert result.net.adjoint == "continuous" and result.net.dt == steps["dt"]
 
 
 def gradient_at_the_start(monkeypatch: pytest.MonkeyPatch, **options: Any) -> np.ndarray:
@@ -59,7 +59,8 @@ def gradient_at_the_start(monkeypatch: pytest.MonkeyPatch, **options: Any) -> np
     with monkeypatch.context() as patch:
         patch.setattr(Objective, "__init__", noted)
         options |= {"epochs": 0, "method": "dopri5", "rtol": 1e-7, "atol": 1e-9}
-        start = odec.fit(LYNX_HARE, LYNX_HARE_DATA, **options).trace.best.theta
+        early = {name: values[:4] for name, values in LYNX_HARE_DATA.items()}
+        start = odec.fit(LYNX_HARE, early, **options).trace.best.theta
     return found[0](start)[1]
 
 
@@ -67,7 +68,7 @@ def test_the_tolerances_of_the_adjoint_reach_it(monkeypatch: pytest.MonkeyPatch)
     """The continuous gradient nears the exact one as its own tolerances go down, and is not that one."""
     exact = gradient_at_the_start(monkeypatch)
     errors = []
-    for rtol in (1e-2, 1e-4, 1e-7):
+    for rtol in (1e-2, 1e-4, 1e-6):
         own = {"adjoint_rtol": rtol, "adjoint_atol": [rtol * 1e-2, rtol * 2e-2]}
         found = gradient_at_the_start(monkeypatch, adjoint="continuous", **own)
         errors.append(float(np.linalg.norm(found - exact) / np.linalg.norm(exact)))
@@ -142,11 +143,11 @@ def test_a_map_has_no_continuous_adjoint() -> None:
 
 def test_a_model_brings_its_own_adjoint() -> None:
     module = odec.load(GROWTH, "tsit5")
-    net = module.Model(rtol=1e-8, atol=1e-10, adjoint="continuous")
+    net = module.Model(rtol=1e-6, atol=1e-8, adjoint="continuous")
     assert odec.fit(net, DATA).values == pytest.approx({"k": 0.8, "x0": 4}, rel=1e-5)
     with pytest.raises(ArgumentError, match="adjoint: to be set where the Model is made"):
         odec.fit(net, DATA, adjoint="discrete")
-    made = odec.fit(module, DATA, rtol=1e-8, adjoint="continuous", epochs=0)
+    made = odec.fit(module, DATA, rtol=1e-6, adjoint="continuous", epochs=0)
     assert made.net.adjoint == "continuous"
 
 

@@ -76,6 +76,7 @@ def test_a_fit_as_png_svg_and_pdf(tmp_path: Path, result: FitResult) -> None:
     assert (tmp_path / "fit.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_file(tmp_path: Path) -> None:
     """In processes of their own, with other hash seeds."""
     model = tmp_path / "units.ode"

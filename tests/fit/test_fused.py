@@ -17,8 +17,6 @@ from odec.fit.optimize import begin, minimize
 from odec.runtime.native.fused import FusedFit
 from odec.runtime.steps import Steps
 
-pytestmark = pytest.mark.optimised
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 BOUNDED = """
@@ -48,7 +46,8 @@ def bounded_data() -> dict[str, list[float]]:
     }
 
 
-@pytest.mark.parametrize("engine", ["torch", "native"])
+@pytest.mark.optimised
+@pytest.mark.parametrize("engine", [pytest.param("torch", marks=pytest.mark.slow), "native"])
 @pytest.mark.parametrize(
     ("name", "start", "optimum"),
     [
@@ -75,11 +74,11 @@ def test_adam_in_the_kernel_takes_the_steps_of_adam(transforms: str) -> None:
             bounded_data(),
             optimizer="adam",
             lr=1e-3,
-            epochs=60,
+            epochs=20,
             engine=engine,
             transforms=transforms,
         )
-    assert fits["native"].trace.state.memory["count"] == 60
+    assert fits["native"].trace.state.memory["count"] == 20
     np.testing.assert_allclose(fits["native"].losses, fits["torch"].losses, rtol=1e-9)
     for name, value in fits["torch"].values.items():
         assert fits["native"].values[name] == pytest.approx(value, rel=1e-8)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from fit_models import INFLUENZA, INFLUENZA_DATA, INFLUENZA_LOSS, INFLUENZA_VALUES, LYNX_HARE, LYNX_HARE_DATA
+from tiers import each_once
 
 import odec
 from odec.fit.fused import fused_problem
@@ -53,11 +54,10 @@ def objectives(monkeypatch: pytest.MonkeyPatch) -> list[Objective]:
     return found
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "gauss-newton"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "optimizer"), each_once(METHODS, ["adam", "gauss-newton"]))
 def test_the_kernel_takes_the_steps_of_the_loop_in_python(method: str, optimizer: str) -> None:
     fits = [
-        odec.fit(FORCED, DATA, optimizer=optimizer, method=method, rtol=1e-4, epochs=4, engine=engine)
+        odec.fit(FORCED, DATA, optimizer=optimizer, method=method, rtol=1e-3, epochs=4, engine=engine)
         for engine in ("torch", "native")
     ]
     np.testing.assert_allclose(fits[1].losses, fits[0].losses, rtol=1e-9)

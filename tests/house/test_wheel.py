@@ -85,7 +85,7 @@ print(*odec.simulate(net, [0, 10, 42]).states[-1])
 """
 
 
-@pytest.mark.parametrize("engine", ["native", "torch"])
+@pytest.mark.parametrize("engine", ["native", pytest.param("torch", marks=pytest.mark.slow)])
 def test_installed_wheel_runs_a_model(engine: str, site: Path, tmp_path: Path) -> None:
     """With a cache of its own, so that the kernel is built with the headers of the wheel."""
     command = (sys.executable, "-c", SIMULATED, MODEL, engine)

@@ -45,6 +45,19 @@ obs logged = log(x**2 + b)
 run t = 0 .. 1 dt 0.01
 """
 
+SMOOTH = """
+param a = 0.5, b = 1.5
+input u linear
+input v cubic
+init x = a
+init y = 1 + b
+dx/dt = -a*x + u*sin(b*t)*y/(1 + x**2)
+dy/dt = v - y*exp(-t) + tanh(x*y)
+obs total = x*y*t + u
+run t = 0 .. 1 dt 0.01
+"""
+"""Like TIMED, of what compiles in a moment."""
+
 GATED = """
 input I hold
 param g = 1.2 in (0, inf)

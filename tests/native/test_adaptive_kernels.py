@@ -6,23 +6,12 @@ import gpu_stand_in
 import pytest
 import torch
 from native_calls import adjoint, last, observe, put_lanes_inside, solve, tangent, tolerance
-from native_models import CLASHES, GATED, LORENZ, arguments, gap, gradients, leaves, load, times
+from native_models import CLASHES, GATED, LORENZ, SMOOTH, arguments, gap, gradients, leaves, load, times
 from test_gpu_source import figures
-from tiers import slow_but
+from tiers import each_once, slow_but
 
 from odec.runtime.engines import MAX_STEPS, NOT_FINITE, UNDERFLOW, UNSOLVED
 
-SMOOTH = """
-param a = 0.5, b = 1.5
-input u linear
-input v cubic
-init x = a
-init y = 1 + b
-dx/dt = -a*x + u*sin(b*t)*y/(1 + x**2)
-dy/dt = v - y*exp(-t) + tanh(x*y)
-obs total = x*y*t + u
-run t = 0 .. 1
-"""
 GROWTH = """
 param r = 1
 init x = 1
@@ -62,7 +51,7 @@ def spread(size, dtype=torch.float64):
 def test_states_gradients_and_steps_are_those_of_torch(text, method):
     module = load(text, method)
     tolerance = 1e-9 if method == "dop853" else 1e-10
-    native, torch_ = pair(module, rtol=1e-4) if method == "heun21" else pair(module)
+    native, torch_ = pair(module, rtol=1e-2, atol=1e-4) if method == "heun21" else pair(module)
     t = times(module)
     for shape, batched in (((19,), True), ((2, 3), False)):
         given = arguments(module, shape, batched_params=batched)
@@ -99,8 +88,9 @@ def test_the_tangent_is_the_adjoint_of_the_adjoint(text, method):
 
 
 @pytest.mark.optimised
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("method", ["tsit5", "heun21", "rodas4"])
+@pytest.mark.parametrize(
+    ("method", "dtype"), each_once(["tsit5", "heun21", "rodas4"], [torch.float64, torch.float32])
+)
 def test_a_trajectory_is_the_same_alone_and_among_others(method, dtype, monkeypatch):
     module = load(LORENZ, method)
     x0, p = spread(75, dtype)

@@ -160,7 +160,7 @@ def test_derivatives_of_observables(module, expected, jacobian):
         torch.testing.assert_close(found, expected[:, rows], rtol=1e-9, atol=LEAST)
 
 
-@pytest.mark.parametrize("engine", ["torch", "native"])
+@pytest.mark.parametrize("engine", ["torch", pytest.param("native", marks=pytest.mark.slow)])
 def test_derivatives_of_initial_values(module, expected, engine):
     """Every formula as the initial value of a state at rest."""
     text = "".join(f"param {name} = 1\n" for name in module.STATES)

@@ -5,6 +5,7 @@ import torch
 from gradient_models import FORCED, LOTKA_VOLTERRA, ROBERTSON, VAN_DER_POL
 from native_calls import engine_of
 from native_models import load
+from tiers import each_once
 
 from odec.runtime.engines import ALL
 
@@ -66,13 +67,9 @@ def slope_by_adjoint(case):
     return float(sum(terms)), float(sum(term.abs() for term in terms)), weights
 
 
-@pytest.mark.parametrize(
-    ("engine", "dense"),
-    [("torch", False), ("torch", True), ("native", False)],
-    ids=["torch", "dense", "native"],
-)
-@pytest.mark.parametrize("problem", PROBLEMS)
-def test_gradient_of_auto(problem, engine, dense, monkeypatch):
+@pytest.mark.parametrize(("problem", "how"), each_once(PROBLEMS, ["native", "torch", "dense"]))
+def test_gradient_of_auto(problem, how, monkeypatch):
+    engine, dense = ("torch", True) if how == "dense" else (how, False)
     case = Case(problem, engine, dense_output=dense)
     pulled, size, weights = slope_by_adjoint(case)
     _, tangent = torch.func.jvp(case.final, case.arguments, case.changes)

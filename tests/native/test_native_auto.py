@@ -72,6 +72,7 @@ def test_the_adjoint_is_the_tangents_dual():
     assert torch.isclose(pulled, (dx * w).sum(), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_van_der_pol_takes_both_methods():
     """Far fewer steps than the explicit method alone needs, and torch's gradient by x0 and mu."""
     module = load(VAN_DER_POL, "auto")

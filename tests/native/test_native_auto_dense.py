@@ -20,7 +20,7 @@ def many(module, count=60):
     return torch.cat((t[:9], t[8:], t[-1:]))
 
 
-@pytest.mark.parametrize("make", [load, load_looped])
+@pytest.mark.parametrize("make", [load, pytest.param(load_looped, marks=pytest.mark.slow)])
 def test_states_gradients_and_steps_are_those_of_torch(make):
     """Stiff lanes beside others, time and inputs; gradients of times, states, parameters and inputs."""
     module = make(FORCED, "auto")

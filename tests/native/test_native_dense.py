@@ -14,7 +14,7 @@ from odec.runtime.engines import MAX_STEPS
 from odec.runtime.errors import EngineError
 
 CASES = [(LORENZ, "tsit5"), (LORENZ, "rodas5p"), (SMOOTH, "dop853"), (SMOOTH, "rodas4"), (GATED, "heun21")]
-CASES += [(LORENZ, "vern7"), (LORENZ, "vern9")]
+CASES += [pytest.param(LORENZ, method, marks=pytest.mark.slow) for method in ("vern7", "vern9")]
 
 
 def pair(module, **options):

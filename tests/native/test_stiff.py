@@ -55,7 +55,13 @@ def load_looped(text, method):
 
 
 @pytest.mark.parametrize(
-    "method", ["rosenbrock23", pytest.param("rodas4", marks=pytest.mark.optimised), "sdirk2", "trbdf2"]
+    "method",
+    [
+        "rosenbrock23",
+        pytest.param("rodas4", marks=[pytest.mark.optimised, pytest.mark.slow]),
+        "sdirk2",
+        "trbdf2",
+    ],
 )
 def test_states_and_gradients_are_those_of_torch(method):
     """Time, linear and cubic inputs, shared and not; gradients of times, states, parameters and inputs."""

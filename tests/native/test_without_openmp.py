@@ -10,7 +10,7 @@ import threading
 import pytest
 import torch
 from native_calls import engine_of, fixed, tolerance
-from native_models import LORENZ, TIMED, load
+from native_models import LORENZ, SMOOTH, load
 
 from odec.runtime.engines import NO_REPORT, How, Run
 from odec.runtime.native import batch, threads, toolchain
@@ -87,8 +87,8 @@ def results(module, steps, *, shared):
 @pytest.mark.parametrize(
     ("text", "method", "steps"),
     [
-        (TIMED, "rk4", fixed(0.02)),
-        (TIMED, "tsit5", tolerance(1e-6, [1e-8] * 2)),
+        (SMOOTH, "rk4", fixed(0.02)),
+        (SMOOTH, "tsit5", tolerance(1e-6, [1e-8] * 2)),
         pytest.param(LORENZ, "rodas5p", tolerance(1e-6, [1e-8] * 3), marks=pytest.mark.slow),
     ],
 )
@@ -107,7 +107,7 @@ def test_threads_of_python_give_the_bits_of_openmp(text, method, steps, shared, 
 
 @pytest.mark.usefixtures("three_threads")
 def test_one_thread_where_no_more_can_start(plain_cc, teams, monkeypatch):
-    module = load(TIMED, "rk4")
+    module = load(SMOOTH, "rk4")
     monkeypatch.setenv("CC", plain_cc)
     expected = results(module, fixed(0.02), shared=True)
 

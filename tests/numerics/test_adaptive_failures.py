@@ -98,6 +98,7 @@ dy/dt = mu*(1 - x**2)*y - x
 """
 
 
+@pytest.mark.slow
 def test_a_stiff_problem_is_told():
     """An explicit method at its limit of stability: status says so, with h·|λ| close to the limit."""
     net = load(STIFF_PROBLEM, "dopri5").Model(rtol=1e-4, atol=1e-6, adjoint="none")

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from tiers import slow_but_for
 
 import odec
 
@@ -219,7 +220,7 @@ def test_a_jacobian_that_is_zero(engine, method):
     assert x[1, 1] == 2
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", slow_but_for(ENGINES, "native"))
 def test_a_pole(engine):
     found = []
     for method in ("tsit5", "rodas5p"):

@@ -40,8 +40,15 @@ def test_each_has_the_slope_there(method: str, engine: str, times: list[float]) 
     torch.testing.assert_close(forward, reverse, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("forcing", ["", "input u linear\n"], ids=["alone", "with an input"])
-@pytest.mark.parametrize(("method", "engine"), [("bosh3", "torch"), ("auto", "native")])
+@pytest.mark.parametrize(
+    ("method", "engine", "forcing"),
+    [
+        ("bosh3", "torch", "input u linear\n"),
+        ("auto", "native", ""),
+        pytest.param("bosh3", "torch", "", marks=pytest.mark.slow),
+        pytest.param("auto", "native", "input u linear\n", marks=pytest.mark.slow),
+    ],
+)
 def test_under_the_compiler_of_torch(method: str, engine: str, forcing: str) -> None:
     rate = "-k*x*x + sin(t)" + (" + u" if forcing else "")
     net = odec.load(f"param k = 0.7\n{forcing}init x = 1.3\nx' = {rate}\n", method, engine=engine).Model(

@@ -6,6 +6,7 @@ import functools
 import pytest
 import torch
 from generated import taken
+from tiers import each_once
 
 import odec
 from odec.runtime.reference.adaptive import Adaptive
@@ -88,8 +89,7 @@ def slope_by_differences(case, weights):
     return float(((4 * fine - coarse) / 3 * weights).sum())
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize(("method", "problem"), each_once(METHODS, PROBLEMS))
 def test_gradient(problem, method, monkeypatch):
     case, pulled = Case(problem, method), []
     for engine in ("torch", "native"):

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.autograd.forward_ad as forward_mode
 from generated import FORCED, RICKER, load
+from tiers import each_once
 
 import odec
 
@@ -12,12 +13,12 @@ T = torch.tensor([0.0, 0.3, 0.5, 1.0], dtype=D)
 KNOTS = torch.tensor([0.0, 0.4, 1.6], dtype=D)
 KINDS = {
     "explicit": ("rk4", {"dt": 0.1}),
-    "adaptive": ("tsit5", {"rtol": 1e-7}),
-    "dense": ("tsit5", {"rtol": 1e-7, "dense_output": True}),
+    "adaptive": ("tsit5", {"rtol": 1e-4}),
+    "dense": ("tsit5", {"rtol": 1e-4, "dense_output": True}),
     "implicit": ("trbdf2", {"dt": 0.1}),
-    "rosenbrock": ("rodas5p", {"rtol": 1e-7}),
+    "rosenbrock": ("rodas5p", {"rtol": 1e-4}),
     "multistep": ("implicit_adams", {"dt": 0.1}),
-    "auto": ("auto", {"rtol": 1e-7}),
+    "auto": ("auto", {"rtol": 1e-4}),
 }
 
 
@@ -42,8 +43,7 @@ def compare_forward_mode(module, options, shape):
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3)], ids=str)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "shape"), each_once(KINDS, [(2, 3), (), (3,)]))
 def test_forward_mode_of_batches_and_contiguous_results(kind, shape):
     method, options = KINDS[kind]
     compare_forward_mode(load(FORCED, method), options, shape)

@@ -283,7 +283,7 @@ def test_variable_steps_with_inputs():
     leaves = [t, x0, *values.values()]
     found = []
     for adjoint in ("discrete", "autograd"):
-        x = module.Model(rtol=1e-7, atol=1e-9, adjoint=adjoint)(t, x0=x0, inputs=inputs)
+        x = module.Model(rtol=1e-6, atol=1e-8, adjoint=adjoint)(t, x0=x0, inputs=inputs)
         found.append((x, torch.autograd.grad(x.square().sum(), leaves)))
     assert_close([found[0][0]], [found[1][0]], 1e-12)
     assert_close(found[0][1], found[1][1], 1e-9)
@@ -293,7 +293,7 @@ def test_variable_steps_with_inputs():
 
 def test_a_failure_of_variable_steps_is_told():
     module = load("init x = 1\ndx/dt = x**2\n", "adams")
-    net = module.Model(rtol=1e-6, atol=1e-8)
+    net = module.Model(rtol=1e-3, atol=1e-5)
     x = net(torch.tensor([0.0, 0.5, 2.0], dtype=D))
     assert not net.status.ok and torch.isnan(x[-1]).all() and torch.isfinite(x[1]).all()
     assert "state x" in str(net.status)

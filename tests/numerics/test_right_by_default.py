@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from tiers import slow_but
 
 import odec
 from odec.errors import AccuracyWarning
@@ -102,8 +103,10 @@ def test_pulses_of_an_input_between_outputs(dense: bool, engine: str) -> None:
     assert coarse["A"][25] == pytest.approx(expected[1], rel=1e-6)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize(
+    ("dense", "engine"),
+    slow_but([(d, e) for d in (False, True) for e in ENGINES], lambda d, e: e == "native" or not d),
+)
 def test_no_step_by_tolerance_passes_over_a_pulse_as_wide_as_the_outputs_spacing(
     dense: bool, engine: str
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from generated import load
 from scipy.integrate import solve_ivp
+from tiers import each_once
 
 from odec.methods import METHODS
 
@@ -67,8 +68,7 @@ def solution(problem):
     return torch.tensor(found.y[:, -1], dtype=D)
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("method", STIFF)
+@pytest.mark.parametrize(("method", "problem"), each_once(STIFF, PROBLEMS))
 def test_the_measured_order_is_the_claimed_one(method, problem):
     order = METHODS[method].order
     # Steps small enough for the leading term, and errors well above rounding.
@@ -82,8 +82,10 @@ def test_the_measured_order_is_the_claimed_one(method, problem):
     assert abs(measured - order) < 0.15, (measured, errors)
 
 
-@pytest.mark.parametrize("ends", [(0, 2), (2, 0)], ids=["forwards", "backwards"])
-@pytest.mark.parametrize("method", ["rosenbrock23", "ros3p", "rodas4", "rodas5p", "kvaerno3"])
+@pytest.mark.parametrize(
+    ("method", "ends"),
+    each_once(["rosenbrock23", "ros3p", "rodas4", "rodas5p", "kvaerno3"], [(2, 0), (0, 2)]),
+)
 def test_kinks_of_an_input_on_the_mesh_cost_no_order(method, ends):
     """At a knot a Rosenbrock method takes the rate on the step's side."""
     inputs = {"u": ([0.0, 0.5, 1.0, 1.5], [0.2, 1.0, -0.4, 0.6])}

@@ -14,6 +14,7 @@ from stiff_models import (
     VAN_DER_POL,
     D,
 )
+from tiers import slow_but_for
 
 from odec.methods import METHODS
 from odec.runtime.reference.steppers import stepper_of
@@ -93,7 +94,10 @@ def test_robertson_by_tolerance(method):
     assert net.status.ok and net.status.steps < 400
 
 
-@pytest.mark.parametrize("method", ["kvaerno5", "radau_iia5", "rodas4", "rodas5p"])
+@pytest.mark.parametrize(
+    "method",
+    slow_but_for(["kvaerno5", "radau_iia5", "rodas4", "rodas5p"], "radau_iia5", "rodas5p"),
+)
 def test_a_stiff_oscillator_by_tolerance(method):
     """Van der Pol, mu = 1000. Reference: Radau, rtol 1e-12."""
     module = load(VAN_DER_POL, method)
@@ -191,7 +195,7 @@ def test_a_step_without_solution_is_told(method):
     assert "smaller dt" in str(net.status) and "clip" not in str(net.status)
 
 
-@pytest.mark.parametrize("method", ["sdirk2", "radau_iia5", "rodas4"])
+@pytest.mark.parametrize("method", slow_but_for(["sdirk2", "radau_iia5", "rodas4"], "radau_iia5", "rodas4"))
 def test_steps_that_cannot_be_solved_are_made_smaller(method):
     module = load(EXPLOSION, method)
     net = module.Model(rtol=1e-6, atol=1e-8, first_step=0.9)

@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 import torch
+from tiers import slow_but
 
 import odec
 
@@ -31,7 +32,11 @@ def run(method, k, *, end=10.0, **options):
 
 
 @pytest.mark.parametrize(
-    ("method", "limit"), [("tsit5", 3.5), ("bosh3", 2.5), ("vern9", 4.5), ("dop853", 6.4)]
+    ("method", "limit"),
+    slow_but(
+        [("tsit5", 3.5), ("bosh3", 2.5), ("vern9", 4.5), ("dop853", 6.4)],
+        lambda method, _: method in ("tsit5", "bosh3"),
+    ),
 )
 def test_told_before_the_steps_are_used_up(method, limit):
     x, status, (told,) = run(method, 1e6, max_steps=520)
@@ -58,7 +63,13 @@ def test_backwards_in_time_the_growing_parts_decay():
     assert len(told) == 1 and "the problem is stiff at t = -0" in told[0]
 
 
-@pytest.mark.parametrize(("method", "k"), [("tsit5", 5.0), ("auto", 1e4), ("rodas5p", 1e4), ("bosh3", 20.0)])
+@pytest.mark.parametrize(
+    ("method", "k"),
+    slow_but(
+        [("tsit5", 5.0), ("auto", 1e4), ("rodas5p", 1e4), ("bosh3", 20.0)],
+        lambda method, _: method == "tsit5",
+    ),
+)
 def test_not_told_of_what_is_not_stiff_or_by_methods_for_it(method, k):
     x, status, told = run(method, k, max_step=0.01, end=6.0)
     assert told == [] and status.ok.all() and int(status.steps.max()) >= 600

@@ -22,13 +22,13 @@ def rich(request):
     """The model under test and its twin on torch's own tape; the continuous adjoint has a fine mesh."""
     module = load(RICH, "rk4")
     if request.param == "continuous":
-        return module.Model(adjoint="continuous", dt=0.01), module.Model(adjoint="autograd", dt=0.01), 1e-6
+        return module.Model(adjoint="continuous", dt=0.02), module.Model(adjoint="autograd", dt=0.02), 1e-6
     return module.Model(checkpoints=request.param), module.Model(adjoint="autograd"), 1e-10
 
 
 def test_grad_and_vmap(rich):
     net, reference, relative = rich
-    x0, a = torch.rand(5, 2, dtype=D), torch.rand(5, dtype=D) + 0.5
+    x0, a = torch.rand(3, 2, dtype=D), torch.rand(3, dtype=D) + 0.5
 
     def loss(net):
         return lambda x0, a: (net(T, x0=x0, params={"a": a}) ** 2).sum()
@@ -48,8 +48,8 @@ def test_grad_and_vmap(rich):
         [torch.stack(c) for c in zip(*[both[1](x0[0], v) for v in a])],
         relative,
     )
-    nested = vmap(vmap(both[0], (None, 0)), (0, None))(x0[:3], a)
-    alone = [[both[1](x, v) for v in a] for x in x0[:3]]
+    nested = vmap(vmap(both[0], (None, 0)), (0, None))(x0[:2], a)
+    alone = [[both[1](x, v) for v in a] for x in x0[:2]]
     for k in range(2):
         assert_close(
             [nested[k]], [torch.stack([torch.stack([pair[k] for pair in row]) for row in alone])], relative

@@ -57,7 +57,7 @@ FUNCTIONS = (("rhs", "dx", STATES), ("initial", "x", STATES), ("observe", "y", (
 
 
 @seed(20240607)
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(models(), st.integers(0, 10**6))
 def test_directions_agree(model, number):
     directions_agree(model, number)

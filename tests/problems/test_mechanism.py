@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 import odec
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.mechanism import ATOL, MODEL, RTOL, errors, network  # noqa: E402
 
 
+@pytest.mark.slow
 def test_a_day_of_a_large_mechanism():
     given, module = network(), odec.load(MODEL, method="rodas5p")
     t, x = 6.1e4, torch.from_numpy(np.maximum(given.start, 1e3))

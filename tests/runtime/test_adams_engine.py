@@ -3,6 +3,7 @@
 import pytest
 import torch
 from engine_cases import PREY, PUSHED, TIMED, D, arguments, close, engines, hold
+from tiers import each_once
 
 from odec.runtime.engines import SQRT, How
 from odec.runtime.steps import Steps, Tolerance
@@ -19,8 +20,7 @@ def steps(rtol=1e-5, clip=None, **more):
 
 
 @pytest.mark.parametrize("asked", [FIXED, steps()])
-@pytest.mark.parametrize("batch", [(), (0,), (2, 3)])
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize(("batch", "shared"), each_once([(2, 3), (), (0,)], [True, False]))
 def test_batches(batch, shared, asked):
     hold(engines(PUSHED, "adams"), T, *arguments(PUSHED, batch, shared), asked, tolerance=CLOSE)
 
@@ -47,13 +47,13 @@ def test_few_states_are_kept(method):
     "more", [{"first": 1e-3}, {"longest": 0.05}, {"least": 0.3}, {"most": 7}, {"clip": 0.5}]
 )
 def test_bounds_of_steps(more):
-    hold(engines(TIMED, "adams"), T, *arguments(TIMED, (3,)), steps(1e-7, **more), tolerance=CLOSE)
+    hold(engines(TIMED, "adams"), T, *arguments(TIMED, (3,)), steps(1e-4, **more), tolerance=CLOSE)
 
 
 def test_trajectories_that_end_at_a_pole():
     x0 = torch.tensor([[1.0, 1.0], [0.1, 2.0], [0.2, 1.0]], dtype=D)
     pair = engines(POLE, "adams")
-    run = hold(pair, T, x0, torch.ones(1, dtype=D), [], steps(1e-4), tolerance=1e-9)
+    run = hold(pair, T, x0, torch.ones(1, dtype=D), [], steps(1e-2), tolerance=1e-9)
     assert (run.report[..., 0] != 0).tolist() == [True, False, False]
     assert torch.isnan(run.xs[-1, 0]).all()
 

@@ -5,6 +5,7 @@ import torch
 from adams_runs import OldRuns, everything
 from old_steps import BENT, MODELS, Case, Old, assert_alike, flat
 from thin_modules import compiled_of, module_of
+from tiers import each_once
 
 from odec.methods import METHODS
 from odec.runtime.engines import ALL, SQRT, How, Run
@@ -22,9 +23,15 @@ def loops_of(text, method):
     return compiled, FixedAdams(compiled, compiled.method)
 
 
-@pytest.mark.parametrize("keep", [ALL, SQRT, 3])
-@pytest.mark.parametrize("model", ["forced", "bent", "lotka_volterra", "quadrature"])
-@pytest.mark.parametrize("method", NAMES)
+@pytest.mark.parametrize(
+    ("model", "keep", "method"),
+    each_once(
+        ["forced", "bent", "lotka_volterra", "quadrature"],
+        [ALL, SQRT, 3],
+        NAMES,
+        besides=lambda model, keep, method: model == "forced" and keep == 3,
+    ),
+)
 def test_runs_are_those_of_a_generated_module(method, model, keep):
     compiled, loops = loops_of(MODELS[model], method)
     case = Case(compiled, shared=keep != SQRT)

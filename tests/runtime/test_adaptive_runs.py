@@ -23,7 +23,8 @@ def steps(rtol=1e-5, clip=None, **more):
 @pytest.mark.parametrize("method", ["heun21", "bosh3", "dopri5", "tsit5", "vern7", "dop853"])
 @pytest.mark.parametrize("text", [TIMED, PUSHED])
 def test_the_numbers_are_those_of_a_whole_module(text, method, dense):
-    run = hold(engines(text, method), T, *arguments(text, (3,)), steps(dense=dense))
+    rtol = 1e-2 if method == "heun21" else 1e-5
+    run = hold(engines(text, method), T, *arguments(text, (3,)), steps(rtol, dense=dense))
     assert run.report[..., 3].min() > 1 and not run.report[..., 0].any()
 
 
@@ -49,7 +50,7 @@ def test_backwards_in_time(dense):
     "more", [{"first": 1e-3}, {"longest": 0.05}, {"least": 0.3}, {"most": 7}, {"clip": 0.5}]
 )
 def test_bounds_of_steps(more):
-    hold(engines(TIMED, "bosh3"), T, *arguments(TIMED, (3,)), steps(1e-7, **more))
+    hold(engines(TIMED, "bosh3"), T, *arguments(TIMED, (3,)), steps(1e-4, **more))
 
 
 def test_without_cotangents_of_times():

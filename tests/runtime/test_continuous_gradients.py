@@ -6,6 +6,7 @@ import pytest
 import torch
 from engine_cases import PUSHED, TIMED, D, arguments, close, engines, hold
 from old_engine import normal
+from tiers import each_once
 
 from odec.runtime.engines import How
 from odec.runtime.steps import Steps, Tolerance
@@ -28,8 +29,9 @@ def steps(rtol=1e-5, clip=None, adjoint=(1e-4, 1e-6, 1e-7), **more):
     return Steps(None, Tolerance(rtol, (1e-8, 1e-7), adjoint=adjoint, **more), clip)
 
 
-@pytest.mark.parametrize("method", ["euler", "rk4", "tsit5", "rodas5p", "kvaerno5", "auto"])
-@pytest.mark.parametrize("text", [TIMED, PUSHED])
+@pytest.mark.parametrize(
+    ("method", "text"), each_once(["euler", "rk4", "kvaerno5", "rodas5p", "tsit5", "auto"], [TIMED, PUSHED])
+)
 def test_by_fixed_steps(text, method):
     hold(engines(text, method), T, *arguments(text, (3,)), Steps(0.1), CONTINUOUS, tolerance=1e-12)
 
@@ -38,8 +40,9 @@ def test_by_fixed_steps_for_shared_parameters_and_held_slopes():
     hold(engines(PUSHED, "rk4"), T, *arguments(PUSHED, (2, 2), shared=True), Steps(0.1, clip=1.0), CONTINUOUS)
 
 
-@pytest.mark.parametrize("method", ["bosh3", "tsit5", "rodas5p", "kvaerno5", "auto"])
-@pytest.mark.parametrize("text", [TIMED, PUSHED])
+@pytest.mark.parametrize(
+    ("method", "text"), each_once(["bosh3", "tsit5", "kvaerno5", "rodas5p", "auto"], [TIMED, PUSHED])
+)
 def test_by_tolerance(text, method):
     hold(engines(text, method), T, *each(text, (3,)), steps(), CONTINUOUS, tolerance=1e-11)
 

@@ -47,6 +47,7 @@ def test_the_run_time_does_without_the_tracer():
     assert run.stdout == "[]\n", run.stderr
 
 
+@pytest.mark.slow
 def test_an_exported_graph_runs_in_another_process(tmp_path):
     path = tmp_path / "solve.pt2"
     save = f"torch.export.save(torch.export.export(net, (t,)), {str(path)!r})"

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from thin_modules import compiled_of, module_of
+from tiers import each_once
 
 import odec
 from odec import methods
@@ -65,8 +66,7 @@ def series_of(compiled: Compiled, module, p) -> list[torch.Tensor]:
     return module.Model(dt=0.1)._series({"u": (times, times.cos()), "v": (times, times.sin() + 2)}, p)
 
 
-@pytest.mark.parametrize("text", [PLAIN, FORCED], ids=["plain", "forced"])
-@pytest.mark.parametrize("method", ["rk4", "rodas5p"])
+@pytest.mark.parametrize(("method", "text"), each_once(["rk4", "rodas5p"], [FORCED, PLAIN]))
 def test_fixed_steps_have_the_same_bits(text, method):
     compiled, module = both(text, method)
     engine, steps = compiled.engine("native"), Steps(dt=0.1)
@@ -88,9 +88,15 @@ def test_fixed_steps_have_the_same_bits(text, method):
     assert torch.equal(mine, module.native_tangent(t, x0, p, *given, *tangents, *extra, 0.1, None))
 
 
-@pytest.mark.parametrize("text", [PLAIN, FORCED], ids=["plain", "forced"])
-@pytest.mark.parametrize("method", ["tsit5", "auto"])
-@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize(
+    ("method", "text", "dense"),
+    each_once(
+        ["tsit5", "auto"],
+        [FORCED, PLAIN],
+        [False, True],
+        besides=lambda *case: case == ("tsit5", FORCED, True),
+    ),
+)
 def test_steps_by_tolerance_have_the_same_bits(text, method, dense):
     compiled, module = both(text, method)
     pace = Tolerance(1e-7, (1e-9, 1e-9), dense=dense)

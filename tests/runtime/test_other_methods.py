@@ -3,6 +3,7 @@
 import pytest
 import torch
 from engine_cases import PUSHED, TIMED, D, arguments, engines, hold
+from tiers import each_once
 
 from odec.runtime.engines import SQRT, How
 from odec.runtime.steps import Steps, Tolerance
@@ -18,25 +19,30 @@ dy/dt = a*x - y
 """
 
 
-@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5", "radau_iia5", "auto", "implicit_adams", "adams"])
-@pytest.mark.parametrize("text", [TIMED, PUSHED])
+@pytest.mark.parametrize(
+    ("method", "text"),
+    each_once(["rodas5p", "kvaerno5", "radau_iia5", "auto", "implicit_adams", "adams"], [PUSHED, TIMED]),
+)
 def test_fixed_steps(text, method):
     hold(engines(text, method), T, *arguments(text, (3,)), Steps(0.2), How(keep=SQRT), tolerance=1e-13)
 
 
 @pytest.mark.parametrize(
-    ("method", "dense"),
-    [
-        ("rodas5p", True),
-        ("rodas5p", False),
-        ("kvaerno5", False),
-        ("radau_iia5", True),
-        ("auto", True),
-        ("adams", False),
-    ],
+    ("how", "text"),
+    each_once(
+        [
+            ("rodas5p", True),
+            ("rodas5p", False),
+            ("kvaerno5", False),
+            ("radau_iia5", True),
+            ("auto", True),
+            ("adams", False),
+        ],
+        [PUSHED, TIMED],
+    ),
 )
-@pytest.mark.parametrize("text", [TIMED, PUSHED])
-def test_steps_by_tolerance(text, method, dense):
+def test_steps_by_tolerance(text, how):
+    method, dense = how
     steps = Steps(None, Tolerance(1e-5, (1e-8, 1e-7), dense=dense))
     hold(engines(text, method), T, *arguments(text, (3,)), steps, tolerance=1e-10)
 

@@ -26,7 +26,7 @@ CASES = {
     "underflow": (POLE, "tsit5", {"rtol": 1e-6}, {}),
     "least step": (POLE, "tsit5", {"rtol": 1e-6, "min_step": 1e-3}, {}),
     "auto": (POLE, "auto", {}, {}),
-    "adams": (POLE, "adams", {}, {}),
+    "adams": (POLE, "adams", {"rtol": 1e-3}, {}),
     "used up": (PREY, "dopri5", {"rtol": 1e-8, "max_steps": 5}, {}),
     "used up, stiff": (PREY, "rodas5p", {"rtol": 1e-8, "max_steps": 5}, {}),
     "unsolved": (ROOT, "tsit5", {"rtol": 1e-6}, {}),
@@ -67,7 +67,7 @@ def test_failures(case, batch):
 
 def test_stiffness():
     """The probes take the run-time's own steps."""
-    new, old = (told(net, [0.0, 5.0], {}) for net in pair(STIFF, "tsit5", rtol=1e-6))
+    new, old = (told(net, [0.0, 2.0], {}) for net in pair(STIFF, "tsit5", rtol=1e-6))
     assert new[0] == old[0] and "the problem is stiff at t = " in new[0]
 
 

@@ -10,6 +10,7 @@ import torch
 from engine_cases import KNOTS, MAP, PREY, PUSHED, TIMED
 from frames import pair, thin_of
 from thin_modules import module_of
+from tiers import slow_but
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, stack_module_state, vmap
 
 from odec.runtime.model import Model
@@ -98,7 +99,12 @@ def test_states_and_gradients(case):
     assert new[-1] == old[-1]
 
 
-@pytest.mark.parametrize("case", [name for name in CASES if name != "autograd"])
+@pytest.mark.parametrize(
+    "case",
+    slow_but(
+        zip([name for name in CASES if name != "autograd"]), lambda case: case not in ("adams", "continuous")
+    ),
+)
 def test_transforms(case):
     text, method, options = CASES[case]
 

@@ -51,7 +51,12 @@ def changed(document: Any, place: tuple[Any, ...], junk: Any = None, *, lost: bo
 
 @pytest.mark.parametrize(
     ("optimizer", "engine"),
-    [("adam", "native"), ("gauss-newton", "native"), ("lbfgs", "native"), ("adam", "torch")],
+    [
+        ("adam", "native"),
+        ("gauss-newton", "native"),
+        ("lbfgs", "native"),
+        pytest.param("adam", "torch", marks=pytest.mark.slow),
+    ],
 )
 def test_whatever_stands_in_a_fit_is_told_or_does_not_matter(
     optimizer: str, engine: str, tmp_path: Path

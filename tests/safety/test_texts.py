@@ -105,7 +105,8 @@ HOSTILE = st.lists(st.sampled_from(PIECES), min_size=1, max_size=25).map("".join
 TEXTS = (
     HOSTILE | st.builds(lambda head, text: "-" * head + " " + text, st.integers(60, 120), HOSTILE) | st.text()
 )
-FEW = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+SAME: dict[str, Any] = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+FEW, MANY = settings(max_examples=3, **SAME), settings(max_examples=15, **SAME)
 
 
 def spoken(system: odec.System, text: str) -> odec.System:
@@ -178,6 +179,17 @@ def plain() -> tuple[odec.System, str, str]:
 @given(TEXTS)
 @example("".join(PIECES))
 def test_no_text_leaves_its_place(text: str) -> None:
+    stays(text)
+
+
+@pytest.mark.slow
+@MANY
+@given(TEXTS)
+def test_none_of_many_texts_leaves_its_place(text: str) -> None:
+    stays(text)
+
+
+def stays(text: str) -> None:
     system, tree, tokens = plain()
     found, kernel = pieces(module_of(spoken(system, text)))
     assert found == tree
