@@ -120,6 +120,7 @@ def test_a_frozen_parameter_stays_in_a_fit() -> None:
     assert result.values["m"] == 0.9 and result.fixed == ("m",) and result.values["k"] != 0.5
 
 
+@pytest.mark.slow
 def test_a_pickled_model_of_the_cache_runs_in_another_process(net: torch.nn.Module, tmp_path: Path) -> None:
     """It names its module, which is found there without a word of odec in that process."""
     (tmp_path / "net.pkl").write_bytes(pickle.dumps(net))

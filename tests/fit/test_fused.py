@@ -53,7 +53,7 @@ def bounded_data() -> dict[str, list[float]]:
     [
         ("competition", "start", 0.69664353723),
         ("influenza", "influenza", 4121.9414828),
-        ("lynx_hare", "lynx_hare", 594.74456075),
+        pytest.param("lynx_hare", "lynx_hare", 594.74456075, marks=pytest.mark.slow),
     ],
 )
 def test_gauss_newton_reaches_the_optimum(engine: str, name: str, start: str, optimum: float) -> None:

@@ -20,13 +20,15 @@ dx/dt = r*x**2
 dy/dt = -sqrt(y)
 run t = 0 .. 1
 """
-CASES = [(LORENZ, method) for method in ("dop853", "heun21", "tsit5")]
+CASES = [(LORENZ, method) for method in ("heun21", "tsit5")]
 CASES += [
     pytest.param(SMOOTH, "tsit5", marks=pytest.mark.optimised),
-    (SMOOTH, "bosh3"),
     (SMOOTH, "dop853"),
     (GATED, "dopri5"),
-    (CLASHES, "tsit5"),
+    *(
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in ((LORENZ, "dop853"), (SMOOTH, "bosh3"), (CLASHES, "tsit5"))
+    ),
 ]
 
 

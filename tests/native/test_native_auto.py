@@ -35,7 +35,7 @@ def same_mesh(native, plain):
     )
 
 
-@pytest.mark.parametrize("make", [load, load_looped])
+@pytest.mark.parametrize("make", [pytest.param(load, marks=pytest.mark.slow), load_looped])
 def test_the_mesh_the_states_and_the_gradients_are_those_of_torch(make):
     """Stiff lanes beside others, time, linear and cubic inputs; gradients of times, states and inputs."""
     module = make(FORCED, "auto")

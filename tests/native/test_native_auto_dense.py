@@ -82,6 +82,7 @@ def test_a_problem_that_is_never_stiff_has_the_numbers_of_tsit5():
     assert gap(*states) < 1e-12
 
 
+@pytest.mark.slow
 def test_on_the_stand_in_for_a_gpu(monkeypatch):
     module = load(FORCED, "auto")
     gpu_stand_in.install(monkeypatch)

@@ -197,6 +197,7 @@ def test_what_cannot_be_solved_is_told_of_its_trajectory_alone():
         assert "1 of 3 trajectories failed" in str(net.status)
 
 
+@pytest.mark.slow
 def test_on_the_stand_in_for_a_gpu(monkeypatch):
     module = load(FORCED, "radau_iia5")
     gpu_stand_in.install(monkeypatch)

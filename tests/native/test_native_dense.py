@@ -9,6 +9,7 @@ from native_calls import adjoint, last, observe, put_lanes_inside, solve, tangen
 from native_models import GATED, LORENZ, arguments, gap, gradients, leaves, load
 from test_adaptive_kernels import GROWTH, SMOOTH, control, spread
 from test_gpu_source import figures
+from tiers import slow_but
 
 from odec.runtime.engines import MAX_STEPS
 from odec.runtime.errors import EngineError
@@ -74,7 +75,11 @@ def test_steps_do_not_depend_on_the_outputs(method):
 
 @pytest.mark.optimised
 @pytest.mark.parametrize(
-    "method, dtype", [("tsit5", torch.float32), ("vern7", torch.float64), ("rodas4", torch.float64)]
+    "method, dtype",
+    slow_but(
+        [("tsit5", torch.float32), ("vern7", torch.float64), ("rodas4", torch.float64)],
+        lambda method, _: method == "tsit5",
+    ),
 )
 def test_a_trajectory_is_the_same_alone_and_among_others(method, dtype, monkeypatch):
     module = load(LORENZ, method)

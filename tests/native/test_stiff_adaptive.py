@@ -54,7 +54,7 @@ def robertson(rates, end):
     return found.y.T
 
 
-@pytest.mark.parametrize("method", ["rodas5p", "kvaerno5"])
+@pytest.mark.parametrize("method", ["rodas5p", pytest.param("kvaerno5", marks=pytest.mark.slow)])
 def test_robertson_stays_within_the_tolerance(method):
     """Over eleven decades of rates and eight of time, every trajectory with rates of its own."""
     module = load(ROBERTSON, method)

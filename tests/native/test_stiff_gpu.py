@@ -8,7 +8,10 @@ from test_gpu_source import figures
 from test_stiff import FORCED, load_looped
 
 
-@pytest.mark.parametrize("make, method", [(load, "rodas4"), (load_looped, "rodas4"), (load, "trbdf2")])
+@pytest.mark.parametrize(
+    "make, method",
+    [pytest.param(load, "rodas4", marks=pytest.mark.slow), (load_looped, "rodas4"), (load, "trbdf2")],
+)
 def test_states_and_gradients_are_those_of_torch(make, method, monkeypatch):
     """With fixed steps and with adaptive ones; the factorisation written out and in loops."""
     module = make(FORCED, method)

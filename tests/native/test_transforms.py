@@ -3,6 +3,7 @@
 import pytest
 import torch
 from native_models import LORENZ, TIMED, arguments, gap, load, times
+from tiers import slow_but
 from torch.func import grad, jacfwd, jacrev, jvp, vmap
 
 TOLERANCE = 1e-10
@@ -38,7 +39,10 @@ class Case:
         assert gap(function(self.native), function(self.torch)) < TOLERANCE
 
 
-@pytest.fixture(params=CASES, ids=["lorenz", "timed", "tolerance", "stiff tolerance"])
+@pytest.fixture(
+    params=slow_but(zip(CASES), lambda case: case[1] != "rodas5p"),
+    ids=["lorenz", "timed", "tolerance", "stiff tolerance"],
+)
 def case(request):
     return Case(*request.param)
 

@@ -1,5 +1,7 @@
 """The native engine against the torch engine: states, gradients, tangents, losses."""
 
+from itertools import product
+
 import pytest
 import torch
 from native_calls import engine_of, last, loss_gradient, observe, put_lanes_inside, sensitivities
@@ -18,12 +20,14 @@ from native_models import (
     models,
     times,
 )
+from tiers import slow_but
 
 from odec.methods import EXPLICIT_METHODS as METHODS
 from odec.runtime.native import plans
 
 FIXED = sorted(METHODS)
-CASES = [(LORENZ, method) for method in FIXED]
+QUICK = ("euler", "heun2", "rk4", "dopri5", "tsit5", "dop853")
+CASES = slow_but(product([LORENZ], FIXED), lambda _, method: method in QUICK)
 CASES += [(FACTORS, method) for method in ("euler", "rk4", "dopri5")]
 CASES += [
     pytest.param(TIMED, "rk4", marks=pytest.mark.optimised),

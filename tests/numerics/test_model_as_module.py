@@ -401,7 +401,7 @@ def test_a_model_is_told_in_a_few_lines(net, module):
     ]
 
 
-@pytest.mark.parametrize("engine", ["torch", "native"])
+@pytest.mark.parametrize("engine", [pytest.param("torch", marks=pytest.mark.slow), "native"])
 def test_a_net_with_bounds_works_in_a_process_of_its_own(engine, tmp_path, monkeypatch):
     """By spawn, which imports the module anew, from a path, and unpickles the net."""
     name = f"spawned_{engine}"
