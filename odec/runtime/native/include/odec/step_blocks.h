@@ -124,7 +124,7 @@ FN void OWN(step_vjp_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *
 #if INPUTS
         UNROLL for (int k = 0; k < INPUT_ROWS; ++k) EACH(i, N_INPUTS) gu[k][i][l] = gu_[k][i];
 #endif
-#if TIMES
+#if TIMES && !MAP
         gt[0][l] = gt_[0];
         gh[0][l] = gh_[0];
 #if DENSE
