@@ -50,6 +50,8 @@ def outcome() -> Iterator[Outcome]:
     except click.UsageError as error:
         if error.ctx is not None:
             say(f"{error.ctx.get_usage()}\nHelp: {error.ctx.command_path} --help\n")
+        if isinstance(error, click.NoSuchOption):
+            error = _with_guess(error)
         error_line(error.format_message())
         result.code = USAGE
     except click.ClickException as error:
@@ -193,6 +195,34 @@ def check_target(path: str) -> None:
         raise FileNotFoundError(2, "there is no such directory", folder)
     if not os.access(path if os.path.exists(path) else folder, os.W_OK):
         raise PermissionError(13, "permission denied", path)
+
+
+_MEANT = {
+    "--set": "param params parameter parameters p init inits initial x0 y0 ic value values",
+    "--fix": "fixed freeze frozen",
+    "--rtol": "tol tolerance reltol",
+    "--atol": "abstol",
+    "--method": "solver integrator algorithm",
+    "--dt": "h stepsize step-size",
+    "--t1": "end stop t-end tend tmax until",
+    "--t0": "start begin",
+    "--epochs": "iterations maxiter max-iter niter",
+    "--lr": "learning-rate",
+    "--input": "inputs forcing",
+    "--out": "output out-file",
+}
+"""Words that other programs have for options."""
+
+
+def _with_guess(error: click.NoSuchOption) -> click.UsageError:
+    """Guess at an option by what it means, where its letters alone would lead elsewhere."""
+    word = error.option_name.lstrip("-").replace("_", "-").casefold()
+    command = error.ctx.command if error.ctx is not None else None
+    own = {option for param in (command.params if command else ()) for option in param.opts}
+    meant = [option for option, words in _MEANT.items() if word in words.split() and option in own]
+    if not meant:
+        return error
+    return click.UsageError(f"No such option '{error.option_name}'. Did you mean '{meant[0]}'?", error.ctx)
 
 
 def check_picture(path: str) -> None:

@@ -267,6 +267,11 @@ class _StatementParser(Parser):
         text, wrong = read_unit(tokens)
         if text is None:
             bad = wrong or colon
+            if bad.kind == ",":
+                note = (
+                    "a unit holds for its whole line and stands at its end; the next takes a line of its own"
+                )
+                raise self.fail("E401", "a list goes on behind a unit", bad.span, "", note)
             note = "a unit is names, numbers, * / ** and brackets, such as 1/day or mmol/L"
             raise self.fail("E401", "this is not a unit", bad.span, "", note)
         return text

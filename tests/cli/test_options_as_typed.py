@@ -98,3 +98,26 @@ def test_the_adjoint_of_a_fit(adjoint: str, odec: Run, free: None, folder: Path)
 def test_an_adjoint_that_makes_no_sense(arguments: list[str], words: str, odec: Run, free: None) -> None:
     result = odec("fit", "free.ode", "data.csv", "-q", *arguments)
     assert result.exit_code == 2 and words in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "meant"),
+    [
+        ("run", "--param", "--set"),
+        ("run", "--x0", "--set"),
+        ("run", "--tol", "--rtol"),
+        ("run", "--solver", "--method"),
+        ("run", "--step_size", "--dt"),
+        ("fit", "--params", "--set"),
+        ("fit", "--frozen", "--fix"),
+        ("fit", "--max-iter", "--epochs"),
+    ],
+)
+def test_options_of_other_programs(command: str, option: str, meant: str, odec: Run) -> None:
+    result = odec(command, "model.ode", option, "1")
+    assert result.exit_code == 2
+    assert f"No such option '{option}'. Did you mean '{meant}'?" in result.stderr, result.stderr
+
+
+def test_options_that_only_look_alike_are_guessed_as_before(odec: Run) -> None:
+    assert "Did you mean '--method'?" in odec("run", "model.ode", "--metod", "rk4").stderr

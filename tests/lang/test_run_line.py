@@ -79,3 +79,9 @@ def test_a_run_line_without_the_time(line: str) -> None:
     (found,) = odec.check(TEXT + line + "\n")
     assert (found.code, found.message) == ("E104", "expected the name of the time")
     assert found.notes == ("the time stands before its start: `run t = 0 .. 100`",)
+
+
+def test_a_list_behind_a_unit() -> None:
+    (found,) = odec.check("init x = 1 : mol, y = 2\nx' = -x\ny' = -y\nrun t = 0 .. 1\n")
+    assert (found.code, found.message) == ("E401", "a list goes on behind a unit")
+    assert found.notes[0].endswith("the next takes a line of its own")
