@@ -41,9 +41,11 @@ def vector_of_times(value: Any, like: Tensor) -> Tensor:
     t = real(value, like, "t")
     if t.dim() != 1:
         raise ValueError(f"t must be a vector of times, not of shape {tuple(t.shape)}")
-    if len(t) == 0:
+    if t.shape[0] == 0:
         raise ValueError("t holds no time")
     if t.dtype == torch.float64 or torch.compiler.is_compiling() or t.device.type == "meta":
+        return t
+    if isinstance(value, Tensor) and value.dtype == t.dtype:
         return t
     exact = real(value, t.double(), "t").detach()
     gaps = exact.diff()

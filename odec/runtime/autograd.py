@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,6 +30,8 @@ class Plan:
     steps: Steps
     how: How
     traced: bool = False
+    firsts: dict[tuple[torch.dtype, torch.device], Tensor] = field(default_factory=dict)
+    """The model's own first states, where they are numbers alone."""
 
     @property
     def keep(self) -> int:
@@ -46,6 +48,18 @@ class Plan:
         engine = self.compiled.engine(self.engine)
         xs, kept, report = engine.states(t, x0, p, series, self.steps, self.keep)
         return xs, kept, report
+
+    def states_alone(
+        self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The states and the report, without a graph and without what an adjoint would need."""
+        engine = self.compiled.engine(self.engine)
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                run = engine.states(t, x0, p, series, self.steps, 1)
+        else:
+            run = engine.states(t, x0, p, series, self.steps, 1)
+        return run.xs, run.report
 
     def adjoint(
         self,
@@ -94,8 +108,9 @@ class Solve(torch.autograd.Function):
         else:
             found = plan.adjoint(t, xs, kept, p, series, w_xs, wrt_times)
         g_t, g_x0, g_p, *g_series = found
-        g_t = g_t.sum(list(range(1, g_t.dim()))) if g_t.dim() > 1 else g_t
-        return g_t, g_x0, g_p, None, *_interleaved(g_series)
+        if wrt_times and g_t.dim() > 1:
+            g_t = g_t.sum(list(range(1, g_t.dim())))
+        return g_t if wrt_times else None, g_x0, g_p, None, *_interleaved(g_series)
 
     @staticmethod
     def jvp(ctx: Any, d_t: Any, d_x0: Any, d_p: Any, _plan: Any, *d_series: Any) -> tuple[Any, ...]:
@@ -122,15 +137,30 @@ class Solve(torch.autograd.Function):
 
 
 class PlainSolve(torch.autograd.Function):
-    """Solve for autograd alone: for torch.func, torch looks at the signature in every call."""
+    """Solve for autograd alone, without what torch.func asks for: the states and the report."""
 
     @staticmethod
-    def forward(ctx: Any, *args: Any) -> tuple[Tensor, ...]:  # type: ignore[override,unused-ignore]
-        found = Solve.forward(*args)
-        Solve.setup_context(ctx, args, found)
-        return found
+    def forward(  # type: ignore[override,unused-ignore]
+        ctx: Any, t: Tensor, x0: Tensor, p: Tensor, plan: Plan, *series: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        xs, kept, report = plan.states(t, x0, p, series)
+        ctx.plan = plan
+        ctx.set_materialize_grads(False)  # of the report, which has none
+        ctx.mark_non_differentiable(report)
+        ctx.save_for_backward(t, xs, kept, p, *series)
+        if forward_mode():
+            ctx.save_for_forward(t, x0, p, *series)
+        return xs, report
 
-    backward, jvp = Solve.backward, Solve.jvp
+    @staticmethod
+    def backward(ctx: Any, w_xs: Tensor | None, *_: Any) -> tuple[Any, ...]:
+        if w_xs is None:
+            return (None,) * len(ctx.needs_input_grad)
+        return Solve.backward(ctx, w_xs)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
+        return Solve.jvp(ctx, *tangents)[:2]
 
 
 class Adjoint(torch.autograd.Function):
@@ -334,5 +364,8 @@ def solve_in_graph(
 
 def differentiable(*tensors: Tensor) -> bool:
     """Whether autograd, forward mode or torch.func follows what is computed from these tensors."""
-    recorded = torch.is_grad_enabled() and any(value.requires_grad for value in tensors)
-    return recorded or forward_mode() or transformed()
+    if torch.is_grad_enabled():
+        for value in tensors:
+            if value.requires_grad:
+                return True
+    return forward_mode() or transformed()

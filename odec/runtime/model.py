@@ -95,6 +95,8 @@ class Model(Parameters):
 
     _initial: ClassVar[Callable[..., Tensor]]
     _observables: ClassVar[Callable[..., Tensor]]
+    _numbers: ClassVar[bool] = False
+    """Whether the first states are numbers alone."""
     _stale: ClassVar[bool] = False
     _kept: Kept
     _plan: Plan
@@ -111,6 +113,7 @@ class Model(Parameters):
             enter(cls.compiled)
             cls.__doc__ = f"{cls.__doc__ or 'A model.'}\n\n{_parameters_of(cls.compiled)}"
             _replace(cls)
+            cls._numbers = own.initial_vjp is None and own.initial_jvp is None
             cls._initial = staticmethod(differentiated(own.initial, own.initial_vjp, own.initial_jvp))
             observed = differentiated(own.observables, own.observables_vjp, own.observables_jvp)
             cls._observables = staticmethod(observed)
@@ -198,8 +201,7 @@ class Model(Parameters):
         p = self._vector(params)
         t = vector_of_times(t, p)
         series = self.series(inputs, p)
-        x0 = self._initial(t[0], p) if x0 is None else x0
-        x0, batch = self._start(real(x0, p, "x0"), p, series)
+        x0, batch = self._start(self._first(t, p) if x0 is None else real(x0, p, "x0"), p, series)
         first = first_at(t) if self.steps.tolerance is not None else None
         x, report = self._solve(t if first is None else t[first], x0, p, series)
         if first is not None:
@@ -224,8 +226,7 @@ class Model(Parameters):
             p = self._vector(params)
             t = vector_of_times(t, p)
             series = self.series(inputs, p)
-            x0 = self._initial(t[0], p) if x0 is None else x0
-            x0, _ = self._start(real(x0, p, "x0"), p, series)
+            x0, _ = self._start(self._first(t, p) if x0 is None else real(x0, p, "x0"), p, series)
             engine = self.compiled.engine(self.engine)
             made = engine.prepared(t, x0, p, series, self.steps)
             made(x0, p)  # once, so that what is missing is told here
@@ -237,6 +238,16 @@ class Model(Parameters):
         if not own and inputs is None:
             return []
         return series_of(own, inputs, p)
+
+    def _first(self, t: Tensor, p: Tensor) -> Tensor:
+        """The model's own first states. Where they are numbers alone, they are made once and kept."""
+        if not self._numbers or torch.compiler.is_compiling() or transformed():
+            return real(self._initial(t[0], p), p, "x0")
+        place = p.dtype, p.device
+        found = self._plan.firsts.get(place)
+        if found is None:
+            found = self._plan.firsts[place] = self._initial(t[0].detach(), p.detach())
+        return found
 
     def _start(self, x0: Tensor, p: Tensor, series: Sequence[Tensor]) -> tuple[Tensor, Sequence[int]]:
         """The first states over the whole batch, and its shape. Raises ValueError where shapes do not fit."""
@@ -276,16 +287,16 @@ class Model(Parameters):
         compiling = torch.compiler.is_compiling()
         recorded = compiling or differentiable(t, x0, p, *series[1::2])
         if self.adjoint == "none" or not recorded:
-            with torch.no_grad():
-                run = plan.compiled.engine(plan.engine).states(t, x0, p, series, plan.steps, 1)
-            return run.xs, run.report
+            return plan.states_alone(t, x0, p, series)
         if compiling:
             how = How(plan.how.adjoint, 1, plan.how.chunk)
             named = plan.compiled.key, plan.engine, plan.steps.numbers(), how
             xs, _, report = solve_in_graph(t, x0, p, *named, *series)
             return xs, report
-        apply = Solve.apply if transformed() else PlainSolve.apply
-        xs, _, report = apply(t, x0, p, plan, *series)
+        if transformed():
+            xs, _, report = Solve.apply(t, x0, p, plan, *series)
+            return xs, report
+        xs, report = PlainSolve.apply(t, x0, p, plan, *series)
         return xs, report
 
     def _record(

@@ -55,7 +55,9 @@ def solve(
     """A Run as one opaque operator; the mesh of adaptive steps, of unforeseen length, is not kept."""
     found = Steps.from_numbers(steps)
     run = lookup(model).engine(engine).states(t, x0, p, series, found, keep)
-    return run.xs, empty(1, x0) if found.tolerance else run.kept, run.report
+    # what graphs get is theirs: an engine may keep a single state, which says nothing, for all runs
+    kept = run.kept if len(run.kept) > 1 else run.kept.clone()
+    return run.xs, empty(1, x0) if found.tolerance else kept, run.report
 
 
 @solve.register_fake

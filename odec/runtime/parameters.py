@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import html
 import math
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar
@@ -258,6 +257,8 @@ class Parameters(nn.Module):
         return "\n".join([*lines, f"  … ({len(params)} in all)"] if len(params) > 20 else lines)
 
     def _repr_html_(self) -> str:
+        import html  # whose table of entities takes a while
+
         return f"<pre>{html.escape(repr(self))}</pre>"
 
 

@@ -14,8 +14,11 @@ Time = float | Tensor
 
 def columns(*values: Tensor) -> Tensor:
     """Columns (...,) as one tensor (..., n) in which each column lies contiguous in memory."""
-    if any(column.shape != values[0].shape for column in values):
-        values = tuple(torch.broadcast_tensors(*values))
+    shape = values[0].shape
+    for column in values:
+        if column.shape != shape:
+            values = tuple(torch.broadcast_tensors(*values))
+            break
     rows = torch.stack(values)
     return rows if rows.dim() == 1 else rows.movedim(0, -1)
 

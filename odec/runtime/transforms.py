@@ -54,7 +54,8 @@ class Above(Bounds):
         self.lower = lower
 
     def forward(self, raw: Tensor) -> Tensor:
-        return self.lower + nn.functional.softplus(raw, threshold=40)
+        above = nn.functional.softplus(raw, threshold=40)
+        return self.lower + above if self.lower else above
 
     def right_inverse(self, value: Tensor) -> Tensor:
         value = value - self.lower

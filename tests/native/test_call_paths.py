@@ -170,3 +170,66 @@ def test_a_gradient_of_few_trajectories_has_the_bits_of_many():
     }
     (few,) = torch.autograd.grad(net(t, **some).square().sum(), some["x0"])
     assert few.equal(all_[30:33])
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["fixed", "adaptive"])
+def test_what_an_engine_keeps_ready_is_never_out_of_date(options):
+    """Times written in place, settings, dtypes, threads, memory that is not contiguous: each as a new net."""
+    module = load(BOUNDED, "tsit5")
+    net = module.Model(engine="native", **options)
+    t = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
+
+    def results(net, x0=None):
+        net.zero_grad()
+        x = net(t, x0)
+        (x * torch.arange(1, 1 + x.numel(), dtype=x.dtype).reshape(x.shape)).sum().backward()
+        with torch.no_grad():
+            assert torch.equal(x, net(t, x0))
+        return [x.detach(), *(p.grad.clone() for p in net.parameters())]
+
+    def as_new(x0=None, **changed):
+        engines = dict(module.COMPILED.engines)
+        module.COMPILED.engines.clear()
+        try:
+            other = module.Model(engine="native", **{**options, **changed}).to(net.vector().dtype)
+            found, wanted = results(net, x0), results(other, x0)
+        finally:
+            module.COMPILED.engines.update(engines)
+        assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+        return found[0]
+
+    seen = [as_new()]
+    t[1:] += 0.25
+    seen.append(as_new())
+    changed = {"dt": 0.025} if "dt" in options else {"rtol": 1e-4}
+    setattr(net, *next(iter(changed.items())))
+    seen.append(as_new(**changed))
+    rows = torch.rand(2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(7)) + 0.5
+    for x0 in (
+        rows[:, 0],
+        rows[:, :2].mT,
+        rows.mT.contiguous(),
+        torch.complex(rows, -2 * rows).conj().imag.mT,
+    ):
+        seen.append(as_new(x0, **changed))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        assert torch.equal(as_new(x0, **changed), seen[-1])
+    finally:
+        torch.set_num_threads(threads)
+    net.to(torch.float32)
+    seen.append(as_new(**changed))
+    assert all(a.shape != b.shape or not torch.equal(a, b) for a, b in zip(seen, seen[1:]))
+
+
+def test_states_that_are_numbers_alone_are_not_those_of_another_dtype_or_batch():
+    net = load(LORENZ, "tsit5").Model(engine="native", dt=0.1)
+    assert net.compiled.equations.initial_vjp is None
+    t = torch.tensor([0.0, 0.2], dtype=torch.float64)
+    with torch.no_grad():
+        double = net(t)
+        many = net(t, params=net.vector().expand(3, -1))
+        assert torch.equal(many, double.unsqueeze(1).expand(-1, 3, -1))
+        single = net.to(torch.float32)(t)
+    assert single.dtype == torch.float32 and gap(single.double(), double) < 1e-5

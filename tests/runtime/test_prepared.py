@@ -64,3 +64,14 @@ def test_arguments_may_lie_in_memory_as_they_will():
     with torch.no_grad():
         assert torch.equal(run(x0.mT, p.mT), net(T, x0.mT, p.mT))
         assert torch.equal(run(negated, p.mT), net(T, negated, p.mT))
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 2), (1, 2), (1, 1, 2)])
+def test_parameters_may_be_of_some_of_the_batch(shape):
+    module = odec.load(TEXT, "rk4", "native")
+    net = module.Model(engine="native", dt=0.1)
+    generator = torch.Generator().manual_seed(5)
+    x0 = 0.5 + torch.rand(3, 2, 2, generator=generator, dtype=torch.float64)
+    p = 0.5 + torch.rand(shape, generator=generator, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.equal(net.prepared(T, x0, p)(x0, p), net(T, x0, p))

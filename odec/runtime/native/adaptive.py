@@ -18,6 +18,10 @@ from .structures import View, view
 
 _GROUP = 16
 """So many trajectories for each lane go to a tape together."""
+LACKING = (
+    "the steps of a trajectory do not fit into memory; loosen rtol and atol, or call the model on fewer "
+    "trajectories"
+)
 
 
 class AdaptiveBatch(Batch):
@@ -112,10 +116,7 @@ class AdaptiveBatch(Batch):
     def check_memory(self) -> None:
         """Raises EngineError where a tape did not fit."""
         if bool(self.lacking):
-            raise EngineError(
-                "the steps of a trajectory do not fit into memory; loosen rtol and atol, or call the model "
-                "on fewer trajectories"
-            )
+            raise EngineError(LACKING)
 
     def _longest(self) -> int:
         """Steps enough for the longest trajectory: counted by a run that stores nothing else, and some more.

@@ -34,7 +34,7 @@ def fitting(name: str, value: Tensor, shape: Sequence[int], dtype: torch.dtype, 
             f"{name} must be {tuple(shape)} in {dtype} on {device}, "
             f"not {tuple(value.shape)} in {value.dtype} on {value.device}"
         )
-    return value.detach().resolve_neg()
+    return (value.detach() if value.requires_grad else value).resolve_neg()
 
 
 def doubles(name: str, values: Any, count: int) -> array[float]:

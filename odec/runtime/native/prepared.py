@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from ..steps import Steps
 from .engine import Native
+from .ready import ReadyStates
 
 
 class PreparedRun:
@@ -21,15 +21,11 @@ class PreparedRun:
     def __init__(
         self, engine: Native, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
     ):
-        x0, p = x0.detach().contiguous(), p.detach().contiguous()
-        self._batch = batch = engine.batch(t, x0, p, series, steps, tape=False)
-        self._x0, self._p, self._outputs = batch.x0, batch.p, (len(t), *batch.shape, x0.shape[-1])
+        batch = engine.batch(t, x0, p, series, steps, tape=False)
         self._wanted = x0.shape, p.shape, x0.dtype, x0.device
-        _, batch.call.out = batch.outputs(len(t), x0.shape[-1])
-        self._report = batch.report()  # which every call writes to
-        self._call, self._kind = batch.call, type(batch.call)
-        how = (batch.dtype, batch.clip is not None, False, batch.lanes, batch.adaptive)
-        self._kernel = batch.kernels.function("solve", *how)
+        straight = batch.shares_p or p.shape[:-1] == batch.shape
+        self._p_shape = p.shape if straight else (*batch.shape, p.shape[-1])
+        self._states = ReadyStates(batch)
 
     def __call__(self, x0: Tensor, p: Tensor) -> Tensor:
         """The states; those of a trajectory that fails are not finite."""
@@ -38,9 +34,11 @@ class PreparedRun:
             raise ValueError(
                 f"this run was made for x0 {tuple(wanted[0])}, p {tuple(wanted[1])}, not {given}"
             )
-        x0, p = x0.detach().contiguous().resolve_neg(), p.detach().contiguous().resolve_neg()
-        xs = torch.empty(self._outputs, dtype=x0.dtype)
-        call = self._kind.from_buffer_copy(self._call)
-        call.x0.at, call.p.at, call.out.at = x0.data_ptr(), p.data_ptr(), xs.data_ptr()
-        self._kernel(call)
-        return xs
+        p = p if p.shape == self._p_shape else p.expand(self._p_shape)
+        return self._states(_as_read(x0), _as_read(p)).xs
+
+
+def _as_read(value: Tensor) -> Tensor:
+    """A tensor that is read by its address alone."""
+    plain = value.is_contiguous() and not value.is_neg()
+    return value if plain else value.detach().resolve_neg().contiguous()

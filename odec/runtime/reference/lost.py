@@ -23,9 +23,14 @@ def adjoint_of_each(
 
     One whose cotangents are all exactly 0, as it has no part in the loss, has gradients of exactly 0.
     """
-    if bool(torch.isfinite(run.xs[-1]).all()):
+    if all_finite(run.xs[-1]):
         return adjoint(run, p, series, w_xs)
     return _Others(run.xs, w_xs).gradients(adjoint, run, p, series, w_xs)
+
+
+def all_finite(x: Tensor) -> bool:
+    """Whether all values are finite numbers. Their sum is not where one of them is not, or it overflows."""
+    return math.isfinite(x.sum().item()) or bool(torch.isfinite(x).all())
 
 
 class _Others:
