@@ -91,8 +91,25 @@ def take(task: Task, folder: Path, cache: Path) -> None:
         task.compiler.append(sum(map(int, log.read_text().split())) / 1e9 if log.exists() else 0.0)
 
 
-def measure(repeats: int) -> list[Task]:
-    """Every task, in turn, after one time that is not counted."""
+ALONE = """import time, torch
+begun = time.process_time()
+import module
+print(time.process_time() - begun)
+"""
+
+
+def import_alone(folder: Path) -> float:
+    """Seconds of the processor that a process with torch takes to import its first generated module."""
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as where odec is installed, compiled
+    words = [sys.executable, "-c", ALONE]
+    said = subprocess.run(words, cwd=folder, env=environment, capture_output=True, check=True)
+    return float(said.stdout)
+
+
+def measure(repeats: int) -> tuple[list[Task], list[float]]:
+    """Every task, in turn, after one time that is not counted; the import of a module beside torch alone."""
+    alone: list[float] = []
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as cache:
         folder = Path(name)
         (folder / "model.ode").write_text(MODEL)
@@ -106,8 +123,9 @@ def measure(repeats: int) -> list[Task]:
                 take(task, folder, Path(cache))
                 if k == 0:
                     task.seconds, task.compiler = [], []
+            alone += [import_alone(folder)]
             say(f"{k} of {repeats}")
-    return found
+    return found, alone[1:]
 
 
 def _line(task: Task, bare: float) -> str:
@@ -126,7 +144,7 @@ def main() -> None:
     args = parser.parse_args()
     before = load()
     use_threads(1)
-    found = measure(1 if args.quick else args.repeats)
+    found, alone = measure(1 if args.quick else args.repeats)
     bare = statistics.median(found[0].seconds)
     head = [
         "",
@@ -140,7 +158,10 @@ def main() -> None:
     lines += [_line(task, bare) for task in found]
     facts = report.facts("startup", 1, before)
     said = f"A process from its start to its end, the median of {len(found[0].seconds)}."
-    text = "\n\n".join(["# How soon odec answers", said, report.listed(facts), "\n".join(lines)]) + "\n"
+    median = f"{statistics.median(alone) * 1e3:.0f} ms of the processor"
+    beside = f"The import of a generated module where torch is imported already: {median}."
+    parts = ["# How soon odec answers", said, report.listed(facts), "\n".join(lines), beside]
+    text = "\n\n".join(parts) + "\n"
     print(text, flush=True)
     if not args.quick:
         (RESULTS / "startup.md").write_text(text)

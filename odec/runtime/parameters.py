@@ -197,10 +197,11 @@ class Parameters(nn.Module):
     def _together(self, attributes: Sequence[str]) -> Tensor:
         """Parameters that bounds of one kind hold, in natural units (..., their number): all at once."""
         held = parametrizations(self)
-        raw = originals(held, attributes) if held and not torch.compiler.is_compiling() else None
-        if raw is None:
+        together = originals(held, attributes) if held and not torch.compiler.is_compiling() else None
+        if together is None:
             return columns(*(self._value(name) for name in attributes))
-        found: Tensor = held[attributes[0]][0](columns(*raw))
+        bounds, raw = together
+        found: Tensor = bounds(columns(*raw))
         return found
 
     def _value(self, attribute: str) -> Tensor:

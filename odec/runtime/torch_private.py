@@ -96,10 +96,11 @@ def parametrizations(module: nn.Module) -> Any:
     return module.__dict__.get("_modules", {}).get("parametrizations", {})
 
 
-def originals(held: Any, attributes: Sequence[str]) -> list[Tensor] | None:
-    """What optimizers move of parameters that one module of bounds holds each; None where some are not such.
+def originals(held: Any, attributes: Sequence[str]) -> tuple[Any, list[Tensor]] | None:
+    """The first one's bounds, and what optimizers move of parameters that one module of bounds holds each.
 
-    held: of `parametrizations`. Read straight from torch's dictionaries, as each call of a Model does it.
+    held: of `parametrizations`. None where some are not such. Read straight from torch's dictionaries, as
+    each call of a Model does it.
     """
     found, lists = [], held.__dict__["_modules"]
     for name in attributes:
@@ -108,7 +109,7 @@ def originals(held: Any, attributes: Sequence[str]) -> list[Tensor] | None:
         if own is None or len(own["_modules"]) != 1 or "original" not in own["_parameters"]:
             return None
         found.append(own["_parameters"]["original"])
-    return found
+    return next(iter(lists[attributes[0]].__dict__["_modules"].values())), found
 
 
 def with_forward_mode() -> Any:
