@@ -67,3 +67,4 @@ def put_lanes_inside(module, monkeypatch):
 
     monkeypatch.setattr(toolchain, "library", inside)
     monkeypatch.setattr(engine_of(module).kernels, "_functions", {})
+    monkeypatch.setattr(engine_of(module), "_ready", {})

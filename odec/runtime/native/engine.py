@@ -136,7 +136,8 @@ class Native:
 
         batch_shape = run.xs.shape[1:-1]
         if not (series or wrt_times) and _straight(t, run.xs, p, batch_shape) and all_finite(run.xs[-1]):
-            w = fitting("w_xs", w_xs, run.xs.shape, run.xs.dtype, run.xs.device)
+            shape = (t.shape[0], *run.xs.shape[1:])  # of xs, the first and the last alone are read
+            w = fitting("w_xs", w_xs, shape, run.xs.dtype, run.xs.device)
             return self.ready(ReadyAdjoint, t, run.xs, p, steps)(run.xs, p, w)
 
         def gradients(run: Run, p: Tensor, series: Sequence[Tensor], w_xs: Tensor) -> Gradients:
