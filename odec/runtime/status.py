@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,11 +15,12 @@ from .compiled import Compiled
 from .engines import ALL, MAX_STEPS, NOT_FINITE, OFTEN_UNSOLVED, UNDERFLOW, UNSOLVED
 from .methods import Auto, Explicit, Implicit, Rosenbrock
 from .reference.interpolant import landings
+from .reference.jacobians import SlopeJacobian, SlopeRate
 from .reference.mesh import Interval, mesh
 from .reference.stiffness import is_stiff, reach, sentence
 from .series import Series
 from .steps import Steps
-from .tensors import first_bad
+from .tensors import Time, first_bad
 
 Batch = tuple[int, ...]
 
@@ -29,7 +30,8 @@ class Failure:
     """One trajectory that could not be finished: its batch index, the state, the time and a sentence.
 
     cause: the parameter or input to blame, as words; "" for none. code: what ended adaptive steps, as in a
-    report. of_slope: whether it is the state's derivative at the start that is not finite.
+    report. of_slope: whether it is the state's derivative at the start that is not finite. steep: with what
+    that derivative changes infinitely fast where the step that failed began; "" for nothing.
     """
 
     compiled: Compiled
@@ -41,6 +43,7 @@ class Failure:
     code: int | None = None
     min_step: float = 0.0
     of_slope: bool = False
+    steep: str = ""
 
     def __str__(self) -> str:
         reason, advice = self._words()
@@ -60,6 +63,8 @@ class Failure:
 
     def _words(self) -> tuple[str, str]:
         """What happened, and what to do where no parameter or input is the cause."""
+        if self.steep:
+            return self._of_steep_slope()
         if self.code == NOT_FINITE:
             reason = f"state {self.state}{self._where} or its derivative is not finite at the start"
             advice = "look at its initial value, and for a division by zero or the like in its equation"
@@ -73,6 +78,20 @@ class Failure:
         if self.at_start:
             return f"state {self.state}{self._where} is not finite at the start, t = {self.time:.6g}", ""
         return self._of_fixed_steps()
+
+    def _of_steep_slope(self) -> tuple[str, str]:
+        """What ended a run at a place like that of sqrt(x) at 0."""
+        method = self.compiled.method
+        reason = (
+            f"the derivative of state {self.state}{self._where} changes infinitely fast with {self.steep}"
+        )
+        reason = f"{reason} at t = {self.time:.6g}, as sqrt(x) does at 0"
+        if isinstance(method, Implicit):
+            advice = "try shorter steps, or an explicit method such as tsit5"
+            return f"{reason}, and {method.name} finds no step from there", advice
+        name = method.stiff.name if isinstance(method, Auto) else method.name
+        instead = "kvaerno5 or tsit5" if self.code is None else "kvaerno5, tsit5 or auto"
+        return f"{reason}, and {name} has no step from there", f"try {instead}"
 
     def _of_steps(self) -> tuple[str, str]:
         """What ended steps by tolerance."""
@@ -190,20 +209,37 @@ class Status:
         if pace is not None:
             code, time, state = self._report[batch][:3].tolist()
             at_start, code = code == NOT_FINITE, int(code)
+            unsolved = code in (UNSOLVED, OFTEN_UNSOLVED)
+            there = [k for k, when in enumerate(self._t.tolist()) if when == time] if unsolved else []
+            steep = retake.steep(time, self._along(batch)[there[0]], batch) if there else None
+            place, what = steep or (int(state), "")
             return Failure(
-                retake.compiled, batch, states[int(state)], time, at_start, cause, code, pace.least
+                retake.compiled, batch, states[place], time, at_start, cause, code, pace.least, steep=what
             )
         xs = self._along(batch)
         bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
         place, time = first_bad(xs[bad]), float(self._t[bad])
-        steep = retake.steep(self._t[0], xs[0], batch) if bad > 0 and not cause else None
-        if steep is not None:
-            name, start = states[steep], float(self._t[0])
+        infinite = retake.infinite(self._t[0], xs[0], batch) if bad > 0 and not cause else None
+        if infinite is not None:
+            name, start = states[infinite], float(self._t[0])
             return Failure(retake.compiled, batch, name, start, True, cause, of_slope=True)
-        if bad > 0:
-            found = retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch)
-            place, time = found or (place, time)
+        found = retake.locate(self._t[bad - 1 : bad + 1], xs[bad - 1], batch) if bad > 0 else None
+        if found is not None:
+            place, time = found.state, found.time
+            steep = retake.steep(found.start, found.x, batch)
+            if steep is not None:
+                name, what = states[steep[0]], steep[1]
+                return Failure(retake.compiled, batch, name, found.start, False, cause, steep=what)
         return Failure(retake.compiled, batch, states[place], time, bad == 0, cause)
+
+
+class Lost(NamedTuple):
+    """The fixed step that leads to no finite numbers: the state, its end, its start, the states there."""
+
+    state: int
+    time: float
+    start: float
+    x: Tensor
 
 
 @dataclass
@@ -243,7 +279,7 @@ class Retake:
         wrong += [f"its input {name} is not finite throughout" for name in broken]
         return wrong[0] if wrong else ""
 
-    def steep(self, t: Tensor, x: Tensor, batch: Batch) -> int | None:
+    def infinite(self, t: Time, x: Tensor, batch: Batch) -> int | None:
         """The first state whose derivative at a time is not finite, else None; None of a map."""
         if self.compiled.is_map:
             return None
@@ -251,16 +287,31 @@ class Retake:
         dx = self.compiled.slope(t, x, p, self._inputs(series))
         return None if bool(torch.isfinite(dx).all()) else first_bad(dx)
 
-    def locate(self, t: Tensor, x: Tensor, batch: Batch) -> tuple[int, float] | None:
-        """The state and the time of the first step to a number that is not finite, else None."""
+    def steep(self, t: float, x: Tensor, batch: Batch) -> tuple[int, str] | None:
+        """The first state whose derivative is finite but changes infinitely fast, and with what; else None.
+
+        None of methods that do not ask for ∂f/∂x.
+        """
+        (p, series), method = self._of(batch), self.compiled.method
+        if not isinstance(method, Implicit | Rosenbrock | Auto) or self.infinite(t, x, batch) is not None:
+            return None
+        u = self._inputs(series)
+        found = torch.nonzero(~torch.isfinite(SlopeJacobian(self.compiled.equations)(t, x, p, u)))
+        if len(found):
+            return int(found[0, 0]), self.compiled.states[int(found[0, 1])]
+        rate = None if isinstance(method, Implicit) else SlopeRate(self.compiled.equations)(t, x, p, u)
+        return None if rate is None or bool(torch.isfinite(rate).all()) else (first_bad(rate), "the time")
+
+    def locate(self, t: Tensor, x: Tensor, batch: Batch) -> Lost | None:
+        """The first step to a number that is not finite, else None."""
         p, series = self._of(batch)
         u, step = self._inputs(series), self.compiled.stepper.step
         for start, h, count in self.mesh(t):
             for j in range(count):
                 here = u if u is None or self.compiled.is_map else u.within(start + (j + 0.5) * h, h)
-                x = step(x, start + j * h, h, p, here, self.steps.clip)
+                x, before = step(x, start + j * h, h, p, here, self.steps.clip), x
                 if not torch.isfinite(x).all():
-                    return first_bad(x), start + (j + 1) * h
+                    return Lost(first_bad(x), start + (j + 1) * h, start + j * h, before)
         return None
 
     def probe(self, t: Tensor, x: Tensor, batch: Batch) -> tuple[float, float]:

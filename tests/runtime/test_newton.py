@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from odec.runtime.reference.newton import root
+from odec.runtime.reference.newton import Change, is_steep, root
 
 D = torch.float64
 
@@ -14,7 +14,7 @@ def newton(function, slope):
     """The correction of an equation function(k) = 0 of one unknown."""
 
     def correction(k):
-        return -function(k) / slope(k), k
+        return Change(-function(k) / slope(k), k, is_steep(slope(k).unsqueeze(-1)))
 
     return correction
 

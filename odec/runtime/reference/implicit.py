@@ -15,7 +15,7 @@ from ..slopes import Slope
 from ..tensors import Time, advanced, dot, moved, pooled, shifted, weighted, weighted_rows
 from .jacobians import SlopeJacobian, without_clip
 from .linear import solve
-from .newton import root
+from .newton import Change, is_steep, root
 from .stepper import StepGradients, Trial
 
 Place = tuple[Time, Tensor]
@@ -80,9 +80,10 @@ class ImplicitStepper:
     ) -> Tensor:
         """The slope k = f(t, y) at y = base + size·k: (I - size·f_x) Δk = f - k."""
 
-        def correction(k: Tensor) -> tuple[Tensor, Tensor]:
+        def correction(k: Tensor) -> Change:
             y = base + size * k
-            return solve(size, self.jacobian(t, y, p, u), self.slope(t, y, p, u) - k), y
+            jacobian, rest = self.jacobian(t, y, p, u), self.slope(t, y, p, u) - k
+            return Change(solve(size, jacobian, rest), y, is_steep(jacobian))
 
         return root(correction, guess, size, self.linear)
 
@@ -90,11 +91,11 @@ class ImplicitStepper:
         """The stages solved at once."""
         s = len(self.method.b)
 
-        def correction(k: Tensor) -> tuple[Tensor, Tensor]:
+        def correction(k: Tensor) -> Change:
             places = self._places(x, t, h, k.tensor_split(s, -1))
-            f = torch.cat([self.slope(time, y, p, u) for time, y in places], -1)
-            change = solve(h, self._coupled(places, p, u), f - k)
-            return change, torch.cat([y for _, y in places], -1)
+            rest = torch.cat([self.slope(time, y, p, u) for time, y in places], -1) - k
+            jacobian = self._coupled(places, p, u)
+            return Change(solve(h, jacobian, rest), torch.cat([y for _, y in places], -1), is_steep(jacobian))
 
         start = x.new_zeros((*x.shape[:-1], s * x.shape[-1]))
         return list(root(correction, start, h, self.linear).tensor_split(s, -1))

@@ -46,7 +46,11 @@ def factorised(h: Time, jacobian: Tensor, gamma: float) -> Factors:
 
 
 def solve(size: Time, jacobian: Tensor, b: Tensor) -> Tensor:
-    """(I - size·J)⁻¹ b for J (..., m, m) and b (..., m); NaN where the matrix is singular."""
+    """(I - size·J)⁻¹ b for J (..., m, m) and b (..., m); NaN where the matrix is singular.
+
+    Entries of J that are not finite, as the derivative of sqrt(x) at 0, count as 0: so an iteration leads on.
+    """
+    jacobian = torch.where(torch.isfinite(jacobian), jacobian, 0.0)
     identity = torch.eye(b.shape[-1], dtype=b.dtype, device=b.device)
     matrix = identity - _of_matrices(size) * jacobian
     if traced(matrix):

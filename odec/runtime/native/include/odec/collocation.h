@@ -5,6 +5,8 @@
 // With J_i = ∂f/∂x at y_i, each solve is by W = A⁻¹ ⊗ I - h diag(J_i), as I - h (a_ij J_i) = W (A ⊗ I): W has
 // fewer nonzeros.
 
+#include "odec/steep.h"
+
 #define EACH_STAGE(i) UNROLL for (int i = 0; i < COUPLED; ++i)
 #if FIRST
 #define OWN_STAGE(i) i + FIRST
@@ -28,28 +30,38 @@ MODEL_FN void stage_states(STEP_SIZE, const real x[]_w, const real k[]_w, real y
     }
 }
 
-// W at the states of the stages, factorised.
-MODEL_FN void factorise(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real y[]_w, const real p[]_w,
-                        IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,) real lu[]_w)
+// W at the states of the stages, factorised; steep: 1 where one's ∂f/∂x is not finite.
+MODEL_FN void factorise_steep(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real y[]_w,
+                              const real p[]_w, IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,)
+                              real lu[]_w, real steep[1]_w)
 {
     real jac[ROOM(COUPLED*N_JACOBIAN)]_w;
     EACH_STAGE(i)
         jacobian(IF_TIMED(time[OWN_STAGE(i)],) y + i*N_STATES, p, IF_INPUTS(u[OWN_STAGE(i)],)
                  jac + i*N_JACOBIAN);
+    flatten(COUPLED*N_JACOBIAN, jac, steep);
     lu_factor(jac, h, lu);
+}
+
+// W at the states of the stages, factorised.
+MODEL_FN void factorise(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real y[]_w, const real p[]_w,
+                        IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,) real lu[]_w)
+{
+    real steep[1]_w;
+    factorise_steep(IF_TIMED(time,) h, y, p, IF_INPUTS(u,) lu, steep);
 }
 
 // Newton's correction of all slopes: (I - h (a_ij J_i))⁻¹ (f - k).
 MODEL_FN void correction(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w,
                          const real p[]_w, IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,)
-                         const real k[]_w, real y[]_w, real change[]_w)
+                         const real k[]_w, real y[]_w, real change[]_w, real steep[1]_w)
 {
     real lu[N_LU]_w, f[N_COUPLED]_w;
     stage_states(h, x, k, y);
     EACH_STAGE(i)
         rhs(IF_TIMED(time[OWN_STAGE(i)],) y + i*N_STATES, p, IF_INPUTS(u[OWN_STAGE(i)],) f + i*N_STATES);
     EACH(n, N_COUPLED) f[n]_l -= k[n]_l;
-    factorise(IF_TIMED(time,) h, y, p, IF_INPUTS(u,) lu);
+    factorise_steep(IF_TIMED(time,) h, y, p, IF_INPUTS(u,) lu, steep);
     lu_solve(lu, f);
     EACH_STAGE(i) combine(RK_INVERSE[i], f, change + i*N_STATES);
 }
@@ -57,7 +69,7 @@ MODEL_FN void correction(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, cons
 // The slopes k of the stages by Newton's method from 0.
 #define UNKNOWNS N_COUPLED
 #define CHANGE(dk) h_l*dk
-#define CORRECT correction(IF_TIMED(time,) h, x, p, IF_INPUTS(u,) k, y, change)
+#define CORRECT correction(IF_TIMED(time,) h, x, p, IF_INPUTS(u,) k, y, change, steep)
 MODEL_FN void solve_stages(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w,
                            const real p[]_w, IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,) real k[]_w)
 {
@@ -81,12 +93,13 @@ FN void step_error(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real
                    IF_INPUTS(const real u[INPUT_ROWS][N_INPUTS]_w,) const real clip,
                    real x_next[]_w, real error[]_w IF_DENSE(, real kept[ALL_STAGES][N_STATES]_w))
 {
-    real k[N_COUPLED]_w, k0[N_STATES]_w, slope[N_STATES]_w, jac[ROOM(N_JACOBIAN)]_w, w[N_DAMP]_w;
+    real k[N_COUPLED]_w, k0[N_STATES]_w, slope[N_STATES]_w, jac[ROOM(N_JACOBIAN)]_w, w[N_DAMP]_w, steep[1]_w;
     solve_stages(IF_TIMED(time,) h, x, p, IF_INPUTS(u,) k);
     rhs(IF_TIMED(time[0],) x, p, IF_INPUTS(u[0],) k0);
     combine(RK_E, k, error);
     EACH(n, N_STATES) error[n]_l = h_l*DAMP_SHIFT*(error[n]_l + (real)START_ERROR*k0[n]_l);
     jacobian(IF_TIMED(time[0],) x, p, IF_INPUTS(u[0],) jac);
+    flatten(N_JACOBIAN, jac, steep);
     damp_factor(jac, h, w);
     damp_solve(w, error);
     combine(RK_B, k, slope);

@@ -5,7 +5,7 @@
 #define MOST_ITERATIONS 30
 #define ROOT_EPSILON (REAL_BITS == 64 ? R(1.4901161193847656e-8) : R(3.4526698300124393e-4))
 #define NEAR_EPSILON (REAL_BITS == 64 ? R(3.666852862501036e-11) : R(2.422064677114364e-5))
-    real y[UNKNOWNS]_w, change[UNKNOWNS]_w, moving[1]_w, late[1]_w, most[1]_w, size[1]_w, apart[1]_w;
+    real y[UNKNOWNS]_w, change[UNKNOWNS]_w, moving[1]_w, late[1]_w, most[1]_w, size[1]_w, apart[1]_w, steep[1]_w;
     EVERY_LANE {
         moving[0]_l = R(1.0);
         late[0]_l = R(0.0);
@@ -16,7 +16,7 @@
         if (!left || iteration == MOST_ITERATIONS) break;
         EVERY_LANE most[0]_l = size[0]_l = apart[0]_l = R(0.0);
         EACH(i, UNKNOWNS) {
-            const real move = fabs(CHANGE(change[i]_l)), far = fabs(y[i]_l);
+            const real move = fabs(CHANGE(change[i]_l)), far = steep[0]_l > R(0.0) ? R(0.0) : fabs(y[i]_l);
             k[i]_l += moving[0]_l > R(0.0) ? change[i]_l : R(0.0);
             most[0]_l = larger(move, most[0]_l);
             size[0]_l = larger(far, size[0]_l);
