@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from odec.passes.graph import Graph
 from odec.passes.overflow import affordable, settled
-from odec.passes.poles import products, quotients
+from odec.passes.poles import is_singular, products, quotients
 from odec.passes.powers import log_powers, logarithmic, product_roots
 from odec.passes.rules import DERIVATIVE_FREE, RULES, Linear
 
@@ -41,15 +41,22 @@ def varying(graph: Graph, nodes: Sequence[int], leaves: Iterable[int]) -> set[in
     return found
 
 
-def reverse(graph: Graph, outputs: Sequence[tuple[int, int]], leaves: Sequence[int]) -> list[int]:
+def reverse(
+    graph: Graph, outputs: Sequence[tuple[int, int]], leaves: Sequence[int], derived: bool = False
+) -> list[int]:
     """For each leaf a, the node Σ_k w_k ∂y_k/∂a over the pairs (y_k, w_k) of outputs.
 
     What an operation broadcasts is summed to its own shape again, where a node's cotangents are gathered.
     Reverse accumulation: a small constant times the operations of the outputs. Griewank & Walther,
-    Evaluating Derivatives (2008), ch. 3.
+    Evaluating Derivatives (2008), ch. 3. derived: the outputs are derivatives themselves, in which a power
+    such as sqrt(x) may have left a pole behind a condition.
     """
     nodes = ancestors(graph, [y for y, _ in outputs])
     active = varying(graph, nodes, leaves)
+    singular = {i for i in active if is_singular(graph, i)}
+    wide = derived and bool(singular)
+    numbers = {i for i in active if graph.shapes[i] == ()}
+    masked, gather = (singular | numbers, _gathered) if wide else (singular, Graph.gather)
     arrived: dict[int, list[int]] = {}
     cotangents = {w for _, w in outputs}
     for y, w in reversed(outputs):
@@ -57,20 +64,26 @@ def reverse(graph: Graph, outputs: Sequence[tuple[int, int]], leaves: Sequence[i
     for i in reversed(nodes):
         if i not in active or i not in arrived or graph.ops[i] in DERIVATIVE_FREE:
             continue
-        cotangent = graph.gather(arrived[i][::-1], cotangents, graph.shapes[i])
+        cotangent = gather(graph, arrived[i][::-1], cotangents, graph.shapes[i])
         if cotangent == graph.zero:
             continue
         cotangents.add(cotangent)
         for arg, apply in reversed(_slopes(graph, i)):
             if arg in active:
-                arrived.setdefault(arg, []).append(apply(cotangent))
+                passed = _masked(graph, apply, cotangent) if i in masked else apply(cotangent)
+                arrived.setdefault(arg, []).append(passed)
     return [graph.gather(arrived.get(a, [])[::-1], cotangents, graph.shapes[a]) for a in leaves]
 
 
-def forward(graph: Graph, outputs: Sequence[int], tangents: Mapping[int, int]) -> list[int]:
-    """For each output y, the node Σ_a ∂y/∂a da over the tangents a -> da of the leaves."""
+def forward(
+    graph: Graph, outputs: Sequence[int], tangents: Mapping[int, int], still: bool = False
+) -> list[int]:
+    """For each output y, the node Σ_a ∂y/∂a da over the tangents a -> da of the leaves.
+
+    still: where a tangent is 0, it passes 0 on by an infinite slope too, as that of sqrt(x) at x = 0.
+    """
     seeds = {a: {0: da} for a, da in tangents.items()}
-    return [row.get(0, graph.zero) for row in _forward(graph, outputs, seeds)]
+    return [row.get(0, graph.zero) for row in _forward(graph, outputs, seeds, still)]
 
 
 def jacobian(graph: Graph, outputs: Sequence[int], leaves: Sequence[int]) -> list[dict[int, int]]:
@@ -81,7 +94,7 @@ def jacobian(graph: Graph, outputs: Sequence[int], leaves: Sequence[int]) -> lis
 
 
 def _forward(
-    graph: Graph, outputs: Sequence[int], seeds: Mapping[int, dict[int, int]]
+    graph: Graph, outputs: Sequence[int], seeds: Mapping[int, dict[int, int]], still: bool = False
 ) -> list[dict[int, int]]:
     nodes = ancestors(graph, outputs)
     active = varying(graph, nodes, seeds)
@@ -89,12 +102,17 @@ def _forward(
     through = set(graph.large) - set(outputs) if graph.large and affordable(graph, nodes) else set()
     for i in nodes:
         if i in active and i not in seeds and i not in through:
-            partials[i] = _node_partials(graph, i, partials, active, bool(through))
+            partials[i] = _node_partials(graph, i, partials, active, bool(through), still)
     return [partials.get(y, {}) for y in outputs]
 
 
 def _node_partials(
-    graph: Graph, i: int, partials: Mapping[int, dict[int, int]], active: set[int], through: bool
+    graph: Graph,
+    i: int,
+    partials: Mapping[int, dict[int, int]],
+    active: set[int],
+    through: bool,
+    still: bool,
 ) -> dict[int, int]:
     slopes = _slopes(graph, i)
     if through and any(arg in graph.large for arg, _ in slopes):
@@ -103,10 +121,28 @@ def _node_partials(
     elif graph.ops[i] == "select":
         return _select_partials(graph, i, partials)
     terms: dict[int, list[int]] = {}
+    if still and is_singular(graph, i):
+        slopes = [(arg, _unless_still(graph, apply)) for arg, apply in slopes]
     for arg, apply in slopes:
         for direction, tangent in partials.get(arg, {}).items():
             terms.setdefault(direction, []).append(_masked(graph, apply, tangent))
     return {direction: graph.add(*found) for direction, found in terms.items()}
+
+
+def _unless_still(graph: Graph, apply: Linear) -> Linear:
+    """A linear map that takes 0 to 0, however large its slope."""
+    return lambda v: graph.select(graph.node("ne", v, graph.zero), apply(v), graph.zero)
+
+
+def _gathered(graph: Graph, terms: Sequence[int], shared: Container[int], shape: tuple[int, ...]) -> int:
+    """The sum of terms, of which those behind the same conditions stay so together, numbers at least."""
+    groups: dict[tuple[tuple[int, bool], ...], list[int]] = {}
+    for term in terms:
+        masks, value = _unmasked(graph, term) if graph.shapes[term] == () == shape else ([], term)
+        groups.setdefault(tuple(masks), []).append(value)
+    return graph.add(
+        *(_behind(graph, masks, graph.gather(group, shared, shape)) for masks, group in groups.items())
+    )
 
 
 def _multiplied(graph: Graph, slope: int) -> Linear:
@@ -123,14 +159,26 @@ def _select_partials(graph: Graph, i: int, partials: Mapping[int, dict[int, int]
 
 def _masked(graph: Graph, apply: Linear, tangent: int) -> int:
     """apply(tangent), a mask kept outermost so that an infinite slope never meets its zero."""
+    masks, value = _unmasked(graph, tangent)
+    return _behind(graph, masks, apply(value))
+
+
+def _unmasked(graph: Graph, value: int) -> tuple[list[tuple[int, bool]], int]:
+    """The conditions, each with its sign, where the value is not 0 for certain, and the value there."""
     masks: list[tuple[int, bool]] = []
-    while graph.ops[tangent] == "select" and graph.zero in graph.args[tangent][1:]:
-        condition, a, b = graph.args[tangent]
+    while graph.ops[value] == "select" and graph.zero in graph.args[value][1:]:
+        condition, a, b = graph.args[value]
         masks.append((condition, b == graph.zero))
-        tangent = a if b == graph.zero else b
-    value = apply(tangent)
-    for condition, positive in reversed(masks):
-        value = graph.select(condition, *((value, graph.zero) if positive else (graph.zero, value)))
+        value = a if b == graph.zero else b
+    return masks, value
+
+
+def _behind(graph: Graph, masks: Iterable[tuple[int, bool]], value: int) -> int:
+    """The value where the conditions hold, else 0."""
+    known = _unmasked(graph, value)[0]
+    for condition, positive in reversed([*masks]):
+        if (condition, positive) not in known:
+            value = graph.select(condition, *((value, graph.zero) if positive else (graph.zero, value)))
     return value
 
 

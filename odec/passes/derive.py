@@ -94,12 +94,13 @@ class _Function:
         """Σ_k w_k ∂y_k/∂a for every input a, by group."""
         nodes, names = self._nodes[0], self.lowered.names.copy()
         cotangents = self.rows.renamed(names.fresh(f"w_{row}") for row in self.rows.names)
-        return self._pulled(f"{self.name}_vjp", self.inputs, nodes, cotangents, names)
+        return self._pulled(f"{self.name}_vjp", self.inputs, nodes, cotangents, names, derived=False)
 
     def jvp(self) -> Program:
         """Σ_a ∂y_k/∂a da over every input a, for each output y_k."""
         nodes, labels = self._nodes
-        return self._pushed(f"{self.name}_jvp", self.inputs, self.group, nodes, labels, self.lowered.names)
+        name, names = f"{self.name}_jvp", self.lowered.names
+        return self._pushed(name, self.inputs, self.group, nodes, labels, names, still=True)
 
     def along(self, group: str) -> Program:
         """Σ_a ∂y_k/∂a da over the inputs a of one group: their Jacobian times a vector, without its entries.
@@ -112,13 +113,19 @@ class _Function:
         return self._pushed(name, self.inputs, self.group, nodes, labels, self.lowered.names, given)
 
     def _pulled(
-        self, name: str, inputs: Groups, nodes: Sequence[int], cotangents: Layout, names: Names
+        self,
+        name: str,
+        inputs: Groups,
+        nodes: Sequence[int],
+        cotangents: Layout,
+        names: Names,
+        derived: bool = True,
     ) -> Program:
         """The cotangents of the inputs, by group, from one of each node."""
         graph = self._graph
         pairs = [(y, graph.symbol(w.name, w.shape)) for y, w in zip(nodes, cotangents, strict=True)]
         flat = [a.name for group in inputs.values() for a in group]
-        pulled = share_products(graph, reverse(graph, pairs, [graph.symbol(a) for a in flat]))
+        pulled = share_products(graph, reverse(graph, pairs, [graph.symbol(a) for a in flat], derived))
         found = dict(zip(flat, pulled, strict=True))
         outputs = {
             g: (members.renamed(f"g_{a}" for a in members.names), [found[a] for a in members.names])
@@ -135,6 +142,7 @@ class _Function:
         labels: Layout,
         taken: Names,
         moving: Groups | None = None,
+        still: bool = False,
     ) -> Program:
         """The tangents of the nodes from those of the inputs, or of those that move."""
         graph, names = self._graph, taken.copy()
@@ -145,7 +153,7 @@ class _Function:
             for g, members in moving.items()
             for a, da in zip(members, tangents[g], strict=True)
         }
-        rows = forward(graph, nodes, seeds)
+        rows = forward(graph, nodes, seeds, still)
         outputs = {group: (labels.renamed(f"d_{label}" for label in labels.names), rows)}
         return self._emit(
             name, {**inputs, **{f"d{g}": found for g, found in tangents.items()}}, outputs, names

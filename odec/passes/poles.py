@@ -80,7 +80,7 @@ def _at_a_pole(graph: Graph, y: int) -> list[tuple[int, Linear]]:
 def products(graph: Graph, y: int) -> list[tuple[int, Linear]]:
     """The slopes by bases of a product with a power whose slope may be infinite where another factor is 0."""
     factors = _factors(graph, y)
-    if y in graph.large or not any(_singular(graph, f) for f in factors) or len(factors) < 2:
+    if y in graph.large or not any(is_singular(graph, f) for f in factors) or len(factors) < 2:
         return []
     bases: dict[int, list[int]] = {}
     for f in factors:
@@ -90,7 +90,7 @@ def products(graph: Graph, y: int) -> list[tuple[int, Linear]]:
     special = False
     for u, own in bases.items():
         others = [f for f in factors if f not in own]
-        singular = any(_singular(graph, f) for f in own)
+        singular = any(is_singular(graph, f) for f in own)
         if not singular:
             found += [(f, _product(graph, [*_without(own, f), *others])) for f in own]
             continue
@@ -148,7 +148,7 @@ def _factors(graph: Graph, y: int) -> list[int]:
     return found
 
 
-def _singular(graph: Graph, i: int) -> bool:
+def is_singular(graph: Graph, i: int) -> bool:
     """Whether the node is a power whose slope may be infinite at 0."""
     if graph.ops[i] == "sqrt":
         return may_vanish(graph, graph.args[i][0])

@@ -251,7 +251,10 @@ class _Backwards:
                 for when, *cotangents in pulls:
                     path.u.pull(self.g_u, when, *(torch.where(moved, w_u, 0.0) for w_u in cotangents))
             place = torch.where(good, torch.where(lands, 0.0, place - trial), place)
-            pace.end_short(active & ~good, norm, time)
+            # what is left up to a singular slope, as that of sqrt(x) at 0, may be less than rounding
+            ended = active & ~good & ~torch.isfinite(norm) & (place <= 4 * pace.eps * path.span)
+            place = torch.where(ended, 0.0, place)
+            pace.end_short(active & ~good & ~ended, norm, time)
 
     def _sizes(self, active: Tensor, place: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         """The sizes (*batch) of steps to try from a place, and which end the path; length: the run's step."""

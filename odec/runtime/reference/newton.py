@@ -55,18 +55,20 @@ def _newton(correction: Correction, k: Tensor, size: Time) -> Tensor:
     """Newton's iteration, for each trajectory until |size·Δk| ≤ √ε |y|: what is left is of the size of ε.
 
     Or three times within ε^⅔ of the largest |y|, where rounding may hold up a small component. From a steep
-    place a trajectory moves on, unless its equation holds there. NaN where LIMIT iterations do not get there.
+    place a trajectory moves on, unless its equation holds there. NaN where LIMIT iterations do not get there,
+    unless the last Δk is within ε^⅔ of k: between the two sides of a kink, as of sqrt(max(y, 0)) at 0.
     """
     eps = torch.finfo(k.dtype).eps
     moving = torch.ones_like(k[..., :1], dtype=torch.bool)
-    late = torch.zeros_like(moving, dtype=torch.long)
+    late, before = torch.zeros_like(moving, dtype=torch.long), k
     for _ in range(LIMIT):
         change, y, steep = correction(k)
-        k = torch.where(moving, k + change, k)
+        k, before = torch.where(moving, k + change, k), k
         change, y = (size * change).abs(), torch.where(steep, 0.0, y.abs())
         late = late + (change.amax(-1, keepdim=True) <= eps ** (2 / 3) * y.amax(-1, keepdim=True))
         ended = (change <= math.sqrt(eps) * y).all(-1, keepdim=True) | (late >= 3)
         moving = moving & ~ended & torch.isfinite(change).all(-1, keepdim=True)
         if not traced(moving) and not bool(moving.any()):
             break
-    return torch.where(moving, math.nan, k)
+    apart = ~((k - before).abs().amax(-1, keepdim=True) <= eps ** (2 / 3) * k.abs().amax(-1, keepdim=True))
+    return torch.where(moving & apart, math.nan, k)
