@@ -14,6 +14,24 @@ from .torch_private import mapped, with_forward_mode
 from .tracer import when_dynamo
 
 
+class _Unread:
+    """Stands for a time or for parameters: new tensors are made by it, and nothing else is to be had."""
+
+    shape = (0,)
+
+    def __init__(self) -> None:
+        empty = torch.empty(0)
+        self.new_full, self.new_tensor, self.new_zeros = empty.new_full, empty.new_tensor, empty.new_zeros
+
+
+def reads_nothing(start: Callable[[Any, Any], Any]) -> bool:
+    """Whether a function of the time and the parameters is of numbers alone, and looks at neither."""
+    try:
+        return isinstance(start(_Unread(), _Unread()), Tensor)
+    except Exception:  # whatever it is that they lack
+        return False
+
+
 def differentiated(
     function: Callable[..., Tensor],
     vjp: Callable[..., tuple[Tensor, ...]] | None,

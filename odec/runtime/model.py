@@ -14,7 +14,7 @@ from torch import Tensor
 from .arguments import check_batches, positive, real, vector_of_times
 from .autograd import PlainSolve, Plan, Solve, differentiable, solve_in_graph
 from .compiled import Compiled, enter
-from .differentiated import differentiated
+from .differentiated import differentiated, reads_nothing
 from .engines import ALL, SQRT, How, choose
 from .equal_times import at_own_times, first_at
 from .errors import DeviceMemoryError, EngineError
@@ -113,7 +113,7 @@ class Model(Parameters):
             enter(cls.compiled)
             cls.__doc__ = f"{cls.__doc__ or 'A model.'}\n\n{_parameters_of(cls.compiled)}"
             _replace(cls)
-            cls._numbers = own.initial_vjp is None and own.initial_jvp is None
+            cls._numbers = reads_nothing(own.initial)
             cls._initial = staticmethod(differentiated(own.initial, own.initial_vjp, own.initial_jvp))
             observed = differentiated(own.observables, own.observables_vjp, own.observables_jvp)
             cls._observables = staticmethod(observed)
@@ -246,7 +246,8 @@ class Model(Parameters):
         place = p.dtype, p.device
         found = self._plan.firsts.get(place)
         if found is None:
-            found = self._plan.firsts[place] = self._initial(t[0].detach(), p.detach())
+            one = p.detach().reshape(-1, p.shape[-1])[:1].squeeze(0)
+            found = self._plan.firsts[place] = self._initial(t[0].detach(), one)
         return found
 
     def _start(self, x0: Tensor, p: Tensor, series: Sequence[Tensor]) -> tuple[Tensor, Sequence[int]]:
