@@ -228,7 +228,7 @@ class Native:
 
 def _straight(t: Tensor, x: Tensor, p: Tensor, batch: Sequence[int]) -> bool:
     """Whether a kernel can be kept ready that reads states and parameters by their addresses alone."""
-    if not (x.is_cpu and p.is_cpu and x.is_contiguous() and p.is_contiguous()):
+    if cuda.on_gpu(x) or not (p.is_cpu and x.is_contiguous() and p.is_contiguous()):
         return False
     if x.is_neg() or p.is_neg() or not x.numel():
         return False
