@@ -101,6 +101,21 @@ def odec(problem: Problem, engine: str) -> Callable[[Case], Ready]:
     return prepare
 
 
+def odec_prepared(problem: Problem) -> Callable[[Case], Ready]:
+    """`net.prepared(t)`, as a loop of one's own calls it."""
+
+    def prepare(case: Case) -> Ready:
+        torch, x0, p = _torch(case)
+        model = odec_engine.model(problem.model, "rk4", "native", case.dtype, dt=problem.h, adjoint="none")
+        t = torch.tensor([0.0, problem.t1], dtype=x0.dtype)
+        start, params = x0.T.contiguous(), model.vector().detach().repeat(case.size, 1)
+        params[:, model.compiled.param_names.index(problem.parameter)] = p
+        run = model.prepared(t, start, params)
+        return Ready(lambda: run(start, params), lambda x: x[-1].T.numpy())
+
+    return prepare
+
+
 def eager(problem: Problem) -> Callable[[Case], Ready]:
     def prepare(case: Case) -> Ready:
         torch, x0, p = _torch(case)
@@ -286,6 +301,7 @@ def contenders(problem: Problem) -> list[Contender]:
     fused = f"torch.compile, {problem.compiled_steps} step{'s' * (problem.compiled_steps > 1)} a call"
     return [
         Contender("odec native", odec(problem, "native")),
+        Contender("odec native, prepared", odec_prepared(problem)),
         Contender("odec torch", odec(problem, "torch"), compiles=False, largest=10_000),
         Contender("numba, hand-written lanes", ensemble_numba.lanes(problem)),
         Contender(fused, compiled(problem), heavy=True),

@@ -259,8 +259,9 @@ def _gradients(
     call = batch.call
     g_x0, call.g_x0 = batch.room(1, batch.kernels.states)
     shared, m = batch.shares_p, p.shape[-1]
-    g_p = torch.zeros((1 if shared else batch.size, m), dtype=batch.dtype, device=batch.device)
-    if not shared:
+    if shared:
+        g_p = torch.zeros((1, m), dtype=batch.dtype, device=batch.device)
+    else:
         g_p = torch.empty((m, batch.size), dtype=batch.dtype, device=batch.device).movedim(0, 1)
     call.g_p = view(g_p, 1, None if shared else 0)
     g_u: list[Tensor] = []
