@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 from odec.passes.graph import Graph
 from odec.passes.overflow import affordable, settled
-from odec.passes.poles import is_singular, products, quotients
+from odec.passes.poles import is_singular, products, shares
 from odec.passes.powers import log_powers, logarithmic, product_roots
 from odec.passes.rules import DERIVATIVE_FREE, RULES, Linear
 
@@ -15,28 +15,33 @@ _SPECIAL = {
     "sqrt": product_roots,
     "xlogy": logarithmic,
     "mul": products,
-    "div": quotients,
+    "div": shares,
 }
 """Slopes by what the arguments are made of, where those by the arguments themselves may be infinite."""
 
 
-def ancestors(graph: Graph, outputs: Iterable[int]) -> list[int]:
-    """The nodes that the outputs are made of, ascending."""
+def ancestors(graph: Graph, outputs: Iterable[int], *, differentiated: bool = False) -> list[int]:
+    """The nodes that the outputs are made of, ascending, or that their derivatives go through."""
     seen = set(outputs)
     stack = list(seen)
     while stack:
-        for arg in graph.args[stack.pop()]:
+        for arg in parts(graph, stack.pop()) if differentiated else graph.args[stack.pop()]:
             if arg not in seen:
                 seen.add(arg)
                 stack.append(arg)
     return sorted(seen)
 
 
+def parts(graph: Graph, i: int) -> tuple[int, ...]:
+    """What the node is differentiated by."""
+    return (graph.beside[i],) if i in graph.beside else graph.args[i]
+
+
 def varying(graph: Graph, nodes: Sequence[int], leaves: Iterable[int]) -> set[int]:
     """Those of the nodes (ascending) through which a derivative to one of the leaves may pass."""
     found = set(leaves)
     for i in nodes:
-        if graph.ops[i] not in DERIVATIVE_FREE and not found.isdisjoint(graph.args[i]):
+        if graph.ops[i] not in DERIVATIVE_FREE and not found.isdisjoint(parts(graph, i)):
             found.add(i)
     return found
 
@@ -51,7 +56,7 @@ def reverse(
     Evaluating Derivatives (2008), ch. 3. derived: the outputs are derivatives themselves, in which a power
     such as sqrt(x) may have left a pole behind a condition.
     """
-    nodes = ancestors(graph, [y for y, _ in outputs])
+    nodes = ancestors(graph, [y for y, _ in outputs], differentiated=True)
     active = varying(graph, nodes, leaves)
     singular = {i for i in active if is_singular(graph, i)}
     wide = derived and bool(singular)
@@ -96,7 +101,7 @@ def jacobian(graph: Graph, outputs: Sequence[int], leaves: Sequence[int]) -> lis
 def _forward(
     graph: Graph, outputs: Sequence[int], seeds: Mapping[int, dict[int, int]], still: bool = False
 ) -> list[dict[int, int]]:
-    nodes = ancestors(graph, outputs)
+    nodes = ancestors(graph, outputs, differentiated=True)
     active = varying(graph, nodes, seeds)
     partials: dict[int, dict[int, int]] = dict(seeds)
     through = set(graph.large) - set(outputs) if graph.large and affordable(graph, nodes) else set()
@@ -182,8 +187,19 @@ def _behind(graph: Graph, masks: Iterable[tuple[int, bool]], value: int) -> int:
     return value
 
 
+def _faded(graph: Graph, i: int) -> Linear:
+    """v*0**(power - 1) where a node is taken beside 0; see beside.py."""
+    near, power = graph.steep[i]
+    base = graph.select(near, graph.zero, graph.one)
+    return lambda v: graph.mul(v, graph.pow(base, graph.sub(power, graph.one)))
+
+
 def _slopes(graph: Graph, i: int) -> list[tuple[int, Linear]]:
     """The nodes that the node is a function of, arguments for the most part, each with its linear map."""
+    if i in graph.beside:
+        return [(graph.beside[i], lambda v: v)]
+    if i in graph.steep:
+        return [(graph.args[i][1], _faded(graph, i))]
     special = _SPECIAL.get(graph.ops[i])
     found = special(graph, i) if special else []
     if found:

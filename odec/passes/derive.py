@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from odec.passes.accumulate import ancestors, forward, jacobian, reverse
+from odec.passes.beside import beside
 from odec.passes.emit import Outputs, UserName, emit
 from odec.passes.graph import LEAVES, Graph
 from odec.passes.guards import guard, write_guards
 from odec.passes.lower import Definition, Lowered, Names, lower, needed
 from odec.passes.overflow import large
-from odec.passes.poles import saturated
 from odec.passes.products import share_products
 from odec.passes.program import Assign, Layout, Program, Programs, Sparse
 from odec.system import System
@@ -258,8 +258,13 @@ class _Function:
             if graph.shapes[i] not in ((), row.shape):
                 definition = self.definitions.get(label)
                 raise ShapeError(row.shape, graph.shapes[i], definition.span if definition else None)
-        ordered = ancestors(graph, nodes)
-        graph.large = large(graph, ordered) | saturated(graph, ordered, nodes)
+        copies = beside(graph, ancestors(graph, nodes))
+        graph.named = {copies.get(i, i): name for i, name in graph.named.items()}
+        names = [(copies.get(i, i), name) for i, name in user.items()]
+        user.clear()
+        user.update(names)
+        nodes = [copies.get(i, i) for i in nodes]
+        graph.large = large(graph, ancestors(graph, nodes, differentiated=True))
         return nodes, self.rows.renamed(labels)
 
     def _emit(

@@ -25,6 +25,7 @@ class Graph:
     `named` holds the nodes that carry a name of the user's; no rewriting looks through those.
     nonzero: names of parameters that cannot be zero. consts: the values of constants. large: see overflow.py.
     fixed: names of parameters. declared: the shapes of symbols; what has none here is a scalar.
+    beside, steep: see beside.py.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class Graph:
         self.consts = consts or {}
         self.large: set[int] = set()
         self.fixed: frozenset[str] = frozenset()
+        self.beside: dict[int, int] = {}
+        self.steep: dict[int, tuple[int, int]] = {}
         self._ids: dict[object, int] = {}
         self.zero = self.number(0)
         self.one = self.number(1)
@@ -65,6 +68,10 @@ class Graph:
         if found is None:
             found = self._ids[key] = self._append(op, args, None)
         return found
+
+    def copy(self, i: int, args: tuple[int, ...]) -> int:
+        """A node of its own with the operation of another."""
+        return self._append(self.ops[i], args, None)
 
     def include(self, expr: Expr, env: dict[str, int]) -> int:
         """The node of an expression; `env` gives the nodes of the names already defined.

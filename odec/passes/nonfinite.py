@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from odec.lang import expression_text
 from odec.lang.constants import apply
 from odec.passes.accumulate import ancestors, forward
+from odec.passes.beside import beside
 from odec.passes.graph import Graph
 from odec.passes.guards import guard
 from odec.passes.lower import Definition, Lowered, lower, needed
 from odec.passes.overflow import large
-from odec.passes.poles import saturated
 from odec.system import System
 from odec.tree import Expr, Number, Op, Symbol, evaluate, fold
 
@@ -110,11 +110,13 @@ def _slopes(
         if d.span is not None:
             graph.named.setdefault(i, d.name)
     graph.fixed = frozenset(p.name for p in system.params)
-    everything = ancestors(graph, nodes.values())
-    graph.large = large(graph, everything) | saturated(graph, everything, ())
+    copies = beside(graph, ancestors(graph, nodes.values()))
+    graph.named = {copies.get(i, i): name for i, name in graph.named.items()}
     seeds = {graph.symbol(param): graph.one}
     found = [d for d in guarded if d.span is not None]
-    tangents = forward(graph, [nodes[d.name] for d in found], seeds)
+    ends = [copies.get(nodes[d.name], nodes[d.name]) for d in found]
+    graph.large = large(graph, ancestors(graph, ends, differentiated=True))
+    tangents = forward(graph, ends, seeds)
     values = _values(graph, ancestors(graph, tangents), env)
     return [(d, values[i]) for d, i in zip(found, tangents, strict=True)]
 

@@ -49,7 +49,9 @@ def signed_terms(graph: Graph, total: int) -> list[tuple[int, bool]]:
     stack = [(total, False)]
     while stack:
         i, negative = stack.pop()
-        if graph.ops[i] == "neg":
+        if i in graph.beside:
+            found.append((i, negative))
+        elif graph.ops[i] == "neg":
             stack.append((graph.args[i][0], not negative))
         elif graph.ops[i] == "add":
             stack.extend((arg, negative) for arg in reversed(graph.args[i]))
@@ -66,7 +68,9 @@ def _factored(graph: Graph, i: int, negative: bool) -> _Term:
     while stack:
         j = stack.pop()
         args = graph.args[j]
-        if graph.ops[j] == "log" and base is None and not never_zero(graph, args[0]):
+        if j in graph.beside:
+            above.append(j)
+        elif graph.ops[j] == "log" and base is None and not never_zero(graph, args[0]):
             base = args[0]
         elif graph.ops[j] == "neg":
             odd = not odd
@@ -134,7 +138,7 @@ def product_roots(graph: Graph, y: int) -> list[tuple[int, Linear]]:
     By a it is y/(2a), which is 0 where b is, and not 0 times the infinite slope of the root.
     """
     product = graph.args[y][0]
-    if graph.ops[product] != "mul" or product in graph.large:
+    if graph.ops[product] != "mul" or product in graph.large or product in graph.beside:
         return []
     factors = graph.args[product]
     others = {f: [other for other in factors if other != f] for f in factors if graph.value(f) is None}
@@ -193,6 +197,8 @@ def logarithmic(graph: Graph, y: int) -> list[tuple[int, Linear]]:
 
 def power(graph: Graph, i: int) -> tuple[int, int]:
     """u and n where the node is u**n."""
+    if i in graph.beside:
+        return i, graph.one
     if graph.ops[i] == "pow":
         return graph.args[i][0], graph.args[i][1]
     return (graph.args[i][0], graph.number(0.5)) if graph.ops[i] == "sqrt" else (i, graph.one)
@@ -206,7 +212,9 @@ def _sides(graph: Graph, i: int) -> tuple[list[int], list[int]]:
     while stack:
         j, up = stack.pop()
         args = graph.args[j]
-        if graph.ops[j] in ("guard", "guard_not"):
+        if j in graph.beside:
+            (above if up else below).append(j)
+        elif graph.ops[j] in ("guard", "guard_not"):
             stack.append((args[1], up))
         elif graph.ops[j] in ("mul", "neg"):
             stack.extend((arg, up) for arg in reversed(args))
