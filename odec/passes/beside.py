@@ -256,7 +256,8 @@ class _Beside:
         test = joined(graph, "or", tests)
         if plain and not order.only:
             return graph.node("add", here, graph.select(test, distance, graph.zero))
-        near = graph.node("and", zero, test)
+        close = zero if order.only else graph.node("lt", graph.node("abs", here), graph.number(NEAR))
+        near = graph.node("and", close, test)
         moved = graph.node("guard_not", near, here, distance)
         size = graph.node("abs", n)
         powers = [graph.mul(graph.number(r[1]), size) if r[1] else graph.one for r in found if r is not None]
