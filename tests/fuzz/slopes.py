@@ -177,7 +177,7 @@ def _decisions(expr: Expr, point: Mapping[str, float]) -> list[object]:
 
 def _value(programs: Programs, point: Mapping[str, float]) -> float:
     env = {"t": 0.0, **point}
-    return float(_run(programs.rhs, env, "dx")[programs.states.index("z")])
+    return float(_run(programs.rhs, env, "dx")[programs.states.names.index("z")])
 
 
 def _run(program: Program, given: Mapping[str, float], group: str) -> list[float]:
@@ -189,7 +189,7 @@ def _run(program: Program, given: Mapping[str, float], group: str) -> list[float
 
 def _slopes(programs: Programs, point: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """The entries from the left, from the right, and of the Jacobian."""
-    at, states = {"t": 0.0, **point}, programs.states
+    at, states = {"t": 0.0, **point}, programs.states.names
     row = states.index("z")
     seen = {**at, **{f"w_{name}": float(name == "z") for name in states}}
     pulled = dict(zip(states, _run(programs.rhs_vjp, seen, "x"), strict=True))
