@@ -246,8 +246,8 @@ class Model(Parameters):
         place = p.dtype, p.device
         found = self._plan.firsts.get(place)
         if found is None:
-            one = p.detach().reshape(-1, p.shape[-1])[:1].squeeze(0)
-            found = self._plan.firsts[place] = self._initial(t[0].detach(), one)
+            unread = p.new_zeros(p.shape[-1])
+            found = self._plan.firsts[place] = self._initial(t[0].detach(), unread)
         return found
 
     def _start(self, x0: Tensor, p: Tensor, series: Sequence[Tensor]) -> tuple[Tensor, Sequence[int]]:
