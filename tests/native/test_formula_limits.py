@@ -102,7 +102,7 @@ def blocks(jacobian):
 
 
 def close(found, wanted, atol=5e-12):
-    """Up to rounding of parts as large as 1e4; infinite where the slope is at the 0 of a logarithm's factor."""
+    """Up to rounding of parts as large as 1e4; infinite where the slope is, at the 0 of a log's factor."""
     infinite = found[..., 0].isinf() & (states()[:, :: len(NAMES)] == 0) & (wanted[..., 0].abs() > 200)
     wanted = wanted.clone()
     wanted[..., 0] = torch.where(infinite, wanted[..., 0].sign() * torch.inf, wanted[..., 0])
