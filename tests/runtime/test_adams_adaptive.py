@@ -15,6 +15,8 @@ from odec.runtime.reference.adams_weights import Weights
 from odec.runtime.series import Series
 from odec.runtime.steps import Steps, Tolerance
 
+pytestmark = pytest.mark.slow  # against whole modules of before, each family in turn
+
 TIMES = [0.1, 0.9, 2.0, 2.0, 3.1]
 STEPS = Steps(tolerance=Tolerance(1e-5, (1e-7, 1e-7)))
 

@@ -13,6 +13,8 @@ from odec.runtime.reference.adams_fixed import FixedAdams
 from odec.runtime.series import Series
 from odec.runtime.steps import Steps
 
+pytestmark = pytest.mark.slow  # against whole modules of before, each family in turn
+
 NAMES = [name for name, method in METHODS.items() if method.family == "multistep"]
 TIMES = [0.0, 0.9, 2.0, 2.0, 3.1]
 STEPS = Steps(dt=0.11)

@@ -10,6 +10,8 @@ from old_engine import normal
 from odec.runtime.engines import How
 from odec.runtime.steps import Steps, Tolerance
 
+pytestmark = pytest.mark.slow  # against whole modules of before, each family in turn
+
 T = torch.tensor([0.1, 0.5, 0.5, 1.1, 1.7, 2.9], dtype=D)
 STIFF = "param k = 1000\ninit x = 1\ninit y = 0\ndx/dt = -k*(x - cos(t))\ndy/dt = x\n"
 POLE = "param k = 1\ninit x = 1\ninit y = 1\ndx/dt = k*x*x\ndy/dt = -y\n"

@@ -11,6 +11,8 @@ from tiers import each_once
 from odec.runtime.engines import How
 from odec.runtime.steps import Steps, Tolerance
 
+pytestmark = pytest.mark.slow  # against whole modules of before, each family in turn
+
 T = torch.tensor([0.1, 0.5, 0.5, 1.1, 1.7, 2.9], dtype=D)
 CONTINUOUS = How("continuous")
 

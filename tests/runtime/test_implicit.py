@@ -9,6 +9,8 @@ from tiers import each_once
 from odec.methods import METHODS
 from odec.runtime.reference.implicit import ImplicitStepper
 
+pytestmark = pytest.mark.slow  # against whole modules of before, each family in turn
+
 NAMES = [name for name, method in METHODS.items() if method.family == "implicit"]
 LINEAR = ("forced", "decay", "quadrature", "alone")
 COUPLED = "radau_iia5"

@@ -15,6 +15,8 @@ from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, stac
 
 from odec.runtime.model import Model
 
+pytestmark = pytest.mark.slow  # against whole modules of before, each family in turn
+
 D = torch.float64
 BOUNDED = """
 input u linear
