@@ -111,6 +111,7 @@ FAMILIES = ("euler", "dopri5", "trbdf2", "radau_iia5", "rodas5p", "explicit_adam
 QUICK_AND_SLOW = slow_but(((method,) for method in FAMILIES), lambda method: method == "adams")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", QUICK_AND_SLOW)
 def test_every_family_is_fitted_where_odec_cannot_be_imported(tmp_path, method):
     """By torch.optim, with an input, on each engine that has the method: the package's own numbers."""

@@ -56,6 +56,7 @@ def final(text: str) -> float:
     return float(text.splitlines()[-1].split(",")[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", slow_but_for(NAMES, *QUICK))
 def test_run(name: str, odec: Run, model: Path) -> None:
     row, found = rows()[name], {}

@@ -91,6 +91,7 @@ def play(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert_shows(shown, printed, command)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
 def test_readme_commands(readme: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / readme.parent.name

@@ -89,6 +89,7 @@ def test_the_tangent_is_the_adjoint_of_the_adjoint(text, method):
     assert abs(one - other) < 1e-11 * (w * pushed).abs().sum()
 
 
+@pytest.mark.slow
 @pytest.mark.optimised
 @pytest.mark.parametrize(
     ("method", "dtype"), each_once(["tsit5", "heun21", "rodas4"], [torch.float64, torch.float32])

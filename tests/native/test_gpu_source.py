@@ -46,6 +46,7 @@ def figures(module, kernel, dtype, arch="sm_90", times=False, adaptive=0):
     return int(re.search(r"Used (\d+) registers", log)[1]), int(stack), int(stores) + int(loads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kernel"), slow_but(product(EXAMPLES, KERNELS), lambda name, _: name == "pendulum")
 )

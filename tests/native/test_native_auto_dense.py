@@ -56,6 +56,7 @@ def test_the_adjoint_is_the_tangents_dual():
     assert abs(one - other) < 1e-9 * (w * pushed).abs().sum()
 
 
+@pytest.mark.slow
 @pytest.mark.optimised
 def test_a_trajectory_is_the_same_alone_and_among_others():
     """Some become stiff, some never are."""

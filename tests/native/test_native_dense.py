@@ -49,6 +49,7 @@ def agree(module, given, t, tolerance, **options):
     assert [gap(a, b) for a, b in found if not gap(a, b) < 10 * tolerance] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text, method", CASES)
 def test_states_gradients_and_steps_are_those_of_torch(text, method):
     module = load(text, method)
@@ -73,6 +74,7 @@ def test_steps_do_not_depend_on_the_outputs(method):
     assert gap(xs, landed) < 1e-3 and (more[:, 3] > 400).all() and (4 * report[:, 3] < more[:, 3]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.optimised
 @pytest.mark.parametrize(
     "method, dtype",

@@ -13,6 +13,7 @@ CASES = [(FORCED, "backward_euler"), (FORCED, "trbdf2"), (FORCED, "radau_iia5"),
 D = torch.float64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text, method", CASES, ids=["forced", "forced", "forced", "gated"])
 def test_states_gradients_and_steps_are_those_of_torch(text, method):
     """Time, inputs whose knots are stops; gradients of times, states, parameters and inputs."""

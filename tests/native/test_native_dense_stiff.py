@@ -10,6 +10,7 @@ from test_stiff_adaptive import ROBERTSON, robertson
 D = torch.float64
 
 
+@pytest.mark.slow
 @pytest.mark.optimised
 @pytest.mark.parametrize("method, units", [("trbdf2", 40), ("radau_iia5", 5)])
 def test_robertson_at_many_times(method, units):

@@ -68,6 +68,7 @@ def filled(first, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_two_processes_may_race(lorenz, answer, tmp_path):
     processes = [start(lorenz, tmp_path / "new" / "folder") for _ in range(2)]
     for process in processes:

@@ -8,6 +8,7 @@ from test_gpu_source import figures
 from test_stiff import FORCED, load_looped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make, method",
     [pytest.param(load, "rodas4", marks=pytest.mark.slow), (load_looped, "rodas4"), (load, "trbdf2")],

@@ -83,6 +83,7 @@ def results(module, steps, *, shared):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("text", "method", "steps"),

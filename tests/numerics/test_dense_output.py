@@ -183,6 +183,7 @@ def test_the_adjoint_is_exact(method, problem):
         assert_close(a, b, 1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", slow_but_for(DENSE, *MAIN))
 def test_tangents_are_transposed_gradients(method):
     module, nets, runs = calls(TIMED, method)

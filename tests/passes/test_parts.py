@@ -75,6 +75,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
 def test_python_takes_the_module(name):
     """The module compiles, its values are those of the formula, and what is printed of it is the formula."""

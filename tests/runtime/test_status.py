@@ -53,6 +53,7 @@ def told(net, times, given):
     return str(status), failures, status.ok.tolist(), str(status.steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [(), (2,), (5,)])
 @pytest.mark.parametrize("case", CASES)
 def test_failures(case, batch):
