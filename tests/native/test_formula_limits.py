@@ -101,13 +101,19 @@ def blocks(jacobian):
     return torch.stack([jacobian[:, r, r : r + len(NAMES)] for r in rows.tolist()], 1)
 
 
-def close(found, wanted, atol=5e-12):
-    """Up to rounding of parts as large as 1e4; infinite where the slope is, at the 0 of a log's factor."""
+WIDE = list(FORMULAS).index("k*z*(b - n*exp(-z/b))/(1 - exp(-z/b))")
+"""At z = -90 its slope by b, 9e-17, is backwards what two parts of 9e3 leave, each with a rounding of 1e-12."""
+
+
+def close(found, wanted, atol=1e-13):
+    """Up to rounding of the parts; infinite where the slope is, at the 0 of a log's factor."""
     infinite = found[..., 0].isinf() & (states()[:, :: len(NAMES)] == 0) & (wanted[..., 0].abs() > 200)
     wanted = wanted.clone()
     wanted[..., 0] = torch.where(infinite, wanted[..., 0].sign() * torch.inf, wanted[..., 0])
     assert infinite.any()
-    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=atol)
+    rest = [k for k in range(len(FORMULAS)) if k != WIDE]
+    torch.testing.assert_close(found[:, rest], wanted[:, rest], rtol=1e-12, atol=atol)
+    torch.testing.assert_close(found[:, WIDE], wanted[:, WIDE], rtol=1e-12, atol=max(atol, 5e-12))
 
 
 def test_values_on_both_engines(module, exact):
