@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def read_data(data: Any, columns: Columns, *, t0: float | None = None) -> Datase
     notes = (
         *unit_note(time_name, unit, columns.time_unit),
         *_beyond_the_run(times, columns),
-        *_restarts(table, times, sign),
+        *_restarts(table, times, sign, measured[0], columns),
     )
     where = (table.name, table.digest, time_name)
     return Dataset(*where, distinct, rows, measured, values[order], inputs, notes)
@@ -166,19 +167,29 @@ def _beyond_the_run(times: np.ndarray, columns: Columns) -> list[str]:
     ]
 
 
-def _restarts(table: Table, times: np.ndarray, sign: float) -> list[str]:
-    """A remark where the time goes back from one row to a later one."""
+def _restarts(table: Table, times: np.ndarray, sign: float, column: str, columns: Columns) -> list[str]:
+    """A remark where the time goes back from one row to a later one; column: one that was measured."""
     back = np.flatnonzero(np.diff(sign * times) < 0)
     if not len(back):
         return []
     k = int(back[0]) + 1
     more = f" (and {len(back) - 1} times more)" if len(back) > 1 else ""
+    slopes = {f"d{name}_dt" for name in columns.states}
+    state = column if column in columns.states and column not in slopes else columns.states[0]
+    second, blank = _second(state, table, columns), _second(column, table, columns)
+    written = f"{second}' = …, init {second} = …" + (f", obs {blank} = …" if column != state else "")
     return [
         f"{table.place(k)}: the time goes back, from {times[k - 1]:g} to {times[k]:g}{more}; all rows"
         " are taken as one run, those of one time as replicates. Where it is another experiment with a start"
-        " of its own, write its states a second time (S_2' = …, init S_2 = …) and give it columns of its own,"
-        " blank in the rows of the other"
+        f" of its own, write the states a second time ({written}) and put the second"
+        f" experiment's {column} into a column {blank}, blank in the rows of the first"
     ]
+
+
+def _second(name: str, table: Table, columns: Columns) -> str:
+    """A name like this one that neither the table nor the model has."""
+    taken = {*table.columns, *columns.measurable, *columns.inputs}
+    return next(new for k in count(2) if (new := f"{name}_{k}") not in taken)
 
 
 def _check_names(table: Table, names: list[str], columns: Columns) -> None:

@@ -66,6 +66,8 @@ class Names:
         self._declare_derivatives()
         started = {i.name.text for s in statements if isinstance(s, Inits) for i in s.items}
         meant = {state for state, _ in disguised(statements, report.source, self.time)}
+        folded = {name.casefold() for name in self.unread}
+        meant |= {name for name in started if name.casefold() in folded}
         self.unread |= (started & meant) - self.entries.keys()
         for name in self.unread - self.entries.keys():
             self.entries[name] = Entry(name, UNREAD, None)

@@ -22,6 +22,7 @@ _DERIVATIVES = (
     rf"[d∂]\s*[(\[]\s*{_STATE}\s*[)\]]\s*{_BY}",
     rf"[d∂]\s*(?P<x>{_NAME})\s*[(\[]\s*{_NAME}\s*[)\]]\s*/\s*d\s*[(\[]?\s*(?P<t>{_NAME})\s*[)\]]?",
     rf"[d∂]\s*{_STATE}\s*/\s*[d∂]\s*[(\[]\s*(?P<t>{_NAME})\s*[)\]]",
+    rf"[d∂]\s*(?P<x>{_NAME})\s*/\s*[d∂]\s*(?P<t>{_NAME})\s*[(\[]\s*(?P=t)\s*[)\]]",
     rf"∂\s*{_STATE}\s*{_BY}",
     rf"(?:diff|Diff|Derivative|D)\s*[(\[]\s*{_STATE}\s*,\s*(?P<t>{_NAME})\s*[)\]]",
     rf"(?:der|ddt|dot|D)\s*[(\[]\s*{_STATE}\s*[)\]](?P<t>)",
@@ -96,6 +97,14 @@ def _initial_derivative(cursor: Cursor) -> Problem | None:
     return cursor.guess("E107", f"'{shown(found.group())}' is an initial value", span, text)
 
 
+def _as_elsewhere(cursor: Cursor, name: str, span: Span) -> str:
+    """The name as the model writes it outside the span: `q` for a `Q` that stands nowhere else."""
+    text = cursor.source.text
+    others = re.findall(_NAME, f"{text[: span.start]} {text[span.end :]} t")
+    alike = [other for other in others if other.casefold() == name.casefold()]
+    return name if name in alike or not alike else alike[0]
+
+
 def _derivative(cursor: Cursor) -> Problem | None:
     """d(x)/dt, d/dt(x), dx(t)/dt, der(x), d²x/dt²"""
     start, note = cursor.tokens[0].start, "a derivative is `dX/dt`, `d2X/dt2` or `X'`, `X''`"
@@ -103,11 +112,9 @@ def _derivative(cursor: Cursor) -> Problem | None:
         found = _match(pattern, cursor, start)
         if found is None or not _match(_EQUALS, cursor, found.end()):
             continue
-        if pattern is _SECOND:
-            text = f"d2{found['x']}/d{found['t']}2"
-        else:
-            text = f"d{found['x']}/d{found['t']}" if found["t"] else f"{found['x']}'"
         span = Span(start, start + len(found.group().rstrip()))
+        x, t = (_as_elsewhere(cursor, found[name], span) for name in ("x", "t"))
+        text = f"d2{x}/d{t}2" if pattern is _SECOND else f"d{x}/d{t}" if t else f"{x}'"
         if text != cursor.typed(span):
             message = f"'{shown(cursor.typed(span))}' is not a derivative"
             return cursor.guess("E107", message, span, text, note)

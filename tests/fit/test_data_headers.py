@@ -91,6 +91,14 @@ def test_time_that_goes_back_is_told() -> None:
     assert found.notes[0].startswith(
         "data, row 3: the time goes back, from 2 to 0; all rows are taken as one"
     )
-    assert "write its states a second time" in found.notes[0]
+    assert (
+        "write the states a second time (x_2' = …, init x_2 = …) and put the second experiment's x"
+        in (found.notes[0])
+    )
+    observed = read(t=[0, 1, 0], y=[1, 2, 3], dtheta_dt=[0, 0, 0]).notes[0]
+    assert (
+        "(x_2' = …, init x_2 = …, obs y_2 = …) and put the second experiment's y into a column y_2"
+        in observed
+    )
     assert np.array_equal(found.times, [0, 1, 2])
     assert read(t=[0, 1, 1, 2], x=[1, 0.6, 0.5, 0.3]).notes == ()

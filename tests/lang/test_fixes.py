@@ -84,6 +84,15 @@ def test_a_fix_removes_its_message(case: Path) -> None:
             "param a = 1,\n  b = 1_000,\n  c = 0,5\ninit x = a\nx' = -b*х*c\n",
             "param a = 1, b = 1000, c = 0.5\ninit x = a\nx' = -b*x*c\n",
         ),
+        (
+            "init q = 1, Q = 2, s = 3\ndQ(t)/dt = -Q\ndq(T)/dT = -q\ndS(t)/dt = -s\n",
+            "init q = 1, Q = 2, s = 3\ndQ/dt = -Q\ndq/dt = -q\nds/dt = -s\n",
+        ),
+        (
+            "init q = 1, w = 2, v = 3\ndQ = -q\nW_dot = -w\nder(V) = -v\n",
+            "init q = 1, w = 2, v = 3\ndq/dt = -q\ndw/dt = -w\ndv/dt = -v\n",
+        ),
+        ("init m = 1\nobs y = m\ndM/dt(t) = -1\n", "init m = 1\nobs y = m\ndm/dt = -1\n"),
     ],
 )
 def test_fixes_lead_to_the_model_that_was_meant(wrong: str, right: str) -> None:
@@ -135,6 +144,12 @@ def test_what_was_read_is_checked_beside_what_was_not() -> None:
         ("E104", 2),
         ("E203", 4),
     ]
+
+
+@pytest.mark.parametrize("line", ["dQ(t)/dt = -q", "dQ = -q", "Q_dot = -q", "der(Q) = -q"])
+def test_a_state_in_another_case_is_one_error(line: str) -> None:
+    (found,) = errors_of(f"init q = 1\n{line}\n")
+    assert "dq/dt" in found.label
 
 
 def test_nothing_is_reported_that_only_follows_from_an_unread_line() -> None:

@@ -102,7 +102,7 @@ def blocks(jacobian):
 
 
 WIDE = list(FORMULAS).index("k*z*(b - n*exp(-z/b))/(1 - exp(-z/b))")
-"""At z = -90 its slope by b, 9e-17, is backwards what two parts of 9e3 leave, each with a rounding of 1e-12."""
+"""At z = -90 its slope by b, 9e-17, is what two parts of 9e3 leave backwards: a rounding of 2e-12."""
 
 
 def close(found, wanted, atol=1e-13):
