@@ -30,6 +30,15 @@ SCHEMAS = {
 """The operators' arguments in torch's words: torch 2.6 does not read them off list[Tensor]."""
 
 ONCE = 'this derivative cannot be differentiated again; use Model(adjoint="autograd")'
+NO_EXPORT = (
+    'torch.export cannot follow adjoint="autograd", whose steps depend on the numbers: make the Model with'
+    ' adjoint="discrete" (the default), "continuous" or "none", with fixed steps or by tolerance'
+)
+
+NO_EXPORT_OF_INPUTS = (
+    "torch.export cannot follow observe() of a model with inputs, whose values between samples depend on the"
+    " times' numbers: export the states, and observe them outside the graph"
+)
 
 
 def lookup(key: str) -> Compiled:

@@ -21,6 +21,11 @@ def wrapped(value: Tensor) -> bool:
     return bool(_functorch.is_functorch_wrapped_tensor(value))
 
 
+def exporting() -> bool:
+    """Whether torch.export follows this call; torch 2.6 does not tell."""
+    return torch.__version__ >= "2.7" and torch.compiler.is_exporting()
+
+
 def batched(value: Tensor) -> bool:
     """Whether torch.vmap maps over this tensor."""
     return bool(_functorch.is_batchedtensor(value))

@@ -175,6 +175,28 @@ def test_a_module_loaded_again_leaves_the_graphs_of_the_first_alone():
     assert torch.equal(graph(T), expected) and torch.equal(second.Model()(T), expected)
 
 
+@pytest.mark.parametrize("steps", [{}, {"rtol": 1e-6}], ids=["fixed", "adaptive"])
+def test_a_model_without_gradients_is_exported(steps):
+    method = "tsit5" if steps else "rk4"
+    net = load(LOTKA_VOLTERRA, method).Model(adjoint="none", **steps)
+    x = torch.export.export(net, (T,)).module()(T)
+    assert torch.equal(x, net(T)) and not x.requires_grad
+
+
+def test_what_cannot_be_exported_says_so():
+    net = load(FORCED).Model(adjoint="autograd")
+    given = T, None, None, dict.fromkeys(net.compiled.input_names, (KNOTS, KNOTS))
+    with pytest.raises(RuntimeError, match='torch.export cannot follow adjoint="autograd".*"discrete"'):
+        torch.export.export(net, given)
+
+    class Observed(torch.nn.Module):
+        def forward(self, t, inputs):
+            return net.observe(t, torch.ones(len(t), len(net.compiled.states), dtype=D), inputs=inputs)
+
+    with pytest.raises(RuntimeError, match="cannot follow observe.* of a model with inputs"):
+        torch.export.export(Observed(), (T, given[3]))
+
+
 def test_compiled_with_inputs():
     module = load(FORCED)
     net = module.Model(dt=0.2)
