@@ -19,13 +19,13 @@ from .engines import ALL, SQRT, How, choose
 from .equal_times import at_own_times, first_at
 from .errors import DeviceMemoryError, EngineError
 from .inputs import series_of
-from .operators import NO_EXPORT, NO_EXPORT_OF_INPUTS
+from .operators import NO_EXPORT, NO_EXPORT_OF_INPUTS, refuse_export
 from .parameters import Kept, Parameters, check_names, guess
 from .series import Series
 from .status import Retake, Status
 from .steps import LONGEST, Steps
 from .tensors import common_shape
-from .torch_private import exporting, transformed, wrapped
+from .torch_private import transformed, wrapped
 
 ADAPTIVE = ("rtol", "atol", "first_step", "min_step", "max_step", "max_steps", "dense_output")
 """The settings that are of steps by tolerance."""
@@ -285,14 +285,12 @@ class Model(Parameters):
     ) -> tuple[Tensor, Tensor]:
         """The states, and the report."""
         if self.adjoint == "autograd":
-            if exporting():
-                raise RuntimeError(NO_EXPORT)
+            refuse_export(NO_EXPORT)
             return plan.compiled.reference.plain(t, x0, p, series, plan.steps)
         compiling = torch.compiler.is_compiling()
         if compiling and self.adjoint == "none":
             t, x0, p, series = _cut(t), _cut(x0), _cut(p), [_cut(s) for s in series]
-        recorded = compiling or (self.adjoint != "none" and differentiable(t, x0, p, *series[1::2]))
-        if not recorded:
+        if not (compiling or (self.adjoint != "none" and differentiable(t, x0, p, *series[1::2]))):
             return plan.states_alone(t, x0, p, series)
         if compiling:
             how = How(plan.how.adjoint, 1, plan.how.chunk)
@@ -340,8 +338,7 @@ class Model(Parameters):
         when = t.reshape(-1, *[1] * (x.dim() - 2))
         if not own.inputs:
             return self._observables(when, x, p).contiguous()
-        if exporting():
-            raise RuntimeError(NO_EXPORT_OF_INPUTS)
+        refuse_export(NO_EXPORT_OF_INPUTS)
         u = Series(self.series(inputs, p), own.input_names, own.sided)
         values = torch.stack([u(time).expand(*x.shape[1:-1], len(own.inputs)) for time in t])
         return self._observables(when, x, p, values).contiguous()

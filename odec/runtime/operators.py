@@ -13,6 +13,7 @@ from .engines import ALL, NO_REPORT, How, Run
 from .series import Series
 from .steps import Steps
 from .tensors import empty, outputs
+from .torch_private import exporting
 
 NAMESPACE = f"odec_{(__package__ or 'runtime').replace('.', '_')}_1"
 """A folder that stands alone has its own. The number changes with the operators' arguments and layouts, so
@@ -39,6 +40,12 @@ NO_EXPORT_OF_INPUTS = (
     "torch.export cannot follow observe() of a model with inputs, whose values between samples depend on the"
     " times' numbers: export the states, and observe them outside the graph"
 )
+
+
+def refuse_export(words: str) -> None:
+    """Raises RuntimeError in these words while torch.export follows the call."""
+    if exporting():
+        raise RuntimeError(words)
 
 
 def lookup(key: str) -> Compiled:
