@@ -199,6 +199,11 @@ def _exprel(n: int) -> Callable[[float], float]:
     return evaluate
 
 
+NEAR, DISTANCE = 1e-100, 1e-46
+"""What is nearer to 0 than NEAR has its slopes taken at DISTANCE, where need be; special.py has both for
+single precision."""
+
+
 def _finite(x: float) -> float:
     return 0.0 if math.isinf(x) else x
 
@@ -271,6 +276,8 @@ def _table() -> dict[str, Operation]:
         ("digamma", one, "function", digamma),
         ("trigamma", one, "function", trigamma),
         ("finite", one, "function", _finite),
+        ("near", one, "compare", lambda x: abs(x) < NEAR),
+        ("distance", one, "function", lambda x: DISTANCE),
         ("xlogy", two, "function", _xlogy),
         ("exprel", one, "function", _exprel(0)),
         ("exprel1", one, "function", _exprel(1)),
@@ -288,7 +295,8 @@ OPERATIONS: Mapping[str, Operation] = _table()
 """Every operation by name. What is listed here must have a derivative rule and be known to each printer."""
 
 INTERNAL = frozenset(
-    "add mul div pow neg select true false digamma trigamma finite xlogy exprel exprel1 exprel2".split()
+    "add mul div pow neg select true false digamma trigamma finite near distance xlogy "
+    "exprel exprel1 exprel2".split()
 )
 """Operations that a user does not call by this name."""
 

@@ -1,8 +1,8 @@
 """Derivatives where something infinite is finite again: 1/(1 + K/x), exp(-(n/(3/x))), atan(K/x) at x = 0.
 
 The slope there is 0 times infinity as it stands, but has a limit. It is taken beside the point: what is 0
-enters the derivative as x + BESIDE, which is x itself wherever x is not so near to 0. That is right where the
-slope has come to its limit at that distance, so where no power of x between 0 and 1 stands in the formula
+enters the derivative as x + DISTANCE, which is x itself wherever x is not so near to 0. That is right where
+the slope has come to its limit at that distance, so where no power of x between 0 and 1 stands in the formula
 (orders.py); elsewhere nothing is done, and the slope is infinite or no number.
 """
 
@@ -15,13 +15,6 @@ from odec.passes.graph import Graph
 from odec.passes.orders import FADING, LIMITED, Env, Order, Orders, joined, number_of, smallest
 from odec.passes.powers import never_zero, power
 from odec.passes.rules import DERIVATIVE_FREE
-
-BESIDE = 1e-46
-NEAR = 1e-100
-"""What is nearer to 0 than NEAR is taken at the distance BESIDE.
-
-In single precision both are 0, and a slope that is 0 times infinity is no number.
-"""
 
 _PASSING = frozenset("add neg mul sqrt abs log1p log2 log10 cosh sinh asinh exprel finite".split())
 _NONE: frozenset[int] = frozenset()
@@ -233,7 +226,8 @@ class _Beside:
         if order is None or leads is None:
             return None
         rooted = event in self.roots.get(i, _NONE)
-        here, distance = self.copies.get(event, event), graph.number(BESIDE)
+        here = self.copies.get(event, event)
+        distance = graph.node("distance", here)
         zero = graph.node("eq", here, graph.zero)
         exponents = orders.exponents & self._below(i)
         if len(exponents) > 1:
@@ -243,7 +237,7 @@ class _Beside:
             if least is None or not (rooted or _is_infinite(graph, leads, {})):
                 return None
             if self._is_certain(order, {}) and not order.only:
-                near = graph.node("lt", graph.node("abs", here), graph.number(NEAR))
+                near = graph.node("near", here)
                 return graph.node("guard_not", near, here, distance)
             moved = graph.node("guard_not", zero, here, distance)
             return moved if self._is_certain(order, {}) else self._faded(moved, zero, graph.number(least))
@@ -256,7 +250,7 @@ class _Beside:
         test = joined(graph, "or", tests)
         if plain and not order.only:
             return graph.node("add", here, graph.select(test, distance, graph.zero))
-        close = zero if order.only else graph.node("lt", graph.node("abs", here), graph.number(NEAR))
+        close = zero if order.only else graph.node("near", here)
         near = graph.node("and", close, test)
         moved = graph.node("guard_not", near, here, distance)
         size = graph.node("abs", n)
@@ -344,7 +338,9 @@ class _Beside:
                     stack.extend(missing)
                     continue
                 new = (*args[:kept], *(self.memo[arg, key] for arg in args[kept:]))
-                self.memo[j, key] = graph.node(graph.ops[j], *new)
+                self.memo[j, key] = twin = graph.node(graph.ops[j], *new)
+                if graph.ops[j] in ("div", "pow") and not self._own_events(j).isdisjoint(moved):
+                    graph.poles.add(twin)
             stack.pop()
         return self.memo[i, key]
 

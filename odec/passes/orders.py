@@ -223,7 +223,7 @@ Env = Mapping[int, float]
 def smallest(graph: Graph, order: Order | None, env: Env) -> float | None:
     """The smallest positive power in it, inf without one; None where it is infinite or nothing is known.
 
-    None too where a power is so near to 0, or to that of a finite slope, that it does not fade at BESIDE.
+    None too where a power is so near to 0, or to that of a finite slope, that it does not fade at DISTANCE.
     """
     if order is None or order.log is not None:
         return None
@@ -241,7 +241,7 @@ def smallest(graph: Graph, order: Order | None, env: Env) -> float | None:
 
 
 FADING = 0.35
-"""A power whose value at the distance BESIDE is less than rounding."""
+"""A power whose value at the distance DISTANCE is less than rounding."""
 
 
 def number_of(graph: Graph, i: int, env: Env) -> float | None:

@@ -50,6 +50,8 @@ def large(graph: Graph, nodes: Iterable[int]) -> set[int]:
 
 
 def _explodes(graph: Graph, i: int) -> bool:
+    if i in graph.poles:
+        return True
     if graph.ops[i] != "pow":
         return graph.ops[i] in _EXPLOSIVE
     base, exponent = (graph.value(arg) for arg in graph.args[i])

@@ -20,7 +20,8 @@ Linear = Callable[[int], int]
 Rule = Callable[[Graph, int, tuple[int, ...]], list[tuple[int, Linear]]]
 
 DERIVATIVE_FREE = frozenset(
-    "lt le gt ge eq ne and or not true false sign floor ceil trigamma exprel2 number symbol".split()
+    "lt le gt ge eq ne and or not true false near distance sign floor ceil "
+    "trigamma exprel2 number symbol".split()
 )
 """Operations through which nothing is propagated (trigamma and exprel2 occur in second derivatives only)."""
 

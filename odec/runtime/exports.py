@@ -25,7 +25,7 @@ from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbro
 from .model import Model
 from .series import Series
 from .slopes import Slope
-from .special import exprel, gamma
+from .special import distance, exprel, gamma, near
 from .status import Failure, Status
 from .steps import Steps, Tolerance
 from .tensors import Time, columns, common_shape, dot, over, pooled, scattered, sum_to, weighted_rows
@@ -94,9 +94,11 @@ __all__ = [
     "Tolerance",
     "columns",
     "common_shape",
+    "distance",
     "dot",
     "exprel",
     "gamma",
+    "near",
     "over",
     "pooled",
     "public",

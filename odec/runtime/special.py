@@ -26,3 +26,17 @@ def exprel(z: Tensor, n: int = 0) -> Tensor:
     e, r = torch.exp(z), 1 / z
     far = e * (1 - r) + r if n == 1 else e * (1 - 2 * r * (1 - r)) - 2 * r * r
     return torch.where(near, series, far * r)
+
+
+_DISTANCES = {torch.float64: (1e-100, 1e-46), torch.float32: (1e-28, 1e-18)}
+"""What is nearer to 0 than the first has its slopes taken at the second, where need be."""
+
+
+def near(x: Tensor) -> Tensor:
+    """Whether x is so near to 0 that slopes are taken beside it."""
+    return torch.abs(x) < _DISTANCES[x.dtype][0]
+
+
+def distance(x: Tensor) -> Tensor:
+    """How far from 0 they are taken then, in x's dtype."""
+    return x.new_full((), _DISTANCES[x.dtype][1])

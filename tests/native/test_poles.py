@@ -119,6 +119,46 @@ def test_derivatives_of_the_native_engine(module, exact):
     torch.testing.assert_close(slopes, exact.sum(2), rtol=1e-10, atol=1e-13)
 
 
+SINGLE = {
+    "exp(-k/z)": (0.0, 0.0),
+    "1/(1 + k/z)": (1 / 1.5, 0.0),
+    "1/(1 + (k/z)**n)": (0.0, 0.0),
+    "b/(k + n/z/z)": (0.0, 0.0),
+    "1/(k + z**(-2))": (0.0, 0.0),
+    "atan(k/z)*b": (-2.5 / 1.5, 0.0),
+    "1/(b + z**n*k)": (0.0, 0.0),
+    "z*sqrt(z)": (0.0, 0.0),
+}
+"""Formulas with their slopes by z and by k at z = 0, k = 1.5, b = 2.5, n = 2."""
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_limits_in_single_precision(engine):
+    lines = "".join(f"init z{j} = 0\nz{j}' = {f.replace('z', f'z{j}')}\n" for j, f in enumerate(SINGLE))
+    lines += "param k = 1.5, b = 2.5, n = 2\nrun t = 0 .. 1 dt 1\n"
+    net = load(lines, "euler").Model(dt=1.0, engine=engine, dtype=torch.float32)
+    x0, one = torch.zeros(len(SINGLE)), torch.ones(len(SINGLE))
+    t, p = torch.tensor([0.0, 1.0]), {"k": torch.full((len(SINGLE),), 1.5, requires_grad=True)}
+    leaf = x0.expand(len(SINGLE), -1).clone().requires_grad_()
+    found = torch.autograd.grad(net(t, x0=leaf, params=p)[1].diagonal().sum(), [leaf, p["k"]])
+    wanted = torch.tensor(list(SINGLE.values()))
+    torch.testing.assert_close(found[0].diagonal() - 1, wanted[:, 0], rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found[1], wanted[:, 1], rtol=1e-6, atol=1e-6)
+    _, pushed = torch.func.jvp(lambda x: net(t, x0=x)[1], (x0,), (one,))
+    torch.testing.assert_close(pushed - 1, wanted[:, 0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_a_stiff_start_in_single_precision(engine):
+    """Of x' = exp(-k/x) + 1 - x from 0, against scipy's DOP853 at 1e-12 from 1e-30."""
+    module = load("init x = 0\nparam k = 1.3\nx' = exp(-k/x) + 1 - x\nrun t = 0 .. 1\n", "rodas5p")
+    net = module.Model(rtol=1e-4, atol=1e-6, engine=engine, dtype=torch.float32)
+    end = net(torch.tensor([0.0, 1.0]))[-1, 0]
+    end.backward()
+    assert end.item() == pytest.approx(0.6725055676, rel=3e-5)
+    assert net.k.grad.item() == pytest.approx(-0.0816550, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("formula", "n", "slope"),
     [("1/(2 + z**n)", -1, 1.0), ("exp(-n/(3/z))", 2, -2 / 3), ("exp(-(3/z)**n)", -1, -1 / 3)],

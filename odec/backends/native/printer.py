@@ -38,6 +38,8 @@ _HELPERS = {name: name for name in _SAME} | {
     "xlogy": "x_log_y",
     "finite": "finite_part",
     "gamma": "gamma_function",
+    "near": "is_near_zero",
+    "distance": "distance_of_slopes",
 }
 """The functions of one's own by operation."""
 _SQUARINGS = 16

@@ -113,8 +113,8 @@ class TorchPrinter(Printer):
         order = expr.op.removeprefix("exprel")
         return self.call(f"{self.room}exprel", *expr.args, *([number(int(order))] if order else []))
 
-    def _gamma(self, expr: Op) -> Printed:
-        return self.call(f"{self.room}gamma", *expr.args)
+    def _own(self, expr: Op) -> Printed:
+        return self.call(f"{self.room}{expr.op}", *expr.args)
 
     def _heaviside(self, expr: Op) -> Printed:
         arg, half = expr.args if len(expr.args) == 2 else (expr.args[0], Number(0.5, "0.5"))
@@ -128,6 +128,7 @@ class TorchPrinter(Printer):
         **dict.fromkeys(("exprel", "exprel1", "exprel2"), _exprel),
         **dict.fromkeys(("min", "max"), _extremum),
         **dict.fromkeys(("true", "false"), _constant),
+        **dict.fromkeys(("gamma", "near", "distance"), _own),
         "pow": _power,
         "and": infix("&", _BIT_AND),
         "or": infix("|", _BIT_OR),
@@ -138,7 +139,6 @@ class TorchPrinter(Printer):
         "xlogy": called("torch.xlogy"),
         "softplus": _softplus,
         "heaviside": _heaviside,
-        "gamma": _gamma,
         "trigamma": _trigamma,
         "finite": _finite,
     }

@@ -26,6 +26,10 @@ FN real modulo(real a, real b)
 // 0 for an infinite x: what x enters is at its limit.
 FN real finite_part(real x) { return fabs(x) == INFINITY_ ? R(0.0) : x; }
 
+// What is so near to 0 has its slopes taken at the distance, where need be.
+FN bool is_near_zero(real x) { return fabs(x) < (REAL_BITS == 64 ? R(1e-100) : R(1e-28)); }
+FN real distance_of_slopes(real x) { return REAL_BITS == 64 ? R(1e-46) : R(1e-18); }
+
 // Powers by repeated squaring.
 FN real square(real x) { return x*x; }
 FN real cube(real x) { return square(x)*x; }
