@@ -71,10 +71,12 @@ def simulate(
     anew = [*steps.given, *["method"] * (method is not None), *["engine"] * (engine not in (None, "auto"))]
     asked = RunRequest((), params or {}, init or {}, inputs or {}, partial, check)
     system, net, asked = _subject(model, asked, anew)
+    run = system.run if system else net.compiled.span
     if times is None:
-        chosen, extra = output_times(system, t0=t0, t1=t1, step=step), 0
+        is_map = system.kind == "map" if system else net.compiled.is_map
+        chosen, extra = output_times(run, t0=t0, t1=t1, step=step, is_map=is_map), 0
     else:
-        chosen, extra = from_start(system, time_list(times), t0)
+        chosen, extra = from_start(run, time_list(times), t0)
     asked = replace(asked, times=chosen)
     if net is not None:
         return run_net(system, net, asked).cut(extra)

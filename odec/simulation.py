@@ -18,12 +18,13 @@ from odec.errors import ArgumentError, SimulationError, as_number, check_mapping
 from odec.results import Simulation
 from odec.runtime.errors import EngineError
 from odec.steps import StepRequest, step_options
-from odec.system import System, derivative_name, unprimed
+from odec.system import Run, System, derivative_name, unprimed
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from odec.runtime.compiled import Span
     from odec.runtime.model import Model
 
 MAX_OUTPUTS = 10_000_000
@@ -44,28 +45,32 @@ class RunRequest:
     partial: bool = False
     check: bool = True
 
-    def series(self, system: System | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Times and values of every input, once all names are looked at. Raises ArgumentError."""
+    def series(self, system: System | None, unit: str | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Times and values of every input, once all names are looked at; unit: of the model's time.
+
+        Raises ArgumentError.
+        """
         for name, values in (("params", self.params), ("init", self.init)):
             check_mapping(values, name, "{'k': 0.5}")
         check_mapping(self.inputs, "inputs", "{'u': (times, values)}")
         if system is not None:
             check_params(system, self.params)
             check_inputs(system, self.inputs)
-        unit = system.time_unit if system is not None else None
         return {name: input_series(name, given, unit) for name, given in self.inputs.items()}
 
 
 def output_times(
-    system: System | None, *, t0: float | None = None, t1: float | None = None, step: float | None = None
+    run: Run | Span | None,
+    *,
+    t0: float | None = None,
+    t1: float | None = None,
+    step: float | None = None,
+    is_map: bool = False,
 ) -> list[float]:
     """t0, t0 + step, … up to t1 and always t1 itself; what is not given comes from the `run` line.
 
     Without a step, 100 steps for an ODE and steps of 1 for a map. Raises ArgumentError.
     """
-    if system is None:
-        raise ArgumentError("the model's text is not known here, nor its `run` line: say when, times=")
-    run = system.run
     start = as_number(t0, "t0") if t0 is not None else run.start if run else 0.0
     if t1 is None and run is None:
         raise ArgumentError("the model has no `run` line: say when to stop (--t1, or t1= from Python)")
@@ -75,7 +80,7 @@ def output_times(
             run.step
             if run is not None and run.step is not None
             else 1.0
-            if system.kind == "map"
+            if is_map
             else abs(stop - start) / 100
         )
     step = as_number(step, "step")
@@ -97,12 +102,11 @@ def output_times(
     return [float(origin + k * signed) for k in range(last)] + [stop]
 
 
-def from_start(system: System | None, times: list[float], t0: float | None) -> tuple[list[float], int]:
+def from_start(run: Run | Span | None, times: list[float], t0: float | None) -> tuple[list[float], int]:
     """The times with the run's start before them, where it is not among them, and how many were put in front.
 
     Raises ArgumentError for times that first go back to before the start.
     """
-    run = system.run if system else None
     start = as_number(t0, "t0") if t0 is not None else run.start if run else None
     forth_and_back = times != sorted(times) and times != sorted(times, reverse=True)
     if start is None or not times or times[0] == start or forth_and_back:  # the Model refuses the last
@@ -133,7 +137,7 @@ def run_module(
 
     if dtype not in ("float64", "float32"):
         raise ArgumentError(f"dtype is float64 or float32, not {dtype!r}")
-    series = asked.series(system)
+    series = asked.series(system, system.time_unit)
     kind = getattr(torch, dtype)
     options = {"engine": engine, **step_options(system, module.COMPILED, asked.times, steps, spacing)}
     # All by value: a Model's own parameters have been through their transforms and back, to rounding.
@@ -158,7 +162,7 @@ def run_net(system: System | None, net: Any, asked: RunRequest) -> Simulation:
     system: its model, where that is known; without it `init` takes all states or none. Raises ArgumentError,
     and SimulationError where a trajectory fails that may not.
     """
-    series = asked.series(system)
+    series = asked.series(system, net.compiled.time_unit or None)
     like = net.vector().detach()
     numbers = {name: real_numbers(value, name) for name, value in asked.params.items()}
     with _told():
@@ -212,7 +216,7 @@ def _simulation(
             knots = {name: held.ravel() for name, (held, _) in series.items()}
             again = _by_shorter_steps(net, times, {"x0": x0, "params": values, **given})
             warn(inaccuracies(net, times, x, knots, again), stacklevel=5)
-    names = system.time if system else "t", net.compiled.states, net.compiled.observables
+    names = net.compiled.time, net.compiled.states, net.compiled.observables
     numbers = np.asarray(times, dtype=np.float64), x, y
     return Simulation(*names, *numbers, status, series, system, line)
 

@@ -155,11 +155,15 @@ class Input:
 
 @dataclass(frozen=True)
 class Noise:
-    """The measurement noise of an observable: a distribution's name and its arguments."""
+    """The measurement noise of an observable: a distribution's name and its arguments.
+
+    sigma: of a normal distribution whose standard deviation is one constant, else None.
+    """
 
     distribution: str
     args: tuple[Expr, ...]
     span: Span
+    sigma: float | None = None
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def _problem(
         values = saved.start(values)
     start = start_of(subject.net, values, free, transforms=settings.transforms, scaled=settings.scaled)
     fixed = {name: value for name, value in start.values.items() if name not in free}
-    scales, weighted = scales_of(measured, subject.system, settings.weights)
+    scales, weighted = scales_of(measured, subject.net.compiled, settings.weights)
     loss = SumOfSquares(subject.net, measured, columns, fixed, scales)
     notes = (*measured.notes, *chosen, *weighted, *start.notes)
     return _Problem(subject, columns, start, Objective(loss, start.coordinates), notes)

@@ -53,15 +53,15 @@ class Subject:
 
     def columns(self) -> Columns:
         """What data may measure of the model."""
-        run, own = self.system.run if self.system else None, self.net.compiled
+        own = self.net.compiled
         return Columns(
-            time=self.system.time if self.system else "t",
+            time=own.time,
             states=own.states,
             observables=own.observables,
             inputs=own.input_names,
-            start=run.start if run else None,
-            stop=run.stop if run else None,
-            time_unit=self.system.time_unit if self.system else None,
+            start=own.span.start if own.span else None,
+            stop=own.span.stop if own.span else None,
+            time_unit=own.time_unit or None,
         )
 
 
@@ -122,8 +122,7 @@ def choose_step(subject: Subject, data: Dataset) -> tuple[str, ...]:
     """Where nothing says how long a fixed step may be, what suits the times measured; with a remark."""
     if not subject.stepless:
         return ()
-    run = subject.system.run if subject.system else None
-    span = abs(float(data.times[-1] - data.times[0]))
+    run, span = subject.net.compiled.span, abs(float(data.times[-1] - data.times[0]))
     subject.net.dt = fixed_step(span, run.step if run else None)
     return (f"no dt is given (in the `run` line, or --dt): steps of at most {subject.net.dt:g} were taken",)
 

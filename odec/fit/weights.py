@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from odec.errors import ArgumentError
 from odec.fit.data import Dataset
-from odec.system import Observable, System
-from odec.tree import evaluate, symbols
+from odec.runtime.compiled import Compiled, Noise
 
 UNLIKE = 100.0
 """Columns whose spreads differ by more than this factor are weighted."""
@@ -26,13 +23,13 @@ def spreads(data: Dataset) -> dict[str, float]:
     return found
 
 
-def scales_of(data: Dataset, system: System | None, weights: str) -> tuple[dict[str, float], list[str]]:
+def scales_of(data: Dataset, compiled: Compiled, weights: str) -> tuple[dict[str, float], list[str]]:
     """What the residuals of each column are divided by, and a remark where that is not 1.
 
     weights: "spread" or "none". Raises ArgumentError for a noise that least squares do not stand for.
     """
     alike = dict.fromkeys(data.measured, 1.0)
-    if check_noise(data, system) or weights == "none":
+    if check_noise(data, compiled) or weights == "none":
         return alike, []
     found = spreads(data)
     if max(found.values()) <= UNLIKE * min(found.values()):
@@ -44,20 +41,20 @@ def scales_of(data: Dataset, system: System | None, weights: str) -> tuple[dict[
     ]
 
 
-def check_noise(data: Dataset, system: System | None) -> bool:
+def check_noise(data: Dataset, compiled: Compiled) -> bool:
     """Whether the model says what the noise of all that was measured is: one normal(s) with a constant s.
 
     Raises ArgumentError where it says anything else, which least squares would not heed.
     """
-    declared = {o.name: o for o in (system.observables if system else ()) if o.name in data.measured}
-    noisy = {name: o for name, o in declared.items() if o.noise is not None}
-    if not noisy or system is None:
+    sigmas = {
+        noise.observable: _sigma(noise) for noise in compiled.noise if noise.observable in data.measured
+    }
+    if not sigmas:
         return False
-    sigmas = {name: _sigma(o, system) for name, o in noisy.items()}
-    bare = [name for name in data.measured if name not in noisy]
+    bare = [name for name in data.measured if name not in sigmas]
     if bare:
         raise ArgumentError(
-            f"the noise of {next(iter(noisy))} is given and that of {bare[0]} is not: least squares need one"
+            f"the noise of {next(iter(sigmas))} is given and that of {bare[0]} is not: least squares need one"
             " normal(s) for all that was measured, or none"
         )
     if len(set(sigmas.values())) > 1:
@@ -66,20 +63,18 @@ def check_noise(data: Dataset, system: System | None) -> bool:
     return True
 
 
-def _sigma(observable: Observable, system: System) -> float:
-    noise = observable.noise
-    assert noise is not None
-    line, _ = system.source.position(noise.span.start)
-    place = f"{system.source.name}, line {line}: the noise of {observable.name}"
+def _sigma(noise: Noise) -> float:
+    told = f"{noise.place}: the noise of {noise.observable}"
     if noise.distribution != "normal":
         raise ArgumentError(
-            f"{place} is {noise.distribution}, which a fit does not heed yet: it fits by least squares;"
+            f"{told} is {noise.distribution}, which a fit does not heed yet: it fits by least squares;"
             " leave out what follows '~', or write an observable whose noise is normal (such as log(x))"
         )
-    consts = {const.name: const.value for const in system.consts}
-    if not {symbol.name for symbol in symbols(noise.args[0])} <= {*consts, "pi"}:
+    if noise.sigma is None:
         raise ArgumentError(
-            f"{place} is no constant, which a fit does not heed yet: it fits by least squares, with one"
+            f"{told} is no constant, which a fit does not heed yet: it fits by least squares, with one"
             " normal(s) for all that was measured; leave out what follows '~'"
         )
-    return float(evaluate(noise.args[0], {**consts, "pi": math.pi}))
+    if not 0 < noise.sigma < np.inf:
+        raise ArgumentError(f"{told} has sigma {noise.sigma:g}, which must be positive")
+    return noise.sigma

@@ -12,7 +12,7 @@ from odec.lang.constants import MAX_LEVELS, MAX_STEPS, ConstantCheck, Evaluator,
 from odec.lang.graph import order
 from odec.lang.report import Report, words
 from odec.lang.structure import references
-from odec.system import TRANSFORMS, Const, Interval, Param, Run, System, derivative_name
+from odec.system import TRANSFORMS, Const, Interval, Noise, Param, Run, System, derivative_name
 from odec.tree import Expr, Op
 
 
@@ -48,7 +48,17 @@ class Values:
             note = "a state passes through a value between two steps; compare with <= or >="
             message = "'==' of a quantity that changes in time"
             self._report.add("W605", message, comparison.span, "rarely true", note)
-        return replace(draft, consts=consts, params=tuple(params), run=run)
+        observables = tuple(replace(o, noise=self._noise(o.noise)) for o in draft.observables)
+        return replace(draft, consts=consts, params=tuple(params), observables=observables, run=run)
+
+    def _noise(self, noise: Noise | None) -> Noise | None:
+        """The noise, with the standard deviation of a normal one where that is a constant."""
+        if noise is None or noise.distribution != "normal" or not noise.args:
+            return noise
+        try:
+            return replace(noise, sigma=self._evaluator.value(noise.args[0]))
+        except NotConstant:
+            return noise
 
     def _expressions(self) -> Iterable[Expr]:
         draft = self._draft

@@ -159,6 +159,28 @@ class Defaults:
 
 
 @dataclass(frozen=True)
+class Span:
+    """What the model's run line says of when: start and stop, and the time between outputs, if it says it."""
+
+    start: float
+    stop: float
+    step: float | None = None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The measurement noise of an observable, as the model declares it at a place in its text.
+
+    sigma: of a normal distribution whose standard deviation is one constant, else None.
+    """
+
+    observable: str
+    distribution: str
+    sigma: float | None
+    place: str
+
+
+@dataclass(frozen=True)
 class Kernel:
     """The C source of a model and a method, and how its lanes are laid out.
 
@@ -174,7 +196,10 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Compiled:
-    """All that a generated module says of itself. key names it in graphs, in every process alike."""
+    """All that a generated module says of itself. key names it in graphs, in every process alike.
+
+    time, time_unit: the independent variable. span: None where the model has no run line.
+    """
 
     name: str
     digest: str
@@ -187,6 +212,10 @@ class Compiled:
     cell: Cell | None = None
     kernel: Kernel | None = None
     defaults: Defaults = field(default_factory=Defaults)
+    time: str = "t"
+    time_unit: str = ""
+    span: Span | None = None
+    noise: tuple[Noise, ...] = ()
     engines: dict[str, Engine] = field(default_factory=dict, compare=False, repr=False)
     param_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
     input_names: tuple[str, ...] = field(init=False, compare=False, repr=False)

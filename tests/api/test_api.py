@@ -208,7 +208,7 @@ def test_failures_are_told() -> None:
     ],
 )
 def test_output_times(options: dict[str, float], expected: list[float]) -> None:
-    assert output_times(odec.parse(DECAY), **options) == expected
+    assert output_times(odec.parse(DECAY).run, **options) == expected
 
 
 def test_fit_is_both_a_function_and_a_package() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -233,20 +235,42 @@ def test_values_beyond_their_bounds_are_noted(given: str, via: str) -> None:
         result.ode_text()
 
 
-def test_a_module_is_fitted_as_its_text() -> None:
-    """From the start of the run line, by the name of the time, with what is said of the noise."""
-    text = "time tau\nparam k = 0.5\ninit x = 1\ndx/dtau = -k*x\nobs y = x ~ {}\nrun tau = 1 .. 3\n"
-    data = {"other": [1.0, 2.0], "tau": [2.0, 3.0], "y": np.exp(-0.7 * np.array([1.0, 2.0]))}
-    module = odec.load(text.format("normal(1)"))
-    for model in (module, module.Model()):
-        with pytest.raises(DataError, match="other"):
-            odec.fit(model, data)
-        result = odec.fit(model, {name: data[name] for name in ("tau", "y")})
-        assert result.values["k"] == pytest.approx(0.7, rel=1e-6)
-    module = odec.load(text.format("lognormal(1)"))
-    for model in (module, module.Model()):
-        with pytest.raises(ArgumentError, match="the noise of y is lognormal, which a fit does not heed yet"):
-            odec.fit(model, {name: data[name] for name in ("tau", "y")})
+def imported(path: Path, text: str) -> ModuleType:
+    """A module that stands in a file and that no text is known of."""
+    path.write_text(odec.compile(text))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_module_is_fitted_as_its_text(tmp_path: Path) -> None:
+    """From the start of the run line, by the name and unit of the time, with what is said of the noise."""
+    text = "time tau : h\nparam k = 0.5\ninit x = 1\ndx/dtau = -k*x\nobs y = x ~ {}\nrun tau = 1 .. 3\n"
+    data = {"other": [1.0, 2.0], "tau (min)": [2.0, 3.0], "y": np.exp(-0.7 * np.array([1.0, 2.0]))}
+    plain = text.format("normal(1)")
+    for module in (odec.load(plain), imported(tmp_path / "fit_constant.py", plain)):
+        for model in (module, module.Model()):
+            with pytest.raises(DataError, match="other"):
+                odec.fit(model, data)
+            result = odec.fit(model, {name: data[name] for name in ("tau (min)", "y")})
+            assert result.values["k"] == pytest.approx(0.7, rel=1e-6)
+            assert "multiply them by 0.0166667" in result.notes[0]
+        runs = [odec.simulate(module.Model(), **asked) for asked in ({}, {"times": [2, 3]})]
+        assert [(run.time_name, run.times[0], len(run.times)) for run in runs] == [
+            ("tau", 1, 101),
+            ("tau", 2, 2),
+        ]
+        assert runs[1]["x"][0] == pytest.approx(np.exp(-0.5), rel=1e-5)
+    other = text.format("lognormal(1)")
+    for module in (odec.load(other), imported(tmp_path / "fit_lognormal.py", other)):
+        for model in (module, module.Model()):
+            with pytest.raises(
+                ArgumentError, match="line 5: the noise of y is lognormal, which a fit does not"
+            ):
+                odec.fit(model, {name: data[name] for name in ("tau (min)", "y")})
 
 
 def test_the_table(competition: FitResult) -> None:

@@ -10,6 +10,7 @@ from odec.errors import ArgumentError
 
 MODEL = """
 const s = 0.5
+half(a) = a/2
 param big = 0.3, k = 0.9 in (0, inf)
 init rest = 0
 rest' = 0
@@ -59,11 +60,12 @@ def test_replicates_and_weights_in_the_kernel() -> None:
     [
         (
             {"x": " ~ lognormal(0.1)", "y": ""},
-            "line 6: the noise of x is lognormal, which a fit does not",
+            "line 7: the noise of x is lognormal, which a fit does not",
         ),
         ({"x": " ~ normal(s)", "y": " ~ normal(2*s)"}, "x has sigma 0.5 and y has sigma 1: a fit by least"),
         ({"x": " ~ normal(s)", "y": ""}, "the noise of x is given and that of y is not"),
-        ({"x": " ~ normal(s*k)", "y": ""}, "line 6: the noise of x is no constant"),
+        ({"x": " ~ normal(s*k)", "y": ""}, "line 7: the noise of x is no constant"),
+        ({"x": " ~ normal(half(-s))", "y": ""}, "line 7: the noise of x has sigma -0.25, which must be pos"),
     ],
 )
 def test_noise_that_a_fit_does_not_heed_is_an_error(noises: dict[str, str], message: str) -> None:

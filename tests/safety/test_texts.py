@@ -39,7 +39,7 @@ init x = 1
 init M_E = k
 dx/dt = -r*x*k + z - lambda*M_E
 dM_E/dt = -M_E*x
-obs total = x + M_E
+obs total = x + M_E ~ normal(k)
 run t = 0 .. 1 step 0.5 method euler
 """
 PIECES = [
@@ -139,7 +139,12 @@ def module_of(system: odec.System) -> str:
     return module_text(programs, "euler", version="0", engine="native")
 
 
-TOLD = {"rt.Compiled": ("name",), "rt.Param": ("unit", "doc"), "rt.Kernel": ("source",)}
+TOLD = {
+    "rt.Compiled": ("name", "time_unit"),
+    "rt.Noise": ("place",),
+    "rt.Param": ("unit", "doc"),
+    "rt.Kernel": ("source",),
+}
 """The arguments that hold a user's words, or the kernel, each a literal string."""
 
 

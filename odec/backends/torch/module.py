@@ -19,7 +19,7 @@ from odec.methods import Method, Rosenbrock, Tableau
 from odec.methods.auto import Auto
 from odec.passes.program import Program, Programs
 from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
-from odec.system import Param, System
+from odec.system import Noise, Param, System
 from odec.text import python_comment, python_string
 from odec.tree import Number, Op, symbols
 
@@ -68,6 +68,7 @@ def module_job(
         "method_statement": statements(method),
         "equations_text": _equations(functions, stiff, linear_in_states(programs)),
         "defaults_text": _defaults(system, method),
+        "told": _told(system),
         "native": kernel is not None,
         "kernel": kernel,
         "kernel_layout": kernel.context if kernel else {},
@@ -196,9 +197,31 @@ def answers(function: Function, groups: Sequence[str]) -> str:
     return "    return (\n" + "".join(f"{row},\n" for row in rows) + "    )"
 
 
+def _told(system: System) -> dict[str, str]:
+    """What the model says besides of its time, its run and its measurements, where it says it."""
+    run, found = system.run, {"time": python_string(system.time)} if system.time != "t" else {}
+    if system.time_unit:
+        found["time_unit"] = python_string(python_comment(system.time_unit))
+    if run:
+        step = [] if run.step is None else [f"step={literal(run.step)}"]
+        found["span"] = _wrapped_call("rt.Span", [literal(run.start), literal(run.stop), *step], 4, 6)
+    noises = [_noise(system, o.name, o.noise) for o in system.observables if o.noise is not None]
+    return found | ({"noise": _tuple(noises, 4, "noise=,")} if noises else {})
+
+
+def _noise(system: System, name: str, noise: Noise) -> str:
+    place = f"{PurePath(system.source.name).name}, line {system.source.position(noise.span.start)[0]}"
+    parts = [
+        python_string(name),
+        f'"{noise.distribution}"',
+        "None" if noise.sigma is None else literal(noise.sigma),
+    ]
+    return f"rt.Noise({', '.join(parts)}, place={python_string(place)})"
+
+
 def _inputs(system: System) -> str:
     parts = [f'rt.Input({python_string(entry.name)}, "{entry.kind}")' for entry in system.inputs]
-    return f"({parts[0]},)" if len(parts) == 1 else _wrapped_call("", parts, 4, len("inputs=,"))
+    return _tuple(parts, 4, "inputs=,")
 
 
 def _cell_functions(explicit: Tableau | None) -> str:
@@ -236,6 +259,15 @@ def _wrapped_call(name: str, parts: Sequence[str], indent: int, used: int) -> st
     if len(inner) <= WIDTH:
         return f"{name}(\n{inner}\n{pad})"
     return f"{name}(\n" + "".join(f"{pad}    {part},\n" for part in parts) + f"{pad})"
+
+
+def _tuple(parts: Sequence[str], indent: int, beside: str) -> str:
+    """A tuple at an indentation, with so much beside it; an item a line where they do not fit on one."""
+    if len(parts) == 1:
+        line, pad = f"({parts[0]},)", " " * indent
+        fits = indent + len(beside) + len(line) <= WIDTH
+        return line if fits else f"(\n{pad}    {parts[0]},\n{pad})"
+    return _wrapped_call("", parts, indent, len(beside))
 
 
 def _scattered(rows: Sequence[int], columns: Sequence[int], stiff: bool) -> str:
@@ -293,7 +325,7 @@ def _numbers_in_a_call(numbers: Sequence[str]) -> str:
     """Numbers as a tuple; those that are alike throughout as a product."""
     if len(numbers) > 2 and len(set(numbers)) == 1:
         return f"({numbers[0]},) * {len(numbers)}"
-    return f"({numbers[0]},)" if len(numbers) == 1 else _wrapped_call("", numbers, 8, len("atol=,"))
+    return _tuple(numbers, 8, "atol=,")
 
 
 def wrap(text: str, width: int = WIDTH) -> str:

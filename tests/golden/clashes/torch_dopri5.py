@@ -516,6 +516,7 @@ COMPILED = rt.Compiled(
             4.0000000000000007e-10,
         ),
     ),
+    span=rt.Span(0.0, 2.0, step=0.1),
 )
 
 

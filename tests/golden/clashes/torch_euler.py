@@ -365,6 +365,7 @@ COMPILED = rt.Compiled(
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp),
     defaults=rt.Defaults(dt=0.002),
+    span=rt.Span(0.0, 2.0, step=0.1),
 )
 
 

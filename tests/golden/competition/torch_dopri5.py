@@ -304,6 +304,8 @@ COMPILED = rt.Compiled(
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp, step_stages, step_interpolant),
     defaults=rt.Defaults(dt=0.1, atol=(1e-09, 1e-09)),
+    time_unit="day",
+    span=rt.Span(0.0, 100.0, step=0.1),
 )
 
 

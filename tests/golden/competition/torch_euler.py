@@ -164,6 +164,8 @@ COMPILED = rt.Compiled(
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp),
     defaults=rt.Defaults(dt=0.1),
+    time_unit="day",
+    span=rt.Span(0.0, 100.0, step=0.1),
 )
 
 

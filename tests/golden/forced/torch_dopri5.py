@@ -315,6 +315,7 @@ COMPILED = rt.Compiled(
     inputs=(rt.Input("u", "linear"), rt.Input("v", "cubic"), rt.Input("w", "hold")),
     cell=rt.Cell(step, step_vjp, step_jvp, step_stages, step_interpolant),
     defaults=rt.Defaults(atol=(1e-09, 1e-09)),
+    span=rt.Span(0.0, 5.0, step=0.1),
 )
 
 

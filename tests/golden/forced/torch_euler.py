@@ -168,6 +168,7 @@ COMPILED = rt.Compiled(
     inputs=(rt.Input("u", "linear"), rt.Input("v", "cubic"), rt.Input("w", "hold")),
     cell=rt.Cell(step, step_vjp, step_jvp),
     defaults=rt.Defaults(dt=0.005),
+    span=rt.Span(0.0, 5.0, step=0.1),
 )
 
 

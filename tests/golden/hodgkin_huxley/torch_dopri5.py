@@ -545,6 +545,8 @@ COMPILED = rt.Compiled(
     inputs=(rt.Input("I", "hold"),),
     cell=rt.Cell(step, step_vjp, step_jvp, step_stages, step_interpolant),
     defaults=rt.Defaults(atol=(1e-09, 5.293248525724958e-11, 5.961207535084603e-10, 3.176769140606974e-10)),
+    time_unit="ms",
+    span=rt.Span(0.0, 50.0, step=0.025),
 )
 
 

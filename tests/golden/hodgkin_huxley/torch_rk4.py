@@ -445,6 +445,8 @@ COMPILED = rt.Compiled(
     inputs=(rt.Input("I", "hold"),),
     cell=rt.Cell(step, step_vjp, step_jvp),
     defaults=rt.Defaults(dt=0.025),
+    time_unit="ms",
+    span=rt.Span(0.0, 50.0, step=0.025),
 )
 
 

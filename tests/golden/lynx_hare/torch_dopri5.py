@@ -297,6 +297,8 @@ COMPILED = rt.Compiled(
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp, step_stages, step_interpolant),
     defaults=rt.Defaults(atol=(1e-09, 1e-09)),
+    time_unit="year",
+    span=rt.Span(1900.0, 1920.0, step=0.2),
 )
 
 

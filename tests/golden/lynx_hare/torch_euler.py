@@ -157,6 +157,8 @@ COMPILED = rt.Compiled(
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp),
     defaults=rt.Defaults(dt=0.02),
+    time_unit="year",
+    span=rt.Span(1900.0, 1920.0, step=0.2),
 )
 
 

@@ -321,6 +321,8 @@ COMPILED = rt.Compiled(
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp, step_stages, step_interpolant),
     defaults=rt.Defaults(rtol=1e-09, atol=(1e-09, 1e-09)),
+    time_unit="s",
+    span=rt.Span(0.0, 10.0, step=0.02),
 )
 
 

@@ -228,6 +228,8 @@ COMPILED = rt.Compiled(
     method=METHOD,
     cell=rt.Cell(step, step_vjp, step_jvp),
     defaults=rt.Defaults(dt=0.01),
+    time_unit="s",
+    span=rt.Span(0.0, 10.0, step=0.02),
 )
 
 

@@ -97,6 +97,7 @@ COMPILED = rt.Compiled(
     equations=rt.Equations(rhs, rhs_vjp, rhs_jvp, jacobian, initial, observables),
     method=METHOD,
     defaults=rt.Defaults(),
+    span=rt.Span(0.0, 60.0),
 )
 
 
