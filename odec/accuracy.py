@@ -58,11 +58,15 @@ def summary(net: Model, times: Sequence[float], system: System | None = None) ->
     if status is None or net.compiled.is_map:
         return ""
     pace, steps, refused = net.steps.tolerance, cast(Any, status.steps), cast(Any, status.rejected)
+    if isinstance(steps, int):
+        counted = _count(steps)
+    else:
+        least, most = int(steps.min()), int(steps.max())
+        counted = _count(most) if least == most else f"{least} to {_count(most)}"
     if pace is None:
         dt = net.steps.longest
-        return f"{name}: {_count(int(steps))} of {_at_most(times, dt)}{longest_step(times, dt):g}"
-    least, most = int(steps.min()), int(steps.max())
-    counted = _count(most) if least == most else f"{least} to {_count(most)}"
+        at_most = "at most " if net.compiled.asked else _at_most(times, dt)
+        return f"{name}: {counted} of {at_most}{longest_step(times, dt):g}"
     rejected = int(refused.sum())
     low, high = min(pace.atol), max(pace.atol)
     atol = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"

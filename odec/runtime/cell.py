@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .compiled import Compiled
 from .methods import Adams
-from .series import Held
+from .series import Asking, Held
 from .tensors import Time
 
 
@@ -17,6 +17,7 @@ class StepCell(nn.Module):
 
     x (..., n), p (..., m). Returns (..., n). Of models with inputs the fifth argument is u, a function of
     time that gives (..., inputs), or such a tensor, held; of others it is clip, a bound on |dx/dt|.
+    Conditions on the time are those of the middle of the step, which should therefore end on a switch.
     Of an Adams method x_next, history = cell(x, t, dt, p, history=history): history is what the last call
     returned, () at the start, and dt must stay the same.
     """
@@ -38,6 +39,8 @@ class StepCell(nn.Module):
             u, clip = None, u if clip is None else clip
         elif not callable(u):
             u = Held(u)
+        if own.asked:
+            u = Asking(u, x, t + 0.5 * dt, own.asked)
         if isinstance(own.method, Adams):
             from .reference.adams_step import AdamsStep  # loops that a module of another method does without
 

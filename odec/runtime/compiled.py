@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from .methods import Adams, Auto, Explicit, Implicit, Map, Method
 from .series import Series
 from .slopes import Slope
+from .switch_times import Switches, Turns
 
 if TYPE_CHECKING:
     from .engines import Engine
@@ -199,6 +200,8 @@ class Compiled:
     """All that a generated module says of itself. key names it in graphs, in every process alike.
 
     time, time_unit: the independent variable. span: None where the model has no run line.
+    switches(p): where its conditions on the time turn; None where none is located. asked: how many these
+    are: the equations ask each of them at a time of its own, which stands behind the inputs.
     """
 
     name: str
@@ -216,13 +219,18 @@ class Compiled:
     time_unit: str = ""
     span: Span | None = None
     noise: tuple[Noise, ...] = ()
+    switches: Callable[[Tensor], Turns] | None = None
+    asked: int = 0
     engines: dict[str, Engine] = field(default_factory=dict, compare=False, repr=False)
     param_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
     input_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    turns: Switches | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "param_names", tuple(param.name for param in self.params))
         object.__setattr__(self, "input_names", tuple(entry.name for entry in self.inputs))
+        turns = self.switches and Switches(self.switches, len(self.params))
+        object.__setattr__(self, "turns", turns)
 
     @property
     def key(self) -> str:
@@ -279,9 +287,9 @@ class Compiled:
         """An engine by name, made once. Raises KeyError for an unknown one."""
         found = self.engines.get(name)
         if found is None:
-            from .engines import ENGINES
+            from .engines import engine_of
 
-            found = self.engines[name] = ENGINES[name](self)
+            found = self.engines[name] = engine_of(self, name)
         return found
 
     @property
@@ -289,6 +297,17 @@ class Compiled:
         """The torch engine."""
         found: Any = self.engine("torch")
         return found
+
+    @cached_property
+    def held(self) -> Compiled:
+        """The model between its switches: the times that conditions ask for are held inputs behind its own.
+
+        Itself where it has no switches.
+        """
+        if self.turns is None:
+            return self
+        asked = tuple(Input(f"the time of condition {k + 1}", "hold") for k in range(self.asked))
+        return replace(self, switches=None, inputs=(*self.inputs, *asked), engines={})
 
     @cached_property
     def stepper(self) -> FixedStepper:

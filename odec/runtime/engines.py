@@ -144,6 +144,37 @@ ENGINES: dict[str, Callable[[Compiled], Engine]] = {"torch": _reference, "native
 """Every engine by name."""
 
 
+def engine_of(compiled: Compiled, name: str) -> Engine:
+    """A model's engine by name. Raises KeyError for an unknown one."""
+    if compiled.turns is None:
+        return ENGINES[name](compiled)
+    if name == "native":
+        from .native.switching import NativeSwitching  # type: ignore[import,unused-ignore]
+
+        return NativeSwitching(compiled)
+    from .switching import Switching  # type: ignore[import,unused-ignore]
+
+    return Switching(compiled, name)
+
+
+def sensitivities_of(
+    engine: Engine, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
+) -> tuple[Tensor, Tensor]:
+    """Forward sensitivities: ∂x/∂x0 (T, *batch, n, n) and ∂x/∂p (T, *batch, n, m).
+
+    The last axis is for what varies. Every direction is a trajectory of its own beside the others, so that
+    they share the vector units.
+    """
+    n, m = x0.shape[-1], p.shape[-1]
+    seeds = torch.eye(n + m, dtype=x0.dtype, device=x0.device)
+    x0 = x0.unsqueeze(-2).expand(*x0.shape[:-1], n + m, -1)
+    series = [s if i % 2 == 0 else s.unsqueeze(-1) for i, s in enumerate(series)]
+    still = [torch.zeros_like(s) for s in series]
+    given = (torch.zeros_like(t), seeds[:, :n], seeds[:, n:], still, steps)
+    dx = engine.tangent(t, x0, p.unsqueeze(-2), series, *given).movedim(-1, -2)
+    return dx[..., :n], dx[..., n:]
+
+
 def choose(compiled: Compiled, engine: str, adjoint: str, steps: Steps) -> str:
     """The engine that a Model uses: "torch" or "native".
 

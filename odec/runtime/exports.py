@@ -30,6 +30,7 @@ from .slopes import Slope
 from .special import distance, exprel, gamma, near
 from .status import Failure, Status
 from .steps import Steps, Tolerance
+from .switch_times import Turns
 from .tensors import Time, columns, common_shape, dot, over, pooled, scattered, sum_to, weighted_rows
 from .tensors import time_like as time
 
@@ -96,6 +97,7 @@ __all__ = [
     "StiffEquations",
     "Time",
     "Tolerance",
+    "Turns",
     "columns",
     "common_shape",
     "distance",

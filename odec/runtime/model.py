@@ -284,6 +284,8 @@ class Model(Parameters):
         self, plan: Plan, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The states, and the report."""
+        if plan.compiled.turns is not None:
+            p = plan.compiled.turns.carried(p)  # outside of Solve, so that torch differentiates it
         if self.adjoint == "autograd":
             refuse_export(NO_EXPORT)
             return plan.compiled.reference.plain(t, x0, p, series, plan.steps)
@@ -363,7 +365,7 @@ class Model(Parameters):
         if x is None:  # nobody kept them
             with torch.no_grad():
                 x = plan.compiled.engine(plan.engine).states(t, x0, p, series, plan.steps, 1).xs
-        retake = Retake(plan.compiled, p, series, plan.steps, batch)
+        retake = Retake(plan.compiled, p, series, plan.steps, batch, t)
         return Status(t, x.detach(), retake, report.detach())
 
 

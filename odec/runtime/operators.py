@@ -11,6 +11,7 @@ from torch import Tensor
 from .compiled import REGISTRY, Compiled
 from .engines import ALL, NO_REPORT, How, Run
 from .series import Series
+from .shares import joined, shares_of
 from .steps import Steps
 from .tensors import empty, outputs
 from .torch_private import exporting
@@ -109,8 +110,10 @@ def adjoint(
 ) -> list[Tensor]:
     """An engine's adjoint as one opaque operator; adaptive steps are found anew."""
     found, how = Steps.from_numbers(steps), How(adjoint, keep, chunk)
-    runs = lookup(model).engine(engine)
-    if found.tolerance and how.adjoint == "discrete" and engine != "native":  # which keeps none
+    own = lookup(model)
+    runs = own.engine(engine)
+    keeps = engine != "native" and own.turns is None  # others take their steps again by themselves
+    if found.tolerance and how.adjoint == "discrete" and keeps:
         kept = runs.states(t, xs[0], p, series, found, ALL).kept
     gradients = runs.adjoint(t, Run(xs, kept, NO_REPORT), p, series, w_xs, found, how, wrt_times)
     several = gradients.t, gradients.x0, gradients.p, *gradients.u
@@ -152,9 +155,17 @@ def slopes_at(
     compiled: Compiled, t: Tensor, x: Tensor, p: Tensor, series: list[Tensor], clip: float | None
 ) -> Tensor:
     """dx/dt at each of the times t (T,) with the states x (T, *batch, n) there."""
-    u = Series(series, compiled.input_names, compiled.sided) if series else None
-    slope = compiled.slope
-    return torch.stack([slope(time, state, p, u, clip) for time, state in zip(t, x)])
+    own, slope, found = compiled.held, compiled.slope, []
+    if compiled.turns is None:
+        u = Series(series, own.input_names, own.sided) if series else None
+        return torch.stack([slope(time, state, p, u, clip) for time, state in zip(t, x)])
+    shares = shares_of(compiled.turns, t, p, x.shape[1:-1])
+    for share in shares:
+        u = Series([*share.series(series), *share.asked], own.input_names, own.sided)
+        given = share.parameters(p), u, clip
+        states = share.of(x, 1)
+        found.append(torch.stack([slope(time, state, *given) for time, state in zip(t, states)]))
+    return joined(shares, found, 1)
 
 
 @torch.library.custom_op(f"{NAMESPACE}::refuse", mutates_args=(), schema=SCHEMAS["refuse"])

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .tensors import Time, columns, number, time_at
+from .tensors import Time, columns, number, time_at, time_like
 from .torch_private import numbers
 
 
@@ -116,6 +116,30 @@ class Held:
     def rate(self, t: Time) -> Tensor:
         """The inputs' derivatives in time, which are zero."""
         return torch.zeros_like(self.values)
+
+
+class Asking:
+    """Input values with the time behind them that conditions on the time ask for, the same in a whole step.
+
+    u: the inputs as a function of time, None of a model without. x (..., n): the states. time: (), (..., 1).
+    """
+
+    def __init__(self, u: Any, x: Tensor, time: Time, asked: int):
+        self.u = u
+        time = time_like(time, x)
+        time = time if time.dim() else time.unsqueeze(-1)
+        self.asked = time.expand(*x.shape[:-1], asked)
+
+    def __call__(self, t: Time) -> Tensor:
+        return self.asked if self.u is None else self._behind(self.u(t), self.asked)
+
+    def rate(self, t: Time) -> Tensor:
+        """The inputs' derivatives in time; zero of what is asked for."""
+        still = torch.zeros_like(self.asked)
+        return still if self.u is None else self._behind(self.u.rate(t), still)
+
+    def _behind(self, values: Tensor, asked: Tensor) -> Tensor:
+        return torch.cat((values.expand(*asked.shape[:-1], values.shape[-1]), asked), -1)
 
 
 def knots_of(pieces: Sequence[Tensor], names: Sequence[str]) -> list[list[float]]:

@@ -19,7 +19,9 @@ from .reference.jacobians import SlopeJacobian, SlopeRate
 from .reference.mesh import Interval, mesh
 from .reference.stiffness import is_stiff, reach, sentence
 from .series import Series
+from .shares import joined, shares_of
 from .steps import Steps
+from .switch_times import Landing
 from .tensors import Time, first_bad
 
 Batch = tuple[int, ...]
@@ -149,7 +151,7 @@ class Status:
             self.steps, self.rejected = report[..., 3].to(torch.long), report[..., 4].to(torch.long)
             self.ok = self.ok & (report[..., 0] == 0)
         else:
-            self.steps = sum(interval.steps for interval in retake.mesh(t)) if len(t) else 0
+            self.steps = retake.count(t) if len(t) else 0
             self.rejected = 0
 
     @property
@@ -187,6 +189,8 @@ class Status:
         """
         method = self._retake.compiled.method
         if isinstance(self.steps, int) or not isinstance(method, Explicit) or not self.steps.numel():
+            return ""
+        if self._retake.steps.tolerance is None:
             return ""
         many = self.steps + self.rejected
         if int(many.max()) < max(500, 5 * len(self._t)):
@@ -251,23 +255,49 @@ class Retake:
     series: Sequence[Tensor]
     steps: Steps
     batch: Sequence[int]
+    t: Tensor
 
-    def mesh(self, t: Tensor) -> list[Interval]:
-        """The fixed steps between the times."""
+    def count(self, t: Tensor) -> Tensor | int:
+        """How many fixed steps lie between the times: (*batch) where trajectories switch at their own."""
+        if self.compiled.turns is None:
+            return sum(interval.steps for interval in mesh(t, self.steps.dt))
+        shares = shares_of(self.compiled.turns, t, self.p, self.batch)
+        counts = [sum(one.steps for one in mesh(share.landing.times, self.steps.dt)) for share in shares]
+        if min(counts) == max(counts):
+            return counts[0]
+        every = self.p.new_empty(tuple(self.batch), dtype=torch.long)
+        rows = [torch.full_like(share.of(every, 0), k) for share, k in zip(shares, counts)]
+        return joined(shares, rows, 0)
+
+    def mesh(self, t: Tensor, batch: Batch) -> list[Interval]:
+        """The fixed steps of one trajectory between two times."""
+        landing = self._landing(batch)
+        if landing is not None:
+            every, low, high = landing.times, t.min(), t.max()
+            t = every[(every >= low) & (every <= high)]
         return mesh(t, self.steps.dt)
 
+    def _landing(self, batch: Batch) -> Landing | None:
+        """Where one trajectory lands on its switches; None of a model without."""
+        if self.compiled.turns is None:
+            return None
+        p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
+        return shares_of(self.compiled.turns, self.t, p, ())[0].landing
+
     def _of(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-        """The parameters and inputs of one trajectory."""
+        """The parameters and inputs of one trajectory, and behind these what its equations ask for."""
         series = list(self.series)
         for k, c in enumerate(series[1::2]):
             each = c.reshape(*c.shape[:2], *[1] * (2 + len(self.batch) - c.dim()), *c.shape[2:])
             place: Any = (..., *batch)
             series[2 * k + 1] = each.expand(*c.shape[:2], *self.batch)[place]
+        landing = self._landing(batch)
+        series += [] if landing is None else landing.asked
         return self.p.expand(*self.batch, self.p.shape[-1])[batch], series
 
     def _inputs(self, series: Sequence[Tensor]) -> Series | None:
-        names = self.compiled.input_names
-        return Series(series, names, self.compiled.sided) if names else None
+        own = self.compiled.held
+        return Series(series, own.input_names, own.sided) if own.inputs else None
 
     def cause(self, batch: Batch) -> str:
         """The parameter or input of one trajectory that is no finite number, as words; "" where none is."""
@@ -277,6 +307,9 @@ class Retake:
         pieces = zip(self.compiled.input_names, series[1::2])
         broken = [name for name, c in pieces if bool((c - c != 0).any())]
         wrong += [f"its input {name} is not finite throughout" for name in broken]
+        landing = self._landing(batch)
+        if landing is not None and landing.lost:
+            wrong.append("a time at which its equations switch is no number")
         return wrong[0] if wrong else ""
 
     def infinite(self, t: Time, x: Tensor, batch: Batch) -> int | None:
@@ -305,8 +338,8 @@ class Retake:
     def locate(self, t: Tensor, x: Tensor, batch: Batch) -> Lost | None:
         """The first step to a number that is not finite, else None."""
         p, series = self._of(batch)
-        u, step = self._inputs(series), self.compiled.stepper.step
-        for start, h, count in self.mesh(t):
+        u, step = self._inputs(series), self.compiled.held.stepper.step
+        for start, h, count in self.mesh(t, batch):
             for j in range(count):
                 here = u if u is None or self.compiled.is_map else u.within(start + (j + 0.5) * h, h)
                 x, before = step(x, start + j * h, h, p, here, self.steps.clip), x
@@ -320,7 +353,7 @@ class Retake:
         assert pace is not None
         steps = replace(self.steps, tolerance=replace(pace, first=0.0, most=60))
         p, series = self._of(batch)
-        kept = self.compiled.reference.states(t, x, p, series, steps, ALL).kept[-20:]
+        kept = self.compiled.held.reference.states(t, x, p, series, steps, ALL).kept[-20:]
         if len(kept) < 20:
             return 0.0, float(t[0])
         u = self._inputs(series)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..compiled import Compiled
-from ..engines import Gradients, How, Run, states_alone
+from ..engines import Gradients, How, Run, sensitivities_of, states_alone
 from ..reference.lost import adjoint_of_each, all_finite
 from ..steps import Steps
 from ..tensors import empty, sum_to
@@ -183,19 +183,8 @@ class Native:
     def sensitivities(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
     ) -> tuple[Tensor, Tensor]:
-        """Forward sensitivities: ∂x/∂x0 (T, *batch, n, n) and ∂x/∂p (T, *batch, n, m).
-
-        The last axis is for what varies. Every direction is a trajectory of its own beside the others, so
-        that they share the vector units.
-        """
-        n, m = self.kernels.states, self.kernels.params
-        seeds = torch.eye(n + m, dtype=x0.dtype, device=x0.device)
-        x0 = x0.unsqueeze(-2).expand(*x0.shape[:-1], n + m, -1)
-        series = [s if i % 2 == 0 else s.unsqueeze(-1) for i, s in enumerate(series)]
-        still = [torch.zeros_like(s) for s in series]
-        given = (torch.zeros_like(t), seeds[:, :n], seeds[:, n:], still, steps)
-        dx = self.tangent(t, x0, p.unsqueeze(-2), series, *given).movedim(-1, -2)
-        return dx[..., :n], dx[..., n:]
+        """Forward sensitivities: ∂x/∂x0 (T, *batch, n, n) and ∂x/∂p (T, *batch, n, m)."""
+        return sensitivities_of(self, t, x0, p, series, steps)
 
     def loss_gradient(
         self,

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..compiled import Compiled, StepGradients
 from ..engines import UNSOLVED, Gradients, How, Run
 from ..methods import Auto
-from ..series import Series
+from ..series import Held, Series
 from ..steps import Steps
 from ..tensors import dot, rms, sum_to
 from .adaptive import Adaptive, tolerance_of
@@ -65,6 +65,7 @@ class Continuous:
         for k in range(len(t) - 1, 0, -1):
             if wrt_times:
                 g_t[k] += dot(w_xs[k], self.slope(float(t[k]), xs[k], p, u, clip))
+                g_t[k] += self._of_switch(w, t, k, xs[k], p, u, clip)
             w, x = w + w_xs[k], xs[k]
             for start, h, count in mesh(t[k - 1 : k + 1].flip(0), steps.dt):
                 for j in range(count):
@@ -111,6 +112,8 @@ class Continuous:
         back = _Backwards(self, p, u, xs, w_xs, steps)
         g_t = w_xs.new_zeros(w_xs.shape[:-1])
         for k in range(len(t) - 1, 0, -1):
+            if wrt_times:
+                g_t[k] += self._of_switch(back.w, t, k, xs[k], back.p, u, steps.clip)
             g_t[k] += back.interval(t[k - 1 : k + 1], xs[k - 1], xs[k], w_xs[k], k == 1, wrt_times)
             if wrt_times and k == 1:
                 g_t[0] -= back.rate(back.w, t[:2], xs[0], 0)
@@ -118,6 +121,25 @@ class Continuous:
         g_u = [g + nan.sum_to_size(g.shape[2:]) for g in back.g_u]
         g_p = sum_to(back.g_p + nan.unsqueeze(-1), p.shape)
         return Gradients(g_t + nan, back.w + w_xs[0] + nan.unsqueeze(-1), g_p, g_u)
+
+    def _of_switch(
+        self, w: Tensor, t: Tensor, k: int, x: Tensor, p: Tensor, u: Series | None, clip: float | None
+    ) -> Tensor:
+        """The gradient (*batch) by time k as that of a switch: w times the fall of dx/dt there, else 0.
+
+        w: the cotangent of the states x behind it. Of the inputs, only what conditions ask for moves with it.
+        """
+        asked, none = self.compiled.asked, torch.zeros_like(w[..., 0])
+        if not asked or u is None or k + 1 == len(t):
+            return none
+        early, time, late = t[k - 1 : k + 2].tolist()
+        before, after = u.between(early, time)(time), u.between(time, late)(time)
+        if torch.equal(before[..., -asked:], after[..., -asked:]):
+            return none
+        after = torch.cat((before[..., :-asked], after[..., -asked:].expand_as(before[..., -asked:])), -1)
+        sides: list[Any] = [Held(before), Held(after)]
+        old, new = (self.slope(time, x, p, side, clip) for side in sides)
+        return torch.where(_any(w), dot(w, old - new), 0.0)
 
 
 def _interval_of(kept: Tensor) -> Tensor:

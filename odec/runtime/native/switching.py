@@ -1,0 +1,84 @@
+"""The native engine of a model that switches in time, with what it has besides other engines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..autograd import PlainSolve, Plan
+from ..compiled import Compiled
+from ..differentiated import differentiated
+from ..engines import Gradients, How, sensitivities_of
+from ..series import Series
+from ..steps import Steps
+from ..switching import Switching
+
+
+class NativeSwitching(Switching):
+    """A model's native engine, landing on every switch. See Native; p is (..., m) where it is not said."""
+
+    retakes = True
+
+    def __init__(self, compiled: Compiled):
+        super().__init__(compiled, "native")
+        own = compiled.equations
+        self._observables = differentiated(own.observables, own.observables_vjp, own.observables_jvp)
+
+    def last(
+        self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
+    ) -> tuple[Tensor, Tensor]:
+        """The states at the last time alone (*batch, n), and the report."""
+        run = self.states(t, x0, p, series, steps, 1)
+        return run.xs[-1], run.report
+
+    def observe(
+        self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
+    ) -> tuple[Tensor, Tensor]:
+        """The observables (T, *batch, k), and the report."""
+        run = self.states(t, x0, p, series, steps, 1)
+        given = self._observed(t, run.xs, p, series)
+        return self._observables(*given), run.report
+
+    def _observed(self, t: Tensor, xs: Tensor, p: Tensor, series: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """What observables are a function of, with the times and the inputs over the batch."""
+        batch, when = xs.shape[1:-1], t.reshape(-1, *[1] * (xs.dim() - 2)).expand(xs.shape[:-1])
+        if not series:
+            return when, xs, p
+        u = Series(series, self.compiled.input_names, self.compiled.sided)
+        return when, xs, p, torch.stack([u(time).expand(*batch, len(u.names)) for time in t])
+
+    def sensitivities(
+        self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
+    ) -> tuple[Tensor, Tensor]:
+        """Forward sensitivities: ∂x/∂x0 (T, *batch, n, n) and ∂x/∂p (T, *batch, n, m)."""
+        return sensitivities_of(self, t, x0, p, series, steps)
+
+    def loss_gradient(
+        self,
+        t: Tensor,
+        x0: Tensor,
+        p: Tensor,
+        series: Sequence[Tensor],
+        data: Tensor,
+        weight: Tensor,
+        steps: Steps,
+        chunk: int = 0,
+    ) -> tuple[Tensor, Gradients, Tensor]:
+        """Σ weight·(value − data)² over the output times, per trajectory, and its gradient; see Native."""
+        own = [value.detach().requires_grad_() for value in (x0, p, *series[1::2])]
+        given = [value for pair in zip(series[::2], own[2:]) for value in pair]
+        plan = Plan(self.compiled, "native", steps, How(chunk=chunk))
+        with torch.enable_grad():
+            xs, report = PlainSolve.apply(t, own[0], self.switches.carried(own[1]), plan, *given)
+            values = torch.cat((xs, self._observables(*self._observed(t, xs, own[1], given))), -1)
+            ahead = [1] * (xs.dim() - data.dim())
+            data, weight = (part.reshape(len(t), *ahead, *part.shape[1:]) for part in (data, weight))
+            residual = torch.where(weight == 0, 0.0, values - data)
+            loss = (weight * residual.square()).sum((0, -1))
+            g_x0, g_p, *g_u = torch.autograd.grad(loss.sum(), own)
+        g_t = xs.new_zeros(()).expand(xs.shape[:-1])
+        loss = loss.detach().nan_to_num(math.inf, math.inf)
+        return loss, Gradients(g_t, g_x0, g_p, g_u), report
