@@ -53,10 +53,14 @@ RUNTIME: Boxes = {
         ("autograd", "operators", "differentiated", "equal_times", "tracer"),
     ),
     "engines.py": ("Engine, ENGINES, choose", ("engines",)),
+    "switching.py": ("an engine over an engine", ("switching", "shares")),
     "reference/": ("the torch engine", ("reference",)),
     "native/": ("the C and CUDA engine", ("native",)),
     "steps.py": ("Steps, Tolerance", ("steps", "arguments")),
-    "compiled.py": ("what a module says of itself", ("compiled", "methods", "slopes", "series")),
+    "compiled.py": (
+        "what a module says of itself",
+        ("compiled", "methods", "slopes", "series", "switch_times"),
+    ),
 }
 SMALL_OF_RUNTIME = ("errors", "special", "tensors", "torch_private")
 

@@ -20,7 +20,7 @@ from .equal_times import at_own_times, first_at
 from .errors import DeviceMemoryError, EngineError
 from .inputs import series_of
 from .operators import NO_EXPORT, NO_EXPORT_OF_INPUTS, refuse_export
-from .parameters import Kept, Parameters, check_names, guess
+from .parameters import Kept, Parameters, check_names, guess, told_of
 from .series import Series
 from .status import Retake, Status
 from .steps import LONGEST, Steps
@@ -112,7 +112,7 @@ class Model(Parameters):
         if "compiled" in cls.__dict__:
             own = cls.compiled.equations
             enter(cls.compiled)
-            cls.__doc__ = f"{cls.__doc__ or 'A model.'}\n\n{_parameters_of(cls.compiled)}"
+            cls.__doc__ = f"{cls.__doc__ or 'A model.'}\n\n{told_of(cls.compiled)}"
             _replace(cls)
             cls._numbers = reads_nothing(own.initial)
             cls._initial = staticmethod(differentiated(own.initial, own.initial_vjp, own.initial_jvp))
@@ -372,18 +372,6 @@ class Model(Parameters):
 def _cut(value: Tensor) -> Tensor:
     """A tensor without its graph."""
     return value.detach() if value.requires_grad else value
-
-
-def _parameters_of(compiled: Compiled) -> str:
-    """A paragraph on the keywords, and a line for each parameter."""
-    lines = ["Its keywords, and what it does: help(odec.runtime.Model). Parameters, in natural units:", ""]
-    for param in compiled.params:
-        ends, finite = param.ends, math.isfinite(param.lower) or math.isfinite(param.upper)
-        interval = f" in {ends[0]}{param.lower:g}, {param.upper:g}{ends[1]}" if finite else ""
-        named = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
-        told = (f" [{param.unit}]" if param.unit else "") + named + (f"  {param.doc}" if param.doc else "")
-        lines.append(f"    {param.spelling} = {param.value!r}{interval}{told}")
-    return "\n".join(lines if compiled.params else [*lines, "    none"])
 
 
 _newest: weakref.WeakValueDictionary[tuple[str, str], type[Model]] = weakref.WeakValueDictionary()

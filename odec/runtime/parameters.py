@@ -362,3 +362,15 @@ def _rebind(state_dict: MutableMapping[str, Tensor], prefix: str, param: Param, 
 def _same(own: Bounds | None, saved: Tensor) -> bool:
     """Whether a parameter was saved under its own bounds."""
     return own is not None and torch.equal(saved.cpu(), own.get_extra_state())
+
+
+def told_of(compiled: Compiled) -> str:
+    """A paragraph on the keywords, and a line for each parameter."""
+    lines = ["Its keywords, and what it does: help(odec.runtime.Model). Parameters, in natural units:", ""]
+    for param in compiled.params:
+        ends, finite = param.ends, math.isfinite(param.lower) or math.isfinite(param.upper)
+        interval = f" in {ends[0]}{param.lower:g}, {param.upper:g}{ends[1]}" if finite else ""
+        named = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
+        told = (f" [{param.unit}]" if param.unit else "") + named + (f"  {param.doc}" if param.doc else "")
+        lines.append(f"    {param.spelling} = {param.value!r}{interval}{told}")
+    return "\n".join(lines if compiled.params else [*lines, "    none"])

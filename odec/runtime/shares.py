@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .reference.mesh import checked_times
 from .switch_times import Landing, Switches, landing_of
 from .torch_private import numbers, transformed
 
@@ -69,7 +70,7 @@ def shares_of(switches: Switches, t: Tensor, p: Tensor, batch: Sequence[int]) ->
 
     p: (..., m), or with what moves switches behind it.
     """
-    times, place = tuple(numbers(t)), (t.dtype, t.device)
+    times, place = tuple(checked_times(t)), (t.dtype, t.device)
     p = p if p.shape[-1] > switches.params else switches.carried(p)
     # tensors made under a transform of torch.func are dead when it ends
     land = landing_of.__wrapped__ if transformed() else landing_of

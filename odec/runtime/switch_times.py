@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .reference.mesh import checked_times
-
 Turn = tuple[float | Tensor, float | Tensor, float | Tensor]
 """(rate, offset, period): the times t at which rate·t + offset is a multiple of the period, 0: is 0."""
 Turns = tuple[tuple[Turn, ...], ...]
@@ -175,7 +173,6 @@ def landing_of(
     A switch at an output comes just before it, one at the start just behind it; of several at one time each
     has a place of its own. Raises ValueError for more switches than there is room for.
     """
-    checked_times(torch.tensor(times, dtype=torch.float64))
     lost = numbers is None or switches.lost(numbers)
     events = [] if numbers is None or lost else switches.events(numbers, times[0], times[-1])
     a, b = times[0], times[-1]

@@ -411,4 +411,4 @@ def test_a_switch_at_an_output_comes_just_before_it():
 
 def test_times_that_go_forth_and_back_are_told_as_they_are():
     with pytest.raises(ValueError, match=r"t\[2\] = 1 comes after 3"):
-        landing((((1.0, -2.0, 0.0),),), (0.0, 3.0, 1.0))
+        dose()(torch.tensor([0.0, 3.0, 1.0]))
