@@ -7,7 +7,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odec.csvtext import csv_rows
+from odec.csvtext import csv_rows, is_number
 from odec.errors import AccuracyWarning, ArgumentError, DataError
 from odec.headers import unit_note, unit_of_time
 
@@ -86,7 +86,7 @@ def _read_series(path: Path, time_unit: str | None) -> tuple[list[float], list[f
         try:
             time, value = map(float, cells)
         except ValueError:
-            if not number:
+            if not number and not is_number(cells[0]):
                 for remark in unit_note(cells[0], unit_of_time(cells[0]), time_unit):
                     warnings.warn(f"{path}: {remark}", AccuracyWarning, stacklevel=4)
                 continue

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from odec.arguments import NO_NUMBERS
-from odec.csvtext import csv_rows, is_decimal_comma
+from odec.csvtext import csv_rows, fault_of, is_number
 from odec.errors import DataError
 
-BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", ".", "-"})
+BLANKS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", ".", "-"})
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,23 @@ def parse_csv(raw: bytes, name: str, look: Look | None = None) -> Table:
     (head_line, header), body = rows[0], rows[1:]
     while body and len(header) > 1 and not header[-1] and all(_no_cell(c, len(header) - 1) for _, c in body):
         header = header[:-1]
-    _check_header(header, head_line, name)
+    _check_header(header, head_line, name, wider=bool(body) and len(body[0][1]) > 1)
     _look_at(header, name, look)
     if not body:
         raise DataError(f"{name}: there is a header and no row of numbers below it")
+    if len(body[0][1]) == len(header) and all(cell and not _is_number(cell) for cell in body[0][1]):
+        told = "units stand in the header, like x (mg), and a remark starts with '#'"
+        raise DataError(f"{name}, line {body[0][0]}: there is no number in it; {told}")
     values = np.full((len(body), len(header)), np.nan)
     for row, (line, cells) in enumerate(body):
         while len(cells) > len(header) and not cells[-1]:
             cells = cells[:-1]
         if len(cells) != len(header):
+            many = "decimals take a point, or semicolons between the columns"
+            few = "a cell that was not measured stays empty"
             raise DataError(
                 f"{name}, line {line}: {_count(len(cells), 'cell')}, but the header has {len(header)}"
-                " (a cell that was not measured stays empty)"
+                f" ({many if len(cells) > len(header) else few})"
             )
         for column, cell in enumerate(cells):
             values[row, column] = _number(cell, f"{name}, line {line}, column {header[column]!r}")
@@ -103,9 +108,14 @@ def _look_at(header: Iterable[str], name: str, look: Look | None) -> None:
         look(Table(name, {title: np.empty(0) for title in header}, None, ""))
 
 
-def _check_header(header: list[str], line: int, name: str) -> None:
+def _check_header(header: list[str], line: int, name: str, *, wider: bool) -> None:
+    """wider: whether the line below has several cells. Raises DataError."""
     place = f"{name}, line {line}"
-    if len(header) == 1 and len(header[0].split()) > 1:
+    if sum(map(bool, header)) == 1 and wider:
+        raise DataError(
+            f"{place}: the first line must name the columns, like: t,x; a title or remark starts with '#'"
+        )
+    if len(header) == 1 and (len(header[0].split()) > 1 or "|" in header[0]):
         raise DataError(
             f"{place}: {header[0]!r} is one column; put commas, semicolons or tabs between columns"
         )
@@ -113,7 +123,8 @@ def _check_header(header: list[str], line: int, name: str) -> None:
         raise DataError(f"{place}: the first line must name the columns, like: t,x")
     for k, title in enumerate(header):
         if not title:
-            raise DataError(f"{place}: column {k + 1} has no name")
+            index = " (an index, as pandas writes it? to_csv(index=False) leaves it out)" if not k else ""
+            raise DataError(f"{place}: column {k + 1} has no name{index}")
         if title in header[:k]:
             raise DataError(
                 f"{place}: two columns are named {title!r} (repeated measurements are further rows)"
@@ -123,25 +134,19 @@ def _check_header(header: list[str], line: int, name: str) -> None:
 def _number(cell: str, place: str) -> float:
     if cell.casefold() in BLANKS:
         return math.nan
+    shown = cell if len(cell) <= 40 else cell[:40] + "…"
     try:
-        value = float(cell.replace("_", "x"))
+        value = float(cell.replace("_", "x").replace("−", "-"))
     except ValueError:
-        hint = " (decimals take a point, not a comma)" if is_decimal_comma(cell) else ""
-        shown = cell if len(cell) <= 40 else cell[:40] + "…"
-        raise DataError(
-            f"{place}: {shown!r} is not a number{hint}; leave the cell empty where nothing was measured"
-        ) from None
+        told = f"{shown!r} is not a number{fault_of(cell)}"
+        raise DataError(f"{place}: {told}; leave the cell empty where nothing was measured") from None
     if math.isinf(value):
-        raise DataError(f"{place}: {cell!r} is not a finite number")
+        raise DataError(f"{place}: {shown!r} is not a finite number")
     return value
 
 
 def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return cell.casefold() not in BLANKS
+    return is_number(cell) and cell.casefold() not in BLANKS
 
 
 def _no_cell(cells: list[str], column: int) -> bool:

@@ -89,6 +89,9 @@ def test_inputs_in_their_forms(tmp_path: Path, net: torch.nn.Module) -> None:
         np.testing.assert_array_equal(run, runs[0])
     losses = {odec.fit(TEXT, DATA, inputs={"u": form}, engine="torch", epochs=2).loss for form in forms[:3]}
     assert len(losses) == 1
+    path.write_text("0,1 mg\n0.4,2\n")
+    with pytest.raises(odec.ArgumentError, match=r"u.csv:1: two numbers, a time and a value, not '0,1 mg'"):
+        odec.simulate(net, inputs={"u": path})
     path.write_text("time,u\n0,1\n0.4,\n")
     with pytest.raises(odec.ArgumentError, match=r"u.csv:3: two numbers, a time and a value, not '0.4,'"):
         odec.simulate(net, inputs={"u": path})

@@ -126,9 +126,33 @@ def test_input_columns_feed_inputs() -> None:
             r"line 2, column 'x1': '2,5' is not a number \(decimals take a point, not a comma\)",
         ),
         ("t,x1\n1,1_000\n", "'1_000' is not a number"),
+        ('t,x1\n1,"1,234.5"\n', r"'1,234.5' is not a number \(write thousands without a mark"),
+        ("t;x1\n1;0,5\n2;1 234,5\n", r"line 3.* is not a number \(write thousands without a mark"),
+        ("t,x1\n1,1'234\n", r"is not a number \(write thousands without a mark"),
+        ('t,x1\n1,"0,234"\n', r"'0,234' is not a number \(decimals take a point"),
+        ("t,x1\n2024-01-31 10:00,2\n", r"column 't': '2024-.*\(a date; give the time since the start\)"),
+        ("t,x1\n31.01.2024,2\n", r"\(a date; give"),
+        ("t,x1\n0:30,2\n", r"\(hours and minutes; give the time in one unit\)"),
+        ("t,x1\n1,<0.1\n", r"\(a limit and no value\)"),
+        ("t,x1\n1,#DIV/0!\n", r"\(an error in the spreadsheet\)"),
+        (
+            "t,x1\n1,5\n#REF!,2\n",
+            r"line 3, column 't': '#REF!' is not a number \(an error in the spreadsheet",
+        ),
+        ('t,x1\n1,"5\n2,6\n', r"line 2, .*\(over more than one line: is its quote closed\?\)"),
+        ("t,x1\n1,1.5D+3\n", r"\(write the exponent with an e\)"),
+        ("t,x1\n1,5 mg\n", r"\(units stand in the header: x \(mg\)\)"),
+        ("t,x1\nh,mg\n1,5\n", "line 2: there is no number in it; units stand in the header"),
+        ("Experiment 5,\nt,x1\n1,5\n", "line 1: the first line must name the columns, .* a title or remark"),
+        ("% a remark\nt,x1\n1,5\n", "line 1: the first line must name the columns, .* starts with '#'"),
+        (",t,x1\n0,1,5\n", r"line 1: column 1 has no name \(an index, .* to_csv\(index=False\)"),
+        ("t|x1\n1|2\n", "line 1: 't|x1' is one column; put commas"),
+        (b"PK\x03\x04\x14\0", "the file is a spreadsheet or another archive and no text; save it as CSV"),
+        (b"\x1f\x8b\x08\0", "the file is compressed by gzip and no text"),
+        ("t,x1\n1," + "9" * 400 + "\n", "'9{40}…' is not a finite number"),
         ("t,x1\n1,inf\n", "line 2, column 'x1': 'inf' is not a finite number"),
         ("t,x1\n1,2\n2\n", r"data\.csv, line 3: 1 cell, but the header has 2"),
-        ("t,x1\n1,2,3\n", "line 2: 3 cells, but the header has 2"),
+        ("t,x1\n1,2,3\n", r"line 2: 3 cells, but the header has 2 \(decimals take a point, or semicolons"),
         (
             "t,x1,x1\n1,2,3\n",
             r"line 1: two columns are named 'x1' \(repeated measurements are further rows\)",
@@ -166,6 +190,14 @@ def test_what_a_spreadsheet_writes(tmp_path: Path) -> None:
     path = csv(tmp_path, b"\xef\xbb\xbft,x1,\r\n1,2,\r\n2,,\r\n,,\r\n")
     data = read_data(path, COLUMNS)
     np.testing.assert_array_equal(data.values, [[2], [np.nan]])
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;\r"])
+def test_the_separator_that_a_spreadsheet_names(tmp_path: Path, first: str) -> None:
+    data = read_data(csv(tmp_path, f"{first}\nt;x1\n0;1,5\n1;−2\n2;#N/A\n"), COLUMNS)
+    np.testing.assert_array_equal(data.values, [[1.5], [-2], [np.nan]])
+    with pytest.raises(DataError, match="line 3, column 'x1': 'a'"):
+        read_data(csv(tmp_path, f"{first}\nt;x1\n0;a\n"), COLUMNS)
 
 
 def test_the_line_is_right_after_a_cell_of_two_lines() -> None:
