@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -65,15 +66,28 @@ def joined(shares: Sequence[Share], parts: Sequence[Tensor], axis: int) -> Tenso
     return whole.reshape(*first.shape[:axis], *batch, *first.shape[axis + 1 :])
 
 
+@functools.lru_cache(maxsize=64)
+def _landing(
+    switches: Switches,
+    times: tuple[float, ...],
+    numbers: tuple[float, ...] | None,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Landing:
+    """landing_of, kept. Raises ValueError for times that are not finite, or go forth and back."""
+    checked_times(torch.tensor(times, dtype=torch.float64))
+    return landing_of(switches, times, numbers, dtype, device)
+
+
 def shares_of(switches: Switches, t: Tensor, p: Tensor, batch: Sequence[int]) -> list[Share]:
     """The trajectories of a batch by where they land, for output times t (T,).
 
     p: (..., m), or with what moves switches behind it.
     """
-    times, place = tuple(checked_times(t)), (t.dtype, t.device)
+    times, place = tuple(numbers(t)), (t.dtype, t.device)
     p = p if p.shape[-1] > switches.params else switches.carried(p)
     # tensors made under a transform of torch.func are dead when it ends
-    land = landing_of.__wrapped__ if transformed() else landing_of
+    land = _landing.__wrapped__ if transformed() else _landing
 
     def landing(row: Any) -> Landing:
         return land(switches, times, (*row, *switches.constants), *place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -85,7 +84,7 @@ class Switches:
             return p
         found = self.switches(p)
         moving: list[Any] = [found[i][j][k] for i, j, k in self._where]
-        return torch.cat((p, torch.stack([value.expand(p.shape[:-1]) for value in moving], -1)), -1)
+        return torch.cat((p, torch.stack(moving, -1)), -1)
 
     def lost(self, numbers: Sequence[float]) -> bool:
         """Whether the time of some switch is no number. One at infinity never comes."""
@@ -160,7 +159,6 @@ def _crossings(turn: Iterable[float], low: float, high: float) -> list[tuple[flo
     return [(time, k) for time, k in times if low <= time <= high]
 
 
-@functools.lru_cache(maxsize=64)
 def landing_of(
     switches: Switches,
     times: tuple[float, ...],

@@ -41,7 +41,7 @@ class Switching:
 
     def _own(self, p: Tensor) -> Tensor:
         """The parameters alone."""
-        return p[..., : self.switches.params] if self.switches.moving else p
+        return p[..., : self.switches.params].contiguous() if self.switches.moving else p
 
     def states(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps, keep: int
@@ -63,11 +63,17 @@ class Switching:
         times, x0, p = share.landing.times, share.of(x0, 0), share.parameters(self._own(p))
         given = [*share.series(series), *share.asked]
         if not share.landing.lost:
-            found: Run = self.inner.states(times, x0, p, given, steps, keep)
-            return found
-        run: Run = self.inner.states(times[:1], x0, p, given, steps, 1)
+            return self.between(times, x0, p, given, steps, keep)
+        run = self.between(times[:1], x0, p, given, steps, 1)
         xs = torch.cat((run.xs, run.xs.new_full((len(times) - 1, *x0.shape), math.nan)))
         return Run(xs, run.kept, self._failed(run.report, share.landing))
+
+    def between(
+        self, times: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps, keep: int
+    ) -> Run:
+        """The inner engine's run, with what conditions ask for behind the inputs."""
+        found: Run = self.inner.states(times, x0, p, series, steps, keep)
+        return found
 
     def _failed(self, report: Tensor, landing: Landing) -> Tensor:
         """The report of trajectories that cannot start, as the time of a switch is no number."""

@@ -35,7 +35,7 @@ class Native:
 
     def __init__(self, compiled: Compiled):
         self.compiled, self.kernels = compiled, Kernels(compiled)
-        self._ready: dict[Any, ReadyStates | ReadyAdjoint] = {}
+        self._ready: dict[Any, tuple[Any, Sequence[Tensor]]] = {}
 
     def batch(
         self,
@@ -57,30 +57,38 @@ class Native:
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps, keep: int = 1
     ) -> Run:
         """The states at the times (T, *batch, n); a kernel keeps none for the adjoint."""
-        if not series and _straight(t, x0, p, x0.shape[:-1]):
+        if not series and straight(t, x0, p, x0.shape[:-1]):
             return self.ready(ReadyStates, t, x0, p, steps)(x0, p)
         batch = self.batch(t, x0, p, series, steps, tape=False)
         xs, batch.call.out = batch.outputs(len(t), self.kernels.states)
         return Run(xs, empty(1, x0), self._run(batch, "solve"))
 
-    def ready(self, kind: type[Kind], t: Tensor, x: Tensor, p: Tensor, steps: Steps) -> Kind:
+    def ready(
+        self,
+        kind: type[Kind],
+        t: Tensor,
+        x: Tensor,
+        p: Tensor,
+        steps: Steps,
+        series: Sequence[Tensor] = (),
+    ) -> Kind:
         """A kernel made ready for arguments such as these, made once and kept.
 
-        x: the states x0, or all of them. Everything that the kernel's Call says besides addresses hangs on
-        what is looked up by.
+        x: the states x0, or all of them. series: inputs that stay as they are, of which the very tensors are
+        looked for. Everything that the kernel's Call says besides addresses hangs on what is looked up by.
         """
         key = (
             *(kind, tuple(t.tolist()), t.dtype, x.shape, x.dtype, p.shape, p.dtype, steps),
-            torch.get_num_threads(),
+            *(torch.get_num_threads(), *map(id, series)),
         )
-        found: Any = self._ready.get(key)
+        found = self._ready.get(key)
         if found is None:
             back = kind is ReadyAdjoint
-            found = kind(self.batch(t, x[0] if back else x, p, [], steps, tape=back))
+            kernel: Any = kind(self.batch(t, x[0] if back else x, p, series, steps, tape=back))
             if len(self._ready) >= _READY:
                 self._ready.clear()
-            self._ready[key] = found
-        made: Kind = found
+            found = self._ready[key] = kernel, series  # whose ids no other tensors get meanwhile
+        made: Kind = found[0]
         return made
 
     def prepared(
@@ -135,7 +143,7 @@ class Native:
         """
 
         batch_shape = run.xs.shape[1:-1]
-        if not (series or wrt_times) and _straight(t, run.xs, p, batch_shape) and all_finite(run.xs[-1]):
+        if not (series or wrt_times) and straight(t, run.xs, p, batch_shape) and all_finite(run.xs[-1]):
             shape = (t.shape[0], *run.xs.shape[1:])  # of xs, the first and the last alone are read
             w = fitting("w_xs", w_xs, shape, run.xs.dtype, run.xs.device)
             return self.ready(ReadyAdjoint, t, run.xs, p, steps)(run.xs, p, w)
@@ -215,7 +223,7 @@ class Native:
         return found, Gradients(g_t, g_x0, g_p, g_u), report
 
 
-def _straight(t: Tensor, x: Tensor, p: Tensor, batch: Sequence[int]) -> bool:
+def straight(t: Tensor, x: Tensor, p: Tensor, batch: Sequence[int]) -> bool:
     """Whether a kernel can be kept ready that reads states and parameters by their addresses alone."""
     if cuda.on_gpu(x) or not (p.is_cpu and x.is_contiguous() and p.is_contiguous()):
         return False

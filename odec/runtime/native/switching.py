@@ -11,21 +11,32 @@ from torch import Tensor
 from ..autograd import PlainSolve, Plan
 from ..compiled import Compiled
 from ..differentiated import differentiated
-from ..engines import Gradients, How, sensitivities_of
+from ..engines import Gradients, How, Run, sensitivities_of
 from ..series import Series
 from ..steps import Steps
 from ..switching import Switching
+from .engine import Native, straight
+from .ready import ReadyStates
 
 
 class NativeSwitching(Switching):
     """A model's native engine, landing on every switch. See Native; p is (..., m) where it is not said."""
 
+    inner: Native
     retakes = True
 
     def __init__(self, compiled: Compiled):
         super().__init__(compiled, "native")
         own = compiled.equations
         self._observables = differentiated(own.observables, own.observables_vjp, own.observables_jvp)
+
+    def between(
+        self, times: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps, keep: int
+    ) -> Run:
+        """The inner engine's run; with what conditions ask for as its only inputs, by a kernel made ready."""
+        if len(series) == 2 * self.compiled.asked and straight(times, x0, p, x0.shape[:-1]):
+            return self.inner.ready(ReadyStates, times, x0, p, steps, series)(x0, p)
+        return super().between(times, x0, p, series, steps, keep)
 
     def last(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
