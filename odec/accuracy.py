@@ -81,7 +81,7 @@ def _count(steps: int) -> str:
     return f"{steps} step{'' if steps == 1 else 's'}"
 
 
-def _intervals(times: Sequence[float], dt: float) -> list[tuple[float, float, int]]:
+def intervals(times: Sequence[float], dt: float) -> list[tuple[float, float, int]]:
     """Start, step and number of equal steps of each interval, as a generated module divides it."""
     pairs = [(a, b) for a, b in zip(times, times[1:], strict=False) if a != b]
     counts = [max(1, math.ceil(abs(b - a) / dt * (1 - 1e-10))) for a, b in pairs]
@@ -90,11 +90,11 @@ def _intervals(times: Sequence[float], dt: float) -> list[tuple[float, float, in
 
 def longest_step(times: Sequence[float], dt: float) -> float:
     """The longest of the fixed steps of at most dt that a run takes; 0 where it takes none."""
-    return max((abs(h) for _, h, _ in _intervals(times, dt)), default=0.0)
+    return max((abs(h) for _, h, _ in intervals(times, dt)), default=0.0)
 
 
 def _at_most(times: Sequence[float], dt: float) -> str:
-    sizes = [abs(h) for _, h, _ in _intervals(times, dt)]
+    sizes = [abs(h) for _, h, _ in intervals(times, dt)]
     return "at most " if sizes and min(sizes) < max(sizes) * (1 - 1e-9) else ""
 
 
@@ -193,7 +193,7 @@ def between_steps(
     """A sentence for each input whose samples (by name, their times) lie closer than the fixed steps do."""
     import numpy as np
 
-    pieces = _intervals(times, dt)
+    pieces = intervals(times, dt)
     if not pieces:
         return []
     starts, steps, _ = (np.array(column, dtype=np.float64) for column in zip(*pieces, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ class Simulation(Mapping[str, Any]):
     A mapping too: by the name of the time (T,), of a state or of an observable (T, *batch), in this order.
     status: what the generated module says of the call, per trajectory. inputs: for each input the times (K,)
     and values (K,) or (K, *batch) that it was given. system: the model, where its text is known. summary: a
-    line that says the method, its steps and their tolerance.
+    line that says the method, its steps and their tolerance. finer: takes the run once more with outputs
+    between its own, for pictures.
     """
 
     time_name: str
@@ -42,6 +43,7 @@ class Simulation(Mapping[str, Any]):
     inputs: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     system: System | None = None
     summary: str = ""
+    finer: Callable[[], Simulation | None] | None = None
 
     __eq__ = object.__eq__  # as a mapping it would ask arrays whether they are true
     __hash__ = object.__hash__
@@ -161,6 +163,7 @@ def plot_run(system: System | None, run: Simulation, path: str | Path, view: Vie
     """
     from odec.plot import MOST_TRAJECTORIES, Series, draw, inputs_of, labelled, title_of, units_of
 
+    warning, run = _ending(run), _bent(run)
     units = units_of(system)
     columns = [(name, run.states[..., k], False) for k, name in enumerate(run.state_names)]
     columns += [
@@ -180,7 +183,28 @@ def plot_run(system: System | None, run: Simulation, path: str | Path, view: Vie
     ]
     series += inputs_of(system, run.inputs, run.times)
     time = labelled(run.time_name, (system.time_unit if system else None) or "")
-    draw(series, path, title=title_of(system), time=time, warning=_ending(run), view=view)
+    draw(series, path, title=title_of(system), time=time, warning=warning, view=view)
+
+
+def _bent(run: Simulation) -> Simulation:
+    """The run with further outputs between its own where the curves there are no straight lines."""
+    fine = run.finer() if run.finer and len(run.times) > 1 else None
+    if fine is None:
+        return run
+    import numpy as np
+
+    from odec.plot.bends import needed
+
+    def curves(one: Simulation) -> np.ndarray:
+        both = (one.states, one.observables)
+        found: np.ndarray = np.concatenate([values.reshape(len(one.times), -1) for values in both], -1)
+        return found
+
+    first, last = sorted((run.times[0], run.times[-1]))
+    inner = (fine.times >= first) & (fine.times <= last)  # a cut run has lost outputs
+    mask = needed(fine.times[inner], curves(fine)[inner], run.times, curves(run))
+    kept = np.flatnonzero(inner)[mask]
+    return replace(fine, times=fine.times[kept], states=fine.states[kept], observables=fine.observables[kept])
 
 
 def _ending(run: Simulation) -> str:

@@ -6,12 +6,12 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from odec.accuracy import inaccuracies, summary, warn
+from odec.accuracy import inaccuracies, intervals, summary, warn
 from odec.arguments import input_series, real_numbers
 from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from odec.runtime.model import Model
 
 MAX_OUTPUTS = 10_000_000
+MOST_DRAWN = 20_000_000
+"""So many numbers of a run with outputs between its own are worth a better picture."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,37 @@ def _simulation(
             warn(inaccuracies(net, times, x, knots, again), stacklevel=5)
     names = net.compiled.time, net.compiled.states, net.compiled.observables
     numbers = np.asarray(times, dtype=np.float64), x, y
-    return Simulation(*names, *numbers, status, series, system, line)
+    run = Simulation(*names, *numbers, status, series, system, line)
+    return run if net.compiled.is_map else replace(run, finer=_finer(net, run, whole[:1], values, given))
+
+
+def _finer(
+    net: Model, run: Simulation, start: torch.Tensor, values: Mapping[str, torch.Tensor], given: Any
+) -> Callable[[], Simulation | None]:
+    """The run once more with outputs between its own, of fixed steps at their ends; for pictures.
+
+    Of the Model as it is now. None where there are more trajectories than a picture's numbers may be of.
+    """
+    engine, steps = net.compiled.engine(net.engine), net.steps
+    p = net.vector(values).detach()
+
+    def again() -> Simulation | None:
+        import torch
+
+        from odec.plot.bends import times_between
+
+        counts = None if steps.dt is None else [count for _, _, count in intervals(run.times, steps.dt)]
+        times = times_between(run.times.tolist(), counts)
+        if len(times) * (run.states[0].size + run.observables[0].size) > MOST_DRAWN:
+            return None
+        t, inputs = torch.as_tensor(times, dtype=p.dtype, device=p.device), net.series(given.get("inputs"), p)
+        with torch.no_grad():
+            x0 = start[0].expand(*run.states.shape[1:])
+            whole = _to_failure(engine.states(t, x0, p, inputs, steps, 1).xs)
+            y = net.observe(t, whole, params=p, **given).cpu().numpy()
+        return replace(run, times=times, states=whole.cpu().numpy(), observables=y, finer=None)
+
+    return again
 
 
 def _by_shorter_steps(

@@ -27,7 +27,9 @@ class Interpolant:
     length: those of the method's stages, then, where there are as many rows, the slope at the step's end
     f(t + h, x_next), then those of further stages k_i = f(t + c_i h, x + h Σ_j a_ij k_j); row i of a has an
     entry for every slope before it. For a Rosenbrock method, x(t + θ h) = x + Σ_i b_i(θ) u_i, with a row for
-    each u_i. tolerance: what rounded weights may be off. Hairer, Nørsett & Wanner I, II.6.
+    each u_i. tolerance: what rounded weights may be off. excess: how many times the step's own estimate the
+    error within it may be, as measured (benchmarks/results/dense.md): with outputs within steps it is that
+    many times the estimate that is held to the tolerance. Hairer, Nørsett & Wanner I, II.6.
     """
 
     order: int
@@ -36,6 +38,7 @@ class Interpolant:
     c: Row = ()
     source: str = ""
     tolerance: Fraction = ZERO
+    excess: int = 1
 
     @property
     def degree(self) -> int:
@@ -166,7 +169,14 @@ def powers(
 
 
 def nested(
-    order: int, rows: str, source: str, *, stages: str = "", nodes: str = "", tolerance: str = "0"
+    order: int,
+    rows: str,
+    source: str,
+    *,
+    stages: str = "",
+    nodes: str = "",
+    tolerance: str = "0",
+    excess: int = 1,
 ) -> Recipe:
     """The Hermite cubic + θ² (1-θ)² (r_1 + θ (r_2 + (1-θ) (r_3 + θ (r_4 + …)))): Hairer's form.
 
@@ -181,12 +191,13 @@ def nested(
         for i, row in enumerate(rows.split(";")):
             terms.append((factor, numbers(row)))
             factor = times(factor, FALLING if i % 2 else RISING)
-        return Interpolant(order, polynomials(terms), a, numbers(nodes), source, Fraction(tolerance))
+        weights = polynomials(terms)
+        return Interpolant(order, weights, a, numbers(nodes), source, Fraction(tolerance), excess)
 
     return found
 
 
-def between(order: int, rows: str, source: str, tolerance: str = "0") -> Recipe:
+def between(order: int, rows: str, source: str, tolerance: str = "0", excess: int = 1) -> Recipe:
     """θ x_next + (1-θ) x + θ (1-θ) (r_1 + θ (r_2 + θ (r_3 + …))): the form of RODAS; rows as for nested."""
 
     def found(m: Row) -> Interpolant:
@@ -195,7 +206,8 @@ def between(order: int, rows: str, source: str, tolerance: str = "0") -> Recipe:
         for row in rows.split(";"):
             terms.append((factor, numbers(row)))
             factor = times(factor, RISING)
-        return Interpolant(order, polynomials(terms), source=source, tolerance=Fraction(tolerance))
+        weights, allowed = polynomials(terms), Fraction(tolerance)
+        return Interpolant(order, weights, source=source, tolerance=allowed, excess=excess)
 
     return found
 

@@ -101,11 +101,13 @@ def _decimals(
     d: str,
     source: str,
     dense: str,
+    excess: int = 1,
 ) -> Rosenbrock:
     """A stiffly accurate method from its published transformed coefficients.
 
     Its last two states are those of the embedded method and of the method less their u, so that
-    m = (a_s1, …, a_s,s-1, 1) and the error is u_s. dense: the rows of its interpolant, of order - 1.
+    m = (a_s1, …, a_s,s-1, 1) and the error is u_s. dense: the rows of its interpolant, of order - 1;
+    excess: see Interpolant.
     """
     rows = square(*(numbers(line) for line in a.split(";")))
     unit = (*[ZERO] * (len(rows) - 1), ONE)
@@ -124,7 +126,7 @@ def _decimals(
         tolerance=Fraction(1, 10**12),
         error_order=order - 1,
         stability="L-stable",
-        dense=between(order - 1, dense, source, "1e-12")(m),
+        dense=between(order - 1, dense, source, "1e-12", excess)(m),
     )
 
 
@@ -152,6 +154,7 @@ ROSENBROCK: tuple[Rosenbrock, ...] = (
         "Hairer & Wanner II, IV.10 (RODAS)",
         """10.12623508344586 -7.487995877610167 -34.80091861555747 -7.992771707568823 1.025137723295662;
            -0.6762803392801253 6.087714651680015 16.43084320892478 24.76722511418386 -6.594389125716872""",
+        excess=2,
     ),
     _decimals(
         "rodas5p",

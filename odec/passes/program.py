@@ -127,6 +127,11 @@ class Program:
         for group in self.outputs.values():
             yield from group
 
+    def reads(self, *groups: str) -> bool:
+        """Whether it uses an input of some groups."""
+        used = {symbol.name for expr in self.expressions() for symbol in symbols(expr)}
+        return not used.isdisjoint(self.names(*groups))
+
     def size(self) -> int:
         """How many operands and operations its assignments have, an array's counted for each element."""
         shapes = self.shapes()

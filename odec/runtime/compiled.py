@@ -202,6 +202,7 @@ class Compiled:
     time, time_unit: the independent variable. span: None where the model has no run line.
     switches(p): where its conditions on the time turn; None where none is located. asked: how many these
     are: the equations ask each of them at a time of its own, which stands behind the inputs.
+    timed: whether the right-hand side depends on the time itself, not through inputs alone.
     """
 
     name: str
@@ -221,6 +222,7 @@ class Compiled:
     noise: tuple[Noise, ...] = ()
     switches: Callable[[Tensor], Turns] | None = None
     asked: int = 0
+    timed: bool = False
     engines: dict[str, Engine] = field(default_factory=dict, compare=False, repr=False)
     param_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
     input_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
@@ -259,6 +261,15 @@ class Compiled:
             parts = [part.dense.order if part.dense else 0 for part in (method.explicit, method.stiff)]
             return min(parts)
         return method.dense.order if method.dense else 0
+
+    @property
+    def excess(self) -> int:
+        """How many times the error estimate the error of the method's interpolant may be."""
+        method = self.method
+        if isinstance(method, Adams | Map):
+            return 1
+        parts = (method.explicit, method.stiff) if isinstance(method, Auto) else (method,)
+        return max(part.dense.excess if part.dense else 1 for part in parts)
 
     @property
     def continuous(self) -> bool:

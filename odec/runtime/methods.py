@@ -15,13 +15,15 @@ class Interpolant:
 
     A row of weights for each slope k_i: those of the method's stages, then, where there are as many rows, the
     slope at the step's end, then those of further stages with the rows a and the nodes c. Of a Rosenbrock
-    method x(t + θ h) = x + Σ_i b_i(θ) z_i, by its increments. Hairer, Nørsett & Wanner I, II.6.
+    method x(t + θ h) = x + Σ_i b_i(θ) z_i, by its increments. excess: how many times the step's own estimate
+    the error within it may be. Hairer, Nørsett & Wanner I, II.6.
     """
 
     order: int
     weights: Matrix
     a: Matrix = ()
     c: Row = ()
+    excess: int = 1
 
     @property
     def degree(self) -> int:

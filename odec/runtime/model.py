@@ -41,7 +41,7 @@ class Settings(TypedDict, total=False):
     min_step: float
     max_step: float
     max_steps: int
-    dense_output: bool
+    dense_output: bool | None
     clip: float | None
     adjoint: str
     adjoint_rtol: float | None
@@ -58,7 +58,7 @@ def default_settings(compiled: Compiled) -> dict[str, Any]:
         found["dt"] = None if compiled.adaptive else compiled.defaults.dt
     if compiled.adaptive:
         steered = {"min_step": 0.0, "max_step": math.inf, "max_steps": compiled.defaults.max_steps}
-        found.update(dict.fromkeys(ADAPTIVE) | steered | {"dense_output": False})
+        found.update(dict.fromkeys(ADAPTIVE) | steered)
     if not compiled.is_map:
         found["clip"] = None
     found["adjoint"] = "discrete"
@@ -75,7 +75,8 @@ class Model(Parameters):
     each state. Of methods with an error estimate, and their default unless the model's run line has dt.
     first_step (default: chosen), min_step, max_step, max_steps: of adaptive steps.
     dense_output: adaptive steps do not end on every output time; within a step the states are the method's
-    own polynomial. Of methods with an interpolant; much faster where there are more times than steps.
+    own polynomial. Of methods with an interpolant, by default (None) where more than 100 times follow the
+    first. Equations of the time itself then take no step by default longer than 1/100 of the run.
     dt: fixed steps instead, the longest between output times.
     clip: a bound on |dx/dt|, off by default; of explicit methods.
     adjoint: "discrete" (the exact gradient of the numbers computed), "continuous" (the adjoint ODE solved

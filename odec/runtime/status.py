@@ -23,6 +23,7 @@ from .shares import joined, shares_of
 from .steps import Steps
 from .switch_times import Landing
 from .tensors import Time, first_bad
+from .torch_private import numbers
 
 Batch = tuple[int, ...]
 
@@ -357,7 +358,7 @@ class Retake:
         if len(kept) < 20:
             return 0.0, float(t[0])
         u = self._inputs(series)
-        stops = landings(t, u, pace.dense)[0]
+        stops = landings(t, u, pace.over(numbers(t), self.compiled).dense)[0]
         sizes = [float(row[-2]) * (stops[int(row[-1]) + 1][0] - stops[int(row[-1])][0]) for row in kept]
         a, b = (stops[int(kept[-1, -1]) + k][0] for k in (0, 1))
         time, h = a + (b - a) * float(kept[-1, -3]), sum(sizes) / len(sizes)

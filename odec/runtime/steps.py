@@ -20,6 +20,8 @@ DENSE_METHODS = tuple(
     rodas4 rodas5p auto""".split()
 )
 """The methods with an interpolant, for messages."""
+MANY = 100
+"""So many output times after the first may be as many as steps: with more, outputs lie within steps."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Tolerance:
     """Steps by tolerance, each with a local error within atol + rtol·|x|.
 
     first: the first step (0: chosen); least, longest: of all; most: how many steps. dense: whether outputs
-    may lie within steps. adjoint: rtol and the atol of each state of the continuous adjoint, () without.
+    may lie within steps, None where their number decides (see over). adjoint: rtol and the atol of each state
+    of the continuous adjoint, () without.
     """
 
     rtol: float
@@ -36,8 +39,25 @@ class Tolerance:
     least: float = 0.0
     longest: float = math.inf
     most: int = 100_000
-    dense: bool = False
+    dense: bool | None = False
     adjoint: tuple[float, ...] = ()
+
+    def over(self, times: Sequence[float], compiled: Compiled) -> Tolerance:
+        """The same of a run over these times, with what follows from them alone, for all trajectories alike.
+
+        Unless asked for otherwise, outputs lie within steps where there are more than MANY after the first.
+        Then a right-hand side of the time itself has no step by default longer than the mean distance of
+        outputs, or 1/100 of the run if that is more, so that no smooth pulse is stepped over.
+        """
+        if self.dense is False or not compiled.dense_order:
+            return self
+        outputs = len(set(times)) - 1
+        if not self.dense and outputs <= MANY:
+            return self
+        longest = self.longest
+        if compiled.timed and outputs > 0 and longest == math.inf:
+            longest = max(abs(times[-1] - times[0]) / min(outputs, MANY), 2 * self.least)
+        return replace(self, dense=True, longest=longest)
 
 
 @dataclass(frozen=True)
@@ -64,7 +84,8 @@ class Steps:
         pace = self.tolerance
         if pace is None:
             return [clip, 0.0 if self.dt is None else self.dt]
-        rest = (pace.first, pace.least, pace.longest, float(pace.most), float(pace.dense), pace.rtol)
+        dense = -1.0 if pace.dense is None else float(pace.dense)
+        rest = (pace.first, pace.least, pace.longest, float(pace.most), dense, pace.rtol)
         return [clip, *rest, float(len(pace.atol)), *pace.atol, *pace.adjoint]
 
     @classmethod
@@ -75,7 +96,8 @@ class Steps:
             return cls(numbers[1] or None, None, clip)
         first, least, longest, most, dense, rtol, n = numbers[1:8]
         atol, adjoint = tuple(numbers[8 : 8 + int(n)]), tuple(numbers[8 + int(n) :])
-        return cls(None, Tolerance(rtol, atol, first, least, longest, int(most), dense != 0, adjoint), clip)
+        inside = None if dense < 0 else dense != 0
+        return cls(None, Tolerance(rtol, atol, first, least, longest, int(most), inside, adjoint), clip)
 
     @classmethod
     def of(
@@ -90,7 +112,7 @@ class Steps:
         min_step: Any = 0.0,
         max_step: Any = math.inf,
         max_steps: Any = None,
-        dense_output: bool = False,
+        dense_output: bool | None = None,
         clip: Any = None,
         adjoint: str = "discrete",
         adjoint_rtol: Any = None,
@@ -135,7 +157,7 @@ class _Asked:
     least: Any
     longest: Any
     most: Any
-    dense: bool
+    dense: bool | None
 
     @property
     def toleranced(self) -> bool:
@@ -194,7 +216,8 @@ class _Asked:
             atol = _absolute(compiled, self.atol)
         if defaults.longest is not None:  # the outputs' spacing: the equations switch in time
             longest = max(min(longest, defaults.longest), least * 2)
-        return Tolerance(rtol, atol, self.first or 0.0, least, longest, most, bool(self.dense))
+        dense = None if self.dense is None else bool(self.dense)
+        return Tolerance(rtol, atol, self.first or 0.0, least, longest, most, dense)
 
 
 def _clip(compiled: Compiled, clip: Any) -> float | None:

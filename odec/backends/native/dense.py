@@ -38,6 +38,7 @@ class Dense:
     extra: tuple[ExtraStage, ...]
     coefficients: tuple[Term, ...]
     shares: tuple[tuple[Term, ...], ...]
+    excess: int
 
     @property
     def degree(self) -> int:
@@ -90,4 +91,5 @@ def dense_steps(method: Tableau | Rosenbrock | Implicit, ahead: int = 0) -> Dens
             *((name(m, i, v), coefficient(v)) for m, i, v in entries if v not in (0, 1)),
         ),
         shares=(*[()] * ahead, *(share(i) for i in range(s))),
+        excess=dense.excess,
     )

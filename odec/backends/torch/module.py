@@ -68,7 +68,7 @@ def module_job(
         "method_statement": statements(method),
         "equations_text": _equations(functions, stiff, linear_in_states(programs)),
         "defaults_text": _defaults(system, method),
-        "told": _told(system),
+        "told": _told(system) | _timed(programs, method),
         "native": kernel is not None,
         "kernel": kernel,
         "kernel_layout": kernel.context if kernel else {},
@@ -207,6 +207,12 @@ def _told(system: System) -> dict[str, str]:
         found["span"] = _wrapped_call("rt.Span", [literal(run.start), literal(run.stop), *step], 4, 6)
     noises = [_noise(system, o.name, o.noise) for o in system.observables if o.noise is not None]
     return found | ({"noise": _tuple(noises, 4, "noise=,")} if noises else {})
+
+
+def _timed(programs: Programs, method: Method | Auto | None) -> dict[str, str]:
+    """That the equations depend on the time itself, where steps within which outputs lie go by it."""
+    dense = method is not None and method.dense_order > 0
+    return {"timed": "True"} if dense and programs.rhs.reads("t") else {}
 
 
 def _noise(system: System, name: str, noise: Noise) -> str:

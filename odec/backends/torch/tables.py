@@ -102,7 +102,9 @@ def _dense(dense: Interpolant | None) -> Fields:
     if dense is None:
         return []
     fields = [("order", str(dense.order)), ("weights", _matrix(dense.weights))]
-    return [("dense", _call("rt.Interpolant", [*fields, ("a", _matrix(dense.a)), ("c", _row(dense.c))]))]
+    fields += [("a", _matrix(dense.a)), ("c", _row(dense.c))]
+    fields += [("excess", str(dense.excess))] if dense.excess > 1 else []
+    return [("dense", _call("rt.Interpolant", fields))]
 
 
 def _call(name: str, fields: Fields) -> str:

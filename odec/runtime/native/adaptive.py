@@ -42,8 +42,9 @@ class AdaptiveBatch(Batch):
         super().__init__(kernels, t, x0, p, series, clip)
         self._check(t, pace)
         knots = tuple(map(tuple, knots_of(series, kernels.inputs)))
-        pieces = tuple(len(c) for c in series[1::2])
-        self.plan = adaptive_plan(tuple(t.tolist()), pace, knots, pieces)
+        pieces, times = tuple(len(c) for c in series[1::2]), tuple(t.tolist())
+        pace = pace.over(times, kernels.compiled)
+        self.plan = adaptive_plan(times, pace, knots, pieces)
         self.adaptive = 2 if pace.dense else 1
         self._share_out(tape, chunk)
         when, rules = self.plan.rules_on(self.device, kernels.structures.control)

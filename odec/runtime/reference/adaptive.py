@@ -14,6 +14,7 @@ from ..methods import Adams, Auto, Explicit, Map
 from ..series import Series
 from ..steps import Steps, Tolerance
 from ..tensors import outputs, rms, sum_to
+from ..torch_private import numbers
 from .control import control_of
 from .interpolant import Found, Within, landings
 from .lost import lose
@@ -45,7 +46,11 @@ class Adaptive:
         method = compiled.method
         own = method.stiff if isinstance(method, Auto) else method
         self.order = own.order
-        self.degree = degree_of(compiled)
+        self.degree, self.excess = degree_of(compiled), compiled.excess
+
+    def pace(self, t: Tensor, steps: Steps) -> Tolerance:
+        """The tolerance that steps over the times t (T,) follow."""
+        return tolerance_of(steps).over(numbers(t), self.compiled)
 
     def states(self, t: Tensor, x0: Tensor, p: Tensor, u: Series | None, steps: Steps, keep: int) -> Run:
         """The states at the times t (T,), the mesh that each trajectory took, and a report, without a graph.
@@ -54,7 +59,7 @@ class Adaptive:
         parts of the interval between two stops (size 0 where a trajectory waited), of auto whether it is by
         the stiff method, the number of that interval. The report: see Control.report.
         """
-        tolerance = tolerance_of(steps)
+        tolerance = self.pace(t, steps)
         stops, within = landings(t, u, tolerance.dense)
         xs = torch.full_like(outputs(len(t), x0), math.nan)
         xs[0] = x0
@@ -85,7 +90,7 @@ class Adaptive:
 
         The mesh counts as fixed in relation to the stops.
         """
-        stops, within = landings(t, u, tolerance_of(steps).dense)
+        stops, within = landings(t, u, self.pace(t, steps).dense)
         back = _Back(self, p.expand(*run.xs.shape[1:-1], p.shape[-1]), u, w_xs, steps.clip, wrt_times)
         g_t = w_xs.new_zeros((len(stops), *w_xs.shape[1:-1]))
         intervals = by_interval(run.kept, run.xs.shape[-1], len(stops) - 1)
@@ -116,7 +121,7 @@ class Adaptive:
     ) -> Tensor:
         """The tangent of the states on the mesh that they take; d_t (T,) or (T, *batch)."""
         xs, kept, _ = self.states(t, x0, p, u, steps, 0)
-        (stops, within), d_t, d_x = landings(t, u, tolerance_of(steps).dense), d_t.unsqueeze(-1), d_x0
+        (stops, within), d_t, d_x = landings(t, u, self.pace(t, steps).dense), d_t.unsqueeze(-1), d_x0
         tangents = torch.zeros_like(xs)
         tangents[0] = d_x0
         moves = [torch.zeros_like(d_t[0]) if i is None else d_t[i] for _, i in stops]
@@ -148,7 +153,7 @@ class Adaptive:
         with torch.no_grad():  # and detached, as no_grad leaves forward derivatives alone
             still = None if u is None else Series([s.detach() for s in u.pieces], u.names, u.sided)
             run = self.states(t.detach(), x0.detach(), p.detach(), still, steps, 0)
-        (stops, within), x = landings(t.detach(), u, tolerance_of(steps).dense), x0
+        (stops, within), x = landings(t.detach(), u, self.pace(t.detach(), steps).dense), x0
         xs: dict[int, Tensor] = {0: x0}
         inner: list[tuple[Found, Tensor]] = []
         moving = [time if i is None else t[i] for time, i in stops]
@@ -218,6 +223,7 @@ class _Course:
         compiled = loop.compiled
         self.stepper, self.x, self.p, self.clip, self.xs = loop.stepper, x, p, clip, xs
         self.pace = control_of(compiled.method, x, tolerance)
+        self.excess = loop.excess if tolerance.dense else 1
         self.rows: list[Tensor] | None = [] if record else None
         method, jacobian = compiled.method, compiled.equations.jacobian
         self.watch = Watch(method, jacobian) if isinstance(method, Explicit) else None
@@ -268,7 +274,8 @@ class _Course:
         size = torch.maximum(self.x.abs(), tried.x.abs())
         error, *lower = (self.pace.scaled(value, size) for value in tried.errors)
         norm = rms(error)
-        return error, _of_two(norm, rms(lower[0])) if lower else norm
+        norm = _of_two(norm, rms(lower[0])) if lower else norm
+        return error, norm if self.excess == 1 else norm * self.excess
 
     def _record(self, good: Tensor, begin: Tensor, part: Tensor, k: int) -> None:
         """Keep the step of the trajectories that accept it."""

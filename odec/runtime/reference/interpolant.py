@@ -14,7 +14,7 @@ from ..torch_private import numbers
 from .mesh import Stop, stops_of
 
 
-def landings(t: Tensor, u: Series | None, dense: bool) -> tuple[list[Stop], list[Within | None]]:
+def landings(t: Tensor, u: Series | None, dense: bool | None) -> tuple[list[Stop], list[Within | None]]:
     """The stops; with dense output those alone that are the first or the last time, or on a knot.
 
     Also for each interval between two of them the times of t (T,) within: the index of the first of them, and

@@ -316,6 +316,7 @@ COMPILED = rt.Compiled(
     cell=rt.Cell(step, step_vjp, step_jvp, step_stages, step_interpolant),
     defaults=rt.Defaults(atol=(1e-09, 1e-09)),
     span=rt.Span(0.0, 5.0, step=0.1),
+    timed=True,
 )
 
 

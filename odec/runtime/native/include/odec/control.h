@@ -149,6 +149,9 @@ FN Whole judge(const Call *call, Run *run, Trial *trial)
         trial->square[l] = both > R(0.0) ? square/both*square : square;
     }
 #endif
+#if DENSE && defined(EXCESS)
+    EACH_LANE trial->square[l] *= R(1.0)*EXCESS*EXCESS;
+#endif
     ALIGNED real square[WIDE] = {0}, error[WIDE], factor[LANES];
     // 1 at rest, and never 0, whose logarithm takes vector functions long.
     EACH_LANE square[l] = run->active[l] ? trial->square[l] : R(1.0);
