@@ -59,8 +59,9 @@ def simulate(
     inputs: by name (times, values), a number, a pandas Series, or the path of a CSV of two columns.
     dt: longest step of the method; or rtol and atol (a number, or one per state): steps that keep the local
     error within atol + rtol·|x|, from min_step to max_step long and at most max_steps of them. dense_output:
-    whether times may lie within such steps (the method's own interpolant), not only at their ends. partial:
-    of a trajectory that fails, return what comes before, with NaN behind it.
+    whether times may lie within such steps (the method's own interpolant), not only at their ends; None:
+    where more than 100 follow the first. partial: of a trajectory that fails, return what comes before, with
+    NaN behind it.
     check: whether to look for states below the reach of atol and, by a further run, at what half of a fixed
     step changes; what is found is an AccuracyWarning.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory cannot be finished.

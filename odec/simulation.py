@@ -239,7 +239,9 @@ def _finer(
 
         from odec.plot.bends import times_between
 
-        counts = None if steps.dt is None else [count for _, _, count in intervals(run.times, steps.dt)]
+        counts = (
+            None if steps.dt is None else [count for _, _, count in intervals(run.times.tolist(), steps.dt)]
+        )
         times = times_between(run.times.tolist(), counts)
         if len(times) * (run.states[0].size + run.observables[0].size) > MOST_DRAWN:
             return None

@@ -110,7 +110,8 @@ def step_options(command: _Command) -> _Command:
         click.option(
             "--dense/--no-dense",
             default=None,
-            help="Whether outputs may lie within adaptive steps, not only at their ends. Default: no.",
+            help="Whether outputs may lie within adaptive steps, not only at their ends. Default: where there"
+            " are more than 100 after the first.",
         ),
         click.option("--max-steps", type=click.IntRange(min=1), metavar="N", help="The most adaptive steps."),
         click.option("--max-step", metavar="H", help="The longest adaptive step: no pulse is missed."),

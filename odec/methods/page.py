@@ -21,9 +21,10 @@ A method with an error estimate chooses its steps, so that each keeps its local 
 `atol + rtol·|x|`. With fixed steps (`dt`, as in `method rk4 dt 0.1`), which the others take always, an
 interval between two output times is divided into equal steps, each at most `dt` long.
 
-Such steps end on every output time, unless dense output is asked for (`dense_output=True`, `--dense`): then a
-method with an interpolant takes the steps that its error allows, and the states at the output times within a
-step are a polynomial, of the order given under "dense output". Steps end on the knots of inputs all the same.
+Such steps end on every output time, unless there are more than 100 after the first, or dense output is
+asked for (`dense_output=True`, `--dense`, or the opposite by `False` and `--no-dense`): then a method with an
+interpolant takes the steps that its error allows, and the states at the output times within a step are a
+polynomial, of the order given under "dense output". Steps end on the knots of inputs all the same.
 
 Coefficients are data, one literal a method, exact or to all digits that were published. A method checks
 itself when it is made; the tests check every order condition (all rooted trees up to its order), the

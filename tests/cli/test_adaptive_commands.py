@@ -174,7 +174,10 @@ def test_compiled_module_is_adaptive(odec: Run, folder: Path) -> None:
 def test_dense_output(odec: Run, folder: Path) -> None:
     (folder / "free.ode").write_text(FREE)
     arguments = ["run", "free.ode", "--rtol", "1e-9", "--atol", "1e-11", "--step", "0.01"]
-    found = [list(csv.reader(io.StringIO(odec(*arguments, *more).stdout))) for more in ([], ["--dense"])]
+    found = [
+        list(csv.reader(io.StringIO(odec(*arguments, *more).stdout)))
+        for more in (["--no-dense"], ["--dense"])
+    ]
     assert len(found[0]) == len(found[1]) == 202 and found[0] != found[1]
     for landing, dense in zip(found[0][1:], found[1][1:], strict=True):
         assert [float(v) for v in dense] == pytest.approx([float(v) for v in landing], rel=1e-7)
