@@ -20,9 +20,9 @@ TEXT = (
     "The largest error of outputs within steps / of the steps' ends themselves, in units of the tolerance, "
     "|x - reference|/(atol + rtol |reference|), of all states of the worst problem of a set; then the "
     "largest of a problem whose ends are within 1 tolerance. Nine outputs in every step, the 25 problems of "
-    "DETEST (Hull et al. 1972) and five stiff ones of Hairer & Wanner (HIRES, Robertson, Oregonator, van der Pol, "
-    "E5), references of SciPy's DOP853 at 1e-13 and Radau at 1e-12. A dash: not taken, or more than 5,000 "
-    "steps on some problem. "
+    "DETEST (Hull et al. 1972) and five stiff ones of Hairer & Wanner (HIRES, Robertson, Oregonator, van "
+    "der Pol, E5), references of SciPy's DOP853 at 1e-13 and Radau at 1e-12. A dash: not taken, or more than "
+    "5,000 steps on some problem. "
     "Orbits and the Oregonator carry errors on: there the ends are as far off."
 )
 
