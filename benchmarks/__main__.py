@@ -30,7 +30,7 @@ SIDE_BY_SIDE = (
     "ring_oscillator",
     "mechanism",
 )
-OTHERS = ("w5_precision", "work_precision", "gradient", "compile_time", "startup", "small_call")
+OTHERS = ("w5_precision", "work_precision", "gradient", "compile_time", "startup", "small_call", "odeint")
 ON_GPU = ("gpu_ensemble", "gpu_adaptive")
 LONGEST = 1200
 """Seconds after which a workload is stopped, and taken again without the contender at work then."""

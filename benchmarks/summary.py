@@ -45,6 +45,7 @@ def main(folder: Path = RESULTS) -> str:
         "compile_time": "Seconds to compile a model, against its size",
         "startup": "How soon odec answers",
         "small_call": "What a call of one trajectory without work costs",
+        "odeint": "odeint beside torchdiffeq's, on its examples",
     }
     parts = ["# The results in short", TEXT, "\n".join(lines), _runs(found)]
     there = [(name, what) for name, what in rest.items() if (folder / f"{name}.md").exists()]

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from odec.diagnostics import Diagnostic, ModelError, Source
     from odec.errors import AccuracyWarning, ArgumentError, DataError, SimulationError
     from odec.fit.result import FitResult
+    from odec.integrate.adjoint import odeint_adjoint
+    from odec.integrate.odeint import odeint, odeint_event
     from odec.results import Simulation
     from odec.system import System
 
@@ -22,6 +24,8 @@ _HOMES = {
     "Simulation": "odec.results",
     **dict.fromkeys(("check", "compile", "load", "parse"), "odec.api"),
     **dict.fromkeys(("simulate", "system_from_equations"), "odec.api"),
+    **dict.fromkeys(("odeint", "odeint_event"), "odec.integrate.odeint"),
+    "odeint_adjoint": "odec.integrate.adjoint",
 }
 
 __all__ = [
@@ -40,6 +44,9 @@ __all__ = [
     "compile",
     "fit",
     "load",
+    "odeint",
+    "odeint_adjoint",
+    "odeint_event",
     "parse",
     "simulate",
     "system_from_equations",

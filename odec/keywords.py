@@ -60,6 +60,16 @@ OF_EQUATIONS = {
 }
 """The same of `System.from_equations`."""
 
+OF_ODEINT = {
+    "func": ("f", "fun", "rhs", "model"),
+    "y0": ("x0", "u0", "z0", "init"),
+    "t": ("ts", "times", "t_eval", "t_span"),
+    "rtol": _STEPS["rtol"],
+    "atol": _STEPS["atol"],
+    "method": _STEPS["method"],
+}
+"""The same of `odeint` and `odeint_adjoint`."""
+
 OF_A_MODULE = {"method": _STEPS["method"], "engine": _STEPS["engine"]}
 """The same of `compile` and `load`."""
 

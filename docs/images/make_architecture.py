@@ -34,6 +34,7 @@ COMPILER: Boxes = {
     "backends/": ("printers: torch, C", ("backends",)),
     "passes/": ("System to Programs", ("passes",)),
     "methods/": ("numerical methods as data", ("methods",)),
+    "integrate/": ("odeint, for functions", ("integrate",)),
     "lang/": ("text to a System, messages", ("lang",)),
     "system.py, tree.py": ("a model, its formulas", ("system", "tree", "diagnostics")),
     "files.py": ("cache, folders that stand alone", ("files", "models", "standalone")),
@@ -59,7 +60,7 @@ RUNTIME: Boxes = {
     "steps.py": ("Steps, Tolerance", ("steps", "arguments")),
     "compiled.py": (
         "what a module says of itself",
-        ("compiled", "methods", "slopes", "series", "switch_times"),
+        ("compiled", "methods", "slopes", "series", "external", "switch_times"),
     ),
 }
 SMALL_OF_RUNTIME = ("errors", "special", "tensors", "torch_private")

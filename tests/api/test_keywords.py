@@ -20,6 +20,8 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
     "fit": (odec.fit, (TEXT, DATA), dict(keywords.OF_A_FIT)),
     "load": (odec.load, (TEXT,), dict(keywords.OF_A_MODULE)),
     "compile": (odec.compile, (TEXT,), dict(keywords.OF_A_MODULE)),
+    "odeint": (odec.odeint, (), dict(keywords.OF_ODEINT)),
+    "odeint_adjoint": (odec.odeint_adjoint, (), dict(keywords.OF_ODEINT)),
     "from_equations": (odec.System.from_equations, (EQUATIONS,), dict(keywords.OF_EQUATIONS)),
 }
 

@@ -30,6 +30,7 @@ ORDER = (
     "lang",
     "passes",
     "methods",
+    "integrate",
     "backends",
     "render",
     "headers",
@@ -53,7 +54,7 @@ ORDER = (
 )
 """Each room may import those before it."""
 
-TENSOR_ROOMS = {"fit", "simulation"}
+TENSOR_ROOMS = {"fit", "integrate", "simulation"}
 SYMPY_ROOMS = {"passes", "equations"}
 
 
