@@ -63,7 +63,7 @@ RUNTIME: Boxes = {
         ("compiled", "methods", "slopes", "series", "external", "switch_times"),
     ),
 }
-SMALL_OF_RUNTIME = ("errors", "special", "tensors", "torch_private")
+SMALL_OF_RUNTIME = ("errors", "special", "stopping", "tensors", "torch_private")
 
 WIDTH, HEIGHT, GAP, RISE, MARGIN = 196, 44, 18, 40, 24
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import EngineError
 from ..series import knots_of
 from ..steps import Tolerance
-from . import cuda
+from . import cuda, watch
 from .batch import GROUPS, Batch
 from .kernel import Kernels
 from .plans import TAPE_BYTES, adaptive_plan
@@ -60,6 +60,7 @@ class AdaptiveBatch(Batch):
             when,
             x0=view(self.x0, 1, 0),
             p=view(self.p, 1, None if self.shares_p else 0),
+            board=watch.BOARD_AT,
             control=rules,
         )
         self.hold(series)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import EngineError
 from ..series import knots_of
-from . import cuda
+from . import cuda, watch
 from .kernel import Kernels
 from .plans import plan_of
 from .structures import View, view
@@ -199,6 +199,7 @@ class FixedBatch(Batch):
             clip=0.0 if clip is None else clip,
             x0=view(self.x0, 1, 0),
             p=view(self.p, 1, None if self.shares_p else 0),
+            board=watch.BOARD_AT,
             **addresses,
         )
         if series:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..compiled import Compiled
 from ..steps import Steps
-from . import toolchain
+from . import toolchain, watch
 from .batch import Batch, doubles, fitting
 from .engine import Native, measured
 from .structures import View, fields
@@ -148,11 +148,12 @@ class FusedFit:
         """The sum of squares at θ (size,), a float, and its gradient: infinite and NaN where it fails."""
         theta = self._theta(theta)
         gradient = torch.empty_like(theta)
-        problem, library, _ = self._problem("fit_adam", 1)
+        problem, library, (batch, *_) = self._problem("fit_adam", 1)
         library.loss_at.restype = ctypes.c_double
-        loss = library.loss_at(
-            ctypes.byref(problem), ctypes.c_void_p(theta.data_ptr()), ctypes.c_void_p(gradient.data_ptr())
-        )
+        with watch.over(batch.call):
+            loss = library.loss_at(
+                ctypes.byref(problem), ctypes.c_void_p(theta.data_ptr()), ctypes.c_void_p(gradient.data_ptr())
+            )
         self._check_memory()
         return loss, gradient if loss < math.inf else gradient.fill_(math.nan)
 
@@ -164,13 +165,14 @@ class FusedFit:
         a failed simulation is taken back and lr halved; after 30 in a row it ends.
         Kingma & Ba (2015), algorithm 1.
         """
-        problem, library, _ = self._problem("fit_adam", 1)
+        problem, library, (batch, *_) = self._problem("fit_adam", 1)
         names = ("theta", "gradient", "m", "v")
         arrays = {name: doubles(name, state[name], self.size) for name in names}
         arrays["best"], arrays["losses"] = arrays["theta"][:], array("d", bytes(8 * max(epochs, 1)))
         s = _adam_of(state, arrays)
         library.fit_adam.restype = ctypes.c_int64
-        done = library.fit_adam(ctypes.byref(problem), ctypes.byref(s), ctypes.c_int64(epochs))
+        with watch.over(batch.call):
+            done = library.fit_adam(ctypes.byref(problem), ctypes.byref(s), ctypes.c_int64(epochs))
         self._check_memory()
         state.update({name: list(arrays[name]) for name in names})
         count = math.log(s.decay1) / math.log(s.beta1) if s.decay1 > 0 else state["count"] + done
@@ -185,14 +187,15 @@ class FusedFit:
         Each is √weight·(prediction − measurement), in order of time, states before observables. Not finite
         where the simulation fails.
         """
-        problem, library, _ = self._problem("fit_residuals", 32 // self.p.dtype.itemsize)
+        problem, library, (batch, *_) = self._problem("fit_residuals", 32 // self.p.dtype.itemsize)
         theta = self._theta(theta)
         r = torch.empty(int((self.weight.to(self.p.dtype) != 0).sum()), dtype=torch.float64)
         jacobian = torch.empty((len(r), self.size), dtype=torch.float64)
         library.fit_residuals.restype = None
-        library.fit_residuals(
-            ctypes.byref(problem), *(ctypes.c_void_p(each.data_ptr()) for each in (theta, r, jacobian))
-        )
+        with watch.over(batch.call):
+            library.fit_residuals(
+                ctypes.byref(problem), *(ctypes.c_void_p(each.data_ptr()) for each in (theta, r, jacobian))
+            )
         self._check_memory()
         return r, jacobian
 

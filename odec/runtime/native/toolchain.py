@@ -15,8 +15,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import IO
 
+from .. import stopping
 from ..errors import CompilerTimeout, EngineError
 from . import cache
 
@@ -101,6 +104,7 @@ def is_there() -> bool:
     return any(shutil.which(command) for command in named or COMPILERS) or not named and bool(_ziglang())
 
 
+_POLL_SECONDS = 0.002
 _hung: set[tuple[str, float]] = set()
 
 
@@ -117,32 +121,42 @@ def _run_compiler(words: Sequence[str], most: float = 1e6, folder: str = "") -> 
     if not seconds > 0:
         raise EngineError(f"ODEC_COMPILE_TIMEOUT={named} is no number of seconds")
     if (words[0], seconds) not in _hung:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            env=os.environ | ({"ZIG_LOCAL_CACHE_DIR": folder} if folder else {}),
-        )
-        assert process.stdout is not None
-        try:
-            said, _ = process.communicate(timeout=seconds)
-            return process.returncode, said
-        except subprocess.TimeoutExpired:
-            _hung.add((words[0], seconds))
-        finally:
-            if not process.stdout.closed:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, 9)
-                process.stdout.close()
-                process.wait()
+        with tempfile.TemporaryFile() as output:
+            code = _exit_code(words, seconds, folder, output)
+            output.seek(0)
+            said = output.read().decode(errors="replace")
+        if code is not None:
+            return code, said
+        _hung.add((words[0], seconds))
     raise CompilerTimeout(
         f"the C compiler did not end within {seconds:g} s and was stopped: {shlex.join(words)}\n"
         "set CC to another one, ODEC_COMPILE_TIMEOUT to more seconds, or use engine='torch'"
     )
+
+
+def _exit_code(words: Sequence[str], seconds: float, folder: str, output: IO[bytes]) -> int | None:
+    """A command's exit code, None where it took longer than so many seconds; it ends with its children."""
+    process = subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env=os.environ | ({"ZIG_LOCAL_CACHE_DIR": folder} if folder else {}),
+    )
+    end = time.monotonic() + seconds
+    try:
+        # Not process.wait, which after Ctrl-C goes on for a quarter of a second.
+        with stopping.within():
+            while process.poll() is None and time.monotonic() < end:
+                time.sleep(_POLL_SECONDS)
+                stopping.look()
+        return process.returncode
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, 9)
+            process.wait()
 
 
 def _tuning(version: str) -> list[str]:

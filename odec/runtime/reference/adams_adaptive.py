@@ -13,6 +13,7 @@ from ..engines import Gradients, How, Run
 from ..methods import Adams
 from ..series import Series
 from ..steps import Steps, Tolerance
+from ..stopping import look
 from ..tensors import outputs, rms, sum_to
 from .adams_control import AdamsControl
 from .adams_variable import Past, VariableAdams
@@ -120,6 +121,7 @@ class AdaptiveAdams:
         found: Gradients,
     ) -> tuple[Tensor, Past]:
         """The cotangents of what stands before a step; the rest is added to what was found, by stops."""
+        look()
         (a, b), (k, x, begin, part, moved, order) = ends, row
         here = None if u is None else u.between(a, b)
         time, h = a + (b - a) * begin, (b - a) * part
@@ -142,6 +144,7 @@ class AdaptiveAdams:
         rows = [_Row.of(row) for row in kept]
         past = Past.none(rows[0].x, self.past) if rows else Past((), ())
         for row in rows:
+            look()
             found.append((row, past))
             (a, _), (b, _) = stops[row.interval], stops[row.interval + 1]
             time = a + (b - a) * row.begin
@@ -167,6 +170,7 @@ class AdaptiveAdams:
         moves = [torch.zeros_like(d_t[0]) if i is None else d_t[i] for _, i in stops]
         d_past = Past.none(d_x0, self.past)
         for row, past in self._pasts(kept, stops, p, u, steps.clip):
+            look()
             k, x, begin, part, moved, order = row
             tangents += [d_x] * _outputs_between(stops, stop, k)
             (a, _), (b, _), d_span, stop = stops[k], stops[k + 1], moves[k + 1] - moves[k], k
@@ -188,6 +192,7 @@ class AdaptiveAdams:
         stops, x, xs, stop = stops_of(t.detach(), u), x0, [x0], 0
         past, moving = Past.none(x0, self.past), [time if i is None else t[i] for time, i in stops]
         for kept in run.kept:
+            look()
             k, _, begin, part, moved, order = _Row.of(kept)
             xs += [x] * _outputs_between(stops, stop, k)
             start, span, stop = moving[k], moving[k + 1] - moving[k], k
@@ -227,6 +232,7 @@ class _Course:
         span, sign, pace = abs(b - a), math.copysign(1, b - a), self.pace
         done = torch.zeros_like(self.x[..., 0])
         while span:
+            look()
             time = a + sign * done
             active = pace.going(done < span, time)
             if not bool(active.any()):

@@ -13,6 +13,7 @@ from ..engines import Gradients, How, Run
 from ..methods import Adams
 from ..series import Series
 from ..steps import Steps
+from ..stopping import look
 from ..tensors import Time, empty, outputs
 from .adams_step import AdamsStep, Slopes
 from .fixed import no_report
@@ -82,6 +83,7 @@ class FixedAdams:
         clip: float | None,
     ) -> tuple[Tensor, Slopes]:
         """One step of the mesh."""
+        look()
         start, h, _ = intervals[place.interval]
         here = _during(u, start, h, place.number)
         return self.adams.advance(x, history, start + place.number * h, h, p, here, clip)
@@ -138,6 +140,7 @@ class FixedAdams:
         found: Gradients,
     ) -> tuple[Tensor, Slopes]:
         """The cotangents of the states and slopes before a step; the rest is added to what was found."""
+        look()
         (x, history), (start, h, count), (k, j, known) = state, interval, place
         here = _during(u, start, h, j)
         step, w_slopes = self.adams.vjp(x, history, start + j * h, h, p, here, w, w_slopes, clip, wrt_times)
@@ -189,6 +192,7 @@ class FixedAdams:
         x, d_x, history, d_history, tangents = x0, d_x0, Slopes(), Slopes(), [d_x0]
         d_t = d_t.unsqueeze(-1)
         for k, j, known in plan(intervals, self.adams.past):
+            look()
             start, h, count = intervals[k]
             d_h = (d_t[k + 1] - d_t[k]) / count
             here, d_here = _during(u, start, h, j), _during(d_u, start, h, j)
@@ -206,6 +210,7 @@ class FixedAdams:
         x, history, xs = x0, Slopes(), [x0]
         intervals = mesh(t.detach(), steps.dt)
         for k, j, known in plan(intervals, self.adams.past):
+            look()
             count = intervals[k].steps
             h = (t[k + 1] - t[k]) / count
             here = _during(u, t[k], h, j)

@@ -13,6 +13,7 @@ from ..engines import Gradients, How, Run
 from ..methods import Adams, Auto, Explicit, Map
 from ..series import Series
 from ..steps import Steps, Tolerance
+from ..stopping import look
 from ..tensors import outputs, rms, sum_to
 from ..torch_private import numbers
 from .control import control_of
@@ -129,6 +130,7 @@ class Adaptive:
             (a, _), (b, output), d_span = stops[k], stops[k + 1], moves[k + 1] - moves[k]
             here, d_here = (None if one is None else one.between(a, b) for one in (u, d_u))
             for taken, end in zip(rows, ends_of(rows)):
+                look()
                 x, begin, part, which = taken
                 time, h, d_time = a + (b - a) * begin, (b - a) * part, moves[k] + begin * d_span
                 given = (x, time, h, p, here, d_x, d_time, part * d_span, d_p, d_here, steps.clip, which)
@@ -161,6 +163,7 @@ class Adaptive:
             start, span, output = moving[k], moving[k + 1] - moving[k], stops[k + 1][1]
             here = None if u is None else u.between(stops[k][0], stops[k + 1][0])
             for taken, end in zip(rows, ends_of(rows)):
+                look()
                 _, begin, part, which = taken
                 # one that waits may stand where its slope overflows, which 0 cotangents would make NaN
                 moved = part != 0
@@ -238,6 +241,7 @@ class _Course:
         pace, span, sign = self.pace, abs(b - a), math.copysign(1, b - a)
         done = torch.zeros_like(self.x[..., 0])
         while span:
+            look()
             x, time = self.x, a + sign * done
             active = pace.going(done < span, time)
             if not bool(active.any()):
@@ -338,6 +342,7 @@ class _Back:
         g_b: Tensor,
     ) -> None:
         """Take back a step of the interval from a; g_a, g_b: the gradients of the stops around it."""
+        look()
         x, begin, part, which = taken
         given, stepper = (x, a + span * begin, span * part, self.p, u, self.w), self.loop.stepper
         moved, rest = (self.w != 0).any(-1, keepdim=True), (self.clip, self.wrt_times, which)

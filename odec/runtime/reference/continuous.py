@@ -15,6 +15,7 @@ from ..engines import UNSOLVED, Gradients, How, Run
 from ..methods import Auto
 from ..series import Held, Series
 from ..steps import Steps
+from ..stopping import look
 from ..tensors import dot, rms, sum_to
 from .adaptive import Adaptive, tolerance_of
 from .control import PIControl, error_order_of
@@ -69,6 +70,7 @@ class Continuous:
             w, x = w + w_xs[k], xs[k]
             for start, h, count in mesh(t[k - 1 : k + 1].flip(0), steps.dt):
                 for j in range(count):
+                    look()
                     here = None if u is None else u.within(start + (j + 0.5) * h, h)
                     x, w, d_p, d_u = stepper.back(x, w, start + j * h, h, p, here, clip)
                     g_p += sum_to(d_p, p.shape)
@@ -259,6 +261,7 @@ class _Backwards:
         """Go from the later end of a path to the earlier, each trajectory by its own steps."""
         pace, place = self.pace, torch.full_like(self.pace.h, path.span)
         while path.span and path.rows.numel():
+            look()
             time = path.times(place).squeeze(-1)
             active = pace.going((place > 0) & _any(self.w), time)
             if not bool(active.any()):

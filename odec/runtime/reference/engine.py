@@ -13,6 +13,7 @@ from ..engines import Gradients, How, Run, states_alone
 from ..methods import Adams
 from ..series import Series
 from ..steps import Steps
+from ..stopping import within
 from .adams import AdamsLoops
 from .adaptive import Adaptive
 from .continuous import Continuous
@@ -78,6 +79,7 @@ class Reference:
             return None
         return Series(series, [one.name for one in self.compiled.inputs], self.compiled.sided)
 
+    @within()
     def states(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps, keep: int
     ) -> Run:
@@ -91,6 +93,7 @@ class Reference:
         """The states as a function of other x0 and p of the same shapes."""
         return states_alone(self, t, x0, p, series, steps)
 
+    @within()
     def adjoint(
         self,
         t: Tensor,
@@ -109,6 +112,7 @@ class Reference:
 
         return adjoint_of_each(gradients, run, p, series, w_xs)
 
+    @within()
     def tangent(
         self,
         t: Tensor,
@@ -125,6 +129,7 @@ class Reference:
         u, d_u = self._inputs(series), self._inputs(d_series)
         return self.loops.tangent(t, x0, p, u, d_t, d_x0, d_p, d_u, steps)
 
+    @within()
     def plain(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
     ) -> tuple[Tensor, Tensor]:

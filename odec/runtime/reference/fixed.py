@@ -10,6 +10,7 @@ from torch import Tensor
 from ..engines import Gradients, How, Run
 from ..series import Series
 from ..steps import Steps
+from ..stopping import look
 from ..tensors import Time, empty, outputs, sum_to
 from .mesh import Interval, mesh, spacing
 from .stepper import FixedStepper
@@ -38,6 +39,7 @@ class Fixed:
         done = 0
         for k, (start, h, count) in enumerate(intervals):
             for j in range(count):
+                look()
                 if done % every == 0:
                     kept[done // every] = x
                 x = self.stepper.step(x, start + j * h, h, p, self._during(u, start, h, j), steps.clip)
@@ -95,6 +97,7 @@ class Fixed:
         """The states before each of some consecutive steps, from the first of them."""
         states = [x]
         for k, j in places[:-1]:
+            look()
             start, h, _ = intervals[k]
             here = self._during(u, start, h, j)
             states.append(self.stepper.step(states[-1], start + j * h, h, p, here, clip))
@@ -113,6 +116,7 @@ class Fixed:
         found: Gradients,
     ) -> Tensor:
         """The cotangent of the states x before step j of interval k; the rest is added to what was found."""
+        look()
         (start, h, count), (k, j) = interval, place
         here = self._during(u, start, h, j)
         step = self.stepper.vjp(x, start + j * h, h, p, here, w, clip, wrt_times)
@@ -144,6 +148,7 @@ class Fixed:
         for k, (start, h, count) in enumerate(mesh(t, steps.dt)):
             d_h = (d_t[k + 1] - d_t[k]) / max(count, 1)
             for j in range(count):
+                look()
                 here, d_here = self._during(u, start, h, j), self._during(d_u, start, h, j)
                 d_start = d_t[k] + j * d_h
                 x, d_x = self.stepper.jvp(
@@ -160,6 +165,7 @@ class Fixed:
         for k, (_, _, count) in enumerate(mesh(t.detach(), steps.dt)):
             h = (t[k + 1] - t[k]) / max(count, 1)
             for j in range(count):
+                look()
                 here = self._during(u, t[k], h, j)
                 x = self.stepper.step(x, t[k] + j * h, h, p, here, steps.clip)
             xs.append(x)

@@ -14,12 +14,6 @@ typedef int64 Whole;
 #define TINY 0x1p-1022
 #endif
 
-#if GPU
-#define RARE FN
-#else
-#define RARE static __attribute__((noinline))  // called between many steps
-#endif
-
 // What happens to a lane. From NOT_FINITE to OFTEN_UNSOLVED: what ends a trajectory early.
 enum {
     NOTHING, NOT_FINITE, STEP_TOO_SMALL, TOO_MANY_STEPS, NOT_SOLVED, OFTEN_UNSOLVED, LANDED, TAKEN, STARTED

@@ -256,10 +256,10 @@ FN Whole step_back(const Call *call, Run *run, Back *back, const Tape *tape, int
 
 // The gradients of the trajectories from `first` to `last`, a tape at a time. Returns false where a
 // tape did not fit into memory.
-FN bool adjoint_group(const Call *call, int64 first, int64 last, Tape *tape, real *sums)
+FN bool adjoint_group(const Call *call, int64 first, int64 last, Pulse *pulse, Tape *tape, real *sums)
 {
-    Work work = {first, first, 0};
-    while (work.next < last) {
+    Work work = {first, first, 0, pulse};
+    while (work.next < last && !ended(call)) {
 #if WEIGHED
         const int64 most = tape->most;
 #else
@@ -270,6 +270,7 @@ FN bool adjoint_group(const Call *call, int64 first, int64 last, Tape *tape, rea
         tape->rows = 0;
         for (int l = 0; l < LANES; ++l) tape->last[l] = -1;
         if (!integrate(call, &work, tape)) return false;
+        if (ended(call)) return true;
         Run run = {0};
 #if WEIGHED
         weigh(call, &tape->outputs, tape->first, work.next < last ? work.next : last, sums);
@@ -279,7 +280,9 @@ FN bool adjoint_group(const Call *call, int64 first, int64 last, Tape *tape, rea
         Back back;
         Trial trial;
         for (int l = 0; l < LANES; ++l) trajectory_before(call, &run, &back, tape, sums, l);
-        for (int64 row = tape->rows - 1; row >= 0; --row)
+        for (int64 row = tape->rows - 1; row >= 0; --row) {
+            until(pulse, 0, 1);
+            if (ends(call, pulse, time_of(call, &run, 0), run.item[0])) return true;
             if (step_back(call, &run, &back, tape, row, &trial))
                 for (int l = 0; l < LANES; ++l) {
                     if (!trial.good[l] || run.done[l] != 0.0) continue;
@@ -287,6 +290,7 @@ FN bool adjoint_group(const Call *call, int64 first, int64 last, Tape *tape, rea
                     if (!come_to(call, &run, &back, sums, run.interval[l], l))
                         trajectory_before(call, &run, &back, tape, sums, l);
                 }
+        }
     }
     return true;
 }

@@ -106,6 +106,8 @@ FN bool integrate(const Call *call, Work *work, Tape *tape)
         choose(&run, &trial);
 #endif
         move(&run, &trial);
+        until(work->pulse, 0, 1);
+        if (ends(call, work->pulse, time_of(call, &run, 0), run.item[0])) return true;
         if (any) settle(call, &run, &trial, work, tape);
     }
     return true;

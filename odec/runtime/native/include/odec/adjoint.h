@@ -120,7 +120,7 @@ FN int64 end_of_run(const Call *call, Place s, int64 most)
 }
 
 // The trajectories from `first` on; `tape` holds a segment's states, then one state per segment.
-FN void adjoint_block(const Call *call, int64 first, int64 group, real *tape, real *sums)
+FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, real *sums)
 {
     BLOCK(x, N_STATES);
     BLOCK(p, N_PARAMS);
@@ -145,9 +145,10 @@ FN void adjoint_block(const Call *call, int64 first, int64 group, real *tape, re
         Place place = {call->interval[g], call->within[g]};
         for (int64 s = 0; s < segment; place = step_after(call, place)) {
             const double start = call->start[place.interval], h = call->h[place.interval];
-            const int64 end = end_of_run(call, place, segment - s);
+            const int64 end = until(pulse, place.within, end_of_run(call, place, segment - s));
             for (; place.within < end; ++place.within, ++s)
                 advance(call, first, start, h, place.within, p, x, x);
+            if (ends(call, pulse, start, first)) return;
             --place.within;
         }
     }
@@ -161,7 +162,7 @@ FN void adjoint_block(const Call *call, int64 first, int64 group, real *tape, re
 #endif
         for (int64 s = 0; s < here - !LAST_STATE; place = step_after(call, place)) {
             const double start = call->start[place.interval], h = call->h[place.interval];
-            const int64 end = end_of_run(call, place, here - !LAST_STATE - s);
+            const int64 end = until(pulse, place.within, end_of_run(call, place, here - !LAST_STATE - s));
             for (; place.within < end; ++place.within, ++s) {
 #if LANES == 1
                 // A lone state stays in registers, so that no step waits for the tape.
@@ -173,6 +174,7 @@ FN void adjoint_block(const Call *call, int64 first, int64 group, real *tape, re
                 to_tape(tape, s + 1, next);
 #endif
             }
+            if (ends(call, pulse, start, first)) return;
             --place.within;
         }
 #if LAST_STATE
@@ -188,7 +190,8 @@ FN void adjoint_block(const Call *call, int64 first, int64 group, real *tape, re
                 seed(call, output, first, w);
 #endif
             }
-            const int64 last = place.within > s ? place.within - s : 0;
+            const int64 steps_left = place.within < s ? place.within + 1 : s + 1;
+            const int64 last = place.within + 1 - until(pulse, 0, steps_left);
             for (int64 j = place.within; j >= last; --j, --s) {
 #include "odec/step_inputs.h"
 #if INPUTS
@@ -231,6 +234,7 @@ FN void adjoint_block(const Call *call, int64 first, int64 group, real *tape, re
 #endif
             }
             place.within = last;
+            if (ends(call, pulse, start, first)) return;
         }
     }
     for (; output >= 0; --output) {

@@ -39,6 +39,22 @@ typedef struct {
 } Control;
 
 #endif
+// What all runs of a process have in common; see watch.h.
+typedef struct {
+    int64 told, heard;  // how often runs were told to end, and how often Ctrl-C was heard
+    int64 item, batch;  // where the present run is
+    double reached, end;
+    int64 clock_id;
+    int (*clock)(int, long *);  // functions of the C library and of Python
+    int (*nap)(unsigned);
+    int (*take_lock)(void);
+    int (*check_signals)(void);
+    void (*fetch_error)(void **, void **, void **);
+    void (*give_lock)(int);
+    unsigned long (*thread)(void);
+    unsigned long main;  // Python's main thread
+} Board;
+
 typedef struct {
     int64 batch, times, steps, segment, groups, threads, last_only;
     double clip;
@@ -52,6 +68,10 @@ typedef struct {
     View data, weight, loss;         // loss: states, then observables
     real *scratch;                   // tapes, and the groups' sums of shared gradients
     int64 scratch_tape, scratch_sums;
+    int64 stop, told, heard;         // why it is to end; the board's numbers from when it was asked for, or 0
+    double deadline;                 // on the board's clock, or 0
+    Board *board;                    // null where nobody watches
+    void *error[3];                  // what Python raised
 #if INPUTS
     int64 shared_terms;
     Series series[N_INPUTS];

@@ -4,11 +4,15 @@
 #if !GPU && !defined(FIT)
 #define EXPORTED __attribute__((visibility("default")))
 #ifdef _OPENMP
-extern int omp_get_thread_num(void);  // without omp.h, which declares more than a kernel can bear
+// Without omp.h, which declares more than a kernel can bear.
+extern int omp_get_thread_num(void);
+extern int omp_get_num_threads(void);
 #define WORKER omp_get_thread_num()
+#define WORKERS omp_get_num_threads()
 #define PART static
 #else  // the caller's threads take their parts themselves: see threads.py
 #define WORKER 0
+#define WORKERS 1
 #define PART EXPORTED __attribute__((noinline))
 #endif
 
@@ -39,13 +43,13 @@ PART void odec_total(const Call *call)
 #include "odec/adaptive_entry.h"
 #else
 #if defined(ADJOINT) || defined(LOSS)
-#define BLOCK_OF(call, first, group, worker) \
-    adjoint_block(call, first, group, (call)->scratch + (worker)*(call)->scratch_tape, \
+#define BLOCK_OF(call, first, group, worker, pulse) \
+    adjoint_block(call, first, pulse, (call)->scratch + (worker)*(call)->scratch_tape, \
                   (call)->scratch + (call)->threads*(call)->scratch_tape + (group)*(call)->scratch_sums)
 #elif defined(TANGENT)
-#define BLOCK_OF(call, first, group, worker) tangent_block(call, first, group)
+#define BLOCK_OF(call, first, group, worker, pulse) tangent_block(call, first, pulse)
 #else
-#define BLOCK_OF(call, first, group, worker) solve_block(call, first, group)
+#define BLOCK_OF(call, first, group, worker, pulse) solve_block(call, first, pulse)
 #endif
 
 #if GPU
@@ -53,18 +57,20 @@ PART void odec_total(const Call *call)
 extern "C" __global__ void __launch_bounds__(128) KERNEL(const __grid_constant__ Call call)
 {
     const int64 thread = (int64)blockIdx.x*blockDim.x + threadIdx.x;
+    Pulse pulse = pulse_of(&call, 0);
     for (int64 item = thread; item < call.batch; item += (int64)gridDim.x*blockDim.x)
-        BLOCK_OF(&call, item, thread, 0);
+        BLOCK_OF(&call, item, thread, 0, &pulse);
 }
 #elif !defined(FIT)
 // One thread's part: groups, as long as there are any. The blocks of a group run one after the other.
 PART void odec_part(const Call *call, int64 worker, int64 *next)
 {
     const int64 blocks = (call->batch + LANES - 1)/LANES;
+    Pulse pulse = pulse_of(call, worker);
     for (int64 group = next_of(next); group < call->groups; group = next_of(next)) {
         const int64 last = blocks*(group + 1)/call->groups;
-        for (int64 block = blocks*group/call->groups; block < last; ++block)
-            BLOCK_OF(call, block*LANES, group, worker);
+        for (int64 block = blocks*group/call->groups; block < last && !ended(call); ++block)
+            BLOCK_OF(call, block*LANES, group, worker, &pulse);
     }
 }
 #endif
@@ -73,11 +79,14 @@ PART void odec_part(const Call *call, int64 worker, int64 *next)
 #if !GPU && !defined(FIT)
 EXPORTED void KERNEL(const Call *call)
 {
-    int64 next = 0;
+    int64 next = 0, done = 0;
 #ifdef _OPENMP
 #pragma omp parallel num_threads((int)call->threads) if (call->threads > 1)
 #endif
-    odec_part(call, WORKER, &next);
+    {
+        odec_part(call, WORKER, &next);
+        attend(call, WORKER, &done, WORKERS);
+    }
 #if defined(ADJOINT) || defined(LOSS)
     odec_total(call);
 #endif

@@ -11,27 +11,31 @@ typedef struct {
 
 #if ADAPTIVE
 // One simulation with its gradient, on a tape that the next one takes too; false where it does not fit.
-static bool simulate(const Call *call, Tape *tape) { return adjoint_group(call, 0, 1, tape, 0); }
+static bool simulate(const Call *call, Pulse *pulse, Tape *tape)
+{
+    return adjoint_group(call, 0, 1, pulse, tape, 0);
+}
 #else
 // One simulation with its gradient; its tape is the call's.
 typedef int Tape;
 FN Tape tape_of(const Call *call, int64 worker) { return 0; }
 FN void free_tape(Tape *tape) {}
-FN bool simulate(const Call *call, Tape *tape)
+FN bool simulate(const Call *call, Pulse *pulse, Tape *tape)
 {
-    adjoint_block(call, 0, 0, call->scratch, call->scratch + call->scratch_tape);
+    adjoint_block(call, 0, pulse, call->scratch, call->scratch + call->scratch_tape);
     return true;
 }
 #endif
 
 // The loss at θ and its gradient; infinite where the simulation fails.
-static double evaluate(const Problem *problem, Tape *tape, const double theta[], double gradient[])
+static double evaluate(const Problem *problem, Pulse *pulse, Tape *tape, const double theta[],
+                       double gradient[])
 {
     const Call *call = problem->call;
     double slope[ROOM(N_PARAMS)];
     real p[ROOM(N_PARAMS)]_w, w[N_STATES]_w, gp[ROOM(N_PARAMS)]_w, gt[1]_w;
     place_parameters(problem, theta, slope, p);
-    if (!simulate(call, tape)) {
+    if (!simulate(call, pulse, tape)) {
 #if ADAPTIVE
         *call->control.lacking = 1;
 #endif
@@ -58,8 +62,9 @@ static double evaluate(const Problem *problem, Tape *tape, const double theta[],
 __attribute__((visibility("default")))
 double loss_at(const Problem *problem, const double theta[], double gradient[])
 {
+    Pulse pulse = pulse_of(problem->call, 0);
     Tape tape = tape_of(problem->call, 0);
-    const double loss = evaluate(problem, &tape, theta, gradient);
+    const double loss = evaluate(problem, &pulse, &tape, theta, gradient);
     free_tape(&tape);
     return loss;
 }
@@ -69,9 +74,10 @@ __attribute__((visibility("default")))
 int64 KERNEL(const Problem *problem, Adam *s, int64 epochs)
 {
     double theta[ROOM(N_PARAMS)], gradient[ROOM(N_PARAMS)], m[ROOM(N_PARAMS)], v[ROOM(N_PARAMS)];
+    Pulse pulse = pulse_of(problem->call, 0);
     Tape tape = tape_of(problem->call, 0);
     int64 epoch = 0;
-    while (epoch < epochs && s->failures < s->most_failures) {
+    while (epoch < epochs && s->failures < s->most_failures && !ended(problem->call)) {
         const double decay1 = s->decay1*s->beta1, decay2 = s->decay2*s->beta2;
         const double rate = s->lr/(1 - decay1), root = 1/sqrt(1 - decay2);
         for (int64 k = 0; k < problem->size; ++k) {
@@ -79,7 +85,7 @@ int64 KERNEL(const Problem *problem, Adam *s, int64 epochs)
             v[k] = s->v[k]*s->beta2 + s->gradient[k]*s->gradient[k]*(1 - s->beta2);
             theta[k] = s->theta[k] - rate*m[k]/(sqrt(v[k])*root + s->eps);
         }
-        const double loss = evaluate(problem, &tape, theta, gradient);
+        const double loss = evaluate(problem, &pulse, &tape, theta, gradient);
         const bool good = isfinite(loss);
         for (int64 k = 0; k < problem->size; ++k) {
             s->m[k] = good ? m[k] : 0.0;

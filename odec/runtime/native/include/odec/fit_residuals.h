@@ -66,11 +66,12 @@ static void add_output(const Problem *problem, int64 k, const real p[]_w, const 
 // The states and their tangents along the directions, at the outputs.
 static void simulate(const Call *call, int64 directions)
 {
+    Pulse pulse = pulse_of(call, 0);
 #if ADAPTIVE
-    Work work = {0, directions, 0};
+    Work work = {0, directions, 0, &pulse};
     integrate(call, &work, 0);
 #else
-    for (int64 first = 0; first < directions; first += LANES) tangent_block(call, first, 0);
+    for (int64 first = 0; first < directions; first += LANES) tangent_block(call, first, &pulse);
 #endif
 }
 

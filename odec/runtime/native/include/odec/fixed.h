@@ -1,5 +1,5 @@
 // Solves with fixed steps: the states and observables at the output times, or at the last alone.
-// Needs inputs.h and blocks.h.
+// Needs watch.h, inputs.h and blocks.h.
 
 // Step j of an interval from `start` with steps of h, from x to x_next (which may be x).
 FN void advance(const Call *call, int64 first, double start, double h, int64 j,
@@ -33,7 +33,7 @@ FN void store_output(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p)
 #endif
 }
 
-FN void solve_block(const Call *call, int64 first, int64 group)
+FN void solve_block(const Call *call, int64 first, Pulse *pulse)
 {
     BLOCK(x, N_STATES);
     BLOCK(p, N_PARAMS);
@@ -43,7 +43,11 @@ FN void solve_block(const Call *call, int64 first, int64 group)
     for (int64 k = 0; k + 1 < call->times; ++k) {
         const double start = call->start[k], h = call->h[k];
         const int64 count = call->count[k];
-        for (int64 j = 0; j < count; ++j) advance(call, first, start, h, j, p, x, x);
+        for (int64 j = 0; j < count;) {
+            const int64 end = until(pulse, j, count);
+            for (; j < end; ++j) advance(call, first, start, h, j, p, x, x);
+            if (ends(call, pulse, start + (double)j*h, first)) return;
+        }
         store_output(call, k + 1, first, x, p);
     }
 }

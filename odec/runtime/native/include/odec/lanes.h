@@ -5,6 +5,7 @@
 typedef struct {
     int64 next, last;
     int64 *shared;  // the first that no thread has taken, else null
+    Pulse *pulse;
 } Work;
 
 #include "odec/tape.h"

@@ -139,6 +139,11 @@ typedef double real;
 #define TIMES_H(sum) sum
 #endif
 
+#if GPU
+#define RARE FN
+#else
+#define RARE static __attribute__((noinline))  // called between many steps
+#endif
 #define ROOM(n) ((n) > 0 ? (n) : 1)
 typedef real Lanes[LANES];
 #define BLOCK(name, n) ALIGNED Lanes name[ROOM(n)]

@@ -1,5 +1,5 @@
 // Tangents with fixed steps: the states and their change along one direction of (t, x0, p, inputs).
-// Needs inputs.h, blocks.h and STAGE_C: the stages' c_i, their times within a step.
+// Needs watch.h, inputs.h, blocks.h and STAGE_C: the stages' c_i, their times within a step.
 
 #if defined(TANGENT)
 #if INPUTS
@@ -50,7 +50,7 @@ FN void input_tangents(const Call *call, int64 first, const double time[],
 }
 #endif
 
-FN void tangent_block(const Call *call, int64 first, int64 group)
+FN void tangent_block(const Call *call, int64 first, Pulse *pulse)
 {
     BLOCK(x, N_STATES);
     BLOCK(p, N_PARAMS);
@@ -72,15 +72,18 @@ FN void tangent_block(const Call *call, int64 first, int64 group)
         load(call, &call->d_t, k, first, 1, t0);
         load(call, &call->d_t, k + 1, first, 1, t1);
         for (int l = 0; l < LANES; ++l) dh[0][l] = (t1[0][l] - t0[0][l])/(real)(count > 0 ? count : 1);
-        for (int64 j = 0; j < count; ++j) {
-            for (int l = 0; l < LANES; ++l) dt[0][l] = t0[0][l] + (real)j*dh[0][l];
+        for (int64 j = 0; j < count;) {
+            for (const int64 end = until(pulse, j, count); j < end; ++j) {
+                for (int l = 0; l < LANES; ++l) dt[0][l] = t0[0][l] + (real)j*dh[0][l];
 #include "odec/step_inputs.h"
 #if INPUTS
-            ALIGNED real du[INPUT_ROWS][N_INPUTS][LANES];
-            input_tangents(call, first, time, middle IF_SIDED(, reach), dt, dh, du);
+                ALIGNED real du[INPUT_ROWS][N_INPUTS][LANES];
+                input_tangents(call, first, time, middle IF_SIDED(, reach), dt, dh, du);
 #endif
-            step_jvp_block(IF_TIMED(time,) h, x, p, IF_INPUTS(u,) (real)call->clip,
-                           dx, dt, dh, dp, IF_INPUTS(du,) x, dx);
+                step_jvp_block(IF_TIMED(time,) h, x, p, IF_INPUTS(u,) (real)call->clip,
+                               dx, dt, dh, dp, IF_INPUTS(du,) x, dx);
+            }
+            if (ends(call, pulse, start + (double)j*h, first)) return;
         }
         if (call->observed.at) store(call, &call->observed, k + 1, first, N_STATES, x);
         store(call, &call->out, k + 1, first, N_STATES, dx);

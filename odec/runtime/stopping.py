@@ -1,0 +1,106 @@
+"""Runs that end before their time: told to by `interrupt`, by Ctrl-C, or out of the time they were given."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+
+class Interrupted(BaseException):
+    """A run was told to end, by `interrupt` or, in a thread of its own, by Ctrl-C.
+
+    As asyncio's CancelledError it is no Exception, so that nothing takes it for a fault of the model's; nor
+    is it a KeyboardInterrupt, which would end an event loop along with the run.
+    """
+
+
+class OutOfTime(Exception):
+    """A run did not end within the seconds that it was given (`within`)."""
+
+
+INTERRUPTED = "the run was interrupted"
+OUT_OF_TIME = "the run did not end in the time that it was given"
+
+
+class Bounds(NamedTuple):
+    """When the runs of a piece of work end: once told again, or after a deadline (time.monotonic; 0: none).
+
+    told: how often runs had been told to end when the work began; heard: how often Ctrl-C had been heard.
+    """
+
+    told: int
+    heard: int
+    deadline: float = 0.0
+
+
+class _Thread(threading.local):
+    bounds: Bounds | None = None
+
+
+_thread = _Thread()
+_lock = threading.Lock()
+
+
+class _Count:
+    """How often runs were told to end and Ctrl-C was heard, from 1; others may keep them for kernels."""
+
+    told = 1
+
+    def __init__(self) -> None:
+        self.tell: Callable[[], None] = lambda: None
+        self.heard: Callable[[], int] = lambda: 1
+
+
+counts = _Count()
+
+
+def interrupt() -> None:
+    """End all runs under way in this process, whichever thread calls it: they raise Interrupted.
+
+    Simulations, their gradients and losses on both engines end within a few steps, kernels on a GPU when they
+    are done; a fit ends with its best values so far. Runs that begin later are not touched.
+    """
+    with _lock:
+        counts.told += 1
+        counts.tell()
+
+
+@contextlib.contextmanager
+def within(seconds: float | None = None) -> Iterator[None]:
+    """One piece of work: the runs that this thread makes in it end together, and OutOfTime after so long."""
+    outer = _thread.bounds
+    own = outer or Bounds(counts.told, counts.heard())
+    if seconds is not None:
+        deadline = time.monotonic() + seconds
+        own = own._replace(deadline=min(deadline, own.deadline or deadline))
+    _thread.bounds = own
+    try:
+        yield
+    finally:
+        _thread.bounds = outer
+
+
+def bounds() -> Bounds | None:
+    """Those of the piece of work that this thread is at."""
+    return _thread.bounds
+
+
+def look() -> None:
+    """Asks once a step, of the piece of work that this thread is at, whether it is to end.
+
+    The main thread hears Ctrl-C by itself. Raises Interrupted or OutOfTime.
+    """
+    held = _thread.bounds
+    if held is None:
+        return
+    if counts.told != held.told or counts.heard() != held.heard and not _is_main():
+        raise Interrupted(INTERRUPTED)
+    if held.deadline and time.monotonic() > held.deadline:
+        raise OutOfTime(OUT_OF_TIME)
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()

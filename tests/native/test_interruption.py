@@ -1,0 +1,189 @@
+"""Runs that end when told, in the middle of one call, and leave the next one right."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+import torch
+
+import odec
+from odec.runtime import stopping
+
+LONG, SHORT = 1e9, 3.0
+MODEL = """
+param k = 0.7 in (0, inf)
+param c = 0 in [0, inf)
+init x = 1
+init y = 0.5
+x' = k*y - c*x
+y' = -k*x
+run t = 0 .. 3 step 1
+"""
+KINDS = {
+    "fixed": ("rk4", {"dt": 0.11}),
+    "adaptive": ("dopri5", {"rtol": 1e-10, "atol": 1e-12, "max_steps": 10**12}),
+}
+"""Methods with steps of which a run to LONG takes minutes, on either engine."""
+MOST_SECONDS = 20.0
+"""By far more than it takes to end: a run that is not told to would go on for longer."""
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory):
+    path = tmp_path_factory.mktemp("interruption") / "swing.ode"
+    path.write_text(MODEL)
+    modules = {kind: odec.load(path, method=method, engine="auto") for kind, (method, _) in KINDS.items()}
+    return lambda kind, engine: modules[kind].Model(engine=engine, **KINDS[kind][1])
+
+
+def times(end):
+    return torch.tensor([0.0, end], dtype=torch.float64)
+
+
+def solve(net, end):
+    with torch.no_grad():
+        return net(times(end))
+
+
+def tangent(net, end):
+    x0, p = torch.tensor([1.0, 0.5], dtype=torch.float64), net.vector().detach()
+    engine, t = net.compiled.engine(net.engine), times(end)
+    given = (torch.zeros_like(t), torch.ones_like(x0), torch.ones_like(p), [])
+    return engine.tangent(t, x0, p, [], *given, net.steps)
+
+
+def loss(net, end):
+    x0, p, t = torch.tensor([1.0, 0.5], dtype=torch.float64), net.vector().detach(), times(end)
+    ones = torch.ones((2, 2), dtype=torch.float64)
+    # fixed steps go to a tape, of which that long there is no room
+    most = 1e5 if net.steps.tolerance is None else end
+    found, gradients, _ = net.compiled.engine("native").loss_gradient(
+        t.clamp(max=most), x0, p, [], ones, ones, net.steps
+    )
+    return torch.cat([found.reshape(1), gradients.x0, gradients.p])
+
+
+@contextlib.contextmanager
+def ended_by(told, wait, error):
+    """What is told after a while, in another thread, ends the block by an error soon."""
+    at = []
+
+    def tell():
+        at.append(time.monotonic())
+        told()
+
+    timer = threading.Timer(wait, tell)
+    timer.start()
+    with pytest.raises(error):
+        yield
+    assert time.monotonic() - at[0] < MOST_SECONDS
+    timer.join()
+
+
+def control_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+RUNS = [(run, kind, "native") for run in (solve, tangent) for kind in KINDS]
+RUNS += [(loss, "adaptive", "native"), (solve, "fixed", "torch"), (tangent, "adaptive", "torch")]
+
+
+@pytest.mark.parametrize(
+    ("run", "kind", "engine"), RUNS, ids=lambda value: value if isinstance(value, str) else value.__name__
+)
+def test_a_call_ends_when_told_and_the_next_one_is_right(run, kind, engine, nets):
+    net, moments = nets(kind, engine), random.Random(f"{run.__name__} {kind} {engine}")
+    before = run(net, SHORT)
+    for told, error in ((control_c, KeyboardInterrupt), (odec.interrupt, odec.Interrupted)):
+        with ended_by(told, moments.uniform(0.0, 0.2), error):
+            run(net, LONG)
+        assert torch.equal(run(net, SHORT), before)
+    assert threading.active_count() == 1
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_runs_of_all_threads_end(engine, nets):
+    net, ended = nets("adaptive", engine), []
+
+    def run():
+        try:
+            solve(net, LONG)
+        except odec.Interrupted:
+            ended.append(threading.get_ident())
+
+    solve(net, SHORT)
+    team = [threading.Thread(target=run) for _ in range(3)]
+    for thread in team:
+        thread.start()
+    time.sleep(0.1)
+    odec.interrupt()
+    for thread in team:
+        thread.join(MOST_SECONDS)
+    assert set(ended) == {thread.ident for thread in team}
+
+
+def test_threads_of_one_kernel_end_together(nets):
+    net = nets("fixed", "native")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with ended_by(control_c, 0.1, KeyboardInterrupt), torch.no_grad():
+            net(times(LONG), x0=torch.ones((64, 2), dtype=torch.float64))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_signal_that_raises_nothing_is_dealt_with_while_the_run_goes_on(nets):
+    """A clock that ticks in Python, within one native call of which the numbers stay as they are."""
+    net, ticks = nets("fixed", "native"), []
+    before, handler = (
+        solve(net, 3e2),
+        signal.signal(signal.SIGALRM, lambda *_: ticks.append(time.monotonic())),
+    )
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        start = time.monotonic()
+        after = solve(net, 1e4)
+        end = time.monotonic()
+        assert torch.equal(solve(net, 3e2), before)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert bool(torch.isfinite(after).all())
+    assert end - start < 0.1 or any(start < tick < end for tick in ticks)
+
+
+def test_an_error_of_a_signal_handler_is_the_error_of_the_run(nets):
+    def refuse(*_):
+        raise ZeroDivisionError("told so")
+
+    handler = signal.signal(signal.SIGALRM, refuse)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with pytest.raises(ZeroDivisionError, match="told so"):
+            solve(nets("fixed", "native"), LONG)
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_run_ends_after_the_time_it_was_given(engine, nets):
+    net = nets("fixed", engine)
+    with stopping.within(60.0):
+        before = solve(net, SHORT)
+        with pytest.raises(stopping.OutOfTime), stopping.within(0.05):
+            solve(net, LONG)
+        assert torch.equal(solve(net, SHORT), before)
+    assert stopping.bounds() is None
+
+
+def test_a_piece_of_work_ends_also_between_its_runs(nets):
+    net = nets("fixed", "native")
+    with stopping.within(), pytest.raises(odec.Interrupted):
+        odec.interrupt()
+        solve(net, LONG)
+    solve(net, SHORT)
