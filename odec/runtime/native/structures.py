@@ -69,12 +69,13 @@ def structures_of(inputs: int, adaptive: bool) -> Structures:
             *fields(ctypes.c_void_p, "when start h count interval within"),
             *fields(View, "x0 p out observed w g_x0 g_p g_t d_x0 d_p d_t data weight loss"),
             *fields(ctypes.c_void_p, "scratch"),
-            *fields(ctypes.c_int64, "scratch_tape scratch_sums stop told heard"),
+            *fields(ctypes.c_int64, "scratch_tape scratch_sums"),
+            *series,
+            *([("control", Control)] if adaptive else []),
+            *fields(ctypes.c_int64, "stop told heard"),
             *fields(ctypes.c_double, "deadline"),
             *fields(ctypes.c_void_p, "board"),
             ("error", ctypes.c_void_p * 3),
-            *series,
-            *([("control", Control)] if adaptive else []),
         ]
 
     return Structures(Call, Control)

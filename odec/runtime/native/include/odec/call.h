@@ -68,10 +68,6 @@ typedef struct {
     View data, weight, loss;         // loss: states, then observables
     real *scratch;                   // tapes, and the groups' sums of shared gradients
     int64 scratch_tape, scratch_sums;
-    int64 stop, told, heard;         // why it is to end; the board's numbers from when it was asked for, or 0
-    double deadline;                 // on the board's clock, or 0
-    Board *board;                    // null where nobody watches
-    void *error[3];                  // what Python raised
 #if INPUTS
     int64 shared_terms;
     Series series[N_INPUTS];
@@ -79,6 +75,10 @@ typedef struct {
 #if CAN_ADAPT
     Control control;
 #endif
+    int64 stop, told, heard;  // why it is to end; the board's numbers from when it was asked for, or 0
+    double deadline;          // on the board's clock, or 0
+    Board *board;             // null where nobody watches
+    void *error[3];           // what Python raised
 } Call;
 
 FN int64 item_of(const Call *call, int64 first,

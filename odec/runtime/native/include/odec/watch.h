@@ -8,7 +8,11 @@ typedef struct {
 } Pulse;
 
 #if GPU
-FN Pulse pulse_of(const Call *call, int64 worker) { return (Pulse){worker, 1}; }
+FN Pulse pulse_of(const Call *call, int64 worker)
+{
+    const Pulse pulse = {worker, 1};
+    return pulse;
+}
 FN int64 until(Pulse *pulse, int64 from, int64 to) { return to; }
 FN bool ends(const Call *call, Pulse *pulse, double time, int64 item) { return false; }
 FN bool ended(const Call *call) { return false; }
