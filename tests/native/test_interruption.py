@@ -77,11 +77,14 @@ def ended_by(told, wait, error):
         told()
 
     timer = threading.Timer(wait, tell)
-    timer.start()
-    with pytest.raises(error):
-        yield
-    assert time.monotonic() - at[0] < MOST_SECONDS
-    timer.join()
+    try:
+        with stopping.within(), pytest.raises(error):  # also where it is told before the run has begun
+            timer.start()
+            yield
+        assert time.monotonic() - at[0] < MOST_SECONDS
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def control_c():
@@ -119,10 +122,10 @@ def test_runs_of_all_threads_end(engine, nets):
     team = [threading.Thread(target=run) for _ in range(3)]
     for thread in team:
         thread.start()
-    time.sleep(0.1)
-    odec.interrupt()
-    for thread in team:
-        thread.join(MOST_SECONDS)
+    end = time.monotonic() + MOST_SECONDS
+    while any(thread.is_alive() for thread in team) and time.monotonic() < end:
+        time.sleep(0.05)
+        odec.interrupt()
     assert set(ended) == {thread.ident for thread in team}
 
 
