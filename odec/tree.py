@@ -204,6 +204,25 @@ NEAR, DISTANCE = 1e-100, 1e-46
 single precision."""
 
 
+APART = (1e-20, 1e-46, 1e-23, 1e-42)
+"""Distances, in pairs, at which a slope is compared with itself."""
+
+
+def _apart(x: float, k: float) -> float:
+    """x, or what is so far from 0 on its side of it."""
+    distance = APART[int(k) - 1]
+    return x if not abs(x) < distance else -distance if x < 0 else distance
+
+
+def _limit(here: float, first: float, second: float) -> float:
+    """A slope, or where it is not finite what it is at two distances where these agree, or it falls to 0."""
+    if math.isfinite(here) or not math.isfinite(second):
+        return here
+    agree = abs(first - second) <= 1e-6 * max(abs(first), abs(second))
+    falls = abs(second) <= 1e-8 * abs(first) < math.inf and (second != 0 or abs(first) < 1e-100)
+    return second if agree or falls else here
+
+
 def _finite(x: float) -> float:
     return 0.0 if math.isinf(x) else x
 
@@ -278,6 +297,8 @@ def _table() -> dict[str, Operation]:
         ("finite", one, "function", _finite),
         ("near", one, "compare", lambda x: abs(x) < NEAR),
         ("distance", one, "function", lambda x: DISTANCE),
+        ("apart", two, "function", _apart),
+        ("limit", (3, 3), "function", _limit),
         ("xlogy", two, "function", _xlogy),
         ("exprel", one, "function", _exprel(0)),
         ("exprel1", one, "function", _exprel(1)),
@@ -295,8 +316,8 @@ OPERATIONS: Mapping[str, Operation] = _table()
 """Every operation by name. What is listed here must have a derivative rule and be known to each printer."""
 
 INTERNAL = frozenset(
-    "add mul div pow neg select true false digamma trigamma finite near distance xlogy "
-    "exprel exprel1 exprel2".split()
+    "add mul div pow neg select true false digamma trigamma finite near distance apart limit "
+    "xlogy exprel exprel1 exprel2".split()
 )
 """Operations that a user does not call by this name."""
 

@@ -34,6 +34,8 @@ def ancestors(graph: Graph, outputs: Iterable[int], *, differentiated: bool = Fa
 
 def parts(graph: Graph, i: int) -> tuple[int, ...]:
     """What the node is differentiated by."""
+    if i in graph.settled:
+        return tuple(leaf for leaf, _ in graph.settled[i])
     return (graph.beside[i],) if i in graph.beside else graph.args[i]
 
 
@@ -58,7 +60,7 @@ def reverse(
     """
     nodes = ancestors(graph, [y for y, _ in outputs], differentiated=True)
     active = varying(graph, nodes, leaves)
-    singular = {i for i in active if is_singular(graph, i)}
+    singular = {i for i in active if i in graph.settled or is_singular(graph, i)}
     wide = derived and bool(singular)
     numbers = {i for i in active if graph.shapes[i] == ()}
     masked, gather = (singular | numbers, _gathered) if wide else (singular, Graph.gather)
@@ -73,7 +75,7 @@ def reverse(
         if cotangent == graph.zero:
             continue
         cotangents.add(cotangent)
-        for arg, apply in reversed(_slopes(graph, i)):
+        for arg, apply in reversed(slopes_of(graph, i)):
             if arg in active:
                 passed = _masked(graph, apply, cotangent) if i in masked else apply(cotangent)
                 arrived.setdefault(arg, []).append(passed)
@@ -119,14 +121,14 @@ def _node_partials(
     through: bool,
     still: bool,
 ) -> dict[int, int]:
-    slopes = _slopes(graph, i)
+    slopes = slopes_of(graph, i)
     if through and any(arg in graph.large for arg, _ in slopes):
-        found = settled(graph, i, lambda j: _slopes(graph, j), active)
+        found = settled(graph, i, lambda j: slopes_of(graph, j), active)
         slopes = [(arg, _multiplied(graph, slope)) for arg, slope in found]
-    elif graph.ops[i] == "select":
+    elif graph.ops[i] == "select" and i not in graph.settled:
         return _select_partials(graph, i, partials)
     terms: dict[int, list[int]] = {}
-    if still and is_singular(graph, i):
+    if still and (i in graph.settled or is_singular(graph, i)):
         slopes = [(arg, _unless_still(graph, apply)) for arg, apply in slopes]
     for arg, apply in slopes:
         for direction, tangent in partials.get(arg, {}).items():
@@ -194,8 +196,10 @@ def _faded(graph: Graph, i: int) -> Linear:
     return lambda v: graph.mul(v, graph.pow(base, graph.sub(power, graph.one)))
 
 
-def _slopes(graph: Graph, i: int) -> list[tuple[int, Linear]]:
+def slopes_of(graph: Graph, i: int) -> list[tuple[int, Linear]]:
     """The nodes that the node is a function of, arguments for the most part, each with its linear map."""
+    if i in graph.settled:
+        return [(leaf, _multiplied(graph, slope)) for leaf, slope in graph.settled[i]]
     if i in graph.beside:
         return [(graph.beside[i], lambda v: v)]
     if i in graph.steep:

@@ -25,12 +25,21 @@ _TRIED = (0.35, 0.5, 0.8, 0.99, 1.0, 1.1, 1.3, 1.35, 1.5, 2.0, 3.0, 5.5)
 _SCALING = frozenset("mul div neg".split())
 
 
-def beside(graph: Graph, nodes: Sequence[int]) -> dict[int, int]:
+def beside(graph: Graph, nodes: Sequence[int]) -> tuple[dict[int, int], dict[int, frozenset[int]]]:
     """Nodes (ascending, with all they are made of) that are to be replaced, each with its copy.
 
-    A copy has the same value; `graph.beside` says what is differentiated in its place.
+    A copy has the same value; `graph.beside` says what is differentiated in its place. And by node that has
+    copies or none the events, things that may be 0, by which it or a slope of it may be infinite.
     """
-    return _Beside(graph, nodes).run()
+    found = _Beside(graph, nodes)
+    copies = found.run()
+    events = {
+        copies.get(i, i): frozenset(
+            copies.get(e, e) for e in found.poles.get(i, _NONE) | found.roots.get(i, _NONE)
+        )
+        for i in (*found.poles, *found.roots)
+    }
+    return copies, events
 
 
 class _Beside:

@@ -15,6 +15,7 @@ from odec.passes.lower import Definition, Lowered, Names, lower, needed
 from odec.passes.overflow import large
 from odec.passes.products import share_products
 from odec.passes.program import Assign, Layout, Program, Programs, Sparse
+from odec.passes.settle import settle
 from odec.system import System
 from odec.tree import Expr, ShapeError, Symbol
 
@@ -258,13 +259,14 @@ class _Function:
             if graph.shapes[i] not in ((), row.shape):
                 definition = self.definitions.get(label)
                 raise ShapeError(row.shape, graph.shapes[i], definition.span if definition else None)
-        copies = beside(graph, ancestors(graph, nodes))
+        copies, events = beside(graph, ancestors(graph, nodes))
         graph.named = {copies.get(i, i): name for i, name in graph.named.items()}
         names = [(copies.get(i, i), name) for i, name in user.items()]
         user.clear()
         user.update(names)
         nodes = [copies.get(i, i) for i in nodes]
         graph.large = large(graph, ancestors(graph, nodes, differentiated=True))
+        settle(graph, nodes, events)
         return nodes, self.rows.renamed(labels)
 
     def _emit(

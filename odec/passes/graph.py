@@ -25,7 +25,7 @@ class Graph:
     `named` holds the nodes that carry a name of the user's; no rewriting looks through those.
     nonzero: names of parameters that cannot be zero. consts: the values of constants. large: see overflow.py.
     fixed: names of parameters. declared: the shapes of symbols; what has none here is a scalar.
-    beside, steep, poles: see beside.py.
+    beside, steep, poles: see beside.py. settled: see settle.py.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Graph:
         self.beside: dict[int, int] = {}
         self.steep: dict[int, tuple[int, int]] = {}
         self.poles: set[int] = set()
+        self.settled: dict[int, list[tuple[int, int]]] = {}
         self._ids: dict[object, int] = {}
         self.zero = self.number(0)
         self.one = self.number(1)

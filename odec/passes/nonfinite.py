@@ -14,6 +14,7 @@ from odec.passes.graph import Graph
 from odec.passes.guards import guard
 from odec.passes.lower import Definition, Lowered, lower, needed
 from odec.passes.overflow import large
+from odec.passes.settle import settle
 from odec.system import System
 from odec.tree import Expr, Number, Op, Symbol, evaluate, fold
 
@@ -110,12 +111,13 @@ def _slopes(
         if d.span is not None:
             graph.named.setdefault(i, d.name)
     graph.fixed = frozenset(p.name for p in system.params)
-    copies = beside(graph, ancestors(graph, nodes.values()))
+    copies, events = beside(graph, ancestors(graph, nodes.values()))
     graph.named = {copies.get(i, i): name for i, name in graph.named.items()}
     seeds = {graph.symbol(param): graph.one}
     found = [d for d in guarded if d.span is not None]
     ends = [copies.get(nodes[d.name], nodes[d.name]) for d in found]
     graph.large = large(graph, ancestors(graph, ends, differentiated=True))
+    settle(graph, ends, events)
     tangents = forward(graph, ends, seeds)
     values = _values(graph, ancestors(graph, tangents), env)
     return [(d, values[i]) for d, i in zip(found, tangents, strict=True)]

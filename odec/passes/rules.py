@@ -140,6 +140,11 @@ def _guard(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
     return [(1, lambda v: v)]
 
 
+def _limit(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
+    finite = g.node("lt", g.node("abs", args[0]), g.number(math.inf))
+    return [(0, lambda v: g.select(finite, v, g.zero)), (2, lambda v: g.select(finite, g.zero, v))]
+
+
 def _extreme(stricter: str, weaker: str) -> Rule:
     def rule(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
         a, b = args
@@ -197,6 +202,8 @@ RULES: Mapping[str, Rule] = {
     "guard": _guard,
     "guard_not": _guard,
     "finite": lambda g, y, args: [(0, lambda v: v)],
+    "apart": lambda g, y, args: [(0, lambda v: v)],
+    "limit": _limit,
     "min": _extreme("lt", "le"),
     "max": _extreme("gt", "ge"),
     "mod": _mod,

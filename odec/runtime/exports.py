@@ -27,7 +27,7 @@ from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbro
 from .model import Model
 from .series import Series
 from .slopes import Slope
-from .special import distance, exprel, gamma, near
+from .special import apart, distance, exprel, gamma, limit, near
 from .status import Failure, Status
 from .steps import Steps, Tolerance
 from .switch_times import Turns
@@ -98,12 +98,14 @@ __all__ = [
     "Time",
     "Tolerance",
     "Turns",
+    "apart",
     "columns",
     "common_shape",
     "distance",
     "dot",
     "exprel",
     "gamma",
+    "limit",
     "near",
     "over",
     "pooled",

@@ -3,6 +3,7 @@
     python -m tests.fuzz --seed 1 --texts 30000      # read every text as `odec check` and `odec fmt` do
     python -m tests.fuzz --seed 1 --compile 300      # valid models through the torch engine
     python -m tests.fuzz --seed 1 --native 60        # valid models through both engines, compared
+    python -m tests.fuzz --seed 1 --slopes 600       # derivatives at singular points, against mpmath
     python -m tests.fuzz --seed 1 --only 4711        # one text again: shows it and what it does
 
 Faults are printed once a kind and kept, as text and report, under --out. The exit code is the number of kinds
@@ -139,12 +140,33 @@ def run_all(options: argparse.Namespace, seeds: list[str], log: Log, count: int,
     print(f"{stage}: {done} valid models of {index - RUNS - options.first} texts; {told}", flush=True)
 
 
+def slopes_all(options: argparse.Namespace, log: Log) -> None:
+    """Derivatives of so many random formulas: wrong ones are faults, and too many that are no number."""
+    from .slopes import MOST_LOST, check, formula, points
+    from .slopes import text_of as text_of_formula
+
+    judged, lost = 0, 0
+    for index in range(options.first, options.first + options.slopes):
+        rng = random.Random(f"{options.seed}/{index}")
+        written = formula(rng)
+        entries, faults = check(written, list(points(rng, 8)))
+        judged, lost = judged + entries, lost + sum(fault.kind != "wrong" for fault in faults)
+        told = "\n".join(str(fault) for fault in faults if fault.kind == "wrong")
+        if told:
+            log.add(index, "slopes", text_of_formula(written).encode(), Fault("a wrong derivative", told))
+    if lost > MOST_LOST * judged:
+        fault = Fault("too many slopes are no number", f"{lost} of {judged}")
+        log.add(options.first, "slopes", b"", fault)
+    print(f"slopes: {judged} entries of {options.slopes} formulas, {lost} no number though a limit exists")
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.split("\n")[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--texts", type=int, default=0, help="how many texts to read")
     parser.add_argument("--compile", type=int, default=0, help="how many valid models to run by torch")
     parser.add_argument("--native", type=int, default=0, help="how many valid models to run by both engines")
+    parser.add_argument("--slopes", type=int, default=0, help="how many formulas to differentiate")
     parser.add_argument("--first", type=int, default=0, help="the first index")
     parser.add_argument("--only", type=int, help="one index alone")
     parser.add_argument("--out", type=Path, default=Path("fuzz-faults"), help="where faults are kept")
@@ -174,6 +196,8 @@ def main() -> int:
     for stage in ("compile", "native"):
         if count := getattr(options, stage):
             run_all(options, seeds, log, count, stage)
+    if options.slopes:
+        slopes_all(options, log)
     for kind, number in log.kinds.most_common():
         print(f"{number:6d}  {kind}")
     print(f"{len(log.kinds)} kinds of faults, texts in {options.out}" if log.kinds else "no faults")

@@ -20,6 +20,9 @@ from odec.passes import derive
 from odec.passes.program import Program, Programs
 from odec.tree import OPERATIONS, Expr, Number, Op, Symbol, evaluate, fold
 
+MOST_LOST = 1 / 100
+"""The share of entries that may be no number though there is a limit; docs/language.md says which."""
+
 KINKS = frozenset("min max clip gt relu abs".split())
 NAMES = ("z", "k", "b", "n")
 AT = (0.0, 1e-80, 1e-4, 0.7, 2.0, 40.0, 800.0, 1e60, -800.0, -0.7)
@@ -215,22 +218,25 @@ def _limit(expr: Expr, point: Mapping[str, float], by: str, value: float) -> flo
         with mp.workdps(700):
             if point["z"] != 0:
                 here, slope = _slope(expr, point, by, point["z"])
+                _, nearer = _slope(expr, point, by, point["z"], 230)
+                if abs(slope - nearer) > mp.mpf(10) ** -9 * abs(nearer) + mp.mpf(10) ** -13:
+                    return None  # a root or a pole right there
             else:
                 here, slope = _slope(expr, point, by, mp.mpf(10) ** -70)
                 _, nearer = _slope(expr, point, by, mp.mpf(10) ** -110)
                 if abs(slope - nearer) > mp.mpf(10) ** -9 * abs(nearer) + mp.mpf(10) ** -13:
                     return None
                 slope = nearer
-            if abs(here - value) > mp.mpf(10) ** -9 * abs(here) + mp.mpf(10) ** -65 or abs(slope) > 1e300:
+            if abs(here - value) > mp.mpf(10) ** -9 * abs(here) + mp.mpf(10) ** -65 or abs(slope) > 1e150:
                 return None
             return float(slope)
     except (_Unknown, ValueError, ZeroDivisionError, OverflowError, TypeError, mp.libmp.NoConvergence):
         return None
 
 
-def _slope(expr: Expr, point: Mapping[str, float], by: str, z: Any) -> tuple[Any, Any]:
+def _slope(expr: Expr, point: Mapping[str, float], by: str, z: Any, digits: int = 150) -> tuple[Any, Any]:
     at = {name: mp.mpf(value) for name, value in point.items()} | {"z": mp.mpf(z)}
-    step = abs(at[by]) * mp.mpf(10) ** -150
+    step = abs(at[by]) * mp.mpf(10) ** -digits
     here = _exact(expr, at)
     return here, (_exact(expr, at | {by: at[by] + step}) - here) / step
 

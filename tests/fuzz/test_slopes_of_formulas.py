@@ -6,21 +6,21 @@ import random
 
 import pytest
 
-from .slopes import check, formula, points
+from .slopes import MOST_LOST, check, formula, points
 
 
 @pytest.mark.parametrize(
-    ("seed", "count"), [(1, 60), pytest.param(1, 600, marks=pytest.mark.slow)], ids=["few", "many"]
+    ("seed", "count"), [(1, 30), *(pytest.param(seed, 600, marks=pytest.mark.slow) for seed in (1, 2, 3))]
 )
 def test_a_slope_is_right_or_no_number(seed: int, count: int) -> None:
-    """Never another number; and at most one entry in twenty-five is not found."""
+    """Never another number; and few entries are not found."""
     judged, lost = 0, 0
     for index in range(count):
         rng = random.Random(f"{seed}/{index}")
         entries, wrong = check(formula(rng), list(points(rng, 8)))
         assert not [str(entry) for entry in wrong if entry.kind == "wrong"]
         judged, lost = judged + entries, lost + len(wrong)
-    assert judged > 50 * count and lost < judged / 25
+    assert judged > 50 * count and lost < MOST_LOST * judged
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,34 @@ def test_derivatives_of_the_native_engine(module, exact):
     torch.testing.assert_close(slopes, exact.sum(2), rtol=1e-10, atol=1e-13)
 
 
+COMPARED = {
+    "exp(-log(z)**2)": (0.0, 0.0),
+    "atan(k*(b/(exp(z) - 1)))*z": (math.pi / 2, 0.0),
+    "1/(1 + exp(k/z**n))": (0.0, 0.0),
+    "z*(if sqrt(z) > k then b else sqrt(z))": (0.0, 0.0),
+    "sqrt(exp(-log(z)**2))/(k + relu((k/z)**n - k)**(-1))": (0.0, 0.0),
+    "1/(b + z**n*exp(-k/z) + k/z)": (1 / 1.5, 0.0),
+}
+"""Formulas whose slopes by z and k no rule finds at z = 0, k = 1.5, b = 2.5, n = 2."""
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "single"])
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_slopes_compared_at_two_distances(engine, dtype):
+    double = {"1/cosh(k*log(z))": (0.0, 0.0)}  # which overflows in single precision
+    found, wanted = slopes_at_zero(COMPARED | (double if dtype == torch.float64 else {}), engine, dtype)
+    torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_a_slope_without_a_limit_is_not_found():
+    """That of exp(-1/log(z)**2)*z**0.9 at 0 is infinite, that of exp(1/log(z)) too."""
+    text = "init z = 0, y = 0\nz' = exp(-1/log(z)**2)*z**0.9\ny' = exp(1/log(y))\nrun t = 0 .. 1 dt 1\n"
+    x, p = torch.zeros(1, 2, dtype=torch.float64), torch.zeros(0, dtype=torch.float64)
+    module = load(text, "euler")
+    assert torch.equal(module.rhs(0.0, x, p)[0], torch.tensor([0.0, 1.0], dtype=torch.float64))
+    assert not torch.isfinite(module.jacobian(0.0, x, p)[0].diagonal()).any()
+
+
 SINGLE = {
     "exp(-k/z)": (0.0, 0.0),
     "1/(1 + k/z)": (1 / 1.5, 0.0),
@@ -134,18 +162,23 @@ SINGLE = {
 
 @pytest.mark.parametrize("engine", ["torch", "native"])
 def test_limits_in_single_precision(engine):
-    lines = "".join(f"init z{j} = 0\nz{j}' = {f.replace('z', f'z{j}')}\n" for j, f in enumerate(SINGLE))
+    found, wanted = slopes_at_zero(SINGLE, engine, torch.float32)
+    torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
+
+
+def slopes_at_zero(formulas, engine, dtype):
+    """Slopes by z, from right and left, and by k, of a step of Euler's method; the right ones."""
+    n = len(formulas)
+    lines = "".join(f"init z{j} = 0\nz{j}' = {re.sub('z', f'z{j}', f)}\n" for j, f in enumerate(formulas))
     lines += "param k = 1.5, b = 2.5, n = 2\nrun t = 0 .. 1 dt 1\n"
-    net = load(lines, "euler").Model(dt=1.0, engine=engine, dtype=torch.float32)
-    x0, one = torch.zeros(len(SINGLE)), torch.ones(len(SINGLE))
-    t, p = torch.tensor([0.0, 1.0]), {"k": torch.full((len(SINGLE),), 1.5, requires_grad=True)}
-    leaf = x0.expand(len(SINGLE), -1).clone().requires_grad_()
-    found = torch.autograd.grad(net(t, x0=leaf, params=p)[1].diagonal().sum(), [leaf, p["k"]])
-    wanted = torch.tensor(list(SINGLE.values()))
-    torch.testing.assert_close(found[0].diagonal() - 1, wanted[:, 0], rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(found[1], wanted[:, 1], rtol=1e-6, atol=1e-6)
-    _, pushed = torch.func.jvp(lambda x: net(t, x0=x)[1], (x0,), (one,))
-    torch.testing.assert_close(pushed - 1, wanted[:, 0], rtol=1e-6, atol=1e-6)
+    net = load(lines, "euler").Model(dt=1.0, engine=engine, dtype=dtype)
+    x0, t = torch.zeros(n, dtype=dtype), torch.tensor([0.0, 1.0], dtype=dtype)
+    _, pushed = torch.func.jvp(lambda x: net(t, x0=x)[1], (x0,), (torch.ones_like(x0),))
+    k = torch.full((n,), 1.5, dtype=dtype, requires_grad=True)
+    leaf = x0.expand(n, -1).clone().requires_grad_()
+    pulled, by_k = torch.autograd.grad(net(t, x0=leaf, params={"k": k})[1].diagonal().sum(), [leaf, k])
+    wanted = torch.tensor(list(formulas.values()), dtype=dtype)
+    return torch.stack([pushed - 1, pulled.diagonal() - 1, by_k], 1), wanted[:, [0, 0, 1]]
 
 
 @pytest.mark.parametrize("engine", ["torch", "native"])

@@ -40,6 +40,8 @@ _HELPERS = {name: name for name in _SAME} | {
     "gamma": "gamma_function",
     "near": "is_near_zero",
     "distance": "distance_of_slopes",
+    "apart": "apart_from_zero",
+    "limit": "limit_of_slopes",
 }
 """The functions of one's own by operation."""
 _SQUARINGS = 16

@@ -128,7 +128,7 @@ class TorchPrinter(Printer):
         **dict.fromkeys(("exprel", "exprel1", "exprel2"), _exprel),
         **dict.fromkeys(("min", "max"), _extremum),
         **dict.fromkeys(("true", "false"), _constant),
-        **dict.fromkeys(("gamma", "near", "distance"), _own),
+        **dict.fromkeys(("gamma", "near", "distance", "apart", "limit"), _own),
         "pow": _power,
         "and": infix("&", _BIT_AND),
         "or": infix("|", _BIT_OR),
