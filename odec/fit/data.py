@@ -149,7 +149,8 @@ def _time_column(table: Table, columns: Columns) -> tuple[str, str]:
     first = next(iter(table.columns))
     if first in known:
         spellings = ", ".join(repr(name) for name in dict.fromkeys((columns.time, "time")) if name != "t")
-        raise DataError(f"{table.name}: there is no time column; name it {spellings} or 't'")
+        index = "; the index of a DataFrame is one where it is named so" if table.lines is None else ""
+        raise DataError(f"{table.name}: there is no time column; name it {spellings} or 't'{index}")
     return first, unit_of_time(first)
 
 

@@ -233,7 +233,8 @@ class _Checker:
     def _check_noise(self, name: syntax.Name, count: int, span: Span) -> None:
         wanted = DISTRIBUTIONS.get(name.text)
         if wanted is None:
-            guess = self.report.guess(name.text, DISTRIBUTIONS)
+            gauss = name.text.casefold().startswith("gauss")
+            guess = "normal" if gauss else self.report.guess(name.text, DISTRIBUTIONS)
             note = f"the noise may be {words(DISTRIBUTIONS)}"
             self.report.suggest("E209", f"unknown distribution '{name.text}'", name.span, guess, note)
         elif count != len(wanted):

@@ -21,6 +21,7 @@ _INSTEAD = {
 _HINTS = {
     ";": "write one statement a line, with nothing at its end",
     "%": "a comment starts with '#'; the remainder of a division is mod(a, b)",
+    "!": "a factorial is gamma(n + 1); a condition is negated by `not`",
     "?": "a conditional is written `if c then a else b`",
     "√": "a square root is sqrt(x)",
     "\\": "LaTeX is not read: a formula is written `dx/dt = -alpha*x/k1`",

@@ -76,7 +76,7 @@ _LANGUAGES = (
         f"{_PORT}; in Python, odec.System.from_equations builds a model",
         r"import\s+\w+(?:\.\w+)*(?:\s+as\s+\w+)?\s*(?:\n|$)",
         r"from\s+[\w.]+\s+import\s",
-        r"def\s+\w+\s*\(.*\)\s*(?:->.*)?:\s*(?:\n|$)",
+        r"def\s+\w+\s*\(.*\)\s*(?:->.*)?:",
     ),
     _language("XML", f"an export of SBML or CellML is no model text: {_PORT}", r"<\?xml|<sbml|<model\b"),
 )

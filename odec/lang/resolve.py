@@ -159,6 +159,8 @@ class Resolver:
         candidates = [e.name for e in self.entries.values() if e.kind in VALUES] + ["pi"]
         twins = Lookalikes(candidates)
         for name, spans in self._unknown.items():
+            if name == f"d{self.time}" and any(other[:1] == "d" for other in self._unknown if other != name):
+                continue  # of `dx/dt`, whose `dx` is told
             twin = twins.of(name)
             hint = self._hint(name) if twin is None else twin.note
             guess = None if hint else _product(name, candidates) or self.report.guess(name, candidates)
@@ -178,7 +180,10 @@ class Resolver:
             return f"the time is named '{self.time}' in this model"
         state = self.entries.get(name[1:])
         if name[:1] == "d" and state is not None and state.kind == "state":
-            return f"a derivative on the right-hand side is written {state.name}'"
+            rate = f"name its right-hand side (`rate = …`, then `{state.name}' = rate`) and use that name"
+            return (
+                rate if state.order == 1 else f"a derivative on the right-hand side is written {state.name}'"
+            )
         dotted = (f"d{name}", f"d{name}d{self.time}", f"d{name}_d{self.time}", f"{name}_dot", f"{name}dot")
         for other in (entry for entry in map(self.entries.get, dotted) if entry is not None):
             if other.kind == "intermediate":

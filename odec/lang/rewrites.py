@@ -23,7 +23,7 @@ _DERIVATIVES = (
     rf"[d∂]\s*(?P<x>{_NAME})\s*[(\[]\s*{_NAME}\s*[)\]]\s*/\s*d\s*[(\[]?\s*(?P<t>{_NAME})\s*[)\]]?",
     rf"[d∂]\s*{_STATE}\s*/\s*[d∂]\s*[(\[]\s*(?P<t>{_NAME})\s*[)\]]",
     rf"[d∂]\s*(?P<x>{_NAME})\s*/\s*[d∂]\s*(?P<t>{_NAME})\s*[(\[]\s*(?P=t)\s*[)\]]",
-    rf"∂\s*{_STATE}\s*{_BY}",
+    rf"(?:∂\s*|d\s+){_STATE}\s*{_BY}",
     rf"(?:diff|Diff|Derivative|D)\s*[(\[]\s*{_STATE}\s*,\s*(?P<t>{_NAME})\s*[)\]]",
     rf"(?:der|ddt|dot|D)\s*[(\[]\s*{_STATE}\s*[)\]](?P<t>)",
     rf"(?P<x>{_NAME})\s*['′]\s*[(\[]\s*(?P<t>{_NAME})\s*[)\]]",

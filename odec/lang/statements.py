@@ -173,6 +173,9 @@ class _StatementParser(Parser):
 
     def _observation(self) -> Observation:
         name = self._plain_name("the name of an observable")
+        if self.token.kind == "~":
+            note = "an observable is a formula and, behind it, its noise: `obs y = x ~ normal(0.1)`"
+            raise self.fail("E107", "noise of an observable that has no formula", self.token.span, "", note)
         self._equals("'='")
         expr = self.full_expression()
         noise = self._noise() if self.accept("~") else None

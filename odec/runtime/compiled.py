@@ -234,6 +234,11 @@ class Compiled:
         turns = self.switches and Switches(self.switches, len(self.params))
         object.__setattr__(self, "turns", turns)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled and copied without its engines, which are made anew where they are asked for."""
+        made = ("engines", "stepper")
+        return {name: value for name, value in self.__dict__.items() if name not in made} | {"engines": {}}
+
     @property
     def key(self) -> str:
         return f"{self.name}:{self.method.name or 'map'}:{self.digest}"

@@ -160,6 +160,9 @@ class Status:
         """The failure of each trajectory; that of fixed steps is found by taking its steps again."""
         return [self._failure(tuple(index.tolist())) for index in torch.nonzero(~self.ok)]
 
+    def __repr__(self) -> str:
+        return f"<Status: {self}>"
+
     def __str__(self) -> str:
         failed, stiffness = int((~self.ok).sum()), self.stiffness
         rest = [stiffness] if stiffness else []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import io
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,16 @@ def test_what_a_notebook_shows_is_escaped() -> None:
     source = odec.Source("<script>a</script>.ode", "init x = 1\ndx/dt = -x\n")
     shown = odec.parse(source)._repr_html_()
     assert "<script>" not in shown and "&lt;script&gt;a&lt;/script&gt;.ode" in shown
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_runs_are_pickled_and_copied(engine: str) -> None:
+    """Without what an engine holds: kernels, and the addresses of a call's arguments."""
+    run = odec.simulate("init x = 1\nx' = x**2\n", [0, 0.5, 2], partial=True, method="tsit5", engine=engine)
+    for again in (pickle.loads(pickle.dumps(run)), copy.deepcopy(run)):
+        assert np.array_equal(again.states, run.states, equal_nan=True) and again.system == run.system
+        assert repr(again.status) == repr(run.status) and "state x forces the step" in repr(run.status)
+        assert again.status.failures == run.status.failures
 
 
 def test_the_keywords_of_fit_are_shown() -> None:

@@ -152,6 +152,23 @@ def test_a_state_in_another_case_is_one_error(line: str) -> None:
     assert "dq/dt" in found.label
 
 
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("obs r = dx/dt", "E201", "name its right-hand side (`rate = …`, then `x' = rate`)"),
+        ("obs r = dv/dt", "E201", "a derivative on the right-hand side is written v'"),
+        ("obs r ~ normal(1)", "E107", "`obs y = x ~ normal(0.1)`"),
+        ("obs r = x!", "E101", "a factorial is gamma(n + 1)"),
+        ("obs r = x ~ gaussian(1)", "E209", "did you mean 'normal'?"),
+        ("def f(x): return x", "E116", "Python"),
+        ("d z/dt = -x", "E107", "did you mean 'dz/dt'?"),
+    ],
+)
+def test_what_is_meant_is_said_in_one_error(line: str, code: str, said: str) -> None:
+    (found,) = errors_of(f"init x = 1, v = 1, v' = 0\nx' = -x\nv'' = -v\n{line}\n")
+    assert found.code == code and said in " ".join((found.message, found.label, *found.notes))
+
+
 def test_nothing_is_reported_that_only_follows_from_an_unread_line() -> None:
     text = (
         "time tau : :\nparam k1 = 0.5 0.3, k2 = 1\nconst c = 2 *\nfunc(a) = a b\ninput u u u\n"
