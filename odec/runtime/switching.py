@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ from .shares import Share, aligned, joined, shares_of
 from .steps import Steps
 from .switch_times import Landing
 from .tensors import empty, sum_to
-from .torch_private import batched
+from .torch_private import batched, numbers
 
 
 class Switching:
@@ -35,6 +37,7 @@ class Switching:
             raise TypeError(f"the model {compiled.name} has no switches in time")
         self.compiled, self.switches = compiled, compiled.turns
         self.inner: Any = compiled.held.engine(name)
+        self._over = functools.lru_cache(maxsize=16)(self._steps_over)
 
     def _carried(self, p: Tensor) -> Tensor:
         return p if p.shape[-1] > self.switches.params else self.switches.carried(p)
@@ -43,11 +46,18 @@ class Switching:
         """The parameters alone."""
         return p[..., : self.switches.params].contiguous() if self.switches.moving else p
 
+    def _steps_over(self, times: tuple[float, ...], steps: Steps) -> Steps:
+        """The steps of a run over these output times, whose number decides of outputs within steps."""
+        if steps.tolerance is None:
+            return steps
+        pace = steps.tolerance.over(times, self.compiled)
+        return replace(steps, tolerance=replace(pace, dense=bool(pace.dense)))
+
     def states(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps, keep: int
     ) -> Run:
         """The states at the times, without a graph; the adjoint takes the steps again and keeps none."""
-        p = self._carried(p)
+        p, steps = self._carried(p), self._over(tuple(numbers(t)), steps)
         shares = shares_of(self.switches, t, p, x0.shape[:-1])
         runs = []
         for share in shares:
@@ -87,7 +97,7 @@ class Switching:
         if self.switches.moving:
             return states_alone(self, t, x0, p, series, steps)
         (share,) = shares_of(self.switches, t, p, x0.shape[:-1])
-        landing = share.landing
+        landing, steps = share.landing, self._over(tuple(numbers(t)), steps)
         run: Callable[[Tensor, Tensor], Tensor] = self.inner.prepared(
             landing.times, x0, p, [*series, *share.asked], steps
         )
@@ -100,7 +110,7 @@ class Switching:
 
         Trajectories that have parameters of their own run one after the other, as their switches move.
         """
-        p, batch = self._carried(p), x0.shape[:-1]
+        p, batch, steps = self._carried(p), x0.shape[:-1], self._over(tuple(numbers(t)), steps)
         if self.switches.moving and batched(p):
             raise ValueError(
                 "torch.vmap cannot map over parameters that move switches where adjoint is 'autograd': give "
@@ -150,7 +160,7 @@ class Switching:
         wrt_times: bool,
     ) -> Gradients:
         """The gradient of Σ w_xs·xs; w_xs (T, *batch, n)."""
-        whole, batch = self._carried(p), run.xs.shape[1:-1]
+        whole, batch, steps = self._carried(p), run.xs.shape[1:-1], self._over(tuple(numbers(t)), steps)
         shares = shares_of(self.switches, t, whole, batch)
         parts = [self._adjoint(share, run, whole, series, w_xs, steps, how, wrt_times) for share in shares]
         g_t = joined(shares, [part.t for part in parts], 1)
@@ -238,7 +248,7 @@ class Switching:
         steps: Steps,
     ) -> Tensor:
         """The tangent (T, *batch, n) of the states; d_t (T,) or (T, *batch)."""
-        whole, batch = self._carried(p), x0.shape[:-1]
+        whole, batch, steps = self._carried(p), x0.shape[:-1], self._over(tuple(numbers(t)), steps)
         if whole is not p:
             p, d_p = (value.contiguous() for value in torch.broadcast_tensors(p, d_p))
             d_p = torch.func.jvp(self.switches.carried, (p,), (d_p,))[1]

@@ -11,6 +11,7 @@ from odec.runtime.engines import How
 from odec.runtime.switch_times import Switches, landing_of
 
 ENGINES = ["torch", "native"]
+SLOW = pytest.mark.slow
 P = [0.7, 2.0, 0.437, 1.5]
 
 
@@ -36,15 +37,15 @@ CASES = [
     ("rk4", "torch", {"dt": 0.01}, 1e-7),
     ("tsit5", "torch", {}, 1e-8),
     ("tsit5", "native", {}, 1e-8),
-    ("rodas5p", "torch", {}, 1e-8),
+    pytest.param("rodas5p", "torch", {}, 1e-8, marks=SLOW),
     ("tsit5", "torch", {"adjoint": "continuous"}, 1e-8),
-    ("tsit5", "torch", {"adjoint": "autograd"}, 1e-8),
+    pytest.param("tsit5", "torch", {"adjoint": "autograd"}, 1e-8, marks=SLOW),
     ("tsit5", "native", {"dense_output": True}, 1e-7),
 ]
 
 
 @pytest.mark.parametrize(("method", "engine", "settings", "near"), CASES)
-@pytest.mark.parametrize("time", [0.437, 0.4, 0.0, 1.0, 5.0])
+@pytest.mark.parametrize("time", [0.437, 0.4, 0.0, *(pytest.param(far, marks=SLOW) for far in (1.0, 5.0))])
 def test_states_and_gradients_are_those_of_the_solution(method, engine, settings, near, time):
     """With the switch between outputs, at one, at the start, at the end, and outside of the run."""
     net, p, t = dose(method, engine, **settings), numbers(0.7, 2.0, time, 1.5), torch.linspace(0, 1, 6)
@@ -68,7 +69,7 @@ def test_time_may_run_backwards(engine, time):
     assert torch.allclose(gradients(x, p)[0], gradients(wanted, q)[0], rtol=1e-7)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("torch", marks=SLOW), "native"])
 @pytest.mark.parametrize("settings", [{}, {"dt": 0.02}])
 def test_tangents_are_the_adjoint(engine, settings):
     """By torch.func and by forward mode, by parameters, first states and output times."""
@@ -94,7 +95,7 @@ def test_tangents_are_the_adjoint(engine, settings):
     assert torch.allclose(back[0], wanted.index_fill(-1, torch.tensor(3), 0.0), rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("torch", marks=SLOW), "native"])
 @pytest.mark.parametrize("settings", [{}, {"dt": 0.02}])
 def test_each_trajectory_switches_at_its_own_times(engine, settings):
     """Its numbers and gradients are the bits of the trajectory alone; torch.vmap is a batch."""
@@ -234,10 +235,10 @@ def test_equal_output_times_have_gradients_of_their_own():
 
 FAMILIES = [
     ("explicit_adams", {"dt": 0.0011}, 1e-6),
-    ("radau_iia3", {"dt": 0.011}, 1e-6),
-    ("backward_euler", {"dt": 0.011}, 1e-2),
-    ("adams", {}, 1e-7),
-    ("kvaerno5", {}, 1e-7),
+    pytest.param("radau_iia3", {"dt": 0.011}, 1e-6, marks=SLOW),
+    pytest.param("backward_euler", {"dt": 0.011}, 1e-2, marks=SLOW),
+    pytest.param("adams", {}, 1e-7, marks=SLOW),
+    pytest.param("kvaerno5", {}, 1e-7, marks=SLOW),
     ("auto", {}, 1e-7),
 ]
 
