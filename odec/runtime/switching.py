@@ -29,9 +29,6 @@ class Switching:
     other.
     """
 
-    retakes = False
-    """Whether the inner engine's adjoint takes all steps again, and reads no states but the first."""
-
     def __init__(self, compiled: Compiled, name: str):
         if compiled.turns is None:
             raise TypeError(f"the model {compiled.name} has no switches in time")
@@ -198,12 +195,8 @@ class Switching:
         w = w_outputs
         if len(landing.switches):
             w = w.new_zeros((len(landing.times), *w.shape[1:])).index_copy_(0, landing.outputs, w)
-        again = self._again(share, run, p, series, steps, how)
         moves = bool(self.switches.moving and len(landing.switches))
-        given = [*share.series(series), *share.asked]
-        found = self.inner.adjoint(
-            landing.times, again, self._own(own), given, w, steps, how, wrt_times or moves
-        )
+        found = self.back(share, run, p, series, w, steps, how, wrt_times or moves)
         g_p, g_t = found.p, found.t
         if self.switches.moving:
             g_moving = torch.zeros_like(moving)
@@ -215,25 +208,25 @@ class Switching:
             g_t = g_t.index_select(0, landing.outputs)
         return Gradients(g_t, found.x0, g_p, found.u[: len(series) // 2])
 
-    def _again(
-        self, share: Share, run: Run, p: Tensor, series: Sequence[Tensor], steps: Steps, how: How
-    ) -> Run:
-        """The run that an adjoint goes back over.
-
-        Where that takes all steps again, the states at a switch are those of the next output: all that is
-        asked of them is whether they are finite.
-        """
-        if not self.retakes:
-            keep = ALL if steps.tolerance else how.keep
-            keep = 1 if how.adjoint == "continuous" else keep
-            return self._run(share, run.xs[0], p, series, steps, keep)
-        landing, xs = share.landing, share.of(run.xs, 1)
-        if len(landing.switches):
-            next_output = torch.searchsorted(
-                landing.outputs, torch.arange(len(landing.times), device=xs.device)
-            )
-            xs = xs.index_select(0, next_output)
-        return Run(xs, share.of(run.kept, 1), run.report)
+    def back(
+        self,
+        share: Share,
+        run: Run,
+        p: Tensor,
+        series: Sequence[Tensor],
+        w: Tensor,
+        steps: Steps,
+        how: How,
+        wrt_times: bool,
+    ) -> Gradients:
+        """The inner engine's adjoint of a share, w (T + E, ...), over its run taken once more."""
+        keep = ALL if steps.tolerance else how.keep
+        again = self._run(share, run.xs[0], p, series, steps, 1 if how.adjoint == "continuous" else keep)
+        own, given = share.parameters(self._own(p)), [*share.series(series), *share.asked]
+        found: Gradients = self.inner.adjoint(
+            share.landing.times, again, own, given, w, steps, how, wrt_times
+        )
+        return found
 
     def tangent(
         self,

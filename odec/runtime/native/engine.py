@@ -71,20 +71,23 @@ class Native:
         p: Tensor,
         steps: Steps,
         series: Sequence[Tensor] = (),
+        times: bool = False,
     ) -> Kind:
         """A kernel made ready for arguments such as these, made once and kept.
 
         x: the states x0, or all of them. series: inputs that stay as they are, of which the very tensors are
-        looked for. Everything that the kernel's Call says besides addresses hangs on what is looked up by.
+        looked for. times: whether the adjoint is by the times too. Everything that the kernel's Call says
+        besides addresses hangs on what is looked up by.
         """
         key = (
             *(kind, tuple(t.tolist()), t.dtype, x.shape, x.dtype, p.shape, p.dtype, steps),
-            *(torch.get_num_threads(), *map(id, series)),
+            *(torch.get_num_threads(), times, *map(id, series)),
         )
         found = self._ready.get(key)
         if found is None:
             back = kind is ReadyAdjoint
-            kernel: Any = kind(self.batch(t, x[0] if back else x, p, series, steps, tape=back))
+            batch = self.batch(t, x[0] if back else x, p, series, steps, tape=back)
+            kernel: Any = ReadyAdjoint(batch, times) if back else ReadyStates(batch)
             if len(self._ready) >= _READY:
                 self._ready.clear()
             found = self._ready[key] = kernel, series  # whose ids no other tensors get meanwhile

@@ -24,13 +24,13 @@ class _Ready:
     batch: of arguments on the CPU, which are not kept; parameters are shared, or of the states' batch.
     """
 
-    def __init__(self, batch: FixedBatch | AdaptiveBatch, kernel: str):
+    def __init__(self, batch: FixedBatch | AdaptiveBatch, kernel: str, times: bool = False):
         self._held = batch.plan, batch.series  # to whose memory the Call points
         self._dtype, self._batch, self._size = batch.dtype, batch.shape, batch.size
         self._states, self._params = batch.kernels.states, batch.kernels.params
         self._times, self._shares_p = batch.call.times, batch.shares_p
         self._adaptive = isinstance(batch, AdaptiveBatch)
-        how = (batch.dtype, batch.clip is not None, False, batch.lanes, batch.adaptive)
+        how = (batch.dtype, batch.clip is not None, times, batch.lanes, batch.adaptive)
         self._kernel = batch.kernels.function(kernel, *how)
         self._call, self._kind = batch.call, type(batch.call)
         self._call.x0 = View(None, 1, self._states)
@@ -69,15 +69,24 @@ class ReadyStates(_Ready):
 
 
 class ReadyAdjoint(_Ready):
-    """The gradients of a run's first states and parameters, from states that are all finite at the end."""
+    """The gradients of a run's first states and parameters, from states that are all finite at the end.
 
-    def __init__(self, batch: FixedBatch | AdaptiveBatch):
-        super().__init__(batch, "adjoint")
+    times: whether also those of its times. The inputs' are not told.
+    """
+
+    def __init__(self, batch: FixedBatch | AdaptiveBatch, times: bool = False):
+        super().__init__(batch, "adjoint", times)
         n, m, call = self._states, self._params, self._call
-        whole = batch.scratch(m)
+        self._moves, self._unread = times, [torch.zeros_like(c) for c in batch.series[1::2]]
+        offset = 0
+        for place, unread in zip(call.series if self._unread else (), self._unread):
+            place.g, place.offset = unread.data_ptr(), offset
+            offset += unread.numel()
+        whole = batch.scratch(m + offset)
         self._scratch, self._tapes = whole.numel(), batch.threads * call.scratch_tape
         call.g_x0 = View(None, self._size, 1, n * self._size)
         call.g_p = View(None, 1) if self._shares_p else View(None, self._size, 1)
+        call.g_t = View(None, self._size, 1, self._size)
         self._still = torch.zeros((), dtype=self._dtype).expand(self._times, *self._batch)
 
     def __call__(self, xs: Tensor, p: Tensor, w: Tensor) -> Gradients:
@@ -90,13 +99,17 @@ class ReadyAdjoint(_Ready):
         call.w = self._place(w)
         call.x0.at, call.p.at, call.scratch = xs.data_ptr(), p.data_ptr(), scratch.data_ptr()
         call.g_x0.at, call.g_p.at = g_x0.data_ptr(), g_p.data_ptr()
+        g_t = self._still
+        if self._moves:  # with a row behind the last
+            g_t = torch.zeros((self._times + 1, *self._batch), dtype=self._dtype)
+            call.g_t.at = g_t.data_ptr()
         lacking = ctypes.c_int64(0)
         if self._adaptive:
             call.control.lacking = ctypes.addressof(lacking)
         self._kernel(call)
         if lacking.value:
             raise EngineError(LACKING)
-        return Gradients(self._still, g_x0, g_p, [])
+        return Gradients(g_t[: self._times], g_x0, g_p, [])
 
     def _place(self, w: Tensor) -> View:
         """Where the cotangents lie, which need not be contiguous."""

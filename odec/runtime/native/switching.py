@@ -11,19 +11,20 @@ from torch import Tensor
 from ..autograd import PlainSolve, Plan
 from ..compiled import Compiled
 from ..differentiated import differentiated
-from ..engines import Gradients, How, Run, sensitivities_of
+from ..engines import NO_REPORT, Gradients, How, Run, sensitivities_of
+from ..reference.lost import all_finite
 from ..series import Series
+from ..shares import Share
 from ..steps import Steps
 from ..switching import Switching
 from .engine import Native, straight
-from .ready import ReadyStates
+from .ready import ReadyAdjoint, ReadyStates
 
 
 class NativeSwitching(Switching):
     """A model's native engine, landing on every switch. See Native; p is (..., m) where it is not said."""
 
     inner: Native
-    retakes = True
 
     def __init__(self, compiled: Compiled):
         super().__init__(compiled, "native")
@@ -37,6 +38,32 @@ class NativeSwitching(Switching):
         if len(series) == 2 * self.compiled.asked and straight(times, x0, p, x0.shape[:-1]):
             return self.inner.ready(ReadyStates, times, x0, p, steps, series)(x0, p)
         return super().between(times, x0, p, series, steps, keep)
+
+    def back(
+        self,
+        share: Share,
+        run: Run,
+        p: Tensor,
+        series: Sequence[Tensor],
+        w: Tensor,
+        steps: Steps,
+        how: How,
+        wrt_times: bool,
+    ) -> Gradients:
+        """The inner engine's adjoint of a share, w (T + E, ...), which takes its steps again by itself."""
+        landing, xs, own = share.landing, share.of(run.xs, 1), share.parameters(self._own(p))
+        times, asked = landing.times, share.asked
+        if not series and straight(times, xs, own, xs.shape[1:-1]) and all_finite(xs[-1]):
+            return self.inner.ready(ReadyAdjoint, times, xs, own, steps, asked, wrt_times)(xs, own, w)
+        if len(
+            landing.switches
+        ):  # all that is asked of a state is whether it is finite: as the next output's
+            places = torch.arange(len(times), device=xs.device)
+            xs = xs.index_select(0, torch.searchsorted(landing.outputs, places))
+        again = Run(xs, xs[:1], NO_REPORT)
+        return self.inner.adjoint(
+            times, again, own, [*share.series(series), *asked], w, steps, how, wrt_times
+        )
 
     def last(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
