@@ -50,9 +50,9 @@ def steps_document(net: Model) -> dict[str, Any]:
 def summary(net: Model, times: Sequence[float], system: System | None = None) -> str:
     """One line on the last run of a Model: its method, the steps that it took, and what they kept to.
 
-    system: its model, so that the line tells of switches in time, which steps by a tolerance may pass over.
+    system: its model, so that the line tells of switches in time on which no step lands.
     """
-    from odec.lang.switches import switches_in_time
+    from odec.lang.switches import not_located
 
     status, name = net.status, net.compiled.method.name
     if status is None or net.compiled.is_map:
@@ -70,7 +70,7 @@ def summary(net: Model, times: Sequence[float], system: System | None = None) ->
     rejected = int(refused.sum())
     low, high = min(pace.atol), max(pace.atol)
     atol = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
-    switching = system is not None and bool(switches_in_time(system))
+    switching = system is not None and bool(not_located(system))
     counted += f" of at most {pace.longest:g}" if switching and pace.longest < math.inf else ""
     counted += f", {rejected} rejected" if rejected else ""
     pulses = "; a pulse shorter than a step may be missed" if switching else ""

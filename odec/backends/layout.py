@@ -7,6 +7,7 @@ ruff and black would break them: at the loosest operators first, one operand a l
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from odec.text import python_comment
@@ -158,3 +159,23 @@ def unpack(names: list[str], value: str, indent: str = INDENT) -> list[str]:
     if len(line) <= WIDTH:
         return [line]
     return [f"{indent}(", *(f"{indent}{INDENT}{name}," for name in names), f"{indent}) = {value}"]
+
+
+def call_text(name: str, parts: Sequence[str], indent: int, used: int) -> str:
+    """A call at an indentation, after so many characters; an argument a line where they do not fit on one."""
+    line, pad = f"{name}({', '.join(parts)})", " " * indent
+    if indent + used + len(line) <= WIDTH:
+        return line
+    inner = f"{pad}    {', '.join(parts)}"
+    if len(inner) <= WIDTH:
+        return f"{name}(\n{inner}\n{pad})"
+    return f"{name}(\n" + "".join(f"{pad}    {part},\n" for part in parts) + f"{pad})"
+
+
+def tuple_text(parts: Sequence[str], indent: int, beside: str) -> str:
+    """A tuple at an indentation, with so much beside it; an item a line where they do not fit on one."""
+    if len(parts) == 1:
+        line, pad = f"({parts[0]},)", " " * indent
+        fits = indent + len(beside) + len(line) <= WIDTH
+        return line if fits else f"(\n{pad}    {parts[0]},\n{pad})"
+    return call_text("", parts, indent, len(beside))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from odec.lang.report import Report, words
-from odec.lang.switches import Switch, params_only_in_conditions, switches_in_states, switches_in_time
+from odec.lang.switches import Switch, not_located, params_only_in_conditions, switches_in_states
 from odec.system import System
 
 _IN_TIME = "steps by a tolerance find each switch, unless two lie closer together than the outputs"
@@ -13,14 +13,14 @@ _IN_STATES = "steps by a tolerance find each jump; gradients leave out that its 
 
 
 def report_switches(system: System, report: Report) -> None:
-    """Warn of conditions on the time, and of jumps where a state crosses a threshold; a map has no steps."""
+    """Warn of switches on which no step lands: in time, and at thresholds in states; a map has no steps."""
     if system.kind == "map":
         return
-    timed = switches_in_time(system)
+    timed = not_located(system)
     if timed:
         first = next((s for s in timed if s.jumps and _params(system, s)), timed[0])
-        notes = (_IN_TIME, *_of_gradient(system, first))
-        _add("W606", "the equations switch with the time", first, timed, system, report, notes)
+        notes = (f"not located: {first.why}", _IN_TIME, *_of_gradient(system, first))
+        _add("W606", "the equations switch in time where no step lands", first, timed, system, report, notes)
     jumps = [s for s in switches_in_states(system) if s.jumps]
     if jumps:
         message = "the equations jump where a state crosses a threshold"

@@ -2,7 +2,8 @@
 
 A condition of `if`, heaviside, sign, floor, ceil and mod jump; abs, min, max, clip and relu bend, as does a
 condition that guards a point. An equality, which is met at no step, does neither. What decides is followed
-through intermediates and functions to the time, states, inputs and parameters.
+through intermediates and functions to the time, states, inputs and parameters. Those that the time alone
+decides are located (turns.py): steps land on them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from odec.diagnostics import Span
 from odec.lang.graph import order
 from odec.lang.structure import dependencies
+from odec.lang.turns import INPUT, STATE, STILL, TIME, Course, constant, course
 from odec.system import System, derivative_name
 from odec.tree import OPERATIONS, Expr, Number, Op, Symbol, fold
 
@@ -28,21 +30,24 @@ _NOTHING: _Names = frozenset()
 class Switch:
     """A place in a formula whose value jumps (or only its slope) where something crosses a threshold.
 
-    names: what decides, as names of the time, states, inputs and parameters.
+    names: what decides, as names of the time, states, inputs and parameters. why: why no step lands on it,
+    "" where it is located.
     """
 
     span: Span | None
     names: frozenset[str]
     jumps: bool
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class _Found:
-    """Of an expression: the names it depends on, those that a derivative sees, and its switches."""
+    """Of an expression: the names it depends on, those that a derivative sees, its switches, its course."""
 
     names: _Names = _NOTHING
     smooth: _Names = _NOTHING
     switches: frozenset[Switch] = frozenset()
+    course: Course = Course()
 
 
 def switches(system: System) -> tuple[Switch, ...]:
@@ -58,6 +63,11 @@ def switches_in_time(system: System) -> tuple[Switch, ...]:
     return tuple(s for s in switches(system) if s.names & moving and not s.names & states)
 
 
+def not_located(system: System) -> tuple[Switch, ...]:
+    """Those in time on which no step lands."""
+    return tuple(s for s in switches_in_time(system) if s.why)
+
+
 def switches_in_states(system: System) -> tuple[Switch, ...]:
     """Those whose instant depends on the solution."""
     states = _states(system)
@@ -67,13 +77,23 @@ def switches_in_states(system: System) -> tuple[Switch, ...]:
 def params_only_in_conditions(system: System) -> dict[str, tuple[Switch, ...]]:
     """Parameters that no derivative sees, though a value depends on them; with what they decide.
 
-    By the equations, initial values and observables together. In source order.
+    By the equations, initial values and observables together; located switches of the equations are seen. In
+    source order.
     """
     found = _definitions(system)
     parts = (system.equations, system.initials, system.observables)
     whole = _together(_of(part.expr, found) for definitions in parts for part in definitions)
-    hidden = [p.name for p in system.params if p.name in whole.names - whole.smooth]
+    landed = _NOTHING if system.kind == "map" else _landed(system, found)
+    hidden = [p.name for p in system.params if p.name in whole.names - whole.smooth - landed]
     return {name: _in_order(s for s in whole.switches if name in s.names) for name in hidden}
+
+
+def _landed(system: System, found: _Definitions) -> _Names:
+    """What moves the located switches of the equations."""
+    series = {item.name for item in system.inputs}
+    each = frozenset().union(*(_of(equation.expr, found).switches for equation in system.equations))
+    moved = (s.names for s in each if system.time in s.names and not s.why and not s.names & series)
+    return _NOTHING.union(*moved)
 
 
 def _states(system: System) -> set[str]:
@@ -95,8 +115,12 @@ def _together(parts: Iterable[_Found]) -> _Found:
 
 @dataclass(frozen=True)
 class _Definitions:
-    """What is known of each name, the functions' arguments and bodies, and what calls were found to be."""
+    """What is known of each name, the functions' arguments and bodies, and what calls were found to be.
 
+    courses: of the time, states and inputs; held inputs change at knots alone, where steps end anyway.
+    """
+
+    courses: dict[str, Course]
     known: dict[str, _Found]
     functions: dict[str, tuple[tuple[str, ...], Expr]]
     calls: dict[tuple[str, tuple[_Found, ...]], _Found]
@@ -104,12 +128,17 @@ class _Definitions:
 
 def _definitions(system: System) -> _Definitions:
     functions = {f.name: (f.args, f.body) for f in system.functions}
-    known = {const.name: _Found() for const in system.consts}
+    known = {c.name: _Found(course=constant(Symbol(c.name))) for c in system.consts}
     exprs = {item.name: item.expr for item in system.intermediates}
-    found = _Definitions(known, functions, {})
+    courses = {system.time: TIME, **dict.fromkeys(_states(system), Course(why=STATE))}
+    held, moving = Course((STILL,)), Course(why=INPUT)
+    courses |= {item.name: held if item.kind == "hold" else moving for item in system.inputs}
+    found = _Definitions(courses, known, functions, {})
     for name in order(dependencies(system)):
         if name in exprs:
-            known[name] = _of(exprs[name], found)
+            own = known[name] = _of(exprs[name], found)
+            if own.course.fixed:
+                known[name] = replace(own, course=constant(Symbol(name)))
     return found
 
 
@@ -118,9 +147,8 @@ def _of(expr: Expr, definitions: _Definitions) -> _Found:
 
     def leaf(node: Number | Symbol) -> _Found:
         if isinstance(node, Number):
-            return _Found()
-        own = frozenset({node.name})
-        return definitions.known.get(node.name) or _Found(own, own)
+            return _Found(course=constant(node))
+        return definitions.known.get(node.name) or _unknown(node.name, definitions)
 
     def combine(node: Op, args: tuple[_Found, ...]) -> _Found:
         if node.op.startswith("call:"):
@@ -128,6 +156,12 @@ def _of(expr: Expr, definitions: _Definitions) -> _Found:
         return _combined(node, args)
 
     return fold(expr, leaf, combine)
+
+
+def _unknown(name: str, definitions: _Definitions) -> _Found:
+    """Of the time, a state, an input or a parameter."""
+    own = frozenset({name})
+    return _Found(own, own, course=definitions.courses.get(name) or constant(Symbol(name)))
 
 
 def _call(name: str, args: tuple[_Found, ...], definitions: _Definitions) -> _Found:
@@ -157,5 +191,6 @@ def _combined(node: Op, args: tuple[_Found, ...]) -> _Found:
         own, jumps = whole.names, node.op == "mod"
     elif kind == "select":
         smooth = args[1].smooth | args[2].smooth
-    here = frozenset({Switch(node.span, own, jumps)} if own else ())
-    return _Found(whole.names, smooth, whole.switches | here)
+    goes = course(node.op, tuple(arg.course for arg in args))
+    here = frozenset({Switch(node.span, own, jumps, goes.why)} if own else ())
+    return _Found(whole.names, smooth, whole.switches | here, goes)

@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from odec.lang.turns import ZERO
 from odec.passes.accumulate import ancestors, forward, jacobian, reverse
 from odec.passes.beside import beside
 from odec.passes.emit import Outputs, UserName, emit
 from odec.passes.graph import LEAVES, Graph
 from odec.passes.guards import guard, write_guards
+from odec.passes.located import Located, locate
 from odec.passes.lower import Definition, Lowered, Names, lower, needed
 from odec.passes.overflow import large
 from odec.passes.products import share_products
 from odec.passes.program import Assign, Layout, Program, Programs, Sparse
 from odec.passes.settle import settle
 from odec.system import System
-from odec.tree import Expr, ShapeError, Symbol
+from odec.tree import Expr, Op, ShapeError, Symbol
 
 Groups = dict[str, Layout]
 
@@ -36,7 +38,11 @@ def derive(system: System) -> Programs:
     groups = {"t": Layout.of([(system.time, ())]), "x": lowered.states, "p": params, "u": series}
     inputs: Groups = {group: layout for group, layout in groups.items() if layout}
     start = {group: layout for group, layout in inputs.items() if group in ("t", "p")}
-    rhs = _Function("rhs", "dx", lowered, lowered.running, lowered.rhs, inputs, lowered.states)
+    located = locate(lowered)
+    asked = Layout.of((name, ()) for name in located.asked)
+    held = Layout.of((value.name, value.shape) for value in (*series, *asked))
+    whole: Groups = {**inputs, "u": held} if asked else inputs
+    rhs = _Function("rhs", "dx", lowered, located.running, lowered.rhs, whole, lowered.states)
     initial = _Function("initial", "x", lowered, lowered.starting, lowered.initial, start, lowered.states)
     functions = {"rhs": rhs, "initial": initial}
     if lowered.observe:
@@ -62,7 +68,27 @@ def derive(system: System) -> Programs:
         observe_jvp=observe.jvp() if observe else None,
         jacobians=_Jacobians(functions),
         derived=_Derived(rhs),
+        asked=asked,
+        switches=_switches(lowered, located, start) if asked else None,
     )
+
+
+def _switches(lowered: Lowered, located: Located, inputs: Groups) -> Program:
+    """Where each condition on the time may turn; a condition is an output group."""
+    found = {
+        name: [part for turn in turns for part in (turn.rate, turn.offset or ZERO, turn.period)]
+        for name, turns in zip(located.asked, located.turns, strict=True)
+    }
+    parts = [part for numbers in found.values() for part in numbers]
+    again = dict.fromkeys(part for part in parts if isinstance(part, Op) and parts.count(part) > 1)
+    names, shared = lowered.names.copy(), dict[Expr, Symbol]()
+    body = [Assign(d.name, d.expr, d.span, d.doc) for d in needed(lowered.running, tuple(parts))]
+    for part in again:
+        shared[part] = Symbol(names.fresh(f"c{len(shared)}"))
+        body.append(Assign(shared[part].name, part))
+    outputs = {name: tuple(shared.get(part, part) for part in numbers) for name, numbers in found.items()}
+    results = {name: Layout.of((f"{name}_{k}", ()) for k in range(len(outputs[name]))) for name in outputs}
+    return Program("switches", {g: inputs[g] for g in inputs if g == "p"}, tuple(body), outputs, results)
 
 
 @dataclass(frozen=True)

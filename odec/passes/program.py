@@ -187,6 +187,10 @@ class Programs:
     and JVP (outputs "entries") of the Jacobian's entries; "rhs_time", ∂f/∂t + ∂f/∂u u' (outputs "dx"), where
     u' is the input group "rate" of models with inputs, "rhs_time_vjp" (outputs per input group, "rate" too)
     and "rhs_time_jvp" (tangents "dt", "dx", "dp", "du", "drate").
+
+    asked: what the group "u" of rhs and of all that is derived from it has behind the inputs, a time for each
+    condition on the time (located.py); switches: from p, for each of them (an output group of its name) where
+    it may turn: rate, offset, period, rate, …; None where nothing is asked.
     """
 
     system: System
@@ -206,9 +210,16 @@ class Programs:
     observe_jvp: Program | None = None
     jacobians: Mapping[tuple[str, str], Sparse] = field(default_factory=dict)
     derived: Mapping[str, Program] = field(default_factory=dict)
+    asked: Layout = Layout()
+    switches: Program | None = None
+
+    @property
+    def held(self) -> Layout:
+        """What the group "u" of the right-hand side has: the inputs, then what is asked."""
+        return self.rhs.inputs.get("u", Layout())
 
     @property
     def layouts(self) -> dict[str, Layout]:
-        """What a model has on each axis."""
-        parts = {"states": self.states, "params": self.params, "inputs": self.inputs}
+        """What a model has on each axis; the inputs as the right-hand side takes them."""
+        parts = {"states": self.states, "params": self.params, "inputs": self.held}
         return {**parts, "observables": self.observables}

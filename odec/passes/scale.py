@@ -46,8 +46,9 @@ def fixed_step(span: float, step: float | None) -> float:
 
 
 def switches_with_time(system: System) -> bool:
-    """Whether an equation switches at instants that depend on the time itself, alone or beside states."""
-    return system.kind == "ode" and any(system.time in switch.names for switch in switches(system))
+    """Whether an equation switches at instants that depend on the time itself, but on which no step lands."""
+    found = switches(system) if system.kind == "ode" else ()
+    return any(system.time in switch.names and switch.why for switch in found)
 
 
 def longest_step(system: System) -> float | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from odec.lang import expression_text
+from odec.lang.turns import ONE, ZERO, add, negative, over
 from odec.passes.latex import latex
+from odec.passes.located import locate
 from odec.passes.lower import lower, needed
 from odec.passes.program import Programs, Sparse
 from odec.system import Equation, Observable, Run, System, derivative_name
 from odec.text import printable
-from odec.tree import Expr, Symbol, fold, substitute, symbols
+from odec.tree import Expr, Op, Symbol, fold, substitute, symbols
 
 __all__ = ["equations_text", "graph_text", "jacobian_text", "latex", "params_table", "sparsity_text"]
 
@@ -41,9 +43,23 @@ def equations_text(system: System) -> str:
     if system.inputs:
         inputs = [(u.name, f"{u.kind}{_unit(u.unit)}", u.doc) for u in system.inputs]
         lines += ["", "inputs", *_aligned(inputs, " ")]
+    lines += _instants(system)
     if system.run is not None:
         lines += ["", "run", f"  {_run_words(system.time, system.run)}"]
     return printable("\n".join(lines) + "\n")
+
+
+def _instants(system: System) -> list[str]:
+    """At which times the equations switch: where steps land."""
+    lowered = lower(system)
+    turns = dict.fromkeys(turn for found in locate(lowered).turns for turn in found)
+    n, times = Symbol(lowered.names.fresh("n")), dict[Expr, None]()
+    for turn in turns:
+        at, each = over(negative(turn.offset or ZERO), turn.rate), over(turn.period, turn.rate)
+        times.setdefault(at if each == ZERO else add(at, n if each == ONE else Op("mul", (each, n))))
+    text, whole = _speller(system), f" ({n.name} = 0, 1, -1, …)" * any(turn.period != ZERO for turn in turns)
+    shown = [f"  {system.time} = {text(time)}" for time in times]
+    return ["", f"switches{whole}", *shown] if shown else []
 
 
 def _run_words(time: str, run: Run) -> str:
@@ -95,12 +111,13 @@ def graph_text(system: System) -> str:
 
 def jacobian_text(programs: Programs) -> str:
     """∂f/∂x: a picture of its sparsity, then each entry that is not zero as a formula."""
-    sparse, system = programs.jacobians["rhs", "x"], programs.system
+    sparse, system, now = programs.jacobians["rhs", "x"], programs.system, Symbol(programs.system.time)
+    asked, text = dict.fromkeys(programs.asked.names, now), _speller(programs.system)
     rows, columns = _row_labels(system), list(_state_names(system).values())
     count, (height, width) = len(sparse.rows), sparse.shape
     lines = [f"Jacobian ∂f/∂x: {height} x {width}, {count} of {height * width} entries not zero", ""]
     lines += [sparsity_text(sparse, rows, columns), ""]
-    return "\n".join(lines + _entries(sparse, rows, columns, _speller(system))) + "\n"
+    return "\n".join(lines + _entries(sparse, rows, columns, lambda e: text(substitute(e, asked)))) + "\n"
 
 
 def sparsity_text(sparse: Sparse, rows: Sequence[str], columns: Sequence[str]) -> str:

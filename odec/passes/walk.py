@@ -10,7 +10,7 @@ from odec.tree import Expr, Op, fold
 K = TypeVar("K", bound=Hashable)
 
 
-def keep(node: Op, args: tuple[Expr, ...]) -> Expr:
+def keep(node: Op, args: tuple[Expr, ...]) -> Op:
     """The same node where its arguments did not change, else a copy of it with the new ones."""
     if all(new is old for new, old in zip(args, node.args, strict=True)):
         return node

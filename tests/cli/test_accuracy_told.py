@@ -126,9 +126,9 @@ def test_fixed_steps_and_a_tolerance_exclude_each_other(
 
 def test_a_run_tells_of_switches_in_time_by_the_line_on_its_steps(odec: Run, folder: Path) -> None:
     """Check and compile warn; a run, which is repeated, says how short a pulse may be missed."""
-    equation = "param k = 1\ninput u hold\ninit x = 2\nx' = -k*x + (if {} > 2 then 1 else 0)\n"
+    equation = "param k = 1\ninput u linear\ninit x = 2\nx' = -k*x + (if {} > 2 then 1 else 0)\n"
     text = equation + "run t = 0 .. 5 step 2.5\n"
-    (folder / "pulse.ode").write_text(text.replace("input u hold\n", "").format("t"))
+    (folder / "pulse.ode").write_text(text.replace("input u linear\n", "").format("t*t/2"))
     assert "warning[W606]" in odec("check", "pulse.ode").stderr
     run = ("run", "pulse.ode", "--engine", "torch")
     missed = "; a pulse shorter than a step may be missed"
@@ -140,3 +140,12 @@ def test_a_run_tells_of_switches_in_time_by_the_line_on_its_steps(odec: Run, fol
     (folder / "driven.ode").write_text(text.format("u"))
     (line,) = odec("run", "driven.ode", "--engine", "torch", "--input", "u=1").stderr.splitlines()
     assert line.startswith("auto: ") and "at most" not in line and line.endswith(missed)
+    for landed in (
+        text.replace("input u linear\n", "").format("t"),
+        text.replace("linear", "hold").format("u"),
+    ):
+        (folder / "landed.ode").write_text(landed)
+        given = ("--input", "u=1") if "input" in landed else ()
+        assert odec("check", "landed.ode").stderr == ""
+        (line,) = odec("run", "landed.ode", "--engine", "torch", *given).stderr.splitlines()
+        assert "at most" not in line and "missed" not in line

@@ -111,7 +111,15 @@ def test_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["guide.md", "generated-module.md", "engines.md", "language.md", "which-method.md"]
+    "page",
+    [
+        "guide.md",
+        "generated-module.md",
+        "engines.md",
+        "language.md",
+        "which-method.md",
+        "discontinuities.md",
+    ],
 )
 def test_python_sessions(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The `>>>` sessions of a page, one after the other in one interpreter."""

@@ -385,8 +385,17 @@ LOCKED = {"t": [1, 2, 3, 4, 5], "x": [2.718281828, 2.718281828, 1, 0.36787944, 0
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "gauss-newton"])
 def test_a_parameter_of_a_condition_alone_is_named_as_such(optimizer):
-    result = odec.fit(LOCKDOWN, LOCKED, optimizer=optimizer, progress=False)
+    unseen = LOCKDOWN.replace("t < tl", "t*t < tl*tl")
+    result = odec.fit(unseen, LOCKED, optimizer=optimizer, progress=False)
     notes = " ".join(result.notes)
     assert "tl stands only in a condition on line 5, which gradients do not see" in notes
     assert "sigmoid" in notes and "no effect" not in notes and "k stands" not in notes
     assert result.values["tl"] == 2.5
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "gauss-newton"])
+def test_the_time_of_a_switch_is_fitted(optimizer):
+    """Growth at rate 1 until 1.5, then decay: as exact data say."""
+    result = odec.fit(LOCKDOWN, LOCKED, optimizer=optimizer, progress=False)
+    assert result.values["tl"] == pytest.approx(1.5, abs=1e-6)
+    assert result.values["k"] == pytest.approx(1, abs=1e-6) and "tl" not in " ".join(result.notes)

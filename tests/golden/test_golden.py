@@ -19,9 +19,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 METHODS = ("euler", "rk4", "dopri5")
 EXAMPLES = ("competition", "hodgkin_huxley", "lynx_hare", "pendulum")
-OWN = ("forced", "clashes")
+OWN = ("forced", "clashes", "dosing")
 
-CASES = [(model, method) for model in EXAMPLES + OWN for method in METHODS] + [("ricker", "map")]
+CASES = [(model, method) for model in EXAMPLES + OWN[:2] for method in METHODS]
+CASES += [("dosing", "rk4"), ("ricker", "map")]
 NAMES = [f"{model}-{method}" for model, method in CASES]
 
 

@@ -15,7 +15,7 @@ import odec
 from odec.runtime.native.toolchain import INCLUDE, macros_of
 
 CASES = [("competition", method) for method in ("euler", "rk4", "dopri5", "rodas5p")]
-CASES += [("forced", "rk4"), ("clashes", "euler"), ("ricker", "map")]
+CASES += [("forced", "rk4"), ("clashes", "euler"), ("dosing", "rk4"), ("ricker", "map")]
 KERNELS = ("solve", "adjoint", "tangent", "loss", "fit_adam", "fit_residuals")
 MOST_LINES = 10_000
 """Of all golden files together: so many can still be read where they change."""

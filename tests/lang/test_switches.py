@@ -8,6 +8,7 @@ from odec.diagnostics import Source
 from odec.lang import parse
 from odec.lang.switches import (
     Switch,
+    not_located,
     params_only_in_conditions,
     switches,
     switches_in_states,
@@ -72,11 +73,13 @@ def test_what_decides_is_followed_through_intermediates_and_functions() -> None:
 @pytest.mark.parametrize(
     ("formula", "hidden"),
     [
-        ("if t < q then x else -x", ["q"]),
+        ("if t < q then x else -x", []),
+        ("if t*t < q then x else -x", ["q"]),
         ("sign(x - q) + floor(r)", ["q", "r"]),
         ("if t < q then q*x else -x", []),
         ("if t < 1 then -x else q*x", []),
-        ("if t < q then -x else r*x", ["q"]),
+        ("if mod(t - q, r) < q*q then -x else x", []),
+        ("if t < q*u then -x else r*x", ["q"]),
         ("max(t, q)*mod(x, r)", []),
         ("-x", []),
     ],
@@ -84,3 +87,36 @@ def test_what_decides_is_followed_through_intermediates_and_functions() -> None:
 def test_parameters_that_no_derivative_sees(formula: str, hidden: list[str]) -> None:
     model = system(formula, "param q = 1, r = 2")
     assert list(params_only_in_conditions(model)) == hidden
+
+
+@pytest.mark.parametrize(
+    ("formula", "why"),
+    [
+        ("if t < T then x else -x", ""),
+        ("if k*(t - T)/c > 1 then x else -x", ""),
+        ("floor(mod(t, 24)/5)", ""),
+        ("if mod(t, 24) + mod(t, 16) < 3 then 1 else 0", ""),
+        ("max(t, T, k)*min(t, c)", ""),
+        ("if u > k then x else -x", ""),
+        ("if sin(t) > k then x else -x", "it is no straight line in the time"),
+        ("if t*t > k then x else -x", "it is no straight line in the time"),
+        ("if t > u then x else -x", "it is no straight line in the time"),
+        ("if t > v then x else -x", "an input decides"),
+        ("if mod(t, 24) + mod(t, k) < 3 then 1 else 0", "two different periods meet in it"),
+        ("if mod(t, 1 + floor(t)) < 3 then 1 else 0", "the period of 'mod' is not one number"),
+        ("sign(" + " + ".join(f"mod(t, {n})" for n in range(3, 14)) + " - 5)", ""),
+    ],
+)
+def test_what_is_located_and_why_the_rest_is_not(formula: str, why: str) -> None:
+    model = system(formula, "input v linear")
+    assert {s.why for s in not_located(model)} == ({why} if why else set())
+
+
+def test_a_condition_that_is_too_long_is_not_located() -> None:
+    model = system(f"if {' + '.join(['t'] * 1200)} > T then 1 else 0")
+    assert [s.why for s in not_located(model)] == ["it takes more than 1,000 operations"]
+    nested = "t"
+    for n in range(5):
+        nested = f"abs({nested} - {n})"
+    model = system(f"sign({nested})")
+    assert "it has more than 16 branches" in {s.why for s in not_located(model)}

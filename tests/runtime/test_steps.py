@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,7 +14,6 @@ from odec.runtime.steps import DENSE_METHODS, Steps, Tolerance
 PLAIN = "param k = 1\ninit x = 2\ninit y = 1e-8\ndx/dt = -k*x\ndy/dt = x - y\n"
 RUN = PLAIN + "run t = 0 .. 1 step 0.25 dt 0.1\n"
 TIMED = "param k = 1\ninit x = 2\ndx/dt = -k*x + (if t > 0.5 then 1 else 0)\nrun t = 0 .. 24 step 0.24\n"
-
 NUMBERS = (None, 0.1, -1, "a", math.nan, math.inf, [1e-3, 1e-4], torch.tensor(0.5), 1e-18)
 OPTIONS = [
     {},
@@ -56,7 +56,10 @@ def told(net):
 @pytest.mark.parametrize("text", [PLAIN, RUN, TIMED], ids=["plain", "run", "timed"])
 @pytest.mark.parametrize("method", ["rk4", "tsit5", "kvaerno5", "rodas5p", "auto", "adams", "explicit_adams"])
 def test_options(text, method, dtype):
+    """Of a model that switches in time as if steps landed on no switch, which they did of none."""
     module, compiled = module_of(text, method), compiled_of(text, method)
+    if text is TIMED:
+        compiled = replace(compiled, defaults=replace(compiled.defaults, longest=0.024))
     adaptive = compiled.adaptive
     asked = OPTIONS if adaptive else [o for o in OPTIONS if all(name in FIXED for name in o)]
     if not compiled.continuous:

@@ -27,7 +27,7 @@ class Function:
 
 def c_spellings(programs: Programs, more: Iterable[Program] = ()) -> dict[str, str]:
     """The names that are written otherwise in C, in `more` programs too."""
-    names = [*programs.states.names, *programs.params.names, *programs.consts, *programs.inputs.names]
+    names = [*programs.states.names, *programs.params.names, *programs.consts, *programs.held.names]
     names.append(programs.system.time)
     for program in (*_all(programs), *more):
         names += [assign.name for assign in program.body]

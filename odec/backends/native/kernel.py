@@ -32,13 +32,14 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
     functions = _functions(programs, writer)
     own = _method_context(programs, tableau, writer)
     libm = _libm(writer)
+    terms = [_TERMS[entry.kind] for entry in programs.system.inputs] + [1 for _ in programs.asked]
     inner_lanes = _is_large(programs, tableau, auto) or _looped(own)
     context: dict[str, Any] = {
         **known,
         "libm": sorted(libm | {"exp", "log"} if adaptive else libm),
-        "inputs": bool(programs.inputs),
-        "input_terms": tuple(_TERMS[entry.kind] for entry in programs.system.inputs),
-        "terms": max((_TERMS[entry.kind] for entry in programs.system.inputs), default=0),
+        "inputs": bool(programs.held),
+        "input_terms": terms,
+        "terms": max(terms, default=0),
         "consts": _consts(programs, writer),
         **functions,
         "factored": _factored(programs, tableau, writer),
@@ -48,7 +49,7 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "dense": _dense(tableau, own["steps"]),
         "two_errors": isinstance(tableau, Tableau) and bool(tableau.error3),
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
-        "sided": bool(programs.inputs) and (own["rates"] or _beyond(tableau)),
+        "sided": bool(programs.held) and (own["rates"] or _beyond(tableau)),
         "renamed": dict(sorted(writer.names.items())),
         "tidy": tidy,
         "lanes": _lanes(programs.states.width, own, adaptive),
@@ -72,7 +73,7 @@ def _functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
         "rhs": rhs,
         "rhs_vjp": vjp,
         "rhs_jvp": jvp,
-        "timed": rhs.uses_time or vjp.uses_time or jvp.uses_time or bool(programs.inputs),
+        "timed": rhs.uses_time or vjp.uses_time or jvp.uses_time or bool(programs.held),
         "initial": start,
         "initial_vjp": start_vjp,
         "initial_jvp": start_jvp,
@@ -93,7 +94,7 @@ def _method_context(programs: Programs, method: Method | None, writer: FunctionW
     """The step's template and what fills it, by family. rates: whether steps use the inputs' rates."""
     if isinstance(method, Rosenbrock):
         context = rosenbrock_context(method, programs, writer)
-        return {"step_template": "native/step_rosenbrock.c.jinja", "rates": bool(programs.inputs), **context}
+        return {"step_template": "native/step_rosenbrock.c.jinja", "rates": bool(programs.held), **context}
     if isinstance(method, Implicit) and not method.diagonal:
         context = collocation_context(method, programs, writer)
         return {"step_template": "native/step_collocation.c.jinja", "rates": False, **context}

@@ -97,7 +97,7 @@ def stiff_programs(programs: Programs, method: Method | None) -> list[Program]:
 def stiff_functions(programs: Programs, writer: FunctionWriter, curvature: bool = True) -> Stiff:
     """The Jacobian and (curvature) its derivatives as C, with the factorisation for its pattern."""
     sparse, derived = programs.jacobians["rhs", "x"], programs.derived
-    moving = bool(programs.inputs) or writer.function(programs.rhs).uses_time
+    moving = bool(programs.held) or writer.function(programs.rhs).uses_time
 
     def more(name: str, results: dict[str, str], wanted: bool = curvature) -> Function | None:
         return writer.function(derived[name], results) if wanted else None

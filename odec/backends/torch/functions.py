@@ -24,8 +24,8 @@ _MODULE_NAMES = frozenset(
     """annotations math torch Tensor rt STATES PARAMS OBSERVABLES INPUTS rhs rhs_vjp rhs_jvp jacobian
     jacobian_product jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp initial initial_vjp
     initial_jvp observables observables_vjp observables_jvp slope METHOD EXPLICIT STIFF WITHIN ROWS COLUMNS
-    STIFF_EQUATIONS A B C E E3 step step_vjp step_jvp step_stages step_interpolant KERNEL COMPILED Model
-    StepCell""".split()
+    STIFF_EQUATIONS switches A B C E E3 step step_vjp step_jvp step_stages step_interpolant KERNEL COMPILED
+    Model StepCell""".split()
 )
 
 _MODULE_ATTRIBUTES = frozenset(
@@ -49,7 +49,7 @@ def torch_spellings(programs: Programs) -> dict[str, str]:
     own = {
         "x": set(programs.states.names),
         "p": set(programs.params.names),
-        "u": set(programs.inputs.names),
+        "u": set(programs.held.names),
         "t": {system.time},
     }
     constants = set(programs.consts)
@@ -84,9 +84,10 @@ def _private(name: str) -> bool:
 def _all_names(programs: Programs) -> list[str]:
     system = programs.system
     names = [system.time, *programs.states.names, *programs.params.names, *programs.consts]
-    names += [*programs.inputs.names, *(i.name for i in system.intermediates), *programs.observables.names]
+    names += [*programs.held.names, *(i.name for i in system.intermediates), *programs.observables.names]
     found = [programs.rhs, programs.rhs_vjp, programs.rhs_jvp]
     found += [programs.initial, programs.initial_vjp, programs.initial_jvp]
+    found += [programs.switches] if programs.switches else []
     found += [p for p in (programs.observe, programs.observe_vjp, programs.observe_jvp) if p]
     found += [sparse.program for key, sparse in programs.jacobians.items() if key == ("rhs", "x")]
     for program in found:
@@ -122,21 +123,33 @@ class FunctionWriter:
     def function(self, program: Program, anchor: str = "x", like: str = "x") -> Function:
         """The body of a program; `like` is the argument whose batch shape an all-constant output takes."""
         printer = self.printer(anchor)
-        used = {s.name for expr in program.expressions() for s in symbols(expr)}
-        body: list[str] = []
-        for assign in program.body:
-            remark = ""
-            if assign.span is not None:
-                remark = f"{PurePath(self.source.name).name}:{self.source.position(assign.span.start)[0]}"
-            target = self.spell(assign.name)
-            body += layout.assignment(target, printer.tensor(assign.expr), remark)
         returns = {
             group: self._time_column(printer, exprs[0], like)
             if group == "t"
             else self._columns(printer, program, group, like)
             for group, exprs in program.outputs.items()
         }
-        return Function("\n".join(self._unpack(program, used, anchor)), "\n".join(body), returns)
+        return Function(*self._lines(program, printer), returns)
+
+    def turns(self, program: Program) -> Function:
+        """The body of `switches`; returns: of each condition a tuple of its turns."""
+        printer, returns = self.printer("p"), {}
+        for name, exprs in program.outputs.items():
+            texts = [layout.flat(printer.doc(expr)) for expr in exprs]
+            triples = [f"({', '.join(texts[k : k + 3])})" for k in range(0, len(texts), 3)]
+            returns[name] = layout.tuple_text(triples, 8, ",")
+        return Function(*self._lines(program, printer), returns)
+
+    def _lines(self, program: Program, printer: TorchPrinter) -> tuple[str, str]:
+        """What is unpacked, and what is assigned."""
+        used = {s.name for expr in program.expressions() for s in symbols(expr)}
+        body: list[str] = []
+        for assign in program.body:
+            remark = ""
+            if assign.span is not None:
+                remark = f"{PurePath(self.source.name).name}:{self.source.position(assign.span.start)[0]}"
+            body += layout.assignment(self.spell(assign.name), printer.tensor(assign.expr), remark)
+        return "\n".join(self._unpack(program, used, printer.anchor)), "\n".join(body)
 
     def _unpack(self, program: Program, used: set[str], anchor: str) -> list[str]:
         lines: list[str] = []

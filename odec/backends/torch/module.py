@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from odec.backends.job import Job, of_the_model
-from odec.backends.layout import WIDTH
+from odec.backends.layout import WIDTH, call_text, tuple_text
 from odec.backends.torch.cell import cell
 from odec.backends.torch.functions import Function, FunctionWriter, attributes
 from odec.backends.torch.linear import linear_in_states
@@ -62,7 +62,9 @@ def module_job(
         "stiff": stiff,
         "explicit": explicit,
         "explicit_name": "EXPLICIT" if auto else "METHOD",
-        "cell": cell(explicit, bool(system.inputs)) if explicit else None,
+        "asked": len(programs.asked.values),
+        "switches": writer.turns(programs.switches) if programs.switches else None,
+        "cell": cell(explicit, bool(programs.held)) if explicit else None,
         "cell_name": explicit.name if explicit else method.name if method else "map",
         "cell_functions": _cell_functions(explicit),
         "method_statement": statements(method),
@@ -76,6 +78,7 @@ def module_job(
         "inputs_text": _inputs(system),
         "stiff_equations": _stiff_equations(functions) if stiff else "",
         "define": define,
+        "tuple_text": tuple_text,
         "answers": answers,
         "literal_tuple": literal_tuple,
         "wrap": wrap,
@@ -184,7 +187,7 @@ def _uses(name: str, context: dict[str, Any]) -> bool:
 def define(name: str, arguments: Sequence[str], answer: str) -> str:
     """The head of a function, on as few lines as ruff would put it."""
     line = f"def {name}({', '.join(arguments)}) -> {answer}:"
-    return line if len(line) <= WIDTH else f"{_wrapped_call(f'def {name}', arguments, 0, 200)} -> {answer}:"
+    return line if len(line) <= WIDTH else f"{call_text(f'def {name}', arguments, 0, 200)} -> {answer}:"
 
 
 def answers(function: Function, groups: Sequence[str]) -> str:
@@ -204,9 +207,9 @@ def _told(system: System) -> dict[str, str]:
         found["time_unit"] = python_string(python_comment(system.time_unit))
     if run:
         step = [] if run.step is None else [f"step={literal(run.step)}"]
-        found["span"] = _wrapped_call("rt.Span", [literal(run.start), literal(run.stop), *step], 4, 6)
+        found["span"] = call_text("rt.Span", [literal(run.start), literal(run.stop), *step], 4, 6)
     noises = [_noise(system, o.name, o.noise) for o in system.observables if o.noise is not None]
-    return found | ({"noise": _tuple(noises, 4, "noise=,")} if noises else {})
+    return found | ({"noise": tuple_text(noises, 4, "noise=,")} if noises else {})
 
 
 def _timed(programs: Programs, method: Method | Auto | None) -> dict[str, str]:
@@ -227,7 +230,7 @@ def _noise(system: System, name: str, noise: Noise) -> str:
 
 def _inputs(system: System) -> str:
     parts = [f'rt.Input({python_string(entry.name)}, "{entry.kind}")' for entry in system.inputs]
-    return _tuple(parts, 4, "inputs=,")
+    return tuple_text(parts, 4, "inputs=,")
 
 
 def _cell_functions(explicit: Tableau | None) -> str:
@@ -244,7 +247,7 @@ def _equations(functions: dict[str, Any], stiff: bool, linear: bool) -> str:
     parts += ["initial_vjp=initial_vjp", "initial_jvp=initial_jvp"] if functions["initial_vjp"] else []
     parts += ["stiff=STIFF_EQUATIONS"] if stiff else []
     parts += ["linear=True"] if linear else []
-    return _wrapped_call("rt.Equations", parts, 4, len("equations=,"))
+    return call_text("rt.Equations", parts, 4, len("equations=,"))
 
 
 def _stiff_equations(functions: dict[str, Any]) -> str:
@@ -253,27 +256,7 @@ def _stiff_equations(functions: dict[str, Any]) -> str:
     parts = entries if functions["curved"] else []
     own = ("rhs_time", "rhs_time_vjp", "rhs_time_jvp")
     parts += [f"time{name[8:]}={name}" for name in own] if functions["changes"] else []
-    return f"STIFF_EQUATIONS = {_wrapped_call('rt.StiffEquations', parts, 0, len('STIFF_EQUATIONS = '))}"
-
-
-def _wrapped_call(name: str, parts: Sequence[str], indent: int, used: int) -> str:
-    """A call at an indentation, after so many characters; an argument a line where they do not fit on one."""
-    line, pad = f"{name}({', '.join(parts)})", " " * indent
-    if indent + used + len(line) <= WIDTH:
-        return line
-    inner = f"{pad}    {', '.join(parts)}"
-    if len(inner) <= WIDTH:
-        return f"{name}(\n{inner}\n{pad})"
-    return f"{name}(\n" + "".join(f"{pad}    {part},\n" for part in parts) + f"{pad})"
-
-
-def _tuple(parts: Sequence[str], indent: int, beside: str) -> str:
-    """A tuple at an indentation, with so much beside it; an item a line where they do not fit on one."""
-    if len(parts) == 1:
-        line, pad = f"({parts[0]},)", " " * indent
-        fits = indent + len(beside) + len(line) <= WIDTH
-        return line if fits else f"(\n{pad}    {parts[0]},\n{pad})"
-    return _wrapped_call("", parts, indent, len(beside))
+    return f"STIFF_EQUATIONS = {call_text('rt.StiffEquations', parts, 0, len('STIFF_EQUATIONS = '))}"
 
 
 def _scattered(rows: Sequence[int], columns: Sequence[int], stiff: bool) -> str:
@@ -331,7 +314,7 @@ def _numbers_in_a_call(numbers: Sequence[str]) -> str:
     """Numbers as a tuple; those that are alike throughout as a product."""
     if len(numbers) > 2 and len(set(numbers)) == 1:
         return f"({numbers[0]},) * {len(numbers)}"
-    return _tuple(numbers, 8, "atol=,")
+    return tuple_text(numbers, 8, "atol=,")
 
 
 def wrap(text: str, width: int = WIDTH) -> str:
@@ -350,7 +333,7 @@ def _param(param: Param, attribute: str) -> dict[str, Any]:
     parts += [f"attribute={python_string(attribute)}"] if attribute != param.name else []
     parts += [f"unit={python_string(python_comment(param.unit))}"] if param.unit else []
     parts += [f"doc={python_string(python_comment(param.doc))}"] if param.doc else []
-    return {"name": param.name, "text": f"        {_wrapped_call('rt.Param', parts, 8, 1)},"}
+    return {"name": param.name, "text": f"        {call_text('rt.Param', parts, 8, 1)},"}
 
 
 def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
@@ -379,4 +362,4 @@ def _defaults(system: System, method: Method | Auto | None) -> str:
             parts += [f"rtol={literal(run.rtol)}"] if run and run.rtol is not None else []
             parts += [f"atol={_numbers_in_a_call([literal(value) for value in absolute_tolerances(system)])}"]
             parts += [] if cap is None else [f"longest={literal(cap)}"]
-    return _wrapped_call("rt.Defaults", parts, 4, len("defaults=,"))
+    return call_text("rt.Defaults", parts, 4, len("defaults=,"))

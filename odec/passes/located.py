@@ -1,0 +1,181 @@
+"""Conditions on the time alone, taken out of the right-hand side: steps land where they turn.
+
+On which side of its turns a step lies, a condition reads from an input of its own, a time strictly within the
+piece between two turns: `if t < T` asks whether asked_0 < T. What is smooth keeps the time itself: abs(t - T)
+is t - T or its negative, as asked_0 - T is positive or not. So no stage of a step looks across a switch, or
+takes a value that a formula has at the switch alone. Where the turns are, odec/lang/turns.py finds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from odec.lang.turns import INPUT, TIME, TURNING, ZERO, Branch, Course, constant, course
+from odec.passes.edges import Edges, chosen, held
+from odec.passes.lower import Definition, Lowered, needed
+from odec.passes.walk import keep
+from odec.tree import Expr, Number, Op, Symbol, evaluate, fold, substitute, symbols
+
+Turns = frozenset[Branch]
+
+
+@dataclass(frozen=True)
+class Located:
+    """The definitions of a right-hand side that asks, the names of what it asks, and where each turns."""
+
+    running: dict[str, Definition]
+    asked: tuple[str, ...] = ()
+    turns: tuple[tuple[Branch, ...], ...] = ()
+
+
+def locate(lowered: Lowered) -> Located:
+    """The right-hand side of a model with its conditions on the time asked of inputs; as it is without."""
+    if lowered.system.kind == "map":
+        return Located(lowered.running)
+    locator = _Locator(lowered)
+    definitions = dict(lowered.running)
+    for d in needed(definitions, lowered.rhs):
+        definitions[d.name] = replace(d, expr=locator.define(d))
+    if not locator.asked:
+        return Located(lowered.running)
+    left = needed(definitions, lowered.rhs)
+    used = dict.fromkeys(s.name for d in left for s in symbols(d.expr))
+    turns = {name: found for found, name in locator.asked.items()}
+    kept = [name for name in used if name in turns]
+    names = {name: Symbol(lowered.names.fresh(f"asked_{k}")) for k, name in enumerate(kept)}
+    for d in left:
+        definitions[d.name] = replace(d, expr=_renamed(d.expr, names))
+    found = tuple(tuple(sorted(turns[name], key=locator.order.__getitem__)) for name in kept)
+    return Located(definitions, tuple(names[name].name for name in kept), found)
+
+
+def _renamed(expr: Expr, names: dict[str, Symbol]) -> Expr:
+    if not any(s.name in names for s in symbols(expr)):
+        return expr
+    return substitute(expr, names)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An expression that asks; the same of t, params and constants alone, else None; how it goes."""
+
+    expr: Expr
+    plain: Expr | None
+    course: Course
+    edges: Edges
+
+
+class _Locator:
+    """Goes through definitions in order. asked: a provisional name for each set of turns."""
+
+    def __init__(self, lowered: Lowered):
+        system = lowered.system
+        self.asked: dict[Turns, str] = {}
+        self.order: dict[Branch, int] = {}
+        self._time = system.time
+        self._fixed = {item.name for part in (system.params, system.consts) for item in part}
+        self._known: dict[str, _Part] = {}
+        self._positive = {p.name for p in system.params if p.interval.lower >= 0}
+        self._env = {p.name: 1 + (k + 1) * 0.6180339887 % 1 for k, p in enumerate(system.params)}
+        self._env |= {c.name: c.value for c in system.consts}
+
+    def define(self, definition: Definition) -> Expr:
+        """The definition's expression, asking."""
+        part, symbol = fold(definition.expr, self._leaf, self._node), Symbol(definition.name)
+        edges = part.edges.named(symbol)
+        if part.course.fixed:
+            self._env[definition.name] = float(evaluate(part.expr, self._env))
+            self._known[definition.name] = _Part(symbol, symbol, constant(symbol), edges)
+        else:
+            self._known[definition.name] = replace(part, expr=symbol, edges=edges)
+        return part.expr
+
+    def _leaf(self, leaf: Number | Symbol) -> _Part:
+        if isinstance(leaf, Number):
+            return _Part(leaf, leaf, constant(leaf), Edges(leaf, positive=leaf.value >= 0))
+        edges = Edges(leaf, positive=leaf.name in self._positive)
+        if leaf.name in self._fixed:
+            return _Part(leaf, leaf, constant(leaf), edges)
+        if leaf.name == self._time:
+            return _Part(leaf, leaf, TIME, edges)
+        return self._known.get(leaf.name) or _Part(leaf, None, Course(why=INPUT), edges)
+
+    def _node(self, node: Op, args: tuple[_Part, ...]) -> _Part:
+        courses, edges = tuple(arg.course for arg in args), tuple(arg.edges for arg in args)
+        goes = course(node.op, courses)
+        whole = keep(node, tuple(arg.expr for arg in args))
+        if node.op == "select" and args[0].plain is not None and courses[0].turns:
+            whole = chosen(whole, args[0].plain, courses[0].turns, edges, self._env)
+        expr, own = held(node, whole, edges, courses)
+        plains = [arg.plain for arg in args if arg.plain is not None]
+        if goes.why or len(plains) < len(args):
+            return _Part(expr, None, goes, own)
+        plain = keep(node, tuple(plains))
+        if node.op in TURNING and goes.turns:
+            expr = self._asking(node, args, plain, goes)
+            own = replace(own, safe=expr)
+        return _Part(expr, plain, goes, own)
+
+    def _asking(self, node: Op, args: tuple[_Part, ...], plain: Expr, goes: Course) -> Expr:
+        """What a condition comes to, with the time that it asks in place of t where it turns."""
+        for turn in goes.turns:
+            self.order.setdefault(turn, len(self.order))
+        name = self.asked.setdefault(frozenset(goes.turns), f" {len(self.asked)}")
+        env = {self._time: Symbol(name)}
+        if node.op not in _SMOOTH or not any(arg.course.moves for arg in args):
+            return substitute(plain, env)
+        asked = [substitute(arg.plain, env) for arg in args if arg.plain is not None]
+        return _SMOOTH[node.op](node, [(arg.expr, at) for arg, at in zip(args, asked, strict=True)])
+
+
+_Pair = tuple[Expr, Expr]
+"""A value, and the same at the time that is asked."""
+
+
+def _abs(node: Op, args: list[_Pair]) -> Expr:
+    ((value, asked),) = args
+    return Op("select", (Op("lt", (asked, ZERO)), Op("neg", (value,)), value), node.span)
+
+
+def _mod(node: Op, args: list[_Pair]) -> Expr:
+    (value, asked), (period, _) = args
+    whole = Op("mul", (period, Op("floor", (Op("div", (asked, period)),))))
+    return Op("add", (value, Op("neg", (whole,))), node.span)
+
+
+def _larger(node: Op, args: list[_Pair]) -> Expr:
+    return _folded("gt" if node.op == "max" else "lt", node, args)[0]
+
+
+def _relu(node: Op, args: list[_Pair]) -> Expr:
+    return _folded("gt", node, [*args, (ZERO, ZERO)])[0]
+
+
+def _clip(node: Op, args: list[_Pair]) -> Expr:
+    value, low, high = args
+    return _folded("lt", node, [_folded("gt", node, [value, low]), high])[0]
+
+
+def _folded(test: str, node: Op, args: Iterable[_Pair]) -> _Pair:
+    """Of each two the one that passes the test, as of the time asked."""
+
+    def chosen(a: _Pair, b: _Pair) -> _Pair:
+        condition = Op(test, (a[1], b[1]))
+        value, asked = (Op("select", (condition, x, y), node.span) for x, y in zip(a, b, strict=True))
+        return value, asked
+
+    *_, last = itertools.accumulate(args, chosen)
+    return last
+
+
+_SMOOTH: dict[str, Callable[[Op, list[_Pair]], Expr]] = {
+    "abs": _abs,
+    "mod": _mod,
+    "min": _larger,
+    "max": _larger,
+    "relu": _relu,
+    "clip": _clip,
+}
+"""Operations whose value moves between turns."""
