@@ -8,6 +8,8 @@ import torch
 from switching_models import DOSE, PULSE, at_dose, at_pulse, dose, dosed, switching
 
 from odec.runtime.engines import How
+from odec.runtime.errors import EngineError
+from odec.runtime.native.fused import FusedFit
 from odec.runtime.switch_times import Switches, landing_of
 
 ENGINES = ["torch", "native"]
@@ -329,6 +331,8 @@ def test_what_the_native_engine_has_besides():
     assert torch.allclose(loss, squares(p), rtol=1e-8)
     assert torch.allclose(found.p[:3], torch.func.grad(squares)(p)[:3], rtol=1e-7)
     assert torch.allclose(found.x0, torch.func.grad(squares)(p)[3:], rtol=1e-7)
+    with pytest.raises(EngineError, match="does not run in one kernel, as its equations switch in time"):
+        FusedFit(net.compiled, t, p, [], data, weight, steps)
 
 
 def test_an_engine_takes_parameters_alone():

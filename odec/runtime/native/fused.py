@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..compiled import Compiled
+from ..errors import EngineError
 from ..steps import Steps
 from . import toolchain, watch
 from .batch import Batch, doubles, fitting
@@ -65,7 +66,11 @@ class FusedFit:
         x0: Tensor | None = None,
     ):
         engine = compiled.engine("native")
-        assert isinstance(engine, Native)
+        if not isinstance(engine, Native):
+            raise EngineError(
+                f"a fit of {compiled.name} does not run in one kernel, as its equations switch in time: "
+                "take loss_gradient of its engine, or a Model"
+            )
         self.engine, self.kernels, self.steps = engine, engine.kernels, steps
         self.t, self.p, self.data, self.weight, self.series, self.x0 = t, p, data, weight, series, x0
         self.size, names = len(coordinates), [param.name for param in compiled.params]
