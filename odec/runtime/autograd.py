@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -37,6 +37,10 @@ class Plan:
     def keep(self) -> int:
         """How many states a run keeps for the adjoint."""
         return 1 if self.how.adjoint == "continuous" else self.how.keep
+
+    def without_inputs(self) -> Plan:
+        """The same where nobody asks for the gradients of the inputs' coefficients."""
+        return replace(self, how=self.how._replace(inputs=False))
 
     def states(
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor]
@@ -74,7 +78,7 @@ class Plan:
         """The cotangents of t (T, *batch), x0, p and of each input's coefficients."""
         how = self.how
         if self.traced:
-            named = self.compiled.key, self.engine, self.steps.numbers(), *how
+            named = self.compiled.key, self.engine, self.steps.numbers(), how.adjoint, how.keep, how.chunk
             return tuple(operators.adjoint(t, xs, kept, p, list(series), w_xs, *named, wrt_times))
         engine, run = self.compiled.engine(self.engine), Run(xs, kept, NO_REPORT)
         found = engine.adjoint(t, run, p, series, w_xs, self.steps, how, wrt_times)
@@ -100,6 +104,8 @@ class Solve(torch.autograd.Function):
     def backward(ctx: Any, w_xs: Tensor, *_: Any) -> tuple[Any, ...]:
         t, xs, kept, p, *series = ctx.saved_tensors
         plan, wrt_times = ctx.plan, ctx.needs_input_grad[0]
+        if series and not any(ctx.needs_input_grad[5::2]):
+            plan = plan.without_inputs()
         given = (t, xs, kept, p, w_xs, plan, wrt_times, *series)
         if not plan.traced and mapped(w_xs):
             found: Sequence[Tensor] = over_batches(Adjoint.apply, *given)

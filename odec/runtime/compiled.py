@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from torch import Tensor
 
-from .methods import Adams, Auto, Explicit, Implicit, Map, Method
+from .methods import Adams, Auto, Explicit, Map, Method
 from .series import Series
 from .slopes import Slope
 from .switch_times import Switches, Turns
@@ -285,13 +285,6 @@ class Compiled:
     def clips(self) -> bool:
         """Whether slopes can be held within a bound: of methods that need no Jacobian."""
         return isinstance(self.method, Explicit | Adams)
-
-    @property
-    def sided(self) -> bool:
-        """Whether a step asks for an input's values and rates on its own side of a knot at its end."""
-        stiff = self.equations.stiff
-        beyond = isinstance(self.method, Implicit) and any(c > 1 for c in self.method.c)
-        return bool(self.inputs) and (beyond or (stiff is not None and stiff.time is not None))
 
     @property
     def slope(self) -> Slope:

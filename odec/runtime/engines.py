@@ -52,12 +52,14 @@ class Gradients(NamedTuple):
 class How(NamedTuple):
     """How gradients are found.
 
-    adjoint: "discrete" or "continuous"; keep: states kept; chunk: trajectories at a time (0: all).
+    adjoint: "discrete" or "continuous"; keep: states kept; chunk: trajectories at a time (0: all); inputs:
+    whether those of the inputs' coefficients are asked for, which may be 0 where they are not.
     """
 
     adjoint: str = "discrete"
     keep: int = ALL
     chunk: int = 0
+    inputs: bool = True
 
 
 class Engine(Protocol):

@@ -342,7 +342,7 @@ class Model(Parameters):
         if not own.inputs:
             return self._observables(when, x, p).contiguous()
         refuse_export(NO_EXPORT_OF_INPUTS)
-        u = Series(self.series(inputs, p), own.input_names, own.sided)
+        u = Series(self.series(inputs, p), own.input_names)
         values = torch.stack([u(time).expand(*x.shape[1:-1], len(own.inputs)) for time in t])
         return self._observables(when, x, p, values).contiguous()
 

@@ -157,11 +157,11 @@ def slopes_at(
     """dx/dt at each of the times t (T,) with the states x (T, *batch, n) there."""
     own, slope, found = compiled.held, compiled.slope, []
     if compiled.turns is None:
-        u = Series(series, own.input_names, own.sided) if series else None
+        u = Series(series, own.input_names) if series else None
         return torch.stack([slope(time, state, p, u, clip) for time, state in zip(t, x)])
     shares = shares_of(compiled.turns, t, p, x.shape[1:-1])
     for share in shares:
-        u = Series([*share.series(series), *share.asked], own.input_names, own.sided)
+        u = Series([*share.series(series), *share.asked], own.input_names)
         given = share.parameters(p), u, clip
         states = share.of(x, 1)
         found.append(torch.stack([slope(time, state, *given) for time, state in zip(t, states)]))

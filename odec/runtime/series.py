@@ -18,48 +18,30 @@ class Series:
     """The inputs as functions of time: piecewise polynomials whose end values are held outside.
 
     pieces: for each input its knots (K,) and coefficients (pieces, degree + 1, *batch) in powers of the
-    time since the piece's knot. names: of the inputs, for messages. sided: whether a step asks for values and
-    rates on its own side of a knot at its end. Calling it with a time gives (*batch, inputs).
+    time since the piece's knot. names: of the inputs, for messages. Calling it with a time gives
+    (*batch, inputs).
     Raises ValueError where knots are not finite, or do not increase.
     """
 
-    def __init__(self, pieces: Sequence[Tensor], names: Sequence[str], sided: bool = False):
-        self.pieces, self.names, self.sided = list(pieces), tuple(names), sided
+    def __init__(self, pieces: Sequence[Tensor], names: Sequence[str]):
+        self.pieces, self.names = list(pieces), tuple(names)
         self.knots = knots_of(self.pieces, self.names)
         self.coefficients = self.pieces[1::2]
         self.middle: float | None = None
-        self.reach, self.pinned = 0.0, False
-
-    def _during(self, middle: float, reach: float, pinned: bool) -> Series:
-        series = Series.__new__(Series)
-        series.__dict__.update(self.__dict__, middle=middle, reach=reach, pinned=pinned)
-        return series
-
-    def within(self, middle: Time, h: Time) -> Series:
-        """The same series during a step of size h around a time.
-
-        Held inputs keep the value that they have there. Where it is sided, other inputs at the step's ends
-        and beyond, where a knot may be, keep the piece within, so that a kink at a step's end costs no order.
-        """
-        return self._during(number(middle), 0.499 * abs(number(h)), False)
 
     def between(self, a: float, b: float) -> Series:
         """The same series between two times with no knot between them: every input keeps its piece.
 
         It can be called with a time for each trajectory (*batch, 1).
         """
-        return self._during((a + b) / 2, 0.0, True)
+        series = Series.__new__(Series)
+        series.__dict__.update(self.__dict__, middle=(a + b) / 2)
+        return series
 
     def find(self, index: int, t: Time) -> tuple[int, Any, bool]:
         """The piece of an input that holds at time t, the time since its knot, and whether it moves."""
         knots, terms = self.knots[index], self.coefficients[index].shape[1]
-        middle = self.middle
-        if middle is None:
-            time = number(t)
-        else:
-            time = middle if self.pinned or terms == 1 else number(t)
-            if self.sided:
-                time = min(max(time, middle - self.reach), middle + self.reach)
+        time = number(t) if self.middle is None else self.middle
         inside = knots[0] <= time <= knots[-1]
         time = min(max(time, knots[0]), knots[-1])
         piece = min(max(bisect.bisect_right(knots, time) - 1, 0), len(self.coefficients[index]) - 1)

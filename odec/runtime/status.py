@@ -16,7 +16,7 @@ from .engines import ALL, MAX_STEPS, NOT_FINITE, OFTEN_UNSOLVED, UNDERFLOW, UNSO
 from .methods import Auto, Explicit, Implicit, Rosenbrock
 from .reference.interpolant import landings
 from .reference.jacobians import SlopeJacobian, SlopeRate
-from .reference.mesh import Interval, mesh
+from .reference.mesh import Mesh, mesh
 from .reference.stiffness import is_stiff, reach, sentence
 from .series import Series
 from .shares import joined, shares_of
@@ -264,22 +264,23 @@ class Retake:
     def count(self, t: Tensor) -> Tensor | int:
         """How many fixed steps lie between the times: (*batch) where trajectories switch at their own."""
         if self.compiled.turns is None:
-            return sum(interval.steps for interval in mesh(t, self.steps.dt))
+            return mesh(t, self.steps.dt, self._inputs(self.series)).steps
         shares = shares_of(self.compiled.turns, t, self.p, self.batch)
-        counts = [sum(one.steps for one in mesh(share.landing.times, self.steps.dt)) for share in shares]
+        u = Series(self.series, self.compiled.input_names) if self.series else None
+        counts = [mesh(share.landing.times, self.steps.dt, u).steps for share in shares]
         if min(counts) == max(counts):
             return counts[0]
         every = self.p.new_empty(tuple(self.batch), dtype=torch.long)
         rows = [torch.full_like(share.of(every, 0), k) for share, k in zip(shares, counts)]
         return joined(shares, rows, 0)
 
-    def mesh(self, t: Tensor, batch: Batch) -> list[Interval]:
+    def mesh(self, t: Tensor, batch: Batch, u: Series | None) -> Mesh:
         """The fixed steps of one trajectory between two times."""
         landing = self._landing(batch)
         if landing is not None:
             every, low, high = landing.times, t.min(), t.max()
             t = every[(every >= low) & (every <= high)]
-        return mesh(t, self.steps.dt)
+        return mesh(t, self.steps.dt, u)
 
     def _landing(self, batch: Batch) -> Landing | None:
         """Where one trajectory lands on its switches; None of a model without."""
@@ -301,7 +302,7 @@ class Retake:
 
     def _inputs(self, series: Sequence[Tensor]) -> Series | None:
         own = self.compiled.held
-        return Series(series, own.input_names, own.sided) if own.inputs else None
+        return Series(series, own.input_names) if own.inputs else None
 
     def cause(self, batch: Batch) -> str:
         """The parameter or input of one trajectory that is no finite number, as words; "" where none is."""
@@ -343,9 +344,10 @@ class Retake:
         """The first step to a number that is not finite, else None."""
         p, series = self._of(batch)
         u, step = self._inputs(series), self.compiled.held.stepper.step
-        for start, h, count in self.mesh(t, batch):
+        for interval in self.mesh(t, batch, u).intervals:
+            start, h, count = interval
+            here = u if u is None or self.compiled.is_map else u.between(start, interval.end)
             for j in range(count):
-                here = u if u is None or self.compiled.is_map else u.within(start + (j + 0.5) * h, h)
                 x, before = step(x, start + j * h, h, p, here, self.steps.clip), x
                 if not torch.isfinite(x).all():
                     return Lost(first_bad(x), start + (j + 1) * h, start + j * h, before)

@@ -169,7 +169,7 @@ def plain(module, t, x0, p, dt, u=None, clip=None):
     """The states at the times t by a loop over StepCell: what every adjoint is compared with."""
     cell, x, xs = module.StepCell(), x0, [x0]
     least = 0 if is_map(module) else 1
-    for a, b in zip(t[:-1], t[1:]):
+    for a, b, is_output in pieces_between(t, () if u is None or is_map(module) else u.knots):
         count = max(least, math.ceil(abs(float((b - a).detach())) / dt - 1e-6))
         h = (b - a) / max(count, 1)
         for j in range(count):
@@ -177,22 +177,33 @@ def plain(module, t, x0, p, dt, u=None, clip=None):
             middle = a + (j + 0.5) * h
             extra = [] if u is None else [u if is_map(module) else functools.partial(u, middle=middle)]
             x = cell(x, a + j * h, h, p, *extra, **options)
-        xs.append(x)
+        if is_output:
+            xs.append(x)
     return torch.stack(torch.broadcast_tensors(*xs))
+
+
+def pieces_between(t, knots):
+    """The ends of the pieces between output times and knots, and whether a piece ends on an output."""
+    for a, b in zip(t[:-1], t[1:]):
+        inside = [knot for knot in knots if float(a) < knot < float(b)]
+        ends = [a, *map(t.new_tensor, inside), b]
+        yield from ((start, end, k == len(inside)) for k, (start, end) in enumerate(zip(ends, ends[1:])))
 
 
 def interpolant(kind, times, values):
     """An input (K, *batch) as a function of time, written apart from the generated one.
 
-    A held input keeps during a step the value that it has in the step's middle.
+    During a step it keeps the piece that it has in the step's middle; `knots` are its times.
     """
     times = torch.as_tensor(times, dtype=torch.float64)
     slopes = _slopes(times, values) if kind == "cubic" else None
 
     def at(t, middle=None):
-        t = torch.as_tensor(middle if kind == "hold" and middle is not None else t, dtype=times.dtype)
-        s = torch.minimum(torch.maximum(t, times[0]), times[-1])
-        k = int(torch.searchsorted(times, s.detach(), right=True)) - 1
+        t = torch.as_tensor(t, dtype=times.dtype)
+        here = t if middle is None else torch.as_tensor(middle, dtype=times.dtype)
+        inside = torch.minimum(torch.maximum(here, times[0]), times[-1])
+        k = int(torch.searchsorted(times, inside.detach(), right=True)) - 1
+        s = inside.detach() if inside != here else t
         if kind == "hold":
             return values[k]
         k = min(k, len(times) - 2)
@@ -207,6 +218,7 @@ def interpolant(kind, times, values):
             + z**2 * (z - 1) * h * slopes[k + 1]
         )
 
+    at.knots = times.tolist()
     return at
 
 
@@ -230,6 +242,7 @@ def stacked(functions):
     def at(t, middle=None):
         return torch.stack(torch.broadcast_tensors(*(function(t, middle) for function in functions)), -1)
 
+    at.knots = sorted({knot for function in functions for knot in function.knots})
     return at
 
 

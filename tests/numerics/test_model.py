@@ -362,7 +362,7 @@ def test_steps_land_on_output_times_and_are_at_most_dt():
         ([0.0, 1e-3, 1.0], 0.5, [1, 2]),
         ([5.0, 4.0, 4.0], 0.3, [4, 1]),
     ]:
-        intervals = mesh(torch.tensor(times, dtype=D), dt)
+        intervals = mesh(torch.tensor(times, dtype=D), dt).intervals
         assert [count for _, _, count in intervals] == counts
         for (start, h, count), a, b in zip(intervals, times, times[1:]):
             assert start == a and abs(h) <= dt * (1 + 1e-9)

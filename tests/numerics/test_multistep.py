@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from generated import FORCED, LOTKA_VOLTERRA, RICH, assert_close, interpolant, load, stacked
+from generated import FORCED, LOTKA_VOLTERRA, RICH, assert_close, interpolant, load, pieces_between, stacked
 from tiers import each_once
 
 from odec.methods import METHODS
@@ -25,17 +25,18 @@ BASHFORTH, MOULTON = (55, -59, 37, -9), (9, 19, -5, 1)
 
 
 def reference(module, method, t, x, p, dt, u=None, clip=None):
-    """Adams methods of order 4 with starting steps of rk4, anew wherever the step size changes."""
+    """Adams methods of order 4 with starting steps of rk4, anew where the step size changes and at knots."""
 
     def f(time, state, here):
         k = module.rhs(time, state, p) if u is None else module.rhs(time, state, p, here(time))
         return k if clip is None else k.clamp(-clip, clip)
 
     xs, past, size = [x], [], None
-    for a, b in zip(t[:-1], t[1:]):
+    knots = () if u is None else u.knots
+    for a, b, is_output in pieces_between(t, knots):
         count = max(1, math.ceil(abs(float((b - a).detach())) / dt - 1e-6))
         h = (b - a) / count
-        if size is None or abs(float(h.detach()) - size) > 1e-9 * abs(size):
+        if size is None or abs(float(h.detach()) - size) > 1e-9 * abs(size) or float(a) in knots:
             past, size = [], float(h.detach())
         for j in range(count):
             time, middle = a + j * h, a + (j + 0.5) * h
@@ -56,7 +57,8 @@ def reference(module, method, t, x, p, dt, u=None, clip=None):
                 slopes = [f(time + h, y, here), *past]
                 y = x + h / 24 * sum(weight * k for weight, k in zip(MOULTON, slopes))
             x = y
-        xs.append(x)
+        if is_output:
+            xs.append(x)
     return torch.stack(torch.broadcast_tensors(*xs))
 
 

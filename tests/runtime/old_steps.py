@@ -130,11 +130,13 @@ class Case:
     def _during(self, series):
         if self.each:
             return series.between(1.0, 2.2)
+        if isinstance(series, Series):
+            return series.between(self.t, self.t + self.h)
         return series.within(self.t + self.h / 2, self.h)
 
     def of_runtime(self):
         names = [one.name for one in self.compiled.inputs]
-        return self.inputs(lambda pieces: Series(pieces, names, sided=self.compiled.sided))
+        return self.inputs(lambda pieces: Series(pieces, names))
 
 
 def _degree(method):
@@ -149,7 +151,7 @@ class Old:
         self.module, self.prefix = module, prefix
 
     def series(self, pieces):
-        """The module's own series, whose within() takes what the run-time's does."""
+        """The module's own series, whose within() takes a step's middle and size."""
         series = self.module.Series(pieces)
         within = vars(self.module.Series).get("within")
         if within is None:

@@ -7,7 +7,8 @@ from engine_cases import MAP, PREY, PUSHED, TIMED, D, arguments, close, engines,
 from odec.runtime.engines import ALL, SQRT, How
 from odec.runtime.steps import Steps
 
-T = torch.tensor([0.1, 0.5, 0.5, 1.7, 2.0], dtype=D)
+T = torch.tensor([1.31, 1.5, 1.5, 1.77, 1.98], dtype=D)
+"""Between knots of the inputs, on which whole modules do not land."""
 
 
 @pytest.mark.parametrize("printed", [True, False])

@@ -49,7 +49,6 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "dense": _dense(tableau, own["steps"]),
         "two_errors": isinstance(tableau, Tableau) and bool(tableau.error3),
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
-        "sided": bool(programs.held) and (own["rates"] or _beyond(tableau)),
         "renamed": dict(sorted(writer.names.items())),
         "tidy": tidy,
         "lanes": _lanes(programs.states.width, own, adaptive),
@@ -103,11 +102,6 @@ def _method_context(programs: Programs, method: Method | None, writer: FunctionW
         return {"step_template": "native/step_implicit.c.jinja", "rates": False, **context}
     steps = c_steps(method) if isinstance(method, Tableau) else None
     return {"step_template": "native/step.c.jinja", "rates": False, "steps": steps}
-
-
-def _beyond(method: Method | None) -> bool:
-    """Whether a stage is beyond the step's end, where an input may have another piece."""
-    return isinstance(method, Implicit) and max(method.c) > 1
 
 
 def _factored(programs: Programs, method: Method | None, writer: FunctionWriter) -> dict[str, Any] | None:

@@ -44,7 +44,7 @@ class AdaptiveBatch(Batch):
         knots = tuple(map(tuple, knots_of(series, kernels.inputs)))
         pieces, times = tuple(len(c) for c in series[1::2]), tuple(t.tolist())
         pace = pace.over(times, kernels.compiled)
-        self.plan = adaptive_plan(times, pace, knots, pieces)
+        self.plan = adaptive_plan(times, pace, knots, pieces, t.dtype)
         self.adaptive = 2 if pace.dense else 1
         self._share_out(tape, chunk)
         when, rules = self.plan.rules_on(self.device, kernels.structures.control)

@@ -178,13 +178,16 @@ class FixedBatch(Batch):
             self.lanes = kernels.few_lanes(self.lanes, self.size, self.dtype)
         state_bytes = kernels.states * self.lanes * self.dtype.itemsize if tape else 0
         times = tuple(t.tolist())
+        knots = tuple(map(tuple, knots_of(series, kernels.inputs)))
+        given = times, dt, t.dtype
+        inputs = knots, tuple(len(c) for c in series[1::2])
         if self.on_gpu:
             self.grid = cuda.Grid(self.size, self.device, tape, chunk)
             self.groups = self.threads = self.grid.threads
-            self.plan = cuda.device_plan(times, dt, t.dtype, state_bytes, self.threads, self.device)
+            self.plan = cuda.device_plan(given, state_bytes, inputs, self.threads, self.device)
             addresses = self.plan.addresses_on(self.device)
         else:
-            self.plan = plan_of(times, dt, t.dtype, state_bytes)
+            self.plan = plan_of(*given, state_bytes, *inputs)
             self.groups = max(1, min(GROUPS, -(-self.size // self.lanes)))
             few = self.plan.steps * self.size * kernels.states * kernels.stages < _SMALL_WORK
             self.threads = 1 if few else min(torch.get_num_threads(), self.groups)
@@ -203,7 +206,7 @@ class FixedBatch(Batch):
             **addresses,
         )
         if series:
-            knots_of(series, kernels.inputs)
+            self.call.stops = len(self.plan.arrays["output"])
             self.hold(series)
 
     def scratch(self, shared: int) -> Tensor:

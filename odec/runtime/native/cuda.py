@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import DeviceMemoryError, EngineError
 from . import cache, toolchain
 from .kernel import Kernels
-from .plans import TAPE_BYTES, Plan, plan_of
+from .plans import TAPE_BYTES, Knots, Plan, plan_of
 
 if TYPE_CHECKING:
     from .batch import Batch
@@ -202,17 +202,16 @@ class Grid:
 
 
 def device_plan(
-    times: tuple[float, ...],
-    dt: float | None,
-    dtype: torch.dtype,
+    given: tuple[tuple[float, ...], float | None, torch.dtype],
     state_bytes: int,
+    inputs: tuple[Knots, tuple[int, ...]],
     threads: int,
     device: torch.device,
 ) -> Plan:
     """The mesh; the tape holds every step where half of the free memory does, else segments of √steps."""
-    whole = plan_of(times, dt, dtype, 0)
+    whole = plan_of(*given, 0, *inputs)
     if state_bytes and threads * (whole.steps + 2) * state_bytes > free_memory(device) // 2:
-        return plan_of(times, dt, dtype, TAPE_BYTES + 1)
+        return plan_of(*given, TAPE_BYTES + 1, *inputs)
     return whole
 
 

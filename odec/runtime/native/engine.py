@@ -153,7 +153,7 @@ class Native:
 
         def gradients(run: Run, p: Tensor, series: Sequence[Tensor], w_xs: Tensor) -> Gradients:
             batch = self.batch(t, run.xs[0], p, series, steps, tape=True, chunk=how.chunk)
-            return _adjoint(batch, p, series, w_xs, wrt_times)
+            return _adjoint(batch, p, series, w_xs, wrt_times, how.inputs)
 
         return adjoint_of_each(gradients, run, p, series, w_xs)
 
@@ -179,6 +179,7 @@ class Native:
         d_p = d_p.expand(*batch.shape, p.shape[-1]).reshape(batch.size, p.shape[-1])
         d_t = d_t.reshape(len(t), *[1] * (len(batch.shape) - d_t.dim() + 1), *d_t.shape[1:])
         d_t = d_t.expand(len(t), *batch.shape).reshape(len(t), batch.size)
+        d_t = torch.cat((d_t, torch.zeros_like(d_t[:1])))  # the last: of knots, which stay
         call = batch.call
         call.d_x0, call.d_p, call.d_t = view(d_x0, 1, 0), view(d_p, 1, 0), view(d_t, 1, 1, 0)
         tangents = []
@@ -219,7 +220,7 @@ class Native:
         batch.call.data, data = measured(data, batch, t)
         batch.call.weight, weight = measured(weight, batch, t)
         loss, batch.call.loss = batch.room(1, 1)
-        g_x0, g_p, g_u = _gradients(batch, p, series, "loss", False)
+        g_x0, g_p, g_u = _gradients(batch, p, series, "loss", False, True)
         batch.check_memory()
         g_t = batch.x0.new_zeros(()).expand(len(t), *batch.shape)
         found = loss[0].squeeze(-1).nan_to_num_(math.inf, math.inf)
@@ -236,7 +237,12 @@ def straight(t: Tensor, x: Tensor, p: Tensor, batch: Sequence[int]) -> bool:
 
 
 def _adjoint(
-    batch: FixedBatch | AdaptiveBatch, p: Tensor, series: Sequence[Tensor], w_xs: Tensor, wrt_times: bool
+    batch: FixedBatch | AdaptiveBatch,
+    p: Tensor,
+    series: Sequence[Tensor],
+    w_xs: Tensor,
+    wrt_times: bool,
+    wrt_inputs: bool,
 ) -> Gradients:
     """Run the adjoint of a batch, from the cotangents of its states."""
     n, times = batch.kernels.states, batch.call.times
@@ -245,17 +251,17 @@ def _adjoint(
     batch.call.w = view(w, 2, 1, 0)
     g_t = w_xs.new_zeros(()).expand(w_xs.shape[:-1])
     if wrt_times:
-        g_t, batch.call.g_t = batch.room(times, 1)
-        g_t = g_t.zero_().squeeze(-1)
-    g_x0, g_p, g_u = _gradients(batch, p, series, "adjoint", wrt_times)
+        g_t, batch.call.g_t = batch.room(times + 1, 1)
+        g_t = g_t.zero_().squeeze(-1)[:-1]  # the last: of knots
+    g_x0, g_p, g_u = _gradients(batch, p, series, "adjoint", wrt_times, wrt_inputs)
     batch.check_memory()
     return Gradients(g_t, g_x0, g_p, g_u)
 
 
 def _gradients(
-    batch: Batch, p: Tensor, series: Sequence[Tensor], kernel: str, times: bool
+    batch: Batch, p: Tensor, series: Sequence[Tensor], kernel: str, times: bool, inputs: bool
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Run the adjoint or the loss; the gradients of x0, p and the inputs' coefficients."""
+    """Run the adjoint or the loss; the gradients of x0, p and, where asked for, the inputs' coefficients."""
     call = batch.call
     g_x0, call.g_x0 = batch.room(1, batch.kernels.states)
     shared, m = batch.shares_p, p.shape[-1]
@@ -266,7 +272,7 @@ def _gradients(
     call.g_p = view(g_p, 1, None if shared else 0)
     g_u: list[Tensor] = []
     offset = 0
-    for c, place in zip(batch.series[1::2], call.series if series else ()):
+    for c, place in zip(batch.series[1::2], call.series if series and inputs else ()):
         g_u.append(torch.zeros_like(c))
         place.g, place.offset = g_u[-1].data_ptr(), offset
         offset += c.numel() if c.dim() == 2 else 0
@@ -277,6 +283,7 @@ def _gradients(
     del scratch
     g_p = g_p.reshape(p.shape) if shared else sum_to(g_p.reshape(*batch.shape, -1), p.shape)
     g_u = [_as_given(g, c, batch) for g, c in zip(g_u, series[1::2])]
+    g_u = g_u or [c.new_zeros(()).expand(c.shape) for c in series[1::2]]
     return g_x0[0], g_p, g_u
 
 

@@ -122,7 +122,7 @@ class FusedFit:
         call, t, n = batch.call, self.t, self.kernels.states
         d_x0, call.d_x0 = batch.room(1, n)
         d_p, call.d_p = batch.room(1, self.kernels.params)
-        d_t = torch.zeros(len(t), dtype=batch.dtype)
+        d_t = torch.zeros(len(t) + 1, dtype=batch.dtype)
         call.d_t = View(d_t.data_ptr(), 0, 0, 1)
         out, call.out = batch.room(len(t), n)
         xs = torch.empty((len(t), n), dtype=batch.dtype)

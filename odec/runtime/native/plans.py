@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..reference.mesh import mesh, stops_of
+from ..reference.mesh import kinks_of, mesh, stops_of
 from ..series import Series
 from ..steps import Tolerance
 
@@ -55,16 +55,25 @@ class Plan(Arrays):
         self.segments = -(-steps // segment)
 
 
+Knots = tuple[tuple[float, ...], ...]
+"""Those of each input."""
+
+
 @functools.lru_cache(maxsize=64)
-def plan_of(times: tuple[float, ...], dt: float | None, dtype: torch.dtype, segment_bytes: int) -> Plan:
+def plan_of(
+    times: tuple[float, ...],
+    dt: float | None,
+    dtype: torch.dtype,
+    segment_bytes: int,
+    knots: Knots = (),
+    pieces: tuple[int, ...] = (),
+) -> Plan:
     """The mesh as C arrays, with the tape's segments for states of the given size (0: no tape).
 
-    dt: the longest step, None for a map.
+    dt: the longest step, None for a map. knots, pieces: the inputs' knots and how many pieces each has.
     """
-    t = torch.tensor(times, dtype=dtype)
-    intervals = mesh(t, dt)
-    counts = [count for _, _, count in intervals]
-    steps = sum(counts)
+    intervals, passed = taken = mesh(torch.tensor(times, dtype=dtype), dt, _still(knots, dtype))
+    counts, steps = [count for _, _, count in intervals], taken.steps
     segment = max(steps, 1)
     if segment_bytes and steps * segment_bytes > TAPE_BYTES:
         segment = max(TAPE_BYTES // segment_bytes, math.isqrt(steps), 1)
@@ -84,6 +93,9 @@ def plan_of(times: tuple[float, ...], dt: float | None, dtype: torch.dtype, segm
         "interval": array("q", interval or [0]),
         "within": array("q", within or [0]),
     }
+    if knots:
+        rows = [len(times) if index is None else index for index in (0, *passed)]
+        arrays |= {"output": array("q", rows), **_pieces(taken.spans(), knots, pieces)}
     return Plan(arrays, steps, segment)
 
 
@@ -113,16 +125,15 @@ class AdaptivePlan(Arrays):
 def adaptive_plan(
     times: tuple[float, ...],
     pace: Tolerance,
-    knots: tuple[tuple[float, ...], ...],
+    knots: Knots,
     pieces: tuple[int, ...],
+    dtype: torch.dtype,
 ) -> AdaptivePlan:
     """Where steps end, and what inputs with these knots and so many pieces are between, as arrays."""
-    still = torch.zeros((1, 1), dtype=torch.float64)
-    series = [value for own in knots for value in (torch.tensor(own, dtype=torch.float64), still)]
-    u = Series(series, [""] * len(knots)) if knots else None
-    stops = stops_of(torch.tensor(times, dtype=torch.float64), u)
+    t, u = torch.tensor(times, dtype=dtype), _still(knots, dtype)
+    stops = stops_of(t, u)
     if pace.dense:
-        ends = {times[0], times[-1], *itertools.chain(*knots)}
+        ends = {times[0], times[-1], *kinks_of(t, u)}
         stops = [stop for stop in stops if stop[0] in ends]
     when = [time for time, _ in stops]
     pairs = list(itertools.pairwise(when))
@@ -136,6 +147,13 @@ def adaptive_plan(
     if knots:
         arrays |= _pieces(pairs or [(when[0], when[0])], knots, pieces)
     return AdaptivePlan(arrays, pace, len(stops), first, -1.0 if when[-1] < when[0] else 1.0)
+
+
+def _still(knots: Knots, dtype: torch.dtype) -> Series | None:
+    """Inputs with these knots, whatever their values; None where there are none."""
+    still = torch.zeros((1, 1), dtype=dtype)
+    series = [value for own in knots for value in (torch.tensor(own, dtype=torch.float64), still)]
+    return Series(series, [""] * len(knots)) if knots else None
 
 
 def _pieces(

@@ -60,7 +60,8 @@ def structures_of(inputs: int, adaptive: bool) -> Structures:
             ("report", View),
         ]
 
-    series = [*fields(ctypes.c_int64, "shared_terms"), ("series", SeriesPlace * inputs)] if inputs else []
+    series = [*fields(ctypes.c_int64, "stops"), ("series", SeriesPlace * inputs)] if inputs else []
+    stops = fields(ctypes.c_void_p, "output piece inside edge") if inputs else []
 
     class Call(ctypes.Structure):
         _fields_ = [
@@ -76,6 +77,7 @@ def structures_of(inputs: int, adaptive: bool) -> Structures:
             *fields(ctypes.c_double, "deadline"),
             *fields(ctypes.c_void_p, "board"),
             ("error", ctypes.c_void_p * 3),
+            *stops,
         ]
 
     return Structures(Call, Control)

@@ -85,7 +85,7 @@ class NativeSwitching(Switching):
         batch, when = xs.shape[1:-1], t.reshape(-1, *[1] * (xs.dim() - 2)).expand(xs.shape[:-1])
         if not series:
             return when, xs, p
-        u = Series(series, self.compiled.input_names, self.compiled.sided)
+        u = Series(series, self.compiled.input_names)
         return when, xs, p, torch.stack([u(time).expand(*batch, len(u.names)) for time in t])
 
     def sensitivities(

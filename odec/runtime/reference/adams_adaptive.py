@@ -19,7 +19,7 @@ from .adams_control import AdamsControl
 from .adams_variable import Past, VariableAdams
 from .adaptive import tolerance_of
 from .lost import lose
-from .mesh import Stop, stops_of
+from .mesh import Stop, kinks_of, stops_of
 
 
 class _Row(NamedTuple):
@@ -63,7 +63,7 @@ class AdaptiveAdams:
         of that interval. The report: see Control.report.
         """
         stops, xs = stops_of(t, u), outputs(len(t), x0)
-        knots = set[float]() if u is None else {knot for knots in u.knots for knot in knots}
+        knots = kinks_of(t, u)
         course = _Course(self, x0, p, tolerance_of(steps), steps.clip, keep != 1)
         xs[0] = x0
         intervals = [(a, b) for (a, _), (b, _) in zip(stops, stops[1:])]
@@ -187,7 +187,7 @@ class AdaptiveAdams:
     ) -> tuple[Tensor, Tensor]:
         """The states by plain tensor operations on the mesh that `states` takes, and its report."""
         with torch.no_grad():  # and detached, as no_grad leaves forward derivatives alone
-            still = None if u is None else Series([s.detach() for s in u.pieces], u.names, u.sided)
+            still = None if u is None else Series([s.detach() for s in u.pieces], u.names)
             run = self.states(t.detach(), x0.detach(), p.detach(), still, steps, 0)
         stops, x, xs, stop = stops_of(t.detach(), u), x0, [x0], 0
         past, moving = Past.none(x0, self.past), [time if i is None else t[i] for time, i in stops]

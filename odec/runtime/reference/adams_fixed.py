@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 import torch
@@ -14,10 +14,10 @@ from ..methods import Adams
 from ..series import Series
 from ..steps import Steps
 from ..stopping import look
-from ..tensors import Time, empty, outputs
+from ..tensors import empty, outputs
 from .adams_step import AdamsStep, Slopes
-from .fixed import no_report
-from .mesh import Interval, mesh, spacing
+from .fixed import no_report, pieces_during
+from .mesh import Interval, Mesh, kinks_of, mesh, spacing
 
 
 class _Place(NamedTuple):
@@ -28,11 +28,11 @@ class _Place(NamedTuple):
     known: int
 
 
-def plan(intervals: Sequence[Interval], past: int) -> list[_Place]:
-    """Every step of a mesh. History starts anew where the step size changes."""
+def plan(intervals: Sequence[Interval], past: int, kinks: Set[float] = frozenset()) -> list[_Place]:
+    """Every step of a mesh. History starts anew where the step size changes, and at the inputs' kinks."""
     steps, known, before = list[_Place](), 0, None
-    for k, (_, h, count) in enumerate(intervals):
-        if before is None or abs(h - before) > 1e-9 * abs(before):
+    for k, (start, h, count) in enumerate(intervals):
+        if before is None or abs(h - before) > 1e-9 * abs(before) or start in kinks:
             known = 0
         before = h
         for j in range(count):
@@ -53,8 +53,8 @@ class FixedAdams:
         Kept (rows, *batch, n): for each step that is kept the states before it, then the earlier slopes that
         it uses.
         """
-        intervals = mesh(t, steps.dt)
-        places = plan(intervals, self.adams.past)
+        taken = mesh(t, steps.dt, u)
+        places = plan(taken.intervals, self.adams.past, kinks_of(t, u))
         every = spacing(len(places), keep)
         rows = [] if places else [x0]
         xs = outputs(len(t), x0)
@@ -64,9 +64,11 @@ class FixedAdams:
             k, history = place.interval, history[: place.known]
             if i % every == 0:
                 rows += [x, *(past.expand(x.shape) for past in history)]
-            x, history = self._advance(x, history, place, intervals, p, u, steps.clip)
-            if place.number == intervals[k].steps - 1:
-                xs[k + 1] = x
+            here = pieces_during(u, taken.intervals[k])
+            x, history = self._advance(x, history, place, taken, p, here, steps.clip)
+            output = taken.passed[k]
+            if output is not None and place.number == taken.intervals[k].steps - 1:
+                xs[output] = x
         kept = empty(len(rows), x0)
         for row, value in zip(kept, rows):
             row.copy_(value)
@@ -77,15 +79,14 @@ class FixedAdams:
         x: Tensor,
         history: Slopes,
         place: _Place,
-        intervals: Sequence[Interval],
+        taken: Mesh,
         p: Tensor,
-        u: Series | None,
+        here: Series | None,
         clip: float | None,
     ) -> tuple[Tensor, Slopes]:
         """One step of the mesh."""
         look()
-        start, h, _ = intervals[place.interval]
-        here = _during(u, start, h, place.number)
+        start, h, _ = taken.intervals[place.interval]
         return self.adams.advance(x, history, start + place.number * h, h, p, here, clip)
 
     def adjoint(
@@ -104,8 +105,8 @@ class FixedAdams:
         w_xs (T, *batch, n) are the cotangents of the states. Steps are taken again from what was kept, then
         backwards.
         """
-        intervals = mesh(t, steps.dt)
-        places = plan(intervals, self.adams.past)
+        taken = mesh(t, steps.dt, u)
+        places, passed = plan(taken.intervals, self.adams.past, kinks_of(t, u)), taken.before()
         every = spacing(len(places), how.keep)
         w, output, row = torch.zeros_like(run.xs[-1]), len(t) - 1, len(run.kept)
         g_u = [] if u is None else u.zeros()
@@ -115,12 +116,12 @@ class FixedAdams:
             part = places[first : first + every]
             row -= 1 + part[0].known
             begun = run.kept[row], tuple(run.kept[row + 1 : row + 1 + part[0].known])
-            before = self._replay(begun, part, intervals, p, u, steps.clip)
+            before = self._replay(begun, part, taken, p, u, steps.clip)
             for place, state in zip(reversed(part), reversed(before)):
-                while output > place.interval:
+                while output > passed[place.interval]:
                     w = w + w_xs[output]
                     output -= 1
-                given = (state, place, intervals[place.interval], p, u, w, w_slopes)
+                given = (state, place, taken, p, u, w, w_slopes)
                 w, w_slopes = self._back(*given, steps.clip, wrt_times, found)
         for k in range(output, -1, -1):
             w = w + w_xs[k]
@@ -130,7 +131,7 @@ class FixedAdams:
         self,
         state: tuple[Tensor, Slopes],
         place: _Place,
-        interval: Interval,
+        taken: Mesh,
         p: Tensor,
         u: Series | None,
         w: Tensor,
@@ -141,8 +142,9 @@ class FixedAdams:
     ) -> tuple[Tensor, Slopes]:
         """The cotangents of the states and slopes before a step; the rest is added to what was found."""
         look()
-        (x, history), (start, h, count), (k, j, known) = state, interval, place
-        here = _during(u, start, h, j)
+        (x, history), (k, j, known) = state, place
+        start, h, count = taken.intervals[k]
+        here = pieces_during(u, taken.intervals[k])
         step, w_slopes = self.adams.vjp(x, history, start + j * h, h, p, here, w, w_slopes, clip, wrt_times)
         if known == 0:
             w_slopes = (torch.zeros_like(step.x),) * self.adams.past
@@ -151,16 +153,14 @@ class FixedAdams:
             for when, cotangent in step.u:
                 here.pull(found.u, when, cotangent)
         if step.t is not None and step.h is not None:
-            slide = (step.h + j * step.t) / count
-            found.t[k] += step.t - slide
-            found.t[k + 1] += slide
+            taken.slide(found.t, k, step.t, (step.h + j * step.t) / count)
         return step.x, w_slopes
 
     def _replay(
         self,
         begun: tuple[Tensor, Slopes],
         places: Sequence[_Place],
-        intervals: Sequence[Interval],
+        taken: Mesh,
         p: Tensor,
         u: Series | None,
         clip: float | None,
@@ -172,7 +172,8 @@ class FixedAdams:
             history = history[: place.known]
             found.append((x, history))
             if len(found) < len(places):
-                x, history = self._advance(x, history, place, intervals, p, u, clip)
+                here = pieces_during(u, taken.intervals[place.interval])
+                x, history = self._advance(x, history, place, taken, p, here, clip)
         return found
 
     def tangent(
@@ -188,18 +189,18 @@ class FixedAdams:
         steps: Steps,
     ) -> Tensor:
         """The tangent of the states: d_t (T,) or (T, *batch), the others shaped as what they belong to."""
-        intervals = mesh(t, steps.dt)
+        taken = mesh(t, steps.dt, u)
         x, d_x, history, d_history, tangents = x0, d_x0, Slopes(), Slopes(), [d_x0]
-        d_t = d_t.unsqueeze(-1)
-        for k, j, known in plan(intervals, self.adams.past):
+        moved = taken.moved(d_t.unsqueeze(-1))
+        for k, j, known in plan(taken.intervals, self.adams.past, kinks_of(t, u)):
             look()
-            start, h, count = intervals[k]
-            d_h = (d_t[k + 1] - d_t[k]) / count
-            here, d_here = _during(u, start, h, j), _during(d_u, start, h, j)
+            (start, h, count), (d_begin, d_end) = taken.intervals[k], moved[k]
+            d_h = (d_end - d_begin) / count
+            here, d_here = (pieces_during(one, taken.intervals[k]) for one in (u, d_u))
             given = (x, history[:known], start + j * h, h, p, here)
-            moving = (d_x, d_history[:known], d_t[k] + j * d_h, d_h, d_p, d_here)
+            moving = (d_x, d_history[:known], d_begin + j * d_h, d_h, d_p, d_here)
             x, history, d_x, d_history = self.adams.jvp(*given, *moving, steps.clip)
-            if j == count - 1:
+            if j == count - 1 and taken.passed[k] is not None:
                 tangents.append(d_x)
         return torch.stack(tangents)
 
@@ -208,18 +209,13 @@ class FixedAdams:
     ) -> tuple[Tensor, Tensor]:
         """The states by plain tensor operations, differentiable any number of times, and no report."""
         x, history, xs = x0, Slopes(), [x0]
-        intervals = mesh(t.detach(), steps.dt)
-        for k, j, known in plan(intervals, self.adams.past):
+        taken = mesh(t.detach(), steps.dt, u)
+        ends = taken.ends(t)
+        for k, j, known in plan(taken.intervals, self.adams.past, kinks_of(t.detach(), u)):
             look()
-            count = intervals[k].steps
-            h = (t[k + 1] - t[k]) / count
-            here = _during(u, t[k], h, j)
-            x, history = self.adams.advance(x, history[:known], t[k] + j * h, h, p, here, steps.clip)
-            if j == count - 1:
+            count, (begin, end) = taken.intervals[k].steps, ends[k]
+            h, here = (end - begin) / count, pieces_during(u, taken.intervals[k])
+            x, history = self.adams.advance(x, history[:known], begin + j * h, h, p, here, steps.clip)
+            if j == count - 1 and taken.passed[k] is not None:
                 xs.append(x)
         return torch.stack(xs), no_report(x0)
-
-
-def _during(u: Series | None, start: Time, h: Time, j: int) -> Series | None:
-    """The inputs during step j of an interval."""
-    return None if u is None else u.within(start + (j + 0.5) * h, h)

@@ -153,7 +153,7 @@ class Adaptive:
     ) -> tuple[Tensor, Tensor]:
         """The states by plain tensor operations on the mesh that `states` takes, and its report."""
         with torch.no_grad():  # and detached, as no_grad leaves forward derivatives alone
-            still = None if u is None else Series([s.detach() for s in u.pieces], u.names, u.sided)
+            still = None if u is None else Series([s.detach() for s in u.pieces], u.names)
             run = self.states(t.detach(), x0.detach(), p.detach(), still, steps, 0)
         (stops, within), x = landings(t.detach(), u, self.pace(t.detach(), steps).dense), x0
         xs: dict[int, Tensor] = {0: x0}

@@ -20,7 +20,7 @@ from ..tensors import dot, rms, sum_to
 from .adaptive import Adaptive, tolerance_of
 from .control import PIControl, error_order_of
 from .explicit import ExplicitStepper
-from .fixed import Fixed
+from .fixed import Fixed, pieces_during
 from .jacobians import SlopeJacobian
 from .mesh import mesh, stops_of
 from .stepper import Stepper
@@ -63,22 +63,25 @@ class Continuous:
         """By fixed steps backwards, anew from the states at the times t; approximate, as the method is."""
         w, g_p, clip = torch.zeros_like(xs[-1]), p.new_zeros(p.shape), steps.clip
         g_t, g_u = w_xs.new_zeros(w_xs.shape[:-1]), [] if u is None else u.zeros()
+        here = None
         for k in range(len(t) - 1, 0, -1):
+            taken = mesh(t[k - 1 : k + 1].flip(0), steps.dt, u).intervals
             if wrt_times:
-                g_t[k] += dot(w_xs[k], self.slope(float(t[k]), xs[k], p, u, clip))
+                here = pieces_during(u, taken[0])
+                g_t[k] += dot(w_xs[k], self.slope(float(t[k]), xs[k], p, here, clip))
                 g_t[k] += self._of_switch(w, t, k, xs[k], p, u, clip)
             w, x = w + w_xs[k], xs[k]
-            for start, h, count in mesh(t[k - 1 : k + 1].flip(0), steps.dt):
+            for interval in taken:
+                (start, h, count), here = interval, pieces_during(u, interval)
                 for j in range(count):
                     look()
-                    here = None if u is None else u.within(start + (j + 0.5) * h, h)
                     x, w, d_p, d_u = stepper.back(x, w, start + j * h, h, p, here, clip)
                     g_p += sum_to(d_p, p.shape)
                     if here is not None:
                         for time, cotangent in d_u:
                             here.pull(g_u, time, cotangent)
         if wrt_times and len(t) > 1:
-            g_t[0] -= dot(w, self.slope(float(t[0]), xs[0], p, u, clip))
+            g_t[0] -= dot(w, self.slope(float(t[0]), xs[0], p, here, clip))
         return Gradients(g_t, w + w_xs[0], g_p, g_u)
 
     def _by_intervals(
@@ -134,7 +137,8 @@ class Continuous:
         asked, none = self.compiled.asked, torch.zeros_like(w[..., 0])
         if not asked or u is None or k + 1 == len(t):
             return none
-        early, time, late = t[k - 1 : k + 2].tolist()
+        early, time = (stop for stop, _ in stops_of(t[k - 1 : k + 1], u)[-2:])
+        late = stops_of(t[k : k + 2], u)[1][0]
         before, after = u.between(early, time)(time), u.between(time, late)(time)
         if torch.equal(before[..., -asked:], after[..., -asked:]):
             return none

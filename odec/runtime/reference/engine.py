@@ -77,7 +77,7 @@ class Reference:
         """The inputs as functions of time; None of a model without inputs."""
         if not series:
             return None
-        return Series(series, [one.name for one in self.compiled.inputs], self.compiled.sided)
+        return Series(series, [one.name for one in self.compiled.inputs])
 
     @within()
     def states(
@@ -192,7 +192,7 @@ class OneStep:
 def loops_of(compiled: Compiled) -> Loops:
     """The loops of a model's method."""
     if compiled.is_map:
-        return Fixed(MapStepper(compiled), within=False)
+        return Fixed(MapStepper(compiled), lands=False)
     if isinstance(compiled.method, Adams):
         return AdamsLoops(compiled, compiled.method)
     return OneStep(compiled, stepper_of(compiled))

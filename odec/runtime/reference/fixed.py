@@ -11,40 +11,41 @@ from ..engines import Gradients, How, Run
 from ..series import Series
 from ..steps import Steps
 from ..stopping import look
-from ..tensors import Time, empty, outputs, sum_to
-from .mesh import Interval, mesh, spacing
+from ..tensors import empty, outputs, sum_to
+from .mesh import Interval, Mesh, mesh, spacing
 from .stepper import FixedStepper
 
 
 class Fixed:
-    """The loops over equal steps between the times t (T,), each at most dt, by a stepper.
+    """The loops over equal steps of at most dt between the times t (T,) and the inputs' knots, by a stepper.
 
-    within: whether inputs keep during a step the piece of its middle; those of a map are read at its times.
+    lands: whether steps land on the inputs' knots; a map reads its inputs at its own times.
     """
 
-    def __init__(self, stepper: FixedStepper, within: bool = True):
-        self.stepper, self.within = stepper, within
+    def __init__(self, stepper: FixedStepper, lands: bool = True):
+        self.stepper, self.lands = stepper, lands
 
-    def _during(self, u: Series | None, start: Time, h: Time, j: int) -> Series | None:
-        """The inputs during step j of an interval."""
-        return u.within(start + (j + 0.5) * h, h) if u is not None and self.within else u
+    def _during(self, u: Series | None, interval: Interval) -> Series | None:
+        """The inputs during the steps of an interval."""
+        return pieces_during(u, interval) if self.lands else u
 
     def states(self, t: Tensor, x0: Tensor, p: Tensor, u: Series | None, steps: Steps, keep: int) -> Run:
         """The states at the times, and those kept for the adjoint (kept, *batch, n), without a graph."""
-        intervals = mesh(t, steps.dt)
-        total = sum(interval.steps for interval in intervals)
-        every = spacing(total, keep)
-        xs, kept = outputs(len(t), x0), empty(max(1, -(-total // every)), x0)
+        found = mesh(t, steps.dt, u)
+        every = spacing(found.steps, keep)
+        xs, kept = outputs(len(t), x0), empty(max(1, -(-found.steps // every)), x0)
         x = xs[0] = kept[0] = x0
         done = 0
-        for k, (start, h, count) in enumerate(intervals):
+        for interval, output in zip(*found):
+            (start, h, count), here = interval, self._during(u, interval)
             for j in range(count):
                 look()
                 if done % every == 0:
                     kept[done // every] = x
-                x = self.stepper.step(x, start + j * h, h, p, self._during(u, start, h, j), steps.clip)
+                x = self.stepper.step(x, start + j * h, h, p, here, steps.clip)
                 done += 1
-            xs[k + 1] = x
+            if output is not None:
+                xs[output] = x
         return Run(xs, kept, no_report(x0))
 
     def adjoint(
@@ -63,9 +64,10 @@ class Fixed:
         w_xs (T, *batch, n) are the cotangents of the states. Steps are taken again from the kept states, then
         backwards.
         """
-        intervals = mesh(t, steps.dt)
-        places = [(k, j) for k, (_, _, count) in enumerate(intervals) for j in range(count)]
-        every = spacing(len(places), how.keep)
+        taken = mesh(t, steps.dt, u)
+        during = [self._during(u, interval) for interval in taken.intervals]
+        places = [(k, j) for k, (_, _, count) in enumerate(taken.intervals) for j in range(count)]
+        every, before = spacing(len(places), how.keep), taken.before()
         found = Gradients(
             w_xs.new_zeros(w_xs.shape[:-1]),
             torch.zeros_like(run.xs[-1]),
@@ -75,12 +77,12 @@ class Fixed:
         w, output = found.x0, len(t) - 1
         for first in range(every * (len(run.kept) - 1), -1, -every):
             some = places[first : first + every]
-            states = self._replay(run.kept[first // every], some, intervals, p, u, steps.clip)
-            for (k, j), x in zip(reversed(some), reversed(states)):
-                while output > k:
+            states = self._replay(run.kept[first // every], some, taken, p, during, steps.clip)
+            for place, x in zip(reversed(some), reversed(states)):
+                while output > before[place[0]]:
                     w = w + w_xs[output]
                     output -= 1
-                w = self._back(x, w, intervals[k], (k, j), p, u, steps.clip, wrt_times, found)
+                w = self._back(x, w, taken, place, p, during[place[0]], steps.clip, wrt_times, found)
         for k in range(output, -1, -1):
             w = w + w_xs[k]
         return found._replace(x0=w)
@@ -89,45 +91,42 @@ class Fixed:
         self,
         x: Tensor,
         places: Sequence[tuple[int, int]],
-        intervals: Sequence[Interval],
+        taken: Mesh,
         p: Tensor,
-        u: Series | None,
+        during: Sequence[Series | None],
         clip: float | None,
     ) -> list[Tensor]:
         """The states before each of some consecutive steps, from the first of them."""
         states = [x]
         for k, j in places[:-1]:
             look()
-            start, h, _ = intervals[k]
-            here = self._during(u, start, h, j)
-            states.append(self.stepper.step(states[-1], start + j * h, h, p, here, clip))
+            start, h, _ = taken.intervals[k]
+            states.append(self.stepper.step(states[-1], start + j * h, h, p, during[k], clip))
         return states[: len(places)]
 
     def _back(
         self,
         x: Tensor,
         w: Tensor,
-        interval: Interval,
+        taken: Mesh,
         place: tuple[int, int],
         p: Tensor,
-        u: Series | None,
+        here: Series | None,
         clip: float | None,
         wrt_times: bool,
         found: Gradients,
     ) -> Tensor:
         """The cotangent of the states x before step j of interval k; the rest is added to what was found."""
         look()
-        (start, h, count), (k, j) = interval, place
-        here = self._during(u, start, h, j)
+        k, j = place
+        start, h, count = taken.intervals[k]
         step = self.stepper.vjp(x, start + j * h, h, p, here, w, clip, wrt_times)
         found.p.add_(sum_to(step.p, p.shape))
         if here is not None:
             for when, *cotangents in step.u:
                 here.pull(found.u, when, *cotangents)
         if step.t is not None and step.h is not None:
-            slide = (step.h + j * step.t) / count
-            found.t[k] += step.t - slide
-            found.t[k + 1] += slide
+            taken.slide(found.t, k, step.t, (step.h + j * step.t) / count)
         return step.x
 
     def tangent(
@@ -144,34 +143,40 @@ class Fixed:
     ) -> Tensor:
         """The tangent of the states: d_t (T,) or (T, *batch), the others shaped as what they belong to."""
         x, d_x, tangents = x0, d_x0, [d_x0]
-        d_t = d_t.unsqueeze(-1)
-        for k, (start, h, count) in enumerate(mesh(t, steps.dt)):
-            d_h = (d_t[k + 1] - d_t[k]) / max(count, 1)
+        taken = mesh(t, steps.dt, u)
+        for interval, output, (d_begin, d_end) in zip(*taken, taken.moved(d_t.unsqueeze(-1))):
+            (start, h, count), d_h = interval, (d_end - d_begin) / max(interval.steps, 1)
+            here, d_here = self._during(u, interval), self._during(d_u, interval)
             for j in range(count):
                 look()
-                here, d_here = self._during(u, start, h, j), self._during(d_u, start, h, j)
-                d_start = d_t[k] + j * d_h
+                d_start = d_begin + j * d_h
                 x, d_x = self.stepper.jvp(
                     x, start + j * h, h, p, here, d_x, d_start, d_h, d_p, d_here, steps.clip
                 )
-            tangents.append(d_x)
+            if output is not None:
+                tangents.append(d_x)
         return torch.stack(tangents)
 
     def plain(
         self, t: Tensor, x0: Tensor, p: Tensor, u: Series | None, steps: Steps
     ) -> tuple[Tensor, Tensor]:
         """The states by plain tensor operations, differentiable any number of times, and no report."""
-        x, xs = x0, [x0]
-        for k, (_, _, count) in enumerate(mesh(t.detach(), steps.dt)):
-            h = (t[k + 1] - t[k]) / max(count, 1)
-            for j in range(count):
+        x, xs, taken = x0, [x0], mesh(t.detach(), steps.dt, u)
+        for interval, output, (begin, end) in zip(*taken, taken.ends(t)):
+            here, h = self._during(u, interval), (end - begin) / max(interval.steps, 1)
+            for j in range(interval.steps):
                 look()
-                here = self._during(u, t[k], h, j)
-                x = self.stepper.step(x, t[k] + j * h, h, p, here, steps.clip)
-            xs.append(x)
+                x = self.stepper.step(x, begin + j * h, h, p, here, steps.clip)
+            if output is not None:
+                xs.append(x)
         return torch.stack(xs), no_report(x0)
 
 
 def no_report(x0: Tensor) -> Tensor:
     """The report (*batch, 0) of a run by fixed steps."""
     return x0.new_zeros((*x0.shape[:-1], 0))
+
+
+def pieces_during(u: Series | None, interval: Interval) -> Series | None:
+    """The inputs during the steps of an interval, on whose inside there is no knot."""
+    return None if u is None else u.between(interval.start, interval.end)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..series import Series
 from ..tensors import dot
 from ..torch_private import numbers
-from .mesh import Stop, stops_of
+from .mesh import Stop, kinks_of, stops_of
 
 
 def landings(t: Tensor, u: Series | None, dense: bool | None) -> tuple[list[Stop], list[Within | None]]:
@@ -23,8 +23,7 @@ def landings(t: Tensor, u: Series | None, dense: bool | None) -> tuple[list[Stop
     stops, times = stops_of(t, u), numbers(t)
     within: list[Within | None] = []
     if dense:
-        knots = [] if u is None else [knot for knots in u.knots for knot in knots]
-        ends = {times[0], times[-1], *knots}
+        ends = {times[0], times[-1], *kinks_of(t, u)}
         stops = [stop for stop in stops if stop[0] in ends]
     landed = {index for _, index in stops}
     left = [i for i in range(len(times) - 1, -1, -1) if i not in landed]

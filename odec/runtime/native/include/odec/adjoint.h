@@ -1,5 +1,5 @@
 // Gradients with fixed steps: the exact gradient of the numbers that solve computes.
-// Needs fixed.h and inputs_adjoint.h.
+// Needs fixed.h.
 //
 // The forward pass is taken again: its states go to a tape in this block's own memory, from which the steps
 // are then taken backwards. A long run is cut into segments, of which the tape holds one at a time.
@@ -46,7 +46,7 @@ FN Place step_after(const Call *call, Place s)
 {
     if (++s.within < call->count[s.interval]) return s;
     s.within = 0;
-    do ++s.interval; while (s.interval + 1 < call->times && call->count[s.interval] == 0);
+    do ++s.interval; while (s.interval + 1 < STOPS && call->count[s.interval] == 0);
     return s;
 }
 
@@ -78,10 +78,10 @@ FN void seed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p, Lanes *
     BLOCK(y, N_OBSERVABLES);
     BLOCK(gx, N_STATES);
 #if INPUTS
-    ALIGNED real u[1][N_INPUTS][LANES], gu[1][N_INPUTS][LANES];
-    input_values(call, first, call->when + k, call->when[k] IF_SIDED(, 0.0), 1, u);
+    ALIGNED real u[N_INPUTS][LANES], gu[N_INPUTS][LANES];
+    inputs_of_output(call, first, call->when[k], u);
 #endif
-    observe_block(IF_OBSERVE_TIMED(call->when[k],) x, p, IF_INPUTS(u[0],) y);
+    observe_block(IF_OBSERVE_TIMED(call->when[k],) x, p, IF_INPUTS(u,) y);
     for (int i = 0; i < N_OBSERVABLES; ++i)
         for (int l = 0; l < LANES; ++l) {
             const real q = weight[N_STATES + i][l];
@@ -93,12 +93,12 @@ FN void seed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p, Lanes *
     BLOCK(unused_time, 1);
     for (int l = 0; l < LANES; ++l) unused_time[0][l] = R(0.0);
 #endif
-    observe_vjp_block(IF_OBSERVE_TIMED(call->when[k],) x, p, IF_INPUTS(u[0],) y,
-                      gx, gp IF_INPUTS(, gu[0]) IF_OBSERVE_TIMED(, unused_time));
+    observe_vjp_block(IF_OBSERVE_TIMED(call->when[k],) x, p, IF_INPUTS(u,) y,
+                      gx, gp IF_INPUTS(, gu) IF_OBSERVE_TIMED(, unused_time));
     for (int i = 0; i < N_STATES; ++i)
         for (int l = 0; l < LANES; ++l) w[i][l] += gx[i][l];
 #if INPUTS
-    pull_inputs(call, first, call->when + k, call->when[k] IF_SIDED(, 0.0), 1, gu, sums);
+    pull_output_inputs(call, first, call->batch, call->when[k], gu, sums);
 #endif
 #endif
 }
@@ -131,6 +131,11 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
     BLOCK(early, 1);
     BLOCK(late, 1);
     BLOCK(loss, 1);
+#if INPUTS
+    Pieces in_interval, *pieces = &in_interval;
+    const bool wanted = inputs_wanted(call);
+    forget_cotangents(pieces);
+#endif
     const int64 steps = call->steps, segment = call->segment, segments = (steps + segment - 1)/segment;
     real *kept = tape + (segment + 1)*N_STATES*TAPE_ROW;
     load(call, &call->x0, 0, first, N_STATES, x);
@@ -146,8 +151,11 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
         for (int64 s = 0; s < segment; place = step_after(call, place)) {
             const double start = call->start[place.interval], h = call->h[place.interval];
             const int64 end = until(pulse, place.within, end_of_run(call, place, segment - s));
+#if INPUTS
+            take_pieces(call, place.interval, first, pieces);
+#endif
             for (; place.within < end; ++place.within, ++s)
-                advance(call, first, start, h, place.within, p, x, x);
+                advance(call, first, IF_INPUTS(pieces,) start, h, place.within, p, x, x);
             if (ends(call, pulse, start, first)) return;
             --place.within;
         }
@@ -163,14 +171,18 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
         for (int64 s = 0; s < here - !LAST_STATE; place = step_after(call, place)) {
             const double start = call->start[place.interval], h = call->h[place.interval];
             const int64 end = until(pulse, place.within, end_of_run(call, place, here - !LAST_STATE - s));
+#if INPUTS
+            take_pieces(call, place.interval, first, pieces);
+#endif
             for (; place.within < end; ++place.within, ++s) {
 #if LANES == 1
                 // A lone state stays in registers, so that no step waits for the tape.
-                advance(call, first, start, h, place.within, p, x, x);
+                advance(call, first, IF_INPUTS(pieces,) start, h, place.within, p, x, x);
                 keep(tape, s + 1, x);
 #else
                 Lanes *next = room_on_tape(tape, s + 1, x);
-                advance(call, first, start, h, place.within, p, from_tape(tape, s, x), next);
+                advance(call, first, IF_INPUTS(pieces,) start, h, place.within, p, from_tape(tape, s, x),
+                        next);
                 to_tape(tape, s + 1, next);
 #endif
             }
@@ -183,7 +195,7 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
         for (int64 s = here - 1; s >= 0; place = step_before(call, place)) {
             const int64 k = place.interval;
             const double start = call->start[k], h = call->h[k];
-            for (; output > k; --output) {
+            for (; output > OUTPUT_BEFORE(k); --output) {
 #if defined(LOSS)
                 seed(call, output, first, from_tape(tape, s + 1, x), p, w, gp, loss, sums);
 #else
@@ -192,6 +204,9 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
             }
             const int64 steps_left = place.within < s ? place.within + 1 : s + 1;
             const int64 last = place.within + 1 - until(pulse, 0, steps_left);
+#if INPUTS
+            take_pieces(call, k, first, pieces);
+#endif
             for (int64 j = place.within; j >= last; --j, --s) {
 #include "odec/step_inputs.h"
 #if INPUTS
@@ -200,21 +215,15 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
                 step_vjp_block(IF_TIMED(time,) h, from_tape(tape, s, x), p, IF_INPUTS(u,)
                                (real)call->clip, w, gp, IF_INPUTS(gu,) gt, gh);
 #if INPUTS
-                pull_inputs(call, first, time, middle IF_SIDED(, reach), STAGES, gu, sums);
-#if RATES
-                pull_input_rates(call, first, time[0], middle IF_SIDED(, reach), gu[STAGES], sums);
+                if (wanted) pull_inputs(pieces, time, gu);
+#if MAP
+                if (wanted) give_pieces(call, first, pieces, sums);
+#endif
+#if TIMES
+                pull_times(pieces, time, gu, gt, gh);
 #endif
 #endif
 #if TIMES
-#if INPUTS
-                BLOCK(u_rate, 1);
-                BLOCK(u_rate_c, 1);
-                pull_rates(call, first, time, IF_SIDED(middle, reach,) gu, u_rate, u_rate_c);
-                for (int l = 0; l < LANES; ++l) {
-                    gt[0][l] += u_rate[0][l];
-                    gh[0][l] += u_rate_c[0][l];
-                }
-#endif
                 // Steps start at t_k + j (t_{k+1} - t_k)/count.
                 for (int l = 0; l < LANES; ++l) {
                     const real slide = (gh[0][l] + (real)j*gt[0][l])/(real)call->count[k];
@@ -223,16 +232,19 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
                 }
                 if (j == 0) {
                     BLOCK(old, 1);
-                    load(call, &call->g_t, k + 1, first, 1, old);
+                    load(call, &call->g_t, OUTPUT(k + 1), first, 1, old);
                     for (int l = 0; l < LANES; ++l) old[0][l] += late[0][l];
-                    store(call, &call->g_t, k + 1, first, 1, old);
-                    load(call, &call->g_t, k, first, 1, old);
+                    store(call, &call->g_t, OUTPUT(k + 1), first, 1, old);
+                    load(call, &call->g_t, OUTPUT(k), first, 1, old);
                     for (int l = 0; l < LANES; ++l) old[0][l] += early[0][l];
-                    store(call, &call->g_t, k, first, 1, old);
+                    store(call, &call->g_t, OUTPUT(k), first, 1, old);
                     for (int l = 0; l < LANES; ++l) early[0][l] = late[0][l] = R(0.0);
                 }
 #endif
             }
+#if INPUTS && !MAP
+            if (wanted && last == 0) give_pieces(call, first, pieces, sums);
+#endif
             place.within = last;
             if (ends(call, pulse, start, first)) return;
         }

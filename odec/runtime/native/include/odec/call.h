@@ -59,7 +59,7 @@ typedef struct {
     int64 batch, times, steps, segment, groups, threads, last_only;
     double clip;
     const double *when;       // the output times; with outputs within steps NaN at the end
-    const double *start, *h;  // of each interval between them
+    const double *start, *h;  // of each interval between stops, which are the output times and inputs' knots
     const int64 *count;       // its number of steps
     const int64 *interval, *within;  // where each segment of the tape starts
     View x0, p, out, observed;       // solve
@@ -69,7 +69,7 @@ typedef struct {
     real *scratch;                   // tapes, and the groups' sums of shared gradients
     int64 scratch_tape, scratch_sums;
 #if INPUTS
-    int64 shared_terms;
+    int64 stops;  // how many, with fixed steps
     Series series[N_INPUTS];
 #endif
 #if CAN_ADAPT
@@ -79,7 +79,26 @@ typedef struct {
     double deadline;          // on the board's clock, or 0
     Board *board;             // null where nobody watches
     void *error[3];           // what Python raised
+#if INPUTS
+    // With fixed steps:
+    const int64 *output;  // each stop's index among the output times, or their number
+    const int64 *piece;   // by interval and input: the piece that holds there,
+    const int64 *inside;  // whether the input moves there,
+    const double *edge;   // and where it does not, the time since the piece's knot that counts
+#endif
 } Call;
+
+// With fixed steps: how many stops there are, and which row of outputs and of their times' derivatives is a
+// stop's; for an input's knot that after the last, which is 0 and of which nothing is read.
+#if INPUTS
+#define STOPS call->stops
+#define OUTPUT(stop) call->output[stop]
+#define OUTPUT_BEFORE(interval) call->output[interval + 1] - 1
+#else
+#define STOPS call->times
+#define OUTPUT(stop) stop
+#define OUTPUT_BEFORE(interval) interval
+#endif
 
 FN int64 item_of(const Call *call, int64 first,
         int l) { return first + l < call->batch ? first + l : call->batch - 1; }

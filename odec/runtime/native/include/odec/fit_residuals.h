@@ -33,10 +33,10 @@ static void add_output(const Problem *problem, int64 k, const real p[]_w, const 
     real at[N_STATES]_w, y[N_OBSERVABLES]_w, w[N_OBSERVABLES]_w, gx[N_STATES]_w, gp[ROOM(N_PARAMS)]_w;
     EACH(i, N_STATES) at[i]_l = x[i];
 #if INPUTS
-    ALIGNED real lanes[1][N_INPUTS][LANES];
+    ALIGNED real lanes[N_INPUTS][LANES];
     real u[N_INPUTS]_w, gu[N_INPUTS]_w;
-    input_values(call, 0, call->when + k, call->when[k] IF_SIDED(, 0.0), 1, lanes);
-    EACH(i, N_INPUTS) u[i]_l = lanes[0][i][0];
+    inputs_of_output(call, 0, call->when[k], lanes);
+    EACH(i, N_INPUTS) u[i]_l = lanes[i][0];
 #endif
 #if OBSERVE_TIMED
     real gt[1]_w;

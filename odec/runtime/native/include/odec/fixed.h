@@ -1,8 +1,8 @@
 // Solves with fixed steps: the states and observables at the output times, or at the last alone.
-// Needs watch.h, inputs.h and blocks.h.
+// Needs watch.h, interval_inputs.h and blocks.h.
 
 // Step j of an interval from `start` with steps of h, from x to x_next (which may be x).
-FN void advance(const Call *call, int64 first, double start, double h, int64 j,
+FN void advance(const Call *call, int64 first, IF_INPUTS(Pieces *pieces,) double start, double h, int64 j,
                 Lanes *p, Lanes *x, Lanes *x_next)
 {
 #include "odec/step_inputs.h"
@@ -16,16 +16,19 @@ FN void store_observed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *
     if (!call->observed.at) return;
     BLOCK(y, N_OBSERVABLES);
 #if INPUTS
-    ALIGNED real u[1][N_INPUTS][LANES];
-    input_values(call, first, call->when + k, call->when[k] IF_SIDED(, 0.0), 1, u);
+    ALIGNED real u[N_INPUTS][LANES];
+    inputs_of_output(call, first, call->when[k], u);
 #endif
-    observe_block(IF_OBSERVE_TIMED(call->when[k],) x, p, IF_INPUTS(u[0],) y);
+    observe_block(IF_OBSERVE_TIMED(call->when[k],) x, p, IF_INPUTS(u,) y);
     store(call, &call->observed, call->last_only ? 0 : k, first, N_OBSERVABLES, y);
 }
 #endif
 
 FN void store_output(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p)
 {
+#if INPUTS
+    if (k == call->times) return;  // no output, a knot
+#endif
     if (call->last_only && k + 1 < call->times) return;
     if (call->out.at) store(call, &call->out, call->last_only ? 0 : k, first, N_STATES, x);
 #if OBSERVED
@@ -40,15 +43,19 @@ FN void solve_block(const Call *call, int64 first, Pulse *pulse)
     load(call, &call->x0, 0, first, N_STATES, x);
     load(call, &call->p, 0, first, N_PARAMS, p);
     store_output(call, 0, first, x, p);
-    for (int64 k = 0; k + 1 < call->times; ++k) {
+    for (int64 k = 0; k + 1 < STOPS; ++k) {
         const double start = call->start[k], h = call->h[k];
         const int64 count = call->count[k];
+#if INPUTS
+        Pieces in_interval, *pieces = &in_interval;
+        take_pieces(call, k, first, pieces);
+#endif
         for (int64 j = 0; j < count;) {
             const int64 end = until(pulse, j, count);
-            for (; j < end; ++j) advance(call, first, start, h, j, p, x, x);
+            for (; j < end; ++j) advance(call, first, IF_INPUTS(pieces,) start, h, j, p, x, x);
             if (ends(call, pulse, start + (double)j*h, first)) return;
         }
-        store_output(call, k + 1, first, x, p);
+        store_output(call, OUTPUT(k + 1), first, x, p);
     }
 }
 #endif

@@ -12,7 +12,6 @@
 #define IF_INITIAL_TIMED(...) IF(INITIAL_TIMED)(__VA_ARGS__)  // an initial value does
 #define IF_MAP(...) IF(MAP)(__VA_ARGS__)                      // of t to t + 1, not an equation
 #define IF_RATES(...) IF(RATES)(__VA_ARGS__)                  // steps use the inputs' rates of change
-#define IF_SIDED(...) IF(SIDED)(__VA_ARGS__)                  // inputs are read on one side of a knot
 #define IF_FSAL(...) IF(FSAL)(__VA_ARGS__)                    // the last stage is the next step's first
 #define IF_TWO_ERRORS(...) IF(TWO_ERRORS)(__VA_ARGS__)        // steps estimate two errors
 #define IF_AUTO(...) IF(AUTO)(__VA_ARGS__)                    // two methods, one for stiff trajectories

@@ -1,4 +1,4 @@
-// When the stages of a step are, and the inputs' values and rates of change then.
+// When the stages of a step are, and the inputs' values at an output.
 // Needs call.h, and STEP_TIMES: the stages' numbers and times, by t and h.
 
 #if (TIMED || OBSERVE_TIMED) && !ADAPTIVE
@@ -40,61 +40,41 @@ FN int64 find(const Series *s, double time, real *since, bool *inside)
     return piece;
 }
 
-#if SIDED
-// The same at a stage of a step that reaches to either side of its middle. Held inputs have the value there.
-// At the ends and beyond, where a knot may be, others keep the piece within: a kink there costs no order.
-FN int64 find_within(const Series *s, double time, double middle, double reach, real *since, bool *inside)
-{
-    const double low = middle - reach, high = middle + reach;
-    const int64 piece =
-        find(s, s->terms == 1 ? middle : time < low ? low : time > high ? high : time, since, inside);
-    if (*inside) *since = (real)(time - s->knots[piece]);
-    return piece;
-}
-
-#define FIND(time) find_within(s, time, middle, reach, &since, &inside)
-#define FIND_RATE(time) FIND(time)
-#else
-#define FIND(time) find(s, s->terms == 1 ? middle : time, &since, &inside)
-#define FIND_RATE(time) find(s, time, &since, &inside)
-#endif
-
-// The inputs' values at the stages of a step around `middle`, where held ones have the value that they keep.
-FN void input_values(const Call *call, int64 first, const double time[],
-                     double middle IF_SIDED(, double reach), int times, real (*u)[N_INPUTS][LANES])
-{
-    for (int k = 0; k < times; ++k)
-        for (int n = 0; n < N_INPUTS; ++n) {
-            const Series *s = &call->series[n];
-            const int64 items = s->item ? call->batch : 1;
-            real since;
-            bool inside;
-            const real *c = s->c + FIND(time[k])*s->terms*items;
-            for (int l = 0; l < LANES; ++l) {
-                const int64 item = item_of(call, first, l)*s->item;
-                real value = c[(s->terms - 1)*items + item];
-                for (int64 j = s->terms - 2; j >= 0; --j) value = c[j*items + item] + since*value;
-                u[k][n][l] = value;
-            }
-        }
-}
-
-#if RATES
-// The inputs' rates of change at a step's start; zero for held ones, and outside the knots.
-FN void input_rates(const Call *call, int64 first, double time,
-                    double middle IF_SIDED(, double reach), real (*rate)[LANES])
+// The inputs at an output, of the trajectories from `first` on.
+FN void inputs_of_output(const Call *call, int64 first, double time, real (*u)[LANES])
 {
     for (int n = 0; n < N_INPUTS; ++n) {
         const Series *s = &call->series[n];
         const int64 items = s->item ? call->batch : 1;
         real since;
         bool inside;
-        const real *c = s->c + FIND(time)*s->terms*items;
+        const real *c = s->c + find(s, time, &since, &inside)*s->terms*items;
         for (int l = 0; l < LANES; ++l) {
             const int64 item = item_of(call, first, l)*s->item;
-            real value = R(0.0);
-            for (int64 j = s->terms - 1; j >= 1; --j) value = (real)j*c[j*items + item] + since*value;
-            rate[n][l] = inside ? value : R(0.0);
+            real value = c[(s->terms - 1)*items + item];
+            for (int64 j = s->terms - 2; j >= 0; --j) value = c[j*items + item] + since*value;
+            u[n][l] = value;
+        }
+    }
+}
+
+#if defined(LOSS)
+// Adds the inputs' cotangents there, of the trajectories to `last`, to the gradients of their coefficients.
+FN void pull_output_inputs(const Call *call, int64 first, int64 last, double time, real (*gu)[LANES],
+                           real *sums)
+{
+    for (int n = 0; n < N_INPUTS; ++n) {
+        const Series *s = &call->series[n];
+        if (!s->g) continue;
+        real since, power = R(1.0);
+        bool inside;
+        const int64 piece = find(s, time, &since, &inside);
+        for (int64 j = 0; j < s->terms; ++j, power *= since) {
+            const int64 place = piece*s->terms + j;
+            for (int l = 0; l < LANES && first + l < last; ++l) {
+                if (s->item) s->g[place*call->batch + first + l] += gu[n][l]*power;
+                else sums[N_PARAMS + s->offset + place] += gu[n][l]*power;
+            }
         }
     }
 }

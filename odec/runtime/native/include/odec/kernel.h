@@ -16,8 +16,8 @@
 #include "odec/adaptive_solve.h"
 #include "odec/adaptive_adjoint.h"
 #else
+#include "odec/interval_inputs.h"
 #include "odec/fixed.h"
-#include "odec/inputs_adjoint.h"
 #include "odec/adjoint.h"
 #include "odec/tangent.h"
 #endif

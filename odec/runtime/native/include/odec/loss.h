@@ -2,46 +2,6 @@
 // Needs call.h and, where there are observables, observe_block and observe_vjp_block.
 
 #if WEIGHED
-#if OBSERVED && INPUTS
-// The inputs at an output, of the trajectories from `first` on.
-FN void inputs_of_output(const Call *call, int64 first, double time, real (*u)[LANES])
-{
-    for (int n = 0; n < N_INPUTS; ++n) {
-        const Series *s = &call->series[n];
-        const int64 items = s->item ? call->batch : 1;
-        real since;
-        bool inside;
-        const real *c = s->c + find(s, time, &since, &inside)*s->terms*items;
-        for (int l = 0; l < LANES; ++l) {
-            const int64 item = item_of(call, first, l)*s->item;
-            real value = c[(s->terms - 1)*items + item];
-            for (int64 j = s->terms - 2; j >= 0; --j) value = c[j*items + item] + since*value;
-            u[n][l] = value;
-        }
-    }
-}
-
-// Adds the inputs' cotangents there to the gradients of their coefficients.
-FN void pull_output_inputs(const Call *call, int64 first, int64 last, double time, real (*gu)[LANES],
-                           real *sums)
-{
-    for (int n = 0; n < N_INPUTS; ++n) {
-        const Series *s = &call->series[n];
-        if (!s->g) continue;
-        real since, power = R(1.0);
-        bool inside;
-        const int64 piece = find(s, time, &since, &inside);
-        for (int64 j = 0; j < s->terms; ++j, power *= since) {
-            const int64 place = piece*s->terms + j;
-            for (int l = 0; l < LANES && first + l < last; ++l) {
-                if (s->item) s->g[place*call->batch + first + l] += gu[n][l]*power;
-                else sums[N_PARAMS + s->offset + place] += gu[n][l]*power;
-            }
-        }
-    }
-}
-#endif
-
 #if OBSERVED
 // What the observables at output k add to the loss, to the cotangents w of the states there and to gp.
 // A trajectory of which none is measured gets nothing, not even where they are not finite.

@@ -1,5 +1,5 @@
 // Within a function: when the stages of step j of an interval are, as `time`, and the inputs then, as `u`.
-// Needs inputs.h, and there `call`, `first`, `start`, `h` and `j`.
+// Needs interval_inputs.h, and there `call`, `first`, `start`, `h`, `j` and the inputs' `pieces`.
 
 #if TIMED
     double time[STAGES];
@@ -8,15 +8,10 @@
 #if INPUTS
     ALIGNED real u[INPUT_ROWS][N_INPUTS][LANES];
 #if MAP
-    const double middle = time[0];
-#else
-    const double middle = start + rounded_product((double)j + 0.5, h);
+    take_pieces_at(call, time[0], first, pieces);
 #endif
-#if SIDED
-    const double reach = rounded_product(0.499, h < 0 ? -h : h);
-#endif
-    input_values(call, first, time, middle IF_SIDED(, reach), STAGES, u);
+    input_values(pieces, time, u);
 #if RATES
-    input_rates(call, first, time[0], middle IF_SIDED(, reach), u[STAGES]);
+    input_rates(pieces, time[0], u[STAGES]);
 #endif
 #endif
