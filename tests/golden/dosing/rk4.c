@@ -20,7 +20,6 @@
 #define CAN_ADAPT 0
 #define AUTO 0
 #define RATES 0
-#define SIDED 0
 #define FSAL 0
 #define TWO_ERRORS 0
 #define HAS_DENSE 0

@@ -33,8 +33,10 @@ FN real distance_of_slopes(real x) { return REAL_BITS == 64 ? R(1e-46) : R(1e-18
 // x, or what is so far from 0 on its side of it: by the k-th of distances that come in pairs.
 FN real apart_from_zero(real x, real k)
 {
-    const real odd = k == R(1.0) ? (REAL_BITS == 64 ? R(1e-20) : R(1e-9)) : (REAL_BITS == 64 ? R(1e-23) : R(1e-11));
-    const real even = k == R(2.0) ? (REAL_BITS == 64 ? R(1e-46) : R(1e-18)) : (REAL_BITS == 64 ? R(1e-42) : R(1e-16));
+    const real odd = k == R(1.0) ? (REAL_BITS == 64 ? R(1e-20) : R(1e-9))
+        : (REAL_BITS == 64 ? R(1e-23) : R(1e-11));
+    const real even = k == R(2.0) ? (REAL_BITS == 64 ? R(1e-46) : R(1e-18))
+        : (REAL_BITS == 64 ? R(1e-42) : R(1e-16));
     const real distance = (k == R(1.0)) | (k == R(3.0)) ? odd : even;
     return fabs(x) < distance ? (x < R(0.0) ? -distance : distance) : x;
 }
