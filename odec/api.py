@@ -13,7 +13,7 @@ from odec.errors import ArgumentError
 from odec.fit import fit
 from odec.keywords import OF_A_RUN, known_keywords
 from odec.results import Simulation
-from odec.simulation import RunRequest, from_start, output_times, run_module, run_net
+from odec.simulation import RunRequest, from_start, limited, output_times, run_module, run_net
 from odec.steps import StepRequest
 from odec.system import System
 
@@ -49,6 +49,7 @@ def simulate(
     dtype: str = "float64",
     partial: bool = False,
     check: bool = True,
+    max_time: float | None = None,
 ) -> Simulation:
     """Simulate a model with numbers in and numbers out.
 
@@ -61,7 +62,7 @@ def simulate(
     error within atol + rtol·|x|, from min_step to max_step long and at most max_steps of them. dense_output:
     whether times may lie within such steps (the method's own interpolant), not only at their ends; None:
     where more than 100 follow the first. partial: of a trajectory that fails, return what comes before, with
-    NaN behind it.
+    NaN behind it. max_time: the most seconds that the run may take.
     check: whether to look for states below the reach of atol and, by a further run, at what half of a fixed
     step changes; what is found is an AccuracyWarning.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory cannot be finished.
@@ -80,10 +81,12 @@ def simulate(
         chosen, extra = from_start(run, time_list(times), t0)
     asked = replace(asked, times=chosen)
     if net is not None:
-        return run_net(system, net, asked).cut(extra)
+        with limited(max_time):
+            return run_net(system, net, asked).cut(extra)
     assert system is not None
     module = load(system, steps.method_for(system, method), engine)
-    return run_module(system, module, asked, steps, dtype=dtype, engine=engine, spacing=step).cut(extra)
+    with limited(max_time):
+        return run_module(system, module, asked, steps, dtype=dtype, engine=engine, spacing=step).cut(extra)
 
 
 def _system_of(net: torch.nn.Module) -> System | None:

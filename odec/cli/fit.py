@@ -37,6 +37,7 @@ from odec.cli.types import (
     dtype_option,
     engine_option,
     input_option,
+    max_time_option,
     method_option,
     quiet_option,
     set_option,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
 @adjoint_options
 @click.option("--clip", metavar="BOUND", help="Bound on |dx/dt|, against overflow far from the optimum.")
 @click.option("--seed", type=int, metavar="N", help="Seed of what is random.")
+@max_time_option
 @click.option("--resume", type=FILE, metavar="FIT.JSON|DIR", help="Go on from a saved fit.")
 @quiet_option
 @method_option
@@ -153,6 +155,8 @@ def _write(result: FitResult, report: str, fitted: str, plot: str | None, view: 
         say(f"drew {plot}")
     if result.interrupted:
         say(f"interrupted; go on with --resume {report}")
+    elif result.trace.out_of_time:
+        say(f"out of time; go on with --resume {report}")
 
 
 def _targets(out: str, model: str) -> tuple[str, str]:

@@ -36,6 +36,7 @@ from odec.cli.types import (
     dtype_option,
     engine_option,
     input_option,
+    max_time_option,
     method_option,
     quiet_option,
     set_option,
@@ -83,6 +84,7 @@ UNREPEATED = ("W606", "W607")
 @step_options
 @set_option
 @input_option
+@max_time_option
 @click.option("--partial", is_flag=True,
               help="Where the run fails, keep what comes before; the exit code stays 3.")  # fmt: skip
 @quiet_option
@@ -146,6 +148,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
         **asked,
         **step_request(given).given,
         "check": given["check"],
+        "max_time": given["max_time"],
         "times": None if times is None else _times(times),
         "method": given["method"],
         "engine": given["engine"] or "auto",

@@ -18,6 +18,7 @@ import click
 from odec.diagnostics import Diagnostic, ModelError, Source, render_text
 from odec.errors import AccuracyWarning, ArgumentError, DataError, SimulationError
 from odec.progress import Line, Phase, lifted
+from odec.runtime.stopping import Interrupted
 from odec.text import printable
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def outcome() -> Iterator[Outcome]:
     except ModelError as error:
         say_diagnostics(error.diagnostics)
         result.code = DIAGNOSTICS
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt, Interrupted):
         say("interrupted")
         result.code = INTERRUPTED
     except click.UsageError as error:
@@ -97,6 +98,8 @@ _AS_TYPED = (
     (r"\b(engine|adjoint|method)='(\w+)'", r"--\1 \2"),
     (r"\badjoint_(rtol|atol)\b", r"--adjoint-\1"),
     (r"\bmax_steps\b", "--max-steps"),
+    (r"\bmax_time = ([\d.e+-]+)", r"--max-time \1"),
+    (r"\bmax_time\b", "--max-time"),
     (r"\bmax_step\b", "--max-step"),
     (r"\bmin_step\b", "--min-step"),
     (r"\bdense_output\b", "--dense"),

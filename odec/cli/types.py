@@ -99,6 +99,14 @@ _SECTIONS = (
 )
 
 
+max_time_option = click.option(
+    "--max-time",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="The most seconds that it may take.",
+)
+
+
 def step_options(command: _Command) -> _Command:
     """--dt, --rtol, --atol, --min-step, --max-step, --max-steps, --dense and --check."""
     for option in (

@@ -55,6 +55,7 @@ def fit(
     progress: bool | IO[str] | None = None,
     command: str | None = None,
     check: bool = True,
+    max_time: float | None = None,
 ) -> FitResult:
     """Fit a model's parameters to data by least squares: min Σ (prediction − measurement)².
 
@@ -75,7 +76,8 @@ def fit(
     end for states below the reach of atol and, by a further run, at what half of a fixed step changes of what
     was measured; what is found is an AccuracyWarning.
 
-    Ctrl-C ends the fit and returns the best values so far. Raises ModelError, DataError, ArgumentError, and
+    max_time: the most seconds of the search. When they are over, or after Ctrl-C or odec.interrupt(), the fit
+    ends and returns the best values so far. Raises ModelError, DataError, ArgumentError, and
     SimulationError where the model cannot be simulated at its start values.
     """
     options = locals()
@@ -86,7 +88,15 @@ def fit(
     asked = Options.of(options)
     with shown(progress) as told:
         return run(
-            model, data, asked, inputs=inputs, resume=resume, progress=told, command=command, check=check
+            model,
+            data,
+            asked,
+            inputs=inputs,
+            resume=resume,
+            progress=told,
+            command=command,
+            check=check,
+            max_time=max_time,
         )
 
 

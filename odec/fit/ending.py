@@ -101,7 +101,7 @@ def conclude(
     unseen: a sentence on each parameter that no gradient sees.
     """
     hidden = [unseen[name] for name in objective.coordinates.names if name in unseen]
-    if trace.interrupted:
+    if trace.cut_short:
         return trace, hidden
     local = local_problem(objective, start, trace.best.theta, trace.best.loss)
     if local is None:

@@ -8,10 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from odec.runtime.stopping import Interrupted, OutOfTime, look
+
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """θ (k,) -> (loss, gradient (k,)); a failed simulation is (inf, zeros)."""
 
 
+OUT_OF_TIME = "stopped after max_time; the best values so far are kept"
 LAST_EPOCH = "stopped at the last epoch, before a minimum was found"
 
 
@@ -61,17 +64,25 @@ class Trace:
     best: State
     losses: list[float]
     interrupted: bool = False
+    out_of_time: bool = False
     verdict: tuple[str, bool] | None = None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it ended before the optimizer did."""
+        return self.interrupted or self.out_of_time
 
     @property
     def message(self) -> str:
         if self.interrupted:
             return "interrupted; the best values so far are kept"
+        if self.out_of_time:
+            return OUT_OF_TIME
         return self.verdict[0] if self.verdict else self.state.finished or LAST_EPOCH
 
     @property
     def converged(self) -> bool:
-        if self.interrupted:
+        if self.cut_short:
             return False
         return self.verdict[1] if self.verdict else self.state.converged
 
@@ -93,7 +104,8 @@ def minimize(
 ) -> Trace:
     """Run an optimizer on from the end of a trace until it ends or `epochs` steps are done in all.
 
-    Ctrl-C ends it after the last whole step. progress is called with the epoch and the loss at its end.
+    Ctrl-C, `interrupt` and the end of its time end it after the last whole step. progress is called with the
+    epoch and the loss at its end.
     """
     steps = optimizer.steps(function, replace(trace.state, finished="", converged=False))
     try:
@@ -111,7 +123,11 @@ def minimize(
             if state.finished:
                 break
             progress(state.epoch, state.loss)
-    except KeyboardInterrupt:
+            look()
+    except (KeyboardInterrupt, Interrupted):
         trace.interrupted = True
+    except OutOfTime:
+        trace.out_of_time = True
+    if trace.cut_short:
         del trace.losses[trace.state.epoch + 1 :]
     return trace

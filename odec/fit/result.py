@@ -214,13 +214,14 @@ def plot_fit(result: FitResult, path: str | Path, view: View | None = None) -> N
         for name, curve in curves.items()
     ]
     plural = "" if result.data.count == 1 else "s"
-    interrupted = "interrupted: the best values so far" if result.interrupted else ""
+    ended = "interrupted" if result.interrupted else "out of time" if result.trace.out_of_time else ""
+    unfinished = f"{ended}: the best values so far" if ended else ""
     draw(
         [*series, *inputs_of(system, result.data.inputs, times)],
         path,
         title=title_of(system) if system else result.name,
         note=f"sum of squares {result.loss:.5g} over {result.data.count} measurement{plural}",
-        warning=ended_early(time, times, np.stack(list(curves.values()), -1)) or interrupted,
+        warning=ended_early(time, times, np.stack(list(curves.values()), -1)) or unfinished,
         time=labelled(time, (system.time_unit if system else None) or ""),
         view=view,
     )

@@ -11,7 +11,7 @@ import torch
 
 from odec.accuracy import steps_document, warn
 from odec.cost import check_cost
-from odec.errors import ArgumentError, warned_once
+from odec.errors import ArgumentError, SimulationError, warned_once
 from odec.fit.accuracy import told_of_steps
 from odec.fit.choose import optimizer_of
 from odec.fit.data import Columns, Dataset, read_data
@@ -28,6 +28,8 @@ from odec.fit.subject import Subject, choose_step, subject_of, with_inputs
 from odec.fit.weights import scales_of
 from odec.lang.switch_warnings import unseen_parameters
 from odec.runtime.errors import EngineError
+from odec.runtime.stopping import OutOfTime, within
+from odec.simulation import seconds_of
 
 
 def fit(
@@ -40,6 +42,7 @@ def fit(
     progress: Progress | None = None,
     command: str | None = None,
     check: bool = True,
+    max_time: float | None = None,
 ) -> FitResult:
     """Fit a model to data; see `odec.fit`."""
     saved = None if resume is None else read_saved(resume)
@@ -50,16 +53,17 @@ def fit(
     if options.seed is not None:
         torch.manual_seed(options.seed)
     problem = _problem(model, data, options, settings, inputs or {}, saved)
+    seconds = seconds_of(max_time)
     try:
-        with warned_once():
-            trace, seen = _minimum(problem, settings, saved, progress)
+        with warned_once(), within():
+            trace, seen = _minimum(problem, settings, saved, progress, seconds)
     except EngineError as error:
         raise ArgumentError(str(error)) from error
     loss, subject = problem.objective.loss, problem.subject
     asked = command or _command(options, subject, loss.data)
     kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
     result = _result(problem, kept, trace, [*problem.notes, *seen], asked)
-    line, told = told_of_steps(subject, loss, result.values, check=check and not trace.interrupted)
+    line, told = told_of_steps(subject, loss, result.values, check=check and not trace.cut_short)
     warn(told, stacklevel=4)
     return replace(result, summary=line, steps=steps_document(subject.net))
 
@@ -103,14 +107,22 @@ def _problem(
 
 
 def _minimum(
-    problem: _Problem, settings: Settings, saved: Saved | None, progress: Progress | None
+    problem: _Problem,
+    settings: Settings,
+    saved: Saved | None,
+    progress: Progress | None,
+    seconds: float | None,
 ) -> tuple[Trace, Sequence[str]]:
     """The trace to the minimum, or to the last epoch, and what is to be said of where it ends."""
     objective, start, system = problem.objective, problem.start, problem.subject.system
     before = saved.trace(len(objective.coordinates.names)) if saved else None
     optimizer, last = optimizer_of(settings, objective, start, before.state.epoch if before else 0)
-    begun = before or first_look(objective, optimizer, start, system)
-    trace = _run(objective, optimizer, begun, last, progress)
+    try:
+        with within(seconds):
+            begun = before or first_look(objective, optimizer, start, system)
+            trace = _run(objective, optimizer, begun, last, progress)
+    except OutOfTime as error:
+        raise SimulationError(f"the first simulation did not end within max_time = {seconds:g} s") from error
     unseen = unseen_parameters(system) if system else {}
     return conclude(objective, start, trace, settings.optimizer, unseen)
 

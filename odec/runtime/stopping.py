@@ -18,7 +18,9 @@ class Interrupted(BaseException):
 
 
 class OutOfTime(Exception):
-    """A run did not end within the seconds that it was given (`within`)."""
+    """A run did not end within the seconds that it was given (`within`). at: how far it was, where known."""
+
+    at: float | None = None
 
 
 INTERRUPTED = "the run was interrupted"

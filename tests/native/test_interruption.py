@@ -190,3 +190,52 @@ def test_a_piece_of_work_ends_also_between_its_runs(nets):
         odec.interrupt()
         solve(net, LONG)
     solve(net, SHORT)
+
+
+def data():
+    t = torch.linspace(0, 3, 7, dtype=torch.float64).numpy()
+    return {"t": t, "x": 1 + 0 * t}
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_simulate_says_that_its_time_is_over(engine, tmp_path):
+    path = tmp_path / "swing.ode"
+    path.write_text(MODEL)
+    with pytest.raises(odec.SimulationError, match="did not end within max_time = 0.5 s"):
+        odec.simulate(
+            path, t1=LONG, step=LONG, method="rk4", dt=0.2, engine=engine, max_time=0.5, check=False
+        )
+    with pytest.raises(odec.ArgumentError, match="max_time must be a positive number"):
+        odec.simulate(path, max_time=0)
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_fit_keeps_its_best_when_its_time_is_over_and_goes_on(engine, tmp_path):
+    path = tmp_path / "swing.ode"
+    path.write_text(MODEL)
+    asked = {
+        "optimizer": "adam",
+        "lr": 1e-6,
+        "epochs": 10**6,
+        "engine": engine,
+        "check": False,
+        "method": "rk4",
+    }
+    first = odec.fit(path, data(), dt=0.01, max_time=2.0, **asked)
+    assert "max_time" in first.message and not first.converged and not first.interrupted
+    assert first.loss == min(first.losses) and len(first.losses) < 10**6
+    first.save(tmp_path / "fit.json")
+    again = odec.fit(path, data(), resume=tmp_path / "fit.json", max_time=1.0)
+    assert len(again.losses) > len(first.losses) and again.losses[: len(first.losses)] == first.losses
+
+
+def test_a_fit_told_to_end_keeps_its_best(tmp_path):
+    path = tmp_path / "swing.ode"
+    path.write_text(MODEL)
+    timer = threading.Timer(2.0, odec.interrupt)
+    timer.start()
+    found = odec.fit(
+        path, data(), method="rk4", dt=0.01, optimizer="adam", lr=1e-6, epochs=10**6, engine="torch"
+    )
+    timer.join()
+    assert found.interrupted and "interrupted" in found.message

@@ -117,5 +117,8 @@ def _raise(call: Any) -> None:
         restore.restype, restore.argtypes = None, [ctypes.c_void_p] * 3
         restore(*call.error)  # ctypes raises what is restored
     if why == LATE:
-        raise stopping.OutOfTime(stopping.OUT_OF_TIME)
+        error = stopping.OutOfTime(stopping.OUT_OF_TIME)
+        if BOARD is not None and call.batch == 1:
+            error.at = BOARD.reached
+        raise error
     raise stopping.Interrupted(stopping.INTERRUPTED)
