@@ -201,10 +201,8 @@ def data():
 def test_simulate_says_that_its_time_is_over(engine, tmp_path):
     path = tmp_path / "swing.ode"
     path.write_text(MODEL)
-    with pytest.raises(odec.SimulationError, match="did not end within max_time = 0.5 s"):
-        odec.simulate(
-            path, t1=LONG, step=LONG, method="rk4", dt=0.2, engine=engine, max_time=0.5, check=False
-        )
+    with pytest.raises(odec.SimulationError, match="did not end within max_time = 0.1 s"):
+        odec.simulate(path, t1=1e7, step=1e7, dt=0.2, method="rk4", engine=engine, max_time=0.1, check=False)
     with pytest.raises(odec.ArgumentError, match="max_time must be a positive number"):
         odec.simulate(path, max_time=0)
 
