@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from odec.arguments import time_list
 from odec.build import SYSTEMS, ModelLike, check, compile, load, parse
+from odec.cost import limited
 from odec.equations import system_from_equations
 from odec.errors import ArgumentError
 from odec.fit import fit
 from odec.keywords import OF_A_RUN, known_keywords
 from odec.results import Simulation
-from odec.simulation import RunRequest, from_start, limited, output_times, run_module, run_net
+from odec.simulation import RunRequest, from_start, output_times, run_module, run_net
 from odec.steps import StepRequest
 from odec.system import System
 

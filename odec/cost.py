@@ -1,15 +1,15 @@
-"""What a run will cost, asked before it starts: the number of fixed steps, and the memory of its states."""
+"""What a run costs: fixed steps and memory, asked before it starts, and the time that it may take."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from odec.errors import ArgumentError
+from odec.errors import ArgumentError, SimulationError, as_number
 
 _MOST_STEPS = {"native": 1e10, "torch": 1e8}
 """Steps that take an hour or so."""
@@ -60,3 +60,30 @@ def _memory() -> float:
     with contextlib.suppress(OSError, ValueError):  # of a container
         found = min(found, float(Path("/sys/fs/cgroup/memory.max").read_text()))
     return found
+
+
+@contextlib.contextmanager
+def limited(max_time: float | None) -> Iterator[None]:
+    """A run that may take so many seconds. Raises SimulationError where it takes longer, with no result."""
+    from odec.runtime.stopping import OutOfTime, within
+
+    seconds = seconds_of(max_time)
+    try:
+        with within(seconds):
+            yield
+    except OutOfTime as error:
+        reached = "" if error.at is None else f"; it had come to t = {error.at:.6g}"
+        raise SimulationError(
+            f"the run did not end within max_time = {seconds:g} s{reached}: give it more time, "
+            "end it sooner, or take longer steps"
+        ) from error
+
+
+def seconds_of(max_time: float | None) -> float | None:
+    """max_time as a number. Raises ArgumentError for one that is not positive."""
+    if max_time is None:
+        return None
+    seconds = as_number(max_time, "max_time")
+    if not seconds > 0:
+        raise ArgumentError(f"max_time must be a positive number of seconds, not {seconds:g}")
+    return seconds

@@ -174,33 +174,6 @@ def run_net(system: System | None, net: Any, asked: RunRequest) -> Simulation:
 
 
 @contextlib.contextmanager
-def limited(max_time: float | None) -> Iterator[None]:
-    """A run that may take so many seconds. Raises SimulationError where it takes longer, with no result."""
-    from odec.runtime.stopping import OutOfTime, within
-
-    seconds = seconds_of(max_time)
-    try:
-        with within(seconds):
-            yield
-    except OutOfTime as error:
-        reached = "" if error.at is None else f"; it had come to t = {error.at:.6g}"
-        raise SimulationError(
-            f"the run did not end within max_time = {seconds:g} s{reached}: give it more time, "
-            "end it sooner, or take longer steps"
-        ) from error
-
-
-def seconds_of(max_time: float | None) -> float | None:
-    """max_time as a number. Raises ArgumentError for one that is not positive."""
-    if max_time is None:
-        return None
-    seconds = as_number(max_time, "max_time")
-    if not seconds > 0:
-        raise ArgumentError(f"max_time must be a positive number of seconds, not {seconds:g}")
-    return seconds
-
-
-@contextlib.contextmanager
 def _told() -> Iterator[None]:
     """What a generated module raises, as an ArgumentError."""
     try:

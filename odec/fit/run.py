@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from odec.accuracy import steps_document, warn
-from odec.cost import check_cost
+from odec.cost import check_cost, seconds_of
 from odec.errors import ArgumentError, SimulationError, warned_once
 from odec.fit.accuracy import told_of_steps
 from odec.fit.choose import optimizer_of
@@ -29,7 +29,6 @@ from odec.fit.weights import scales_of
 from odec.lang.switch_warnings import unseen_parameters
 from odec.runtime.errors import EngineError
 from odec.runtime.stopping import OutOfTime, within
-from odec.simulation import seconds_of
 
 
 def fit(
