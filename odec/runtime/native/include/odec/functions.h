@@ -26,17 +26,22 @@ FN real modulo(real a, real b)
 // 0 for an infinite x: what x enters is at its limit.
 FN real finite_part(real x) { return fabs(x) == INFINITY_ ? R(0.0) : x; }
 
+// The first in double precision, the second in single precision, for which the first may be too small.
+#if REAL_BITS == 64
+#define BY_PRECISION(wide, narrow) R(wide)
+#else
+#define BY_PRECISION(wide, narrow) R(narrow)
+#endif
+
 // What is so near to 0 has its slopes taken at the distance, where need be.
-FN bool is_near_zero(real x) { return fabs(x) < (REAL_BITS == 64 ? R(1e-100) : R(1e-28)); }
-FN real distance_of_slopes(real x) { return REAL_BITS == 64 ? R(1e-46) : R(1e-18); }
+FN bool is_near_zero(real x) { return fabs(x) < BY_PRECISION(1e-100, 1e-28); }
+FN real distance_of_slopes(real x) { return BY_PRECISION(1e-46, 1e-18); }
 
 // x, or what is so far from 0 on its side of it: by the k-th of distances that come in pairs.
 FN real apart_from_zero(real x, real k)
 {
-    const real odd = k == R(1.0) ? (REAL_BITS == 64 ? R(1e-20) : R(1e-9))
-        : (REAL_BITS == 64 ? R(1e-23) : R(1e-11));
-    const real even = k == R(2.0) ? (REAL_BITS == 64 ? R(1e-46) : R(1e-18))
-        : (REAL_BITS == 64 ? R(1e-42) : R(1e-16));
+    const real odd = k == R(1.0) ? BY_PRECISION(1e-20, 1e-9) : BY_PRECISION(1e-23, 1e-11);
+    const real even = k == R(2.0) ? BY_PRECISION(1e-46, 1e-18) : BY_PRECISION(1e-42, 1e-16);
     const real distance = (k == R(1.0)) | (k == R(3.0)) ? odd : even;
     return fabs(x) < distance ? (x < R(0.0) ? -distance : distance) : x;
 }
@@ -44,10 +49,10 @@ FN real apart_from_zero(real x, real k)
 // A slope, or where it is not finite what it is at two distances where these agree, or it falls to 0.
 FN real limit_of_slopes(real here, real first, real second)
 {
-    const real one = fabs(first), two = fabs(second), close = REAL_BITS == 64 ? R(1e-6) : R(1e-4);
+    const real one = fabs(first), two = fabs(second), close = BY_PRECISION(1e-6, 1e-4);
     const bool agree = fabs(first - second) <= close*(one > two ? one : two);
-    const bool gone = (second != R(0.0)) | (one < (REAL_BITS == 64 ? R(1e-100) : R(1e-25)));
-    const bool falls = (two <= (REAL_BITS == 64 ? R(1e-8) : R(1e-4))*one) & (one < INFINITY_) & gone;
+    const bool gone = (second != R(0.0)) | (one < BY_PRECISION(1e-100, 1e-25));
+    const bool falls = (two <= BY_PRECISION(1e-8, 1e-4)*one) & (one < INFINITY_) & gone;
     return !(fabs(here) < INFINITY_) & (two < INFINITY_) & (agree | falls) ? second : here;
 }
 

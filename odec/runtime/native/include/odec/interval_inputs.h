@@ -8,6 +8,9 @@
 // constant.
 typedef struct {
     ALIGNED real c[N_INPUTS][TERMS][LANES];  // coefficients in powers of the time since the knot
+#if TERMS == 1
+    ALIGNED real u[INPUT_ROWS][N_INPUTS][LANES];  // held inputs at the stages, then their rates, of all steps
+#endif
     double knot[N_INPUTS];
     int64 piece[N_INPUTS];
     bool inside[N_INPUTS];  // whether the input moves,
@@ -48,6 +51,10 @@ FN void take_piece(const Call *call, int64 first, Pieces *pieces, int n)
     spread_piece(call, first, pieces, n, s->c, pieces->c[n]);
 #if defined(TANGENT)
     spread_piece(call, first, pieces, n, s->dc, pieces->dc[n]);
+#endif
+#if TERMS == 1
+    UNROLL for (int k = 0; k < INPUT_ROWS; ++k)
+        EACH_LANE pieces->u[k][n][l] = k < STAGES ? pieces->c[n][0][l] : R(0.0);
 #endif
 }
 

@@ -6,12 +6,16 @@
     stage_times(start, h, j, time);
 #endif
 #if INPUTS
-    ALIGNED real u[INPUT_ROWS][N_INPUTS][LANES];
 #if MAP
     take_pieces_at(call, time[0], first, pieces);
 #endif
+#if TERMS == 1
+    real (*u)[N_INPUTS][LANES] = pieces->u;
+#else
+    ALIGNED real u[INPUT_ROWS][N_INPUTS][LANES];
     input_values(pieces, time, u);
 #if RATES
     input_rates(pieces, time[0], u[STAGES]);
+#endif
 #endif
 #endif
