@@ -30,7 +30,7 @@ class Simulation(Mapping[str, Any]):
     status: what the generated module says of the call, per trajectory. inputs: for each input the times (K,)
     and values (K,) or (K, *batch) that it was given. system: the model, where its text is known. summary: a
     line that says the method, its steps and their tolerance. finer: takes the run once more with outputs
-    between its own, for pictures.
+    between its own, for pictures; copies and pickles do without, and are drawn from output to output.
     """
 
     time_name: str
@@ -47,6 +47,9 @@ class Simulation(Mapping[str, Any]):
 
     __eq__ = object.__eq__  # as a mapping it would ask arrays whether they are true
     __hash__ = object.__hash__
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "finer": None}
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column by the name of the time, a state (`theta'` too) or an observable. Raises KeyError."""

@@ -12,20 +12,23 @@ from odec.fit.ending import settled
 from odec.fit.fused import FusedAdam, fused_problem, fused_residuals
 from odec.fit.lbfgs import LBFGS
 from odec.fit.loss import Objective
-from odec.fit.optimize import Optimizer
+from odec.fit.optimize import Optimizer, Trace
 from odec.fit.options import Settings
 from odec.fit.start import Start
 from odec.fit.trust_region import TrustRegion
 
 
-def optimizer_of(settings: Settings, objective: Objective, start: Start, done: int) -> tuple[Optimizer, int]:
+def optimizer_of(
+    settings: Settings, objective: Objective, start: Start, before: Trace | None
+) -> tuple[Optimizer, int]:
     """The optimizer, inside the native kernel where that can hold it, and the epoch that it may come to.
 
-    done: the epochs behind a resumed fit, which goes on for as many again where all were used up.
+    before: the trace of a resumed fit, which goes on for as many again where it ended with all used up.
     """
     rule = _rule(settings, objective, start)
     epochs = rule.epochs if settings.epochs is None else settings.epochs
-    last = epochs if done < epochs or settings.epochs_again else done + epochs
+    ended = before is not None and not before.interrupted and before.state.epoch >= epochs
+    last = epochs + before.state.epoch if before and ended and not settings.epochs_again else epochs
     if not isinstance(rule, Adam):
         return rule, last
     fused = fused_problem(objective)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from odec.fit.loss import Objective
-from odec.fit.optimize import LAST_EPOCH, Trace
+from odec.fit.optimize import LAST_EPOCH, TOLD, Trace
 from odec.fit.start import Start, ends_of, size_in_raw
 from odec.fit.trust_region import REJECTED
 from odec.fit.verdict import MET, MINIMUM, Local, listed
@@ -103,7 +103,10 @@ def conclude(
     hidden = [unseen[name] for name in objective.coordinates.names if name in unseen]
     if trace.cut_short:
         return trace, hidden
-    local = local_problem(objective, start, trace.best.theta, trace.best.loss)
+    try:
+        local = local_problem(objective, start, trace.best.theta, trace.best.loss)
+    except TOLD:
+        return replace(trace, interrupted=True), hidden
     if local is None:
         return trace, hidden
     verdict = sentence(local, trace.state.finished, gauss_newton=optimizer == "gauss-newton", unseen=unseen)

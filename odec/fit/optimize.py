@@ -16,6 +16,8 @@ Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 OUT_OF_TIME = "stopped after max_time; the best values so far are kept"
 LAST_EPOCH = "stopped at the last epoch, before a minimum was found"
+TOLD = (KeyboardInterrupt, Interrupted)
+"""What ends a fit with the values it has."""
 
 
 @dataclass(frozen=True)
@@ -116,18 +118,23 @@ def minimize(
             if state.epoch > trace.state.epoch:
                 trace.losses.extend(state.passed or [state.loss])
             trace.state = state
-            if state.lowest is not None and state.lowest[0] < trace.best.loss:
-                trace.best = replace(state, loss=state.lowest[0], theta=state.lowest[1])
-            if state.loss < trace.best.loss:
-                trace.best = state
+            trace.best = _better(state, trace.best)
             if state.finished:
                 break
             progress(state.epoch, state.loss)
             look()
-    except (KeyboardInterrupt, Interrupted):
+    except TOLD:
         trace.interrupted = True
     except OutOfTime:
         trace.out_of_time = True
-    if trace.cut_short:
+    if trace.cut_short:  # between any two of the lines above
+        trace.best = _better(trace.state, trace.best)
         del trace.losses[trace.state.epoch + 1 :]
     return trace
+
+
+def _better(state: State, best: State) -> State:
+    """The best point seen, after the steps that led to a state."""
+    if state.lowest is not None and state.lowest[0] < best.loss:
+        best = replace(state, loss=state.lowest[0], theta=state.lowest[1])
+    return state if state.loss < best.loss else best

@@ -17,7 +17,7 @@ from odec.files import write_whole
 from odec.fit.data import Columns, Dataset
 from odec.fit.ode_text import with_values
 from odec.fit.optimize import Trace
-from odec.fit.saved import FORMAT, state_document
+from odec.fit.saved import FORMAT, digest_of, state_document
 from odec.system import System
 from odec.words import as_html
 
@@ -98,7 +98,7 @@ class FitResult:
 
     def as_dict(self) -> dict[str, Any]:
         """The content of fit.json."""
-        return {
+        document = {
             "format": FORMAT,
             "model": {"name": self.name, "sha256": self.model_digest},
             "data": {
@@ -123,6 +123,7 @@ class FitResult:
             "losses": self.losses,
             "state": state_document(self.trace),
         }
+        return {**document, "sha256": digest_of(document)}
 
     def save(self, path: str | Path = "fit.json") -> None:
         """Write fit.json, from which `resume=` goes on. Raises OSError."""

@@ -18,7 +18,7 @@ from odec.fit.data import Columns, Dataset, read_data
 from odec.fit.ending import conclude, of_the_model
 from odec.fit.first import first_look
 from odec.fit.loss import Objective, SumOfSquares
-from odec.fit.optimize import Optimizer, Trace, minimize
+from odec.fit.optimize import TOLD, Optimizer, Trace, minimize
 from odec.fit.options import Options, Settings, settle, without_defaults
 from odec.fit.progress import Progress
 from odec.fit.result import FitResult
@@ -62,9 +62,13 @@ def fit(
     asked = command or _command(options, subject, loss.data)
     kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
     result = _result(problem, kept, trace, [*problem.notes, *seen], asked)
-    line, told = told_of_steps(subject, loss, result.values, check=check and not trace.cut_short)
+    try:
+        line, told = told_of_steps(subject, loss, result.values, check=check and not trace.cut_short)
+    except TOLD:
+        trace.interrupted = True
+        return replace(result, interrupted=True, converged=False, message=trace.message)
     warn(told, stacklevel=4)
-    return replace(result, summary=line, steps=steps_document(subject.net))
+    return replace(result, summary=line)
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def _minimum(
     """The trace to the minimum, or to the last epoch, and what is to be said of where it ends."""
     objective, start, system = problem.objective, problem.start, problem.subject.system
     before = saved.trace(len(objective.coordinates.names)) if saved else None
-    optimizer, last = optimizer_of(settings, objective, start, before.state.epoch if before else 0)
+    optimizer, last = optimizer_of(settings, objective, start, before)
     try:
         with within(seconds):
             begun = before or first_look(objective, optimizer, start, system)
@@ -130,7 +134,9 @@ def _run(
     objective: Objective, optimizer: Optimizer, trace: Trace, last: int, progress: Progress | None
 ) -> Trace:
     """The trace, led on to the end of the optimizer or to the last epoch."""
-    if trace.state.epoch >= last or trace.state.converged:
+    over = trace.state.finished if trace.interrupted else trace.state.converged
+    trace.interrupted = False
+    if trace.state.epoch >= last or over:
         return trace
     if progress is None:
         return minimize(objective, optimizer, trace, epochs=last)
@@ -163,6 +169,7 @@ def _result(problem: _Problem, options: Options, trace: Trace, notes: list[str],
         system=subject.system,
         objective=objective.loss,
         trace=trace,
+        steps=steps_document(subject.net),
     )
 
 

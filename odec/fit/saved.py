@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ import numpy as np
 from odec.errors import ArgumentError
 from odec.fit.optimize import State, Trace
 
-FORMAT = 2
+FORMAT = 3
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class Saved:
     def trace(self, count: int) -> Trace:
         """The trace of `count` free parameters up to where the fit stood.
 
-        Raises ArgumentError where it is damaged, with the entry's name.
+        Raises ArgumentError where it is damaged, with the entry's name where its kind or size tells.
         """
         epoch = self._held(("state", "epoch"), int)
         theta, best = (self._vector(count, "state", name) for name in ("theta", "best"))
@@ -67,7 +68,10 @@ class Saved:
         finished = self._held(("state", "finished"), str)
         state = state.end(finished, converged=self._held(("state", "settled"), bool))
         losses = self._vector(epoch + 1, "losses", finite=False).tolist()
-        return Trace(state, State(epoch, best, self._number("loss"), gradient), losses)
+        cut_short = self._held(("state", "cut_short"), bool)
+        if self._held(("sha256",), str) != digest_of(self.document):
+            raise self._damaged("an entry has changed since it was written")
+        return Trace(state, State(epoch, best, self._number("loss"), gradient), losses, interrupted=cut_short)
 
     def _memory(self, count: int) -> dict[str, Any]:
         """What the optimizer keeps: numbers, and lists of one number for each free parameter."""
@@ -161,6 +165,12 @@ def read_saved(path: str | Path) -> Saved:
     return Saved(str(path), document)
 
 
+def digest_of(document: dict[str, Any]) -> str:
+    """SHA-256 of the entries of a fit.json, but that of this digest."""
+    entries = {name: value for name, value in document.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+
+
 def state_document(trace: Trace) -> dict[str, Any]:
     """What a trace must keep to go on, ready for JSON."""
     return {
@@ -171,5 +181,6 @@ def state_document(trace: Trace) -> dict[str, Any]:
         "best": trace.best.theta.tolist(),
         "finished": trace.state.finished,
         "settled": trace.state.converged,
+        "cut_short": trace.cut_short,
         "memory": trace.state.memory,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odec.errors import ArgumentError
-from odec.files import replacing
+from odec.files import write_whole
 from odec.plot.axes import TimeAxis, log_scale
 from odec.plot.curves import Series, View, chosen, log_heights, panels
 from odec.text import printable
@@ -89,8 +90,9 @@ def draw(
             for place, group in zip(figure.axes, panels(drawn, view), strict=True):
                 _name(place, group)
         dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=suffix[1:], dpi=160, metadata=dates)
+        content = io.BytesIO()
+        figure.savefig(content, format=suffix[1:], dpi=160, metadata=dates)
+    write_whole(path, content.getvalue())
 
 
 def _empty(width: float, height: float) -> Figure:

@@ -58,6 +58,28 @@ def test_ctrl_c_keeps_the_best_and_resume_goes_on(tmp_path: Path, optimizer: str
     assert further.epochs == 70
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "gauss-newton"])
+@pytest.mark.parametrize("moment", ["odec.fit.ending.local_problem", "odec.fit.run.told_of_steps"])
+def test_ctrl_c_after_the_last_step_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str, moment: str
+) -> None:
+    def stop(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    asked = {"optimizer": optimizer, "epochs": 20, "method": "heun2", "dt": 0.01}
+    model = saved(tmp_path, DECAY)
+    whole = odec.fit(model, decay_data(), **asked)
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, stop)
+        part = odec.fit(model, decay_data(), **asked)
+    assert part.interrupted and not part.converged
+    assert part.values == whole.values
+    part.save(tmp_path / "fit.json")
+    resumed = odec.fit(model, decay_data(), resume=tmp_path)
+    assert (resumed.losses, resumed.message) == (whole.losses, whole.message)
+    assert resumed.converged == whole.converged and not resumed.interrupted
+
+
 @pytest.mark.parametrize("engine", ["torch", "native"])
 @pytest.mark.parametrize(("optimizer", "epochs"), [("lbfgs", 4), ("adam", 10), ("gauss-newton", 2)])
 def test_a_fit_that_used_up_its_epochs_goes_on_for_as_many_again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import odec
 from odec.errors import ArgumentError
+from odec.fit.saved import digest_of
 
 MODEL = """\
 param k = 0.5, x0 = 2 in (0, inf)
@@ -38,6 +40,7 @@ def places(value: Any, *place: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def changed(document: Any, place: tuple[Any, ...], junk: Any = None, *, lost: bool = False) -> Any:
+    """With another entry at a place or none, and the digest of that: as by someone who means it."""
     document = copy.deepcopy(document)
     holder = document
     for name in place[:-1]:
@@ -46,7 +49,7 @@ def changed(document: Any, place: tuple[Any, ...], junk: Any = None, *, lost: bo
         del holder[place[-1]]
     else:
         holder[place[-1]] = junk
-    return document
+    return {**document, "sha256": digest_of(document)}
 
 
 @pytest.mark.parametrize(
@@ -103,6 +106,25 @@ def test_the_entry_is_named(tmp_path: Path) -> None:
     path.write_text(json.dumps(changed(good, ("state", "memory", "m"), lost=True)), encoding="utf-8")
     with pytest.raises(ArgumentError, match=r"the fit.json is damaged: it lacks state.memory.m"):
         odec.fit(MODEL, DATA, resume=path, epochs=4)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "gauss-newton", "lbfgs"])
+def test_no_bit_may_change(optimizer: str, tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    odec.fit(MODEL, DATA, optimizer=optimizer, epochs=3).save(path)
+    whole, moments = path.read_bytes(), random.Random(optimizer)
+    for _ in range(70):
+        content = bytearray(whole)
+        for place in moments.choices(range(len(whole)), k=moments.choice([1, 1, 1, 8])):
+            content[place] ^= 1 << moments.randrange(8)
+        path.write_bytes(content)
+        try:
+            same = json.loads(content) == json.loads(whole)
+        except ValueError:
+            same = False
+        if not same:
+            with pytest.raises(ArgumentError):
+                odec.fit(MODEL, DATA, resume=path, epochs=4)
 
 
 @pytest.mark.parametrize("end", [0, 1, 40, 400, -2])
