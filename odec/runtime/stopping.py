@@ -42,8 +42,15 @@ class _Thread(threading.local):
     bounds: Bounds | None = None
 
 
-_thread = _Thread()
+here = _Thread()
+"""The present thread's."""
 _lock = threading.Lock()
+
+
+def _listen_first() -> None:
+    from .native import watch  # type: ignore[import-untyped, unused-ignore]  # which puts its own in place
+
+    watch.listen()
 
 
 class _Count:
@@ -54,6 +61,7 @@ class _Count:
     def __init__(self) -> None:
         self.tell: Callable[[], None] = lambda: None
         self.heard: Callable[[], int] = lambda: 1
+        self.listen: Callable[[], None] = _listen_first
 
 
 counts = _Count()
@@ -73,21 +81,23 @@ def interrupt() -> None:
 @contextlib.contextmanager
 def within(seconds: float | None = None) -> Iterator[None]:
     """One piece of work: the runs that this thread makes in it end together, and OutOfTime after so long."""
-    outer = _thread.bounds
+    if not _is_main():  # which hears Ctrl-C by itself
+        counts.listen()
+    outer = here.bounds
     own = outer or Bounds(counts.told, counts.heard())
     if seconds is not None:
         deadline = time.monotonic() + seconds
         own = own._replace(deadline=min(deadline, own.deadline or deadline))
-    _thread.bounds = own
+    here.bounds = own
     try:
         yield
     finally:
-        _thread.bounds = outer
+        here.bounds = outer
 
 
 def bounds() -> Bounds | None:
     """Those of the piece of work that this thread is at."""
-    return _thread.bounds
+    return here.bounds
 
 
 def look() -> None:
@@ -95,7 +105,7 @@ def look() -> None:
 
     The main thread hears Ctrl-C by itself. Raises Interrupted or OutOfTime.
     """
-    held = _thread.bounds
+    held = here.bounds
     if held is None:
         return
     if counts.told != held.told or counts.heard() != held.heard and not _is_main():

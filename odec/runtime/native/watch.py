@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
+import signal
 import sys
 import threading
 import time
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import stopping
+from ..errors import EngineError
 from .structures import fields
 
 GOES_ON, RAISED, TOLD, LATE = range(4)
@@ -69,7 +72,12 @@ BOARD_AT = ctypes.addressof(BOARD) if BOARD is not None else None
 """Where kernels find the board."""
 
 
+_main = threading.main_thread().ident
+
+
 def _note_main() -> None:
+    global _main
+    _main = threading.main_thread().ident
     if BOARD is not None:
         BOARD.main = threading.main_thread().ident or 0
 
@@ -83,14 +91,56 @@ def _tell() -> None:
         BOARD.told = stopping.counts.told
 
 
-stopping.counts.tell = _tell
+def _heard() -> int:
+    return 1 if BOARD is None else int(BOARD.heard)
+
+
+class _Thread(threading.local):
+    builds = False
+
+
+_thread = _Thread()
+
+
+@functools.cache
+def _listener() -> Callable[[Any], None] | None:
+    """What has Ctrl-C counted, in C; None where no compiler builds it."""
+    from . import toolchain
+
+    try:
+        found = toolchain.library('#include "odec/signals.h"\n', "listen", {})["listen"]
+    except EngineError:
+        return None
+    found.restype, found.argtypes = None, [ctypes.c_void_p]
+    run: Callable[[Any], None] = found
+    return run
+
+
+def listen() -> None:
+    """Have Ctrl-C heard by the runs of threads, as long as it means a KeyboardInterrupt in the main one."""
+    if BOARD is None or _thread.builds or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
+    _thread.builds = True  # which asks to listen itself
+    try:
+        listener = _listener()
+    finally:
+        _thread.builds = False
+    if listener is not None:
+        listener(ctypes.addressof(BOARD) + _Board.heard.offset)
+
+
+stopping.counts.tell, stopping.counts.heard, stopping.counts.listen = _tell, _heard, listen
 
 
 def watched(kernel: Callable[[Any], None]) -> Callable[[Any], None]:
     """A kernel as a function of its Call that raises what ended the run before its time."""
 
+    here, get_ident = stopping.here, threading.get_ident
+
     def run(call: Any) -> None:
-        held = stopping.bounds()
+        held = here.bounds
+        if held is None and get_ident() != _main:
+            listen()
         if held is not None:
             call.told, call.heard, call.deadline = held
         kernel(call)
