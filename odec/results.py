@@ -49,6 +49,7 @@ class Simulation(Mapping[str, Any]):
     __hash__ = object.__hash__
 
     def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: the numbers, not what takes the run again."""
         return {**vars(self), "finer": None}
 
     def __getitem__(self, name: str) -> np.ndarray:

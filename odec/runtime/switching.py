@@ -54,7 +54,7 @@ class Switching:
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps, keep: int
     ) -> Run:
         """The states at the times, without a graph; the adjoint takes the steps again and keeps none."""
-        p, steps = self._carried(p), self._over(tuple(numbers(t)), steps)
+        p, steps = self._carried(p), self._over(_times(t), steps)
         shares = shares_of(self.switches, t, p, x0.shape[:-1])
         runs = []
         for share in shares:
@@ -94,7 +94,7 @@ class Switching:
         if self.switches.moving:
             return states_alone(self, t, x0, p, series, steps)
         (share,) = shares_of(self.switches, t, p, x0.shape[:-1])
-        landing, steps = share.landing, self._over(tuple(numbers(t)), steps)
+        landing, steps = share.landing, self._over(_times(t), steps)
         run: Callable[[Tensor, Tensor], Tensor] = self.inner.prepared(
             landing.times, x0, p, [*series, *share.asked], steps
         )
@@ -107,7 +107,7 @@ class Switching:
 
         Trajectories that have parameters of their own run one after the other, as their switches move.
         """
-        p, batch, steps = self._carried(p), x0.shape[:-1], self._over(tuple(numbers(t)), steps)
+        p, batch, steps = self._carried(p), x0.shape[:-1], self._over(_times(t), steps)
         if self.switches.moving and batched(p):
             raise ValueError(
                 "torch.vmap cannot map over parameters that move switches where adjoint is 'autograd': give "
@@ -157,7 +157,7 @@ class Switching:
         wrt_times: bool,
     ) -> Gradients:
         """The gradient of Σ w_xs·xs; w_xs (T, *batch, n)."""
-        whole, batch, steps = self._carried(p), run.xs.shape[1:-1], self._over(tuple(numbers(t)), steps)
+        whole, batch, steps = self._carried(p), run.xs.shape[1:-1], self._over(_times(t), steps)
         shares = shares_of(self.switches, t, whole, batch)
         parts = [self._adjoint(share, run, whole, series, w_xs, steps, how, wrt_times) for share in shares]
         g_t = joined(shares, [part.t for part in parts], 1)
@@ -241,7 +241,7 @@ class Switching:
         steps: Steps,
     ) -> Tensor:
         """The tangent (T, *batch, n) of the states; d_t (T,) or (T, *batch)."""
-        whole, batch, steps = self._carried(p), x0.shape[:-1], self._over(tuple(numbers(t)), steps)
+        whole, batch, steps = self._carried(p), x0.shape[:-1], self._over(_times(t), steps)
         if whole is not p:
             p, d_p = (value.contiguous() for value in torch.broadcast_tensors(p, d_p))
             d_p = torch.func.jvp(self.switches.carried, (p,), (d_p,))[1]
@@ -293,3 +293,10 @@ def _lost(xs: Tensor, p: Tensor, series: Sequence[Tensor], w_xs: Tensor) -> Grad
         g_u.append(each.sum_to_size(aligned(c, nan.shape).shape).reshape(c.shape))
     g_p = sum_to(nan.unsqueeze(-1).expand(*nan.shape, p.shape[-1]), p.shape)
     return Gradients(nan.expand(len(xs), *nan.shape), nan.unsqueeze(-1).expand(xs.shape[1:]), g_p, g_u)
+
+
+def _times(t: Tensor) -> tuple[float, ...]:
+    """The output times t (T,) as numbers. Raises ValueError for another shape."""
+    if t.dim() != 1:
+        raise ValueError(f"t must be (T,), not {tuple(t.shape)}")
+    return tuple(numbers(t))

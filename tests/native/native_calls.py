@@ -17,6 +17,12 @@ def engine_of(module, name="native"):
     return module.COMPILED.engine(name)
 
 
+def kernels_of(module):
+    """The engine that has the kernels, under the one that lands on switches."""
+    engine = engine_of(module)
+    return engine if module.COMPILED.turns is None else engine.inner
+
+
 def solve(module, t, x0, p, steps, series=(), engine="native"):
     """The states and the report."""
     xs, _, report = engine_of(module, engine).states(t, x0, p, series, steps, 1)
@@ -66,5 +72,5 @@ def put_lanes_inside(module, monkeypatch):
         return library(source, kernel, {**defines, "INNER_LANES": 1}, flags)
 
     monkeypatch.setattr(toolchain, "library", inside)
-    monkeypatch.setattr(engine_of(module).kernels, "_functions", {})
-    monkeypatch.setattr(engine_of(module), "_ready", {})
+    monkeypatch.setattr(kernels_of(module).kernels, "_functions", {})
+    monkeypatch.setattr(kernels_of(module), "_ready", {})

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import torch
-from native_calls import engine_of
+from native_calls import kernels_of
 from native_models import LORENZ, TIMED, gap, load
 
 import odec
@@ -35,7 +35,7 @@ gamma y0 j1 jnf scalb exp10 finite signgam int8_t float4 clock clock64 abs mallo
 
 def macros(module):
     """All that the C compiler and the kernel define, the kernel's own macros among them."""
-    kernels = engine_of(module).kernels
+    kernels = kernels_of(module).kernels
     defines = kernels.defines("adjoint", torch.float64, True, True, 4, 1, 1)
     words = [
         *toolchain.compiler()[0],

@@ -58,7 +58,7 @@ def control_of(steps: Steps) -> tuple[float, ...]:
     pace = steps.tolerance
     if pace is None:
         return ()
-    rest = (pace.first, pace.least, pace.longest, float(pace.most), float(pace.dense), pace.rtol)
+    rest = (pace.first, pace.least, pace.longest, float(pace.most), float(bool(pace.dense)), pace.rtol)
     return (*rest, *pace.atol, *pace.adjoint)
 
 

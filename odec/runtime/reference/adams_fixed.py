@@ -54,7 +54,8 @@ class FixedAdams:
         it uses.
         """
         taken = mesh(t, steps.dt, u)
-        places = plan(taken.intervals, self.adams.past, kinks_of(t, u))
+        intervals = taken.intervals
+        places = plan(intervals, self.adams.past, kinks_of(t, u))
         every = spacing(len(places), keep)
         rows = [] if places else [x0]
         xs = outputs(len(t), x0)
@@ -64,10 +65,10 @@ class FixedAdams:
             k, history = place.interval, history[: place.known]
             if i % every == 0:
                 rows += [x, *(past.expand(x.shape) for past in history)]
-            here = pieces_during(u, taken.intervals[k])
+            here = pieces_during(u, intervals[k])
             x, history = self._advance(x, history, place, taken, p, here, steps.clip)
             output = taken.passed[k]
-            if output is not None and place.number == taken.intervals[k].steps - 1:
+            if output is not None and place.number == intervals[k].steps - 1:
                 xs[output] = x
         kept = empty(len(rows), x0)
         for row, value in zip(kept, rows):

@@ -32,12 +32,12 @@ class Fixed:
     def states(self, t: Tensor, x0: Tensor, p: Tensor, u: Series | None, steps: Steps, keep: int) -> Run:
         """The states at the times, and those kept for the adjoint (kept, *batch, n), without a graph."""
         found = mesh(t, steps.dt, u)
-        every = spacing(found.steps, keep)
+        every, intervals = spacing(found.steps, keep), found.intervals
         xs, kept = outputs(len(t), x0), empty(max(1, -(-found.steps // every)), x0)
         x = xs[0] = kept[0] = x0
         done = 0
-        for interval, output in zip(*found):
-            (start, h, count), here = interval, self._during(u, interval)
+        for k, (start, h, count) in enumerate(intervals):
+            here, output = self._during(u, intervals[k]), found.passed[k]
             for j in range(count):
                 look()
                 if done % every == 0:
