@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 _AFTER, _EVERY = 1.0, 0.1
 _shown: list[Line] = []
@@ -88,14 +88,14 @@ class Phase:
         frame, found = sys._current_frames().get(self.thread), ""
         while frame is not None:
             told = _told_by(frame)
-            if told not in ("", "running"):
+            if not told.startswith("running") and told or told == "running the gradient":
                 return told
-            found, frame = told or found, frame.f_back
+            found, frame = found if found.startswith("running:") else told or found, frame.f_back
         return found or "starting"
 
 
 def _told_by(frame: FrameType) -> str:
-    """What a running function tells of its phase (most: nothing); of the torch engine the time reached."""
+    """What a running function tells of its phase (most: nothing); of a run the time reached."""
     name, module = frame.f_code.co_name, frame.f_globals.get("__name__") or ""
     if "STATES" in frame.f_globals and "rhs" in frame.f_globals:  # a generated module
         return "running"
@@ -103,6 +103,8 @@ def _told_by(frame: FrameType) -> str:
         return "compiling" if module == "odec.build" and name in ("load", "compile") else ""
     if name == "_run_compiler":
         return "compiling C"
+    if module == "odec.runtime.native.watch" and name == "run":
+        return _reached(frame.f_globals["BOARD"])
     here = frame.f_locals if name == "states" else {}
     if here.get("intervals"):
         first, last = here["intervals"][here.get("k", 0)], here["intervals"][-1]
@@ -110,6 +112,15 @@ def _told_by(frame: FrameType) -> str:
         end = last[1] if len(last) == 2 else last[0] + last[1] * last[2]
         return f"running: t = {first[0]:g} of {end:g}"
     return "running the gradient" if name == "backward" else "running"
+
+
+def _reached(board: Any) -> str:
+    """How far the kernel under way is, as it last wrote on the board; see odec.runtime.native.watch."""
+    if board is None or not board.batch:
+        return "running"
+    if board.batch > 1:
+        return f"running: trajectory {board.item + 1:,} of {board.batch:,}"
+    return f"running: t = {board.reached:g} of {board.end:g}"
 
 
 def elapsed(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,30 @@ def test_every_loop_tells_the_time_that_it_reached(method: str, monkeypatch: pyt
         net(torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64))
     told = list(dict.fromkeys(line for line in seen if "t =" in line))
     assert told == ["running: t = 0 of 2  0:00", "running: t = 1 of 2  0:00"]
+
+
+@pytest.mark.parametrize(
+    "batch, told", [(1, r"running: t = [\d.e+]+ of 1e\+07"), (40, "trajectory \\d+ of 40")]
+)
+def test_one_call_of_a_kernel_tells_how_far_it_is(batch: int, told: str) -> None:
+    """Read off what the kernel writes, from another thread, while the call lasts; then it is told to end."""
+    net = package.load(DECAY, method="rk4", engine="native").Model(dt=1e-3)
+    x0, t = torch.ones(batch, 2, dtype=torch.float64), torch.tensor([0.0, 1e7], dtype=torch.float64)
+    phase, seen = Phase(lambda: 0.0), []
+
+    def watch() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not any(re.search(told, line) for line in seen):
+            seen.append(phase())
+            time.sleep(0.01)
+        package.interrupt()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with pytest.raises(package.Interrupted), torch.no_grad():
+        net(t, x0=x0)
+    watcher.join()
+    assert re.search(told, seen[-1]), seen[-5:]
 
 
 def test_a_run_and_a_fit_on_a_terminal(odec: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
