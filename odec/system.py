@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from odec.arrays import Shape
 from odec.diagnostics import Source, Span
-from odec.tree import Expr, Shape
+from odec.tree import Expr
 from odec.words import as_html, listed
 
 
@@ -241,6 +242,15 @@ class System:
 
     def _repr_html_(self) -> str:
         return as_html(repr(self))
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The names of the states, parameters, inputs and observables that are arrays."""
+        named = [(e.state, e.shape) for e in self.equations]
+        named += [(p.name, p.shape) for p in self.params]
+        named += [(u.name, u.shape) for u in self.inputs]
+        named += [(y.name, y.shape) for y in self.observables]
+        return tuple(name for name, shape in named if shape)
 
     @property
     def digest(self) -> str:

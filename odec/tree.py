@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from odec.arrays import ARRAY_OPERATIONS, Shape, Static, by_element, elementwise
 from odec.diagnostics import Span
 
-Shape = tuple[int, ...]
 T = TypeVar("T")
 
 
@@ -39,12 +39,13 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """An operation of `OPERATIONS` on its arguments."""
+    """An operation of `OPERATIONS` on its arguments; static: what one of `ARRAY_OPERATIONS` does besides."""
 
     op: str
     args: tuple[Expr, ...]
     span: Span | None = field(default=None, compare=False, repr=False)
     shape: Shape = ()
+    static: Static = ()
 
     def __eq__(self, other: object) -> bool:
         """Whether two trees of any depth are equal."""
@@ -52,7 +53,7 @@ class Op:
         while stack:
             a, b = stack.pop()
             if isinstance(a, Op) and isinstance(b, Op):
-                if (a.op, a.shape, len(a.args)) != (b.op, b.shape, len(b.args)):
+                if (a.op, a.static, a.shape, len(a.args)) != (b.op, b.static, b.shape, len(b.args)):
                     return False
                 stack.extend(zip(a.args, b.args, strict=True))
             elif isinstance(a, Op) or isinstance(b, Op) or a != b:
@@ -60,40 +61,13 @@ class Op:
         return True
 
     def __hash__(self) -> int:
-        return fold(self, hash, lambda node, args: hash((node.op, args, node.shape)))
+        return fold(self, hash, lambda node, args: hash((node.op, args, node.shape, node.static)))
 
 
 Expr = Number | Symbol | Op
 
 MAX_DEPTH = 2000
 """Levels of the tree of one expression: branches, divisions or powers one behind the other."""
-
-
-class ShapeError(ValueError):
-    """Two shapes that do not go together; span: of the operation that was to join them, where it is known."""
-
-    def __init__(self, first: Shape, second: Shape, span: Span | None = None):
-        super().__init__(f"{_shape_words(first)} and {_shape_words(second)} do not go together")
-        self.first, self.second, self.span = first, second, span
-
-
-def _shape_words(shape: Shape) -> str:
-    """A shape as a model writes it: [16, 4]."""
-    return f"[{', '.join(map(str, shape))}]" if shape else "a scalar"
-
-
-def elementwise(shapes: Sequence[Shape]) -> Shape:
-    """The shape of what is computed element by element: the arguments' own, beside which scalars may stand.
-
-    Raises ShapeError where two differ.
-    """
-    found: Shape = ()
-    for shape in shapes:
-        if shape and shape != found:
-            if found:
-                raise ShapeError(found, shape)
-            found = shape
-    return found
 
 
 @dataclass(frozen=True)
@@ -109,7 +83,7 @@ class Operation:
     arity: tuple[int, int | None]
     kind: str
     evaluate: Callable[..., float | bool]
-    shape: Callable[[Sequence[Shape]], Shape] = elementwise
+    shape: Callable[[Sequence[Shape], Static], Shape] = elementwise
 
 
 def _mul(*args: float) -> float:
@@ -315,6 +289,16 @@ def _table() -> dict[str, Operation]:
 OPERATIONS: Mapping[str, Operation] = _table()
 """Every operation by name. What is listed here must have a derivative rule and be known to each printer."""
 
+ShapeRule = Callable[[Sequence[Shape], Static], Shape]
+
+
+def rule_of(op: str) -> ShapeRule:
+    """The rule of an operation's shape from its arguments' shapes and `static`; it raises ShapeError."""
+    if op in ARRAY_OPERATIONS:
+        return ARRAY_OPERATIONS[op].shape
+    return OPERATIONS[op].shape if op in OPERATIONS else elementwise
+
+
 INTERNAL = frozenset(
     "add mul div pow neg select true false digamma trigamma finite near distance apart limit "
     "xlogy exprel exprel1 exprel2".split()
@@ -329,21 +313,35 @@ def number(value: float, span: Span | None = None) -> Number:
     return Number(float(value), repr(float(value)), span)
 
 
-def evaluate(expr: Expr, env: Mapping[str, float]) -> float | bool:
+def evaluate(expr: Expr, env: Mapping[str, Any]) -> Any:
     """The value of an expression for given symbols, with IEEE results for poles and overflows.
 
-    Raises KeyError for a symbol that `env` lacks.
+    A number, or an array of NumPy where arrays are among the symbols, or made. Raises KeyError for a symbol
+    that `env` lacks.
     """
     if isinstance(expr, Number):
         return expr.value
     if isinstance(expr, Symbol):
         return env[expr.name]
     while expr.op == "select":
-        expr = expr.args[1] if evaluate(expr.args[0], env) else expr.args[2]
+        condition = evaluate(expr.args[0], env)
+        if not isinstance(condition, float | int):
+            break
+        expr = expr.args[1] if condition else expr.args[2]
         if not isinstance(expr, Op):
             return evaluate(expr, env)
+    args = [evaluate(arg, env) for arg in expr.args]
+    if expr.op in ARRAY_OPERATIONS:
+        return ARRAY_OPERATIONS[expr.op].value(expr.static, *args)
+    if any(not isinstance(arg, float | int) for arg in args):
+        op = expr.op
+        return by_element(lambda *scalars: _apply(op, scalars), *args)
+    return _apply(expr.op, args)
+
+
+def _apply(op: str, args: Sequence[float]) -> float | bool:
     try:
-        return OPERATIONS[expr.op].evaluate(*(evaluate(arg, env) for arg in expr.args))
+        return OPERATIONS[op].evaluate(*args)
     except OverflowError:
         return math.inf
     except ValueError:
@@ -388,4 +386,4 @@ def substitute(expr: Expr, env: Mapping[str, Expr]) -> Expr:
     def leaf(node: Number | Symbol) -> Expr:
         return env.get(node.name, node) if isinstance(node, Symbol) else node
 
-    return fold(expr, leaf, lambda node, args: Op(node.op, args, node.span, node.shape))
+    return fold(expr, leaf, lambda node, args: Op(node.op, args, node.span, node.shape, node.static))

@@ -36,7 +36,7 @@ COMPILER: Boxes = {
     "methods/": ("numerical methods as data", ("methods",)),
     "integrate/": ("odeint, for functions", ("integrate",)),
     "lang/": ("text to a System, messages", ("lang",)),
-    "system.py, tree.py": ("a model, its formulas", ("system", "tree", "diagnostics")),
+    "system.py, tree.py": ("a model, its formulas", ("system", "tree", "arrays", "diagnostics")),
     "files.py": ("cache, folders that stand alone", ("files", "models", "standalone")),
     "runtime/": ("what modules import: below", ("runtime",)),
 }
@@ -46,7 +46,7 @@ SMALL = ("csvtext", "errors", "headers", "keywords", "progress", "text", "words"
 RUNTIME: Boxes = {
     "a generated module": ("equations, step cell, COMPILED", ("module",)),
     "exports.py": ("what modules name: rt.…", ("exports",)),
-    "model.py": ("Model, its parameters, inputs", ("model", "inputs", "parameters", "transforms")),
+    "model.py": ("Model, its parameters, inputs", ("model", "inputs", "parameters", "shaped", "transforms")),
     "cell.py": ("StepCell", ("cell",)),
     "status.py": ("what became of a call", ("status",)),
     "autograd.py": (
@@ -63,7 +63,7 @@ RUNTIME: Boxes = {
         ("compiled", "methods", "slopes", "series", "external", "switch_times"),
     ),
 }
-SMALL_OF_RUNTIME = ("errors", "special", "stopping", "tensors", "torch_private")
+SMALL_OF_RUNTIME = ("arrays", "errors", "special", "stopping", "tensors", "torch_private")
 
 WIDTH, HEIGHT, GAP, RISE, MARGIN = 196, 44, 18, 40, 24
 

@@ -21,18 +21,15 @@ class Job:
 def of_the_model(programs: Programs, version: str) -> dict[str, Any]:
     """What every template knows of a model, and of the odec that writes it.
 
-    widths: how many columns each group has. Raises NotImplementedError for arrays, which no writer prints.
+    widths: how many columns each group has.
     """
     system, layouts = programs.system, programs.layouts
-    arrays = [value.name for layout in layouts.values() for value in layout if value.shape]
-    if arrays:
-        raise NotImplementedError(f"arrays cannot be printed yet: {', '.join(arrays)}")
     return {
         "version": version,
         "system": system,
         "source_name": PurePath(system.source.name).name,
         "is_map": system.kind == MAP,
         "widths": {name: layout.width for name, layout in layouts.items()},
-        "states": list(programs.states.columns),
-        "observables": list(programs.observables.columns),
+        "states": programs.states,
+        "observables": programs.observables,
     }

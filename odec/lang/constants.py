@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from odec.arrays import ARRAY_OPERATIONS
 from odec.diagnostics import Span
 from odec.lang.functions import BOOLEAN
 from odec.lang.report import Report
@@ -53,6 +54,8 @@ class Evaluator:
         args = []
         for arg in expr.args:
             args.append(self._value(arg, env, level + 1))
+        if expr.op in ARRAY_OPERATIONS:
+            raise NotConstant("")
         if not expr.op.startswith("call:"):
             return apply(expr.op, args)
         function = self.functions.get(expr.op[5:])

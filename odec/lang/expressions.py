@@ -215,7 +215,7 @@ class Parser(Cursor):
         self.expect(")", "')'")
         span = Span(opening.start, self.previous.end)
         if isinstance(inner, Op):
-            return Op(inner.op, inner.args, span)
+            return Op(inner.op, inner.args, span, static=inner.static)
         if isinstance(inner, Symbol):
             return Symbol(inner.name, span)
         return Number(inner.value, inner.text, span)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
+from odec.passes.array_rules import ARRAY_RULES, array_slopes, joined
 from odec.passes.graph import Graph
 from odec.passes.overflow import affordable, settled
 from odec.passes.poles import is_singular, products, shares
@@ -109,7 +110,8 @@ def _forward(
     through = set(graph.large) - set(outputs) if graph.large and affordable(graph, nodes) else set()
     for i in nodes:
         if i in active and i not in seeds and i not in through:
-            partials[i] = _node_partials(graph, i, partials, active, bool(through), still)
+            found = _node_partials(graph, i, partials, active, bool(through), still)
+            partials[i] = {d: graph.spread(tangent, graph.shapes[i]) for d, tangent in found.items()}
     return [partials.get(y, {}) for y in outputs]
 
 
@@ -121,7 +123,9 @@ def _node_partials(
     through: bool,
     still: bool,
 ) -> dict[int, int]:
-    slopes = slopes_of(graph, i)
+    if graph.ops[i] in ("concat", "stack"):
+        return _joined_partials(graph, i, partials)
+    slopes = slopes_of(graph, i, forward=True)
     if through and any(arg in graph.large for arg, _ in slopes):
         found = settled(graph, i, lambda j: slopes_of(graph, j), active)
         slopes = [(arg, _multiplied(graph, slope)) for arg, slope in found]
@@ -134,6 +138,14 @@ def _node_partials(
         for direction, tangent in partials.get(arg, {}).items():
             terms.setdefault(direction, []).append(_masked(graph, apply, tangent))
     return {direction: graph.add(*found) for direction, found in terms.items()}
+
+
+def _joined_partials(graph: Graph, i: int, partials: Mapping[int, dict[int, int]]) -> dict[int, int]:
+    own = {arg: partials[arg] for arg in graph.args[i] if arg in partials}
+    directions = dict.fromkeys(d for found in own.values() for d in found)
+    return {
+        d: joined(graph, i, {arg: found[d] for arg, found in own.items() if d in found}) for d in directions
+    }
 
 
 def _unless_still(graph: Graph, apply: Linear) -> Linear:
@@ -196,8 +208,13 @@ def _faded(graph: Graph, i: int) -> Linear:
     return lambda v: graph.mul(v, graph.pow(base, graph.sub(power, graph.one)))
 
 
-def slopes_of(graph: Graph, i: int) -> list[tuple[int, Linear]]:
-    """The nodes that the node is a function of, arguments for the most part, each with its linear map."""
+def slopes_of(graph: Graph, i: int, forward: bool = False) -> list[tuple[int, Linear]]:
+    """The nodes that the node is a function of, arguments for the most part, each with its linear map.
+
+    It carries a cotangent back, or forward: a tangent; for what is computed element by element, the same.
+    """
+    if graph.ops[i] in ARRAY_RULES:
+        return array_slopes(graph, i, forward)
     if i in graph.settled:
         return [(leaf, _multiplied(graph, slope)) for leaf, slope in graph.settled[i]]
     if i in graph.beside:

@@ -215,7 +215,7 @@ class _Beside:
                 self.copies[i] = graph.copy(i, args)
                 graph.beside[self.copies[i]] = twin
             elif args != graph.args[i]:
-                self.copies[i] = graph.node(graph.ops[i], *args)
+                self.copies[i] = graph.again(i, *args)
 
     def _distances(self, i: int, events: frozenset[int]) -> dict[int, int]:
         """The events that are taken beside 0 for the node, each as what it is then."""
@@ -347,7 +347,7 @@ class _Beside:
                     stack.extend(missing)
                     continue
                 new = (*args[:kept], *(self.memo[arg, key] for arg in args[kept:]))
-                self.memo[j, key] = twin = graph.node(graph.ops[j], *new)
+                self.memo[j, key] = twin = graph.again(j, *new)
                 if graph.ops[j] in ("div", "pow") and not self._own_events(j).isdisjoint(moved):
                     graph.poles.add(twin)
             stack.pop()

@@ -27,7 +27,8 @@ def decide(expr: Expr, consts: Mapping[str, float]) -> Expr:
             return args[1] if args[0][1] else args[2]
         if node.op in ("and", "or"):
             return _joined(node, args)
-        value = apply(node.op, values) if len(values) == len(args) and node.op != "select" else None
+        known = len(values) == len(args) and node.op != "select" and node.op in OPERATIONS
+        value = apply(node.op, values) if known else None
         if value is not None and OPERATIONS[node.op].kind in ("compare", "logic"):
             return Op("true" if value else "false", ()), bool(value)
         return keep(node, tuple(parts)), value
@@ -45,4 +46,4 @@ def _joined(node: Op, args: tuple[Valued, ...]) -> Valued:
         return Op("false" if decisive else "true", ()), not decisive
     if len(open_) == 1:
         return open_[0], None
-    return Op(node.op, tuple(open_), node.span, node.shape), None
+    return Op(node.op, tuple(open_), node.span, node.shape, node.static), None

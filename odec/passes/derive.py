@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from odec.arrays import Shape, ShapeError
 from odec.lang.turns import ZERO
-from odec.passes.accumulate import ancestors, forward, jacobian, reverse
+from odec.passes.accumulate import ancestors, forward, jacobian, parts, reverse
 from odec.passes.beside import beside
 from odec.passes.emit import Outputs, UserName, emit
 from odec.passes.graph import LEAVES, Graph
@@ -16,10 +17,10 @@ from odec.passes.located import Located, locate
 from odec.passes.lower import Definition, Lowered, Names, lower, needed
 from odec.passes.overflow import large
 from odec.passes.products import share_products
-from odec.passes.program import Assign, Layout, Program, Programs, Sparse
+from odec.passes.program import Assign, Layout, Program, Programs, Sparse, shape_of
 from odec.passes.settle import settle
 from odec.system import System
-from odec.tree import Expr, Op, ShapeError, Symbol
+from odec.tree import Expr, Op, Symbol
 
 Groups = dict[str, Layout]
 
@@ -66,7 +67,7 @@ def derive(system: System) -> Programs:
         observe=observe.program if observe else None,
         observe_vjp=observe.vjp() if observe else None,
         observe_jvp=observe.jvp() if observe else None,
-        jacobians=_Jacobians(functions),
+        jacobians={} if rhs.program.arrays else _Jacobians(functions),
         derived=_Derived(rhs),
         asked=asked,
         switches=_switches(lowered, located, start) if asked else None,
@@ -109,7 +110,19 @@ class _Function:
     @cached_property
     def guarded(self) -> list[Definition]:
         plain = needed(dict(self.definitions), self.outputs)
-        return guard(plain, self.outputs, self.lowered.names.copy(), self._consts)
+        shapes = self._shapes(plain)
+        return guard(plain, self.outputs, self.lowered.names.copy(), self._consts, shapes)
+
+    def _shapes(self, definitions: Sequence[Definition]) -> dict[str, Shape]:
+        """The shapes of the names that are arrays. Raises ShapeError."""
+        found = {
+            value.name: value.shape for layout in self.inputs.values() for value in layout if value.shape
+        }
+        for d in definitions:
+            shape = shape_of(d.expr, found)
+            if shape:
+                found[d.name] = shape
+        return found
 
     @cached_property
     def program(self) -> Program:
@@ -285,13 +298,13 @@ class _Function:
             if graph.shapes[i] not in ((), row.shape):
                 definition = self.definitions.get(label)
                 raise ShapeError(row.shape, graph.shapes[i], definition.span if definition else None)
-        copies, events = beside(graph, ancestors(graph, nodes))
+        copies, events = beside(graph, _scalars(graph, ancestors(graph, nodes)))
         graph.named = {copies.get(i, i): name for i, name in graph.named.items()}
         names = [(copies.get(i, i), name) for i, name in user.items()]
         user.clear()
         user.update(names)
         nodes = [copies.get(i, i) for i in nodes]
-        graph.large = large(graph, ancestors(graph, nodes, differentiated=True))
+        graph.large = large(graph, _scalars(graph, ancestors(graph, nodes, differentiated=True)))
         settle(graph, nodes, events)
         return nodes, self.rows.renamed(labels)
 
@@ -303,6 +316,15 @@ class _Function:
         names: Names,
     ) -> Program:
         return emit(self._graph, name, inputs, outputs, self._user, names)
+
+
+def _scalars(graph: Graph, nodes: Sequence[int]) -> list[int]:
+    """Those of the nodes (ascending, with all they are made of) in which no array stands."""
+    found: dict[int, None] = {}
+    for i in nodes:
+        if graph.shapes[i] == () and all(arg in found for arg in parts(graph, i)):
+            found[i] = None
+    return list(found)
 
 
 class _Jacobians(Mapping[tuple[str, str], Sparse]):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from odec.arrays import Static
 from odec.diagnostics import Span
 from odec.passes.accumulate import ancestors
 from odec.passes.graph import LEAVES, Graph
@@ -203,7 +204,8 @@ def _write(
 def _write_node(plan: _Plan, i: int, exprs: dict[int, Expr], pending: list[str], body: list[Assign]) -> Expr:
     op = plan.graph.ops[i]
     if i not in plan.cuts:
-        return _operation(op, tuple(exprs[arg] for arg in plan.graph.args[i]), i in plan.user)
+        static = plan.graph.static.get(i, ())
+        return _operation(op, tuple(exprs[arg] for arg in plan.graph.args[i]), i in plan.user, static)
     begun: tuple[Expr, ...] = ()
     *pieces, last = plan.cuts[i]
     for piece in pieces:
@@ -214,7 +216,7 @@ def _write_node(plan: _Plan, i: int, exprs: dict[int, Expr], pending: list[str],
     return _operation(op, (*begun, *(exprs[arg] for arg in last)), False)
 
 
-def _operation(op: str, args: tuple[Expr, ...], by_user: bool) -> Expr:
+def _operation(op: str, args: tuple[Expr, ...], by_user: bool, static: Static = ()) -> Expr:
     if op == "guard":
         return Op("select", args)
     if op == "guard_not":
@@ -224,7 +226,7 @@ def _operation(op: str, args: tuple[Expr, ...], by_user: bool) -> Expr:
         args = tuple(part for arg in nested for part in _spliced(op, arg)) + args[len(nested) :]
         if op == "mul" and not by_user:
             args = tuple(sorted(args, key=lambda arg: not isinstance(arg, Number)))
-    return Op(op, args)
+    return Op(op, args, static=static)
 
 
 def _spliced(op: str, arg: Expr) -> tuple[Expr, ...]:

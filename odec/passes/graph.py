@@ -8,19 +8,20 @@ drop zeros and ones, fold numbers where that is exact, and never rearrange (prod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal, InvalidOperation, localcontext
 
-from odec.tree import OPERATIONS, Expr, Number, Op, Shape, ShapeError, Symbol, elementwise, fold, number
+from odec.arrays import Shape, ShapeError, Static
+from odec.tree import Expr, Number, Op, Symbol, fold, number, rule_of
 
 LEAVES = ("number", "symbol")
-
-SUM_TO = "sum_to"
-"""The sum of all elements, to the scalar that was broadcast to them; it ends cotangents and has no slope."""
 
 
 class Graph:
     """Nodes by id: `ops[i]` with arguments `args[i]`, or a leaf `leaf[i]`, of the shape `shapes[i]`.
+
+    static: what an operation of arrays does besides, by node; see `odec.arrays`.
 
     `named` holds the nodes that carry a name of the user's; no rewriting looks through those.
     nonzero: names of parameters that cannot be zero. consts: the values of constants. large: see overflow.py.
@@ -38,6 +39,7 @@ class Graph:
         self.shapes: list[Shape] = []
         self.declared = dict(declared or {})
         self.args: list[tuple[int, ...]] = []
+        self.static: dict[int, Static] = {}
         self.leaf: list[Number | Symbol | None] = []
         self.named: dict[int, str] = {}
         self.nonzero = nonzero
@@ -63,17 +65,21 @@ class Graph:
             raise ShapeError(self.declared[name], shape)
         return self._leaf(Symbol(name))
 
-    def node(self, op: str, *args: int) -> int:
+    def node(self, op: str, *args: int, static: Static = ()) -> int:
         """The node as it stands. Raises ShapeError where the arguments' shapes do not go together."""
-        key = (op, args)
+        key = (op, args, static) if static else (op, args)
         found = self._ids.get(key)
         if found is None:
-            found = self._ids[key] = self._append(op, args, None)
+            found = self._ids[key] = self._append(op, args, None, static)
         return found
+
+    def again(self, i: int, *args: int) -> int:
+        """The operation of a node on other arguments."""
+        return self.node(self.ops[i], *args, static=self.static.get(i, ()))
 
     def copy(self, i: int, args: tuple[int, ...]) -> int:
         """A node of its own with the operation of another."""
-        return self._append(self.ops[i], args, None)
+        return self._append(self.ops[i], args, None, self.static.get(i, ()))
 
     def include(self, expr: Expr, env: dict[str, int]) -> int:
         """The node of an expression; `env` gives the nodes of the names already defined.
@@ -88,7 +94,7 @@ class Graph:
 
         def combine(node: Op, args: tuple[int, ...]) -> int:
             try:
-                return self._include_op(node.op, args)
+                return self._include_op(node.op, args, node.static)
             except ShapeError as error:
                 error.span = node.span
                 raise
@@ -147,7 +153,11 @@ class Graph:
             return i
         if shape:
             raise ShapeError(self.shapes[i], shape)
-        return self.node(SUM_TO, i)
+        return self.node("sum", i)
+
+    def spread(self, i: int, shape: Shape) -> int:
+        """The node in a shape: a scalar broadcast to it; 0, which is 0 of every shape, as it stands."""
+        return i if self.shapes[i] == shape or i == self.zero else self.node("broadcast", i, static=shape)
 
     def gather(self, terms: Sequence[int], shared: Container[int], shape: Shape = ()) -> int:
         """The sum of the cotangents of a node of a shape, each summed to it.
@@ -252,22 +262,27 @@ class Graph:
             found = self._ids[key] = self._append(op, (), leaf)
         return found
 
-    def _append(self, op: str, args: tuple[int, ...], leaf: Number | Symbol | None) -> int:
-        self.shapes.append(self._shape(op, args, leaf))
+    def _append(
+        self, op: str, args: tuple[int, ...], leaf: Number | Symbol | None, static: Static = ()
+    ) -> int:
+        self.shapes.append(self._shape(op, args, leaf, static))
+        if static:
+            self.static[len(self.ops)] = static
         self.ops.append(op)
         self.args.append(args)
         self.leaf.append(leaf)
         return len(self.ops) - 1
 
-    def _shape(self, op: str, args: tuple[int, ...], leaf: Number | Symbol | None) -> Shape:
+    def _shape(self, op: str, args: tuple[int, ...], leaf: Number | Symbol | None, static: Static) -> Shape:
         if leaf is not None:
             return self.declared.get(leaf.name, ()) if isinstance(leaf, Symbol) else ()
-        if op == SUM_TO:
-            return ()
-        rule = OPERATIONS[op].shape if op in OPERATIONS else elementwise
-        return rule([self.shapes[arg] for arg in args])
+        return rule_of(op)([self.shapes[arg] for arg in args], static)
 
-    def _include_op(self, op: str, args: tuple[int, ...]) -> int:
+    def _include_op(self, op: str, args: tuple[int, ...], static: Static = ()) -> int:
+        if op == "mean":
+            total = self.node("sum", *args, static=static)
+            count = math.prod(self.shapes[args[0]]) // math.prod(self.shapes[total])
+            return self.div(total, self.number(count))
         if op == "hill":
             x, k, n = args
             power = self.node("pow", x, n)
@@ -287,7 +302,7 @@ class Graph:
             inner = core[0] if op == "neg" else self.node(op, *core)
             odd = sum(sign for sign, _ in signs) % 2 == 1
             return self.node("neg", inner) if odd and op != "neg" else inner
-        return self.node(op, *args)
+        return self.node(op, *args, static=static)
 
     def _unsigned(self, i: int) -> tuple[bool, int]:
         if self.ops[i] == "neg" and i not in self.named:

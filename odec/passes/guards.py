@@ -19,8 +19,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from odec.arrays import ARRAY_OPERATIONS, Shape
 from odec.passes.graph import Graph
 from odec.passes.lower import Definition, Names, needed
+from odec.passes.program import shape_of
 from odec.passes.walk import contains, count_operations, keep, reaches
 from odec.tree import Expr, Number, Op, Symbol, fold, number, symbols
 
@@ -63,15 +65,19 @@ SAFE: Mapping[str, tuple[tuple[int, float], ...]] = {
 
 
 def guard(
-    definitions: Sequence[Definition], outputs: Sequence[Expr], names: Names, consts: Mapping[str, float]
+    definitions: Sequence[Definition],
+    outputs: Sequence[Expr],
+    names: Names,
+    consts: Mapping[str, float],
+    shapes: Mapping[str, Shape] | None = None,
 ) -> list[Definition]:
     """The definitions (ordered) with guards as operations `guard(condition, u, safe)`, ordered again.
 
-    `guard_not(condition, u, safe)` is closed where the condition holds.
+    `guard_not(condition, u, safe)` is closed where the condition holds. shapes: of the names that are arrays.
     """
     if not any(contains(d.expr, "select") for d in definitions):
         return list(definitions)
-    return _Guards(definitions, outputs, names, consts).run()
+    return _Guards(definitions, outputs, names, consts, shapes or {}).run()
 
 
 def write_guards(expr: Expr) -> Expr:
@@ -129,10 +135,13 @@ class _Guards:
         outputs: Sequence[Expr],
         names: Names,
         consts: Mapping[str, float],
+        shapes: Mapping[str, Shape],
     ):
         self._definitions = definitions
         self._names = names
         self._consts = consts
+        self._shapes = shapes
+        self._arrays: set[int] = set()
         self._conditions = Graph()
         self._literals: dict[int, Expr] = {}
         self._outputs = tuple(outputs)
@@ -168,6 +177,7 @@ class _Guards:
         used: dict[str, set[Conjunction]] = {}
         felt: dict[str, set[Conjunction]] = {}
         for node, path, tested in self._positions(d.expr):
+            path = self._of_all(path)
             if isinstance(node, Symbol) and node.name in self._rank:
                 used.setdefault(node.name, set()).add(path)
                 if tested:
@@ -213,13 +223,21 @@ class _Guards:
 
     def _inside(self, node: Op, k: int, path: Conjunction, tested: bool) -> tuple[Conjunction, bool]:
         """What `_positions` says of a node's argument."""
+        if node.op in ARRAY_OPERATIONS:
+            return self._of_all(path), tested
         if node.op != "select":
             return path, tested
         if k == 0:
             return path, True
         key = self._conditions.include(node.args[0], {})
         self._literals.setdefault(key, node.args[0])
+        if self._shapes and shape_of(node.args[0], self._shapes):
+            self._arrays.add(key)
         return nearest(path | {(key, k == 1)}), tested
+
+    def _of_all(self, path: Conjunction) -> Conjunction:
+        """The branches that an array as a whole stands in: not those of some of its elements."""
+        return frozenset(x for x in path if x[0] not in self._arrays) if self._arrays else path
 
     def _rewrite(self, d: Definition, used: Condition) -> Definition:
         """The definition with its guards, for where it is used."""

@@ -53,6 +53,6 @@ def cut(expr: Expr, fresh: Callable[[], str]) -> tuple[Expr, list[tuple[str, Exp
         begun = given[:most]
         for start in range(most, len(given), most - 1):
             begun = (named(Op(node.op, begun, node.span)), *given[start : start + most - 1])
-        return _Sized(Op(node.op, begun, node.span, node.shape), levels, spine)
+        return _Sized(Op(node.op, begun, node.span, node.shape, node.static), levels, spine)
 
     return fold(expr, _Sized, combine).expr, parts

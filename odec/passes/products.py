@@ -28,7 +28,7 @@ def share_products(graph: Graph, outputs: Sequence[int]) -> list[int]:
     new: dict[int, int] = {}
     for i in topological(outputs, parts):
         args = tuple(new[part] for part in parts(i))
-        new[i] = graph.node(graph.ops[i], *args) if args and args != graph.args[i] else i
+        new[i] = graph.again(i, *args) if args and args != graph.args[i] else i
     return [new[i] for i in outputs]
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from odec.arrays import ARRAY_OPERATIONS, Shape, ShapeError
 from odec.diagnostics import Span
-from odec.passes.graph import SUM_TO
-from odec.passes.walk import count_nodes
+from odec.passes.walk import contains, count_nodes
 from odec.system import System
-from odec.tree import OPERATIONS, Expr, Number, Op, Shape, ShapeError, fold, symbols
+from odec.tree import Expr, Number, Op, fold, rule_of, symbols
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,14 @@ class Program:
             found[assign.name] = shape_of(assign.expr, found)
         return found
 
+    @cached_property
+    def arrays(self) -> bool:
+        """Whether it has arrays, of its own or between."""
+        groups = (*self.inputs.values(), *self.results.values())
+        return any(value.shape for group in groups for value in group) or any(
+            contains(expr, *ARRAY_OPERATIONS) for expr in self.expressions()
+        )
+
     def expressions(self) -> Iterator[Expr]:
         """Every expression that it evaluates: its assignments, then its outputs."""
         yield from (assign.expr for assign in self.body)
@@ -148,7 +157,7 @@ class Program:
 
 def _shaped(node: Op, args: tuple[Shape, ...]) -> Shape:
     try:
-        return () if node.op == SUM_TO else OPERATIONS[node.op].shape(args)
+        return rule_of(node.op)(args, node.static)
     except ShapeError as error:
         error.span = error.span or node.span
         raise
@@ -217,6 +226,11 @@ class Programs:
     def held(self) -> Layout:
         """What the group "u" of the right-hand side has: the inputs, then what is asked."""
         return self.rhs.inputs.get("u", Layout())
+
+    @cached_property
+    def arrays(self) -> bool:
+        """Whether it has arrays, of its own or in its formulas."""
+        return any(part.arrays for part in (self.rhs, self.initial, self.observe) if part)
 
     @property
     def layouts(self) -> dict[str, Layout]:

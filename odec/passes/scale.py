@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from odec.arrays import ARRAY_OPERATIONS, Shape
 from odec.lang.switches import switches
 from odec.passes.lower import Lowered, lower, needed
 from odec.system import System
@@ -16,12 +18,23 @@ ABSOLUTE = 1e-9
 def starting_values(lowered: Lowered) -> tuple[float, ...]:
     """The initial value of each first-order state, with parameters at their defaults."""
     system = lowered.system
-    env = {param.name: param.value for param in system.params}
+    env: dict[str, Any] = {param.name: _filled(param.value, param.shape) for param in system.params}
     env |= {const.name: const.value for const in system.consts}
     env |= {system.time: system.run.start if system.run else 0.0, "pi": math.pi}
     for definition in needed(lowered.starting, lowered.initial):
-        env[definition.name] = float(evaluate(definition.expr, env))
-    return tuple(env[state] for state in lowered.states.names)
+        env[definition.name] = evaluate(definition.expr, env)
+    return tuple(n for state in lowered.states for n in _elements(env[state.name], state.size))
+
+
+def _filled(value: float, shape: Shape) -> Any:
+    """A number, or an array of it."""
+    return ARRAY_OPERATIONS["broadcast"].value(shape, value) if shape else value
+
+
+def _elements(value: Any, size: int) -> list[float]:
+    """The elements, row-major, of an array, or of one whose elements are all one number."""
+    flat = [float(value)] if isinstance(value, float | int) else [float(n) for n in value.ravel()]
+    return flat if len(flat) == size else flat * size
 
 
 def absolute_tolerances(system: System) -> tuple[float, ...]:

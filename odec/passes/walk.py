@@ -14,7 +14,7 @@ def keep(node: Op, args: tuple[Expr, ...]) -> Op:
     """The same node where its arguments did not change, else a copy of it with the new ones."""
     if all(new is old for new, old in zip(args, node.args, strict=True)):
         return node
-    return Op(node.op, args, node.span, node.shape)
+    return Op(node.op, args, node.span, node.shape, node.static)
 
 
 def count_operations(expr: Expr) -> int:
@@ -41,13 +41,13 @@ def operation_cost(op: str, arguments: int) -> int:
     return 0 if op in ("neg", "true", "false") else 1
 
 
-def contains(expr: Expr, op: str) -> bool:
-    """Whether an operation of that name stands anywhere in the expression."""
+def contains(expr: Expr, *ops: str) -> bool:
+    """Whether an operation of one of these names stands anywhere in the expression."""
     stack: list[Expr] = [expr]
     while stack:
         node = stack.pop()
         if isinstance(node, Op):
-            if node.op == op:
+            if node.op in ops:
                 return True
             stack.extend(node.args)
     return False

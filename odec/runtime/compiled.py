@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -102,12 +103,19 @@ class Cell:
     interpolant: Callable[..., Tensor] | None = None
 
 
+def elements(name: str, *shape: int) -> tuple[str, ...]:
+    """The names of an array's elements, row-major: `W[0,1]`."""
+    places = itertools.product(*map(range, shape))
+    return tuple(f"{name}[{','.join(map(str, place))}]" if place else name for place in places)
+
+
 @dataclass(frozen=True)
 class Param:
     """A parameter: its name, its default in natural units, its bounds, and how they are held.
 
     ends: whether the bounds belong to the interval, as "[)". via: "softplus", "logit", "log" or "log10"
-    where a parametrization of torch holds the bounds, else "none". attribute: its name in a Model.
+    where a parametrization of torch holds the bounds, else "none". attribute: its name in a Model. shape: of
+    an array, each of whose elements has that default and these bounds.
     """
 
     name: str
@@ -120,6 +128,16 @@ class Param:
     doc: str = ""
     attribute: str = ""
     shape: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many numbers it is."""
+        return math.prod(self.shape)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """A name for each of its numbers, row-major: `k`, or `W[0,1]`."""
+        return elements(self.name, *self.shape)
 
     @property
     def bounded(self) -> bool:
@@ -231,7 +249,7 @@ class Compiled:
     def __post_init__(self) -> None:
         object.__setattr__(self, "param_names", tuple(param.name for param in self.params))
         object.__setattr__(self, "input_names", tuple(entry.name for entry in self.inputs))
-        turns = self.switches and Switches(self.switches, len(self.params))
+        turns = self.switches and Switches(self.switches, sum(param.size for param in self.params))
         object.__setattr__(self, "turns", turns)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -7,6 +7,18 @@ from typing import Any
 
 from torch import Tensor
 
+from .arrays import (
+    concat,
+    jacobian_by_columns,
+    matvec,
+    outer,
+    placed,
+    repeated,
+    side_by_side,
+    spread,
+    stack,
+    vecmat,
+)
 from .cell import StepCell
 from .compiled import (
     Cell,
@@ -21,6 +33,7 @@ from .compiled import (
     StepGradients,
     StepTangents,
     StiffEquations,
+    elements,
 )
 from .errors import CompilerTimeout, DeviceMemoryError, EngineError
 from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbrock
@@ -101,18 +114,29 @@ __all__ = [
     "apart",
     "columns",
     "common_shape",
+    "concat",
     "distance",
     "dot",
+    "elements",
     "exprel",
     "gamma",
+    "jacobian_by_columns",
     "limit",
+    "matvec",
     "near",
+    "outer",
     "over",
+    "placed",
     "pooled",
     "public",
+    "repeated",
     "scattered",
+    "side_by_side",
+    "spread",
+    "stack",
     "steps_of",
     "sum_to",
     "time",
+    "vecmat",
     "weighted_rows",
 ]

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .arguments import check_batches, holds_tensors, real
+from .arrays import side_by_side
 from .compiled import Compiled, Param
+from .shaped import flattened, shown
 from .tensors import columns
 from .torch_private import originals, own_parameters, parametrizations, wrapped
 from .transforms import Bounds, Value, bounded, from_bounds, holding
@@ -41,6 +43,8 @@ class Parameters(nn.Module):
     """Names of attributes by those of parameters."""
     alike: ClassVar[Sequence[Sequence[str]]]
     """Attributes of parameters that bounds of one kind hold, so that they are read all at once."""
+    shaped: ClassVar[bool]
+    """Whether some parameters are arrays."""
     engine: str
     _anchor: Tensor
     _settings: dict[str, Any]
@@ -52,12 +56,13 @@ class Parameters(nn.Module):
             cls.spelled = {param.spelling: param for param in params}
             cls.attributes = {param.name: param.spelling for param in params}
             cls.alike = _alike(params)
+            cls.shaped = any(param.shape for param in params)
             cls.__doc__ = _documented(cls.__doc__, params)
 
     def _make_parameters(self, dtype: torch.dtype, device: Any) -> None:
         """The parameters at their defaults, held by their bounds."""
         for attribute, param in self.spelled.items():
-            value = torch.tensor(param.value, dtype=dtype, device=device)
+            value = torch.full(param.shape, param.value, dtype=dtype, device=device)
             self.register_parameter(attribute, nn.Parameter(value))
         if not self.spelled:
             self.register_buffer("_anchor", torch.zeros(1, dtype=dtype, device=device))
@@ -159,15 +164,17 @@ class Parameters(nn.Module):
             return self._natural()
         names = self.compiled.param_names
         if not hasattr(params, "items"):
-            p = real(params, self._like, "params")
-            if p.dim() == 0 or p.shape[-1] != len(names):
-                columned = f"(*batch, {len(names)}), a column for each of PARAMS"
+            p, width = real(params, self._like, "params"), sum(param.size for param in self.compiled.params)
+            if p.dim() == 0 or p.shape[-1] != width:
+                columned = f"(*batch, {width}), a column for each of PARAMS"
                 wanted = f"values by name, like dict(k=0.5), or {columned}"
                 raise ValueError(f"params must be {wanted}, not of shape {tuple(p.shape)}")
             return p
         if not len(params):
             return self._natural()
         check_names(self.compiled, params)
+        if self.shaped:
+            return self._with_arrays(params)
         own = {} if len(params) == len(names) else dict(zip(names, self._natural().unbind(-1)))
         like = own[names[0]] if own else self._like
         given = {name: real(value, like, name) for name, value in params.items()}
@@ -179,8 +186,25 @@ class Parameters(nn.Module):
         own.update(given)
         return columns(*(own[name] for name in names))
 
+    def _with_arrays(self, params: Mapping[str, Any]) -> Tensor:
+        """The parameters in natural units (*batch, m), those that are given in place of the module's own."""
+        given: dict[str, Tensor] = {}
+        for name, value in params.items():
+            param = self.spelled[self.attributes[name]]
+            given[name] = flattened(real(value, self._like, name), param)
+            if param.bounded:
+                _check_given(param, value, given[name])
+        check_batches({f"params[{name!r}]": value.shape[:-1] for name, value in given.items()})
+        own = {
+            param.name: self._value(name) for name, param in self.spelled.items() if param.name not in given
+        }
+        given.update({name: value.reshape(-1) for name, value in own.items()})
+        return side_by_side(*(given[name] for name in self.compiled.param_names))
+
     def _natural(self) -> Tensor:
         """The module's own parameters in natural units (m,)."""
+        if self.shaped:
+            return torch.cat([self._value(name).reshape(-1) for name in self.spelled])
         alike = self.alike
         if not self.spelled:
             return self._anchor[:0]
@@ -249,12 +273,12 @@ class Parameters(nn.Module):
         """What a Model says of itself: how it steps, and a line for each of the first parameters."""
         kind = str(self._like.dtype).removeprefix("torch.")
         lines = [f"Model of {self.compiled.name}: {steps}, engine {self.engine}, {kind}"]
-        p, params = self._natural().detach(), self.compiled.params
-        shown = p.tolist() if p.dim() == 1 and p.device.type != "meta" else [math.nan] * len(params)
-        for param, value in list(zip(params, shown))[:20]:
+        params = self.compiled.params
+        for param in params[:20]:
+            value = self._value(param.spelling).detach()
             bounds = f" in {param.interval}" if param.bounded else ""
             frozen = "" if self._raw(param.spelling).requires_grad else " (frozen)"
-            lines.append(f"  {param.name} = {value:.6g}{bounds}{frozen}")
+            lines.append(f"  {shown(param, value)}{bounds}{frozen}")
         return "\n".join([*lines, f"  … ({len(params)} in all)"] if len(params) > 20 else lines)
 
     def _repr_html_(self) -> str:

@@ -52,7 +52,7 @@ def near(x: Tensor) -> Tensor:
 
 def distance(x: Tensor) -> Tensor:
     """How far from 0 they are taken then, in x's dtype."""
-    return x.new_full((), _SCALES.get(x.dtype, _SINGLE).distances[1])
+    return torch.full_like(x, _SCALES.get(x.dtype, _SINGLE).distances[1])
 
 
 def apart(x: Tensor, k: int) -> Tensor:

@@ -307,7 +307,7 @@ class Retake:
     def cause(self, batch: Batch) -> str:
         """The parameter or input of one trajectory that is no finite number, as words; "" where none is."""
         p, series = self._of(batch)
-        values = zip(self.compiled.param_names, p.tolist())
+        values = zip((name for param in self.compiled.params for name in param.columns), p.tolist())
         wrong = [f"its parameter {name} is {value}" for name, value in values if not math.isfinite(value)]
         pieces = zip(self.compiled.input_names, series[1::2])
         broken = [name for name, c in pieces if bool((c - c != 0).any())]

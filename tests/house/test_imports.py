@@ -25,6 +25,7 @@ ORDER = (
     "csvtext",
     "files",
     "diagnostics",
+    "arrays",
     "tree",
     "system",
     "lang",

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from building import op, syms, system
 
+from odec.arrays import ShapeError
 from odec.backends.layout import flat
 from odec.backends.native.kernel import kernel_job
 from odec.backends.native.printer import CPrinter
-from odec.backends.torch.module import module_job
 from odec.backends.torch.printer import TorchPrinter
 from odec.diagnostics import Span
 from odec.methods import METHODS
 from odec.passes import derive
 from odec.passes.accumulate import reverse
-from odec.passes.graph import SUM_TO, Graph
+from odec.passes.graph import Graph
 from odec.passes.program import Layout, Value, shape_of
 from odec.passes.rules import DERIVATIVE_FREE
-from odec.tree import OPERATIONS, Op, ShapeError
+from odec.tree import OPERATIONS, Op
 
 a, h, v, W = (e.tree for e in syms("a h v W"))
 SHAPES = {"h": (3,), "v": (3,), "W": (2, 3)}
@@ -68,7 +68,7 @@ def test_shapes_that_do_not_go_together_are_both_named_with_their_place():
 def numbers(graph, wanted, values):
     """The nodes' values by NumPy, each of the shape that the graph says."""
     functions = {"mul": np.multiply, "add": np.add, "div": np.divide, "neg": np.negative, "exp": np.exp}
-    functions |= {"sin": np.sin, "cos": np.cos, "sum_to": np.sum}
+    functions |= {"sin": np.sin, "cos": np.cos, "sum": np.sum}
     found = []
     for i, name in enumerate(graph.ops):
         leaf, args = graph.leaf[i], [found[arg] for arg in graph.args[i]]
@@ -92,7 +92,7 @@ def test_reverse_sums_what_was_broadcast_to_its_own_shape():
     leaves = [graph.symbol(name) for name in "abhv"]
     gradient = reverse(graph, [(y, w)], leaves)
     assert [graph.shapes[g] for g in gradient] == [(), (), (3,), (3,)]
-    assert SUM_TO in graph.ops
+    assert "sum" in graph.ops
 
     draw = np.random.default_rng(3)
     values = {name: draw.normal(size=SHAPES.get(name, ())) for name in "abhv"}
@@ -128,7 +128,7 @@ def test_every_rule_gives_cotangents_of_the_shapes_of_the_arguments(name):
 
 @pytest.mark.parametrize("printer", [TorchPrinter({}, {}), CPrinter({})], ids=["torch", "c"])
 def test_every_printer_writes_every_operation(printer):
-    assert printer.rules.keys() == OPERATIONS.keys()
+    assert printer.rules.keys() >= OPERATIONS.keys()
     for name, operation in OPERATIONS.items():
         arguments = "pqr"[: operation.arity[0]]
         text = flat(printer.doc(op(name, *arguments).tree))
@@ -170,15 +170,14 @@ def test_shapes_travel_from_the_system_to_its_programs():
     assert vjp.results["x"].width == 5 and vjp.results["p"].width == 1
     assert programs.rhs_jvp.shapes()["d_u"] == (4,)
     assert programs.rhs.shapes() | {"s": ()} == programs.rhs.shapes()
-    summed = [expr for expr in vjp.expressions() if SUM_TO in repr(expr)]
+    summed = [expr for expr in vjp.expressions() if "'sum'" in repr(expr)]
     assert summed, "k is one number: its cotangent is a sum over u"
 
 
-def test_no_writer_prints_an_array_as_a_scalar():
+def test_an_array_is_not_printed_as_a_scalar():
     programs = derive(chain())
-    for job in (module_job, kernel_job):
-        with pytest.raises(NotImplementedError, match="arrays cannot be printed yet: u, y"):
-            job(programs, METHODS["rk4"], version="0")
+    with pytest.raises(NotImplementedError, match="arrays cannot be printed in C yet: u, y"):
+        kernel_job(programs, METHODS["rk4"], version="0")
 
 
 def test_a_formula_of_another_shape_than_its_state_is_refused():

@@ -24,6 +24,8 @@ _JVP_RESULT = {"dx": "dk"}
 
 def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: str) -> Job:
     """The kernel source for a method, or for a map where it is None."""
+    if programs.arrays:
+        raise NotImplementedError(f"arrays cannot be printed in C yet: {', '.join(programs.system.arrays)}")
     known = of_the_model(programs, version)
     auto = tableau if isinstance(tableau, Auto) else None
     tableau = tableau.stiff if isinstance(tableau, Auto) else tableau

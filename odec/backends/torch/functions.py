@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from odec.arrays import Shape
 from odec.backends import layout
 from odec.backends.layout import Call, Doc, Leaf
 from odec.backends.names import spellings
+from odec.backends.torch.arrays import piece, unpacked
 from odec.backends.torch.printer import TorchPrinter
 from odec.passes.program import Program, Programs
 from odec.tree import Expr, Number, symbols
@@ -46,12 +48,9 @@ _MODULE_ATTRIBUTES = frozenset(
 def torch_spellings(programs: Programs) -> dict[str, str]:
     """Names written otherwise in a torch module: Python's words, torch, arguments."""
     system = programs.system
-    own = {
-        "x": set(programs.states.names),
-        "p": set(programs.params.names),
-        "u": set(programs.held.names),
-        "t": {system.time},
-    }
+    groups = {"x": programs.states, "p": programs.params, "u": programs.held}
+    own = {g: set(known.names) for g, known in groups.items() if not any(v.shape for v in known)}
+    own["t"] = {system.time}
     constants = set(programs.consts)
 
     def clashes(name: str, spelling: str) -> bool:
@@ -123,13 +122,14 @@ class FunctionWriter:
     def function(self, program: Program, anchor: str = "x", like: str = "x") -> Function:
         """The body of a program; `like` is the argument whose batch shape an all-constant output takes."""
         printer = self.printer(anchor)
+        shapes = program.shapes() if program.arrays else {}
         returns = {
             group: self._time_column(printer, exprs[0], like)
             if group == "t"
-            else self._columns(printer, program, group, like)
+            else self._columns(printer, program, group, like, shapes)
             for group, exprs in program.outputs.items()
         }
-        return Function(*self._lines(program, printer), returns)
+        return Function(*self._lines(program, printer, shapes), returns)
 
     def turns(self, program: Program) -> Function:
         """The body of `switches`; returns: of each condition a tuple of its turns."""
@@ -138,9 +138,9 @@ class FunctionWriter:
             texts = [layout.flat(printer.doc(expr)) for expr in exprs]
             triples = [f"({', '.join(texts[k : k + 3])})" for k in range(0, len(texts), 3)]
             returns[name] = layout.tuple_text(triples, 8, ",")
-        return Function(*self._lines(program, printer), returns)
+        return Function(*self._lines(program, printer, {}), returns)
 
-    def _lines(self, program: Program, printer: TorchPrinter) -> tuple[str, str]:
+    def _lines(self, program: Program, printer: TorchPrinter, shapes: Mapping[str, Shape]) -> tuple[str, str]:
         """What is unpacked, and what is assigned."""
         used = {s.name for expr in program.expressions() for s in symbols(expr)}
         body: list[str] = []
@@ -148,7 +148,8 @@ class FunctionWriter:
             remark = ""
             if assign.span is not None:
                 remark = f"{PurePath(self.source.name).name}:{self.source.position(assign.span.start)[0]}"
-            body += layout.assignment(self.spell(assign.name), printer.tensor(assign.expr), remark)
+            expr = printer.typed(assign.expr, shapes) if program.arrays else assign.expr
+            body += layout.assignment(self.spell(assign.name), printer.tensor(expr), remark)
         return "\n".join(self._unpack(program, used, printer.anchor)), "\n".join(body)
 
     def _unpack(self, program: Program, used: set[str], anchor: str) -> list[str]:
@@ -161,6 +162,10 @@ class FunctionWriter:
                 lines.append(f"    {self.spell(self.time)} = {self.room}time(t, {anchor})")
             elif group == "dt":
                 lines += [] if names[0] == "dt" else [f"    {self.spell(names[0])} = dt"]
+            elif any(value.shape for value in program.inputs[group]):
+                given = _PRIVATE.get(group, group)
+                values = [value for value in program.inputs[group] if value.name in used]
+                lines += [unpacked(value, self.spell(value.name), given) for value in values]
             else:
                 spelt = [self.spell(name) if name in used else "_" for name in names]
                 lines += layout.unpack(spelt, f"{_PRIVATE.get(group, group)}.unbind(-1)")
@@ -172,16 +177,24 @@ class FunctionWriter:
             return f"{like}.new_full({like}.shape[:-1], {layout.flat(printer.doc(expr))})"
         return layout.flat(printer.doc(expr))
 
-    def _columns(self, printer: TorchPrinter, program: Program, group: str, like: str) -> str:
+    def _columns(
+        self, printer: TorchPrinter, program: Program, group: str, like: str, shapes: Mapping[str, Shape]
+    ) -> str:
         """The returned expression of an output group: columns on the last axis, over the batch of like."""
         exprs, width, shape = program.outputs[group], program.results[group].width, f"{like}.shape[:-1]"
-        if all(printer.is_scalar(expr) for expr in exprs):
+        arrays = any(value.shape for value in program.results[group])
+        zero = all(isinstance(expr, Number) and expr.value == 0 for expr in exprs)
+        if all(printer.is_scalar(expr) for expr in exprs) and (zero or not arrays):
             values = [layout.flat(printer.doc(expr)) for expr in exprs]
-            if all(isinstance(expr, Number) and expr.value == 0 for expr in exprs):
+            if zero:
                 return f"{like}.new_zeros((*{shape}, {width}))"
             return f"{like}.new_tensor([{', '.join(values)}]).expand(*{shape}, {width})"
-        docs: tuple[Doc, ...] = tuple(printer.tensor(expr) for expr in exprs)
-        whole: Doc = Call(f"{self.room}columns", docs)
+        if arrays:
+            given = zip(exprs, program.results[group], strict=True)
+            docs = tuple(piece(printer, printer.typed(expr, shapes), value) for expr, value in given)
+        else:
+            docs = tuple(printer.tensor(expr) for expr in exprs)
+        whole: Doc = Call(f"{self.room}{'side_by_side' if arrays else 'columns'}", docs)
         if group in ("dx", "y") and not _moves(program, group):
             whole = Call(f"{self.room}over", (Leaf(like), whole))
         # what a cotangent gives stands among others, in brackets of its own

@@ -12,6 +12,8 @@ def linear_in_states(programs: Programs) -> bool:
     It is where its Jacobian does not depend on them, and nothing but sums and products is done to them: a
     derivative does not see the jumps of a floor or a comparison.
     """
+    if programs.arrays:
+        return False
     jacobian = programs.jacobians["rhs", "x"].program
     moving = jacobian.dependent("x")
     if any(symbol.name in moving for entry in jacobian.outputs["entries"] for symbol in symbols(entry)):

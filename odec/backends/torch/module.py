@@ -11,10 +11,19 @@ from typing import Any
 
 from odec.backends.job import Job, of_the_model
 from odec.backends.layout import WIDTH, call_text, tuple_text
+from odec.backends.torch.arrays import in_runs
 from odec.backends.torch.cell import cell
 from odec.backends.torch.functions import Function, FunctionWriter, attributes
 from odec.backends.torch.linear import linear_in_states
 from odec.backends.torch.tables import statements
+from odec.backends.torch.text import (
+    columns_tuple,
+    literal,
+    literal_tuple,
+    numbers_in_a_call,
+    short_literal,
+    wrap,
+)
 from odec.methods import Method, Rosenbrock, Tableau
 from odec.methods.auto import Auto
 from odec.passes.program import Program, Programs
@@ -81,6 +90,7 @@ def module_job(
         "tuple_text": tuple_text,
         "answers": answers,
         "literal_tuple": literal_tuple,
+        "columns_tuple": columns_tuple,
         "wrap": wrap,
     }
     context.update({f"uses_{name}": _uses(name, context) for name in ("math", "torch")})
@@ -109,15 +119,11 @@ def _needs(native: bool, standalone: bool) -> str:
 
 def _functions(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[str, Any]:
     """The model's functions, by the names that templates/torch/functions.py.jinja gives them."""
-    jacobian = programs.jacobians["rhs", "x"]
     found: dict[str, Any] = {
+        **_jacobian(programs, writer, stiff),
         "rhs": writer.function(programs.rhs),
         "rhs_vjp": writer.function(programs.rhs_vjp, like="w"),
         "rhs_jvp": writer.function(programs.rhs_jvp),
-        "jacobian": writer.function(jacobian.program),
-        "curved": bool(jacobian.rows),
-        "places": len(jacobian.rows),
-        "scattered": _scattered(jacobian.rows, jacobian.cols, stiff),
         "initial": writer.function(programs.initial, anchor="p", like="p"),
         "initial_vjp": None,
         "initial_jvp": None,
@@ -135,6 +141,20 @@ def _functions(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[
             found["observe_vjp"] = writer.function(pulled, like="w")
             found["observe_jvp"] = writer.function(pushed)
     return found | (_stiff_functions(programs, writer) if stiff else {})
+
+
+def _jacobian(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[str, Any]:
+    """The Jacobian by its entries; that of arrays is made of tangents, a column at a time."""
+    if programs.arrays:
+        return {"by_columns": True, "curved": True}
+    jacobian = programs.jacobians["rhs", "x"]
+    return {
+        "by_columns": False,
+        "curved": bool(jacobian.rows),
+        "jacobian": writer.function(jacobian.program),
+        "places": len(jacobian.rows),
+        "scattered": _scattered(jacobian.rows, jacobian.cols, stiff),
+    }
 
 
 def _stiff_functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
@@ -289,47 +309,20 @@ def _numbers(name: str, values: Sequence[int]) -> str:
     return f"# fmt: off\n{name} = (\n{textwrap.indent(wrap(text, WIDTH - 4), '    ')},\n)\n# fmt: on"
 
 
-def literal(value: float) -> str:
-    """A float as Python text."""
-    if math.isfinite(value):
-        return repr(float(value))
-    return "math.nan" if math.isnan(value) else "math.inf" if value > 0 else "-math.inf"
-
-
-def _short(value: float) -> str:
-    """A float as Python text, a whole one without its point."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e9 else literal(value)
-
-
-def literal_tuple(names: Sequence[str]) -> str:
-    """A tuple of strings as Python text; one a line where it does not fit."""
-    inside = ", ".join(map(python_string, names))
-    line = f"({inside},)" if len(names) == 1 else f"({inside})"
-    if len(line) <= WIDTH - len("OBSERVABLES = "):
-        return line
-    return "(\n" + "".join(f"    {python_string(name)},\n" for name in names) + ")"
-
-
-def _numbers_in_a_call(numbers: Sequence[str]) -> str:
-    """Numbers as a tuple; those that are alike throughout as a product."""
-    if len(numbers) > 2 and len(set(numbers)) == 1:
-        return f"({numbers[0]},) * {len(numbers)}"
-    return tuple_text(numbers, 8, "atol=,")
-
-
-def wrap(text: str, width: int = WIDTH) -> str:
-    """A paragraph broken at the line width."""
-    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+def _tolerances(system: System) -> str:
+    numbers = [literal(value) for value in absolute_tolerances(system)]
+    return tuple_text(in_runs(numbers), 8, "atol=,") if system.arrays else numbers_in_a_call(numbers)
 
 
 def _param(param: Param, attribute: str) -> dict[str, Any]:
     interval = param.interval
-    parts = [python_string(param.name), _short(param.value)]
-    parts += [f"lower={_short(interval.lower)}"] if math.isfinite(interval.lower) else []
-    parts += [f"upper={_short(interval.upper)}"] if math.isfinite(interval.upper) else []
+    parts = [python_string(param.name), short_literal(param.value)]
+    parts += [f"lower={short_literal(interval.lower)}"] if math.isfinite(interval.lower) else []
+    parts += [f"upper={short_literal(interval.upper)}"] if math.isfinite(interval.upper) else []
     ends = ("[" if interval.lower_closed else "(") + ("]" if interval.upper_closed else ")")
     parts += [f'ends="{ends}"'] if ends != "()" else []
     parts += [f'via="{param.transform}"'] if param.transform != "none" else []
+    parts += [f"shape={param.shape}"] if param.shape else []
     parts += [f"attribute={python_string(attribute)}"] if attribute != param.name else []
     parts += [f"unit={python_string(python_comment(param.unit))}"] if param.unit else []
     parts += [f"doc={python_string(python_comment(param.doc))}"] if param.doc else []
@@ -360,6 +353,6 @@ def _defaults(system: System, method: Method | Auto | None) -> str:
         if method.adaptive:
             cap = longest_step(system)
             parts += [f"rtol={literal(run.rtol)}"] if run and run.rtol is not None else []
-            parts += [f"atol={_numbers_in_a_call([literal(value) for value in absolute_tolerances(system)])}"]
+            parts += [f"atol={_tolerances(system)}"]
             parts += [] if cap is None else [f"longest={literal(cap)}"]
     return call_text("rt.Defaults", parts, 4, len("defaults=,"))

@@ -7,9 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
+from odec.arrays import Shape
 from odec.backends.layout import Call, Chain, Doc, Leaf, Parens, flat
 from odec.backends.printer import ATOM, COMMON, POWER, UNARY, Printed, Printer, Rule, called, infix
-from odec.tree import Expr, Number, Op, evaluate, number, symbols
+from odec.backends.torch.arrays import ARRAY_RULES, typed
+from odec.tree import Expr, Number, Op, Symbol, evaluate, number
 
 _BIT_OR, _BIT_AND = 5, 6
 
@@ -35,6 +37,10 @@ class TorchPrinter(Printer):
     ):
         self.consts, self.names, self.anchor, self.room = consts, names, anchor, room
 
+    def typed(self, expr: Expr, shapes: Mapping[str, Shape]) -> Expr:
+        """The expression with shapes, by those of its names: how one is printed that has arrays."""
+        return typed(expr, shapes, self.is_scalar)
+
     def symbol(self, name: str) -> str:
         return self.names.get(name, name)
 
@@ -50,7 +56,16 @@ class TorchPrinter(Printer):
 
     def is_scalar(self, expr: Expr) -> bool:
         """Whether the expression is a Python number: no tensor stands in it."""
-        return all(symbol.name in self.consts for symbol in symbols(expr))
+        stack = [expr]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, Symbol) and node.name not in self.consts:
+                return False
+            if isinstance(node, Op):
+                if node.op in ARRAY_RULES:
+                    return False
+                stack.extend(node.args)
+        return True
 
     def operation(self, expr: Op) -> Printed:
         constant = expr.op not in _ARITHMETIC and self.is_scalar(expr)
@@ -66,9 +81,9 @@ class TorchPrinter(Printer):
         arg = self.doc(expr.args[0])
         return Call("torch.nan_to_num", (arg, *map(Leaf, ("math.nan", "0.0", "0.0")))), ATOM
 
-    def tensor(self, expr: Expr) -> Doc:
+    def tensor(self, expr: Expr, least: int = 0) -> Doc:
         """The expression's document, a literal made a tensor of the anchor's dtype and device."""
-        doc = self.doc(expr)
+        doc = self.doc(expr, least)
         return Call(f"{self.anchor}.new_full", (Leaf("()"), doc)) if self.is_scalar(expr) else doc
 
     def _constant(self, expr: Op) -> Printed:
@@ -141,4 +156,5 @@ class TorchPrinter(Printer):
         "heaviside": _heaviside,
         "trigamma": _trigamma,
         "finite": _finite,
+        **ARRAY_RULES,
     }
