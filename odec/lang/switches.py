@@ -181,7 +181,7 @@ def _guards(node: Op) -> bool:
 
 def _combined(node: Op, args: tuple[_Found, ...]) -> _Found:
     whole = _together(args)
-    kind = OPERATIONS[node.op].kind
+    kind = OPERATIONS[node.op].kind if node.op in OPERATIONS else ""
     smooth, own = whole.smooth, _NOTHING
     jumps = kind == "compare" or node.op in _STEPS
     if jumps:

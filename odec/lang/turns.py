@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from odec.arrays import ARRAY_OPERATIONS
 from odec.tree import OPERATIONS, Expr, Number, Op, number
 
 MOST = 16
@@ -22,6 +23,7 @@ LONGEST = 1000
 """Operations and operands of a value, its intermediates written out; the same."""
 
 STATE = "a state decides"
+ARRAY = "an array stands in it"
 INPUT = "an input decides"
 CURVED = "it is no straight line in the time"
 PERIODS = "two different periods meet in it"
@@ -96,7 +98,7 @@ def course(op: str, args: tuple[Course, ...]) -> Course:
 
     `turns` are those of the operation and of all that stands in its arguments.
     """
-    blocked = next((arg.why for arg in args if arg.why), "")
+    blocked = next((arg.why for arg in args if arg.why), ARRAY if op in ARRAY_OPERATIONS else "")
     if blocked:
         return Course(why=blocked)
     if all(arg.fixed for arg in args):

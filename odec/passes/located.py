@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from odec.lang.turns import INPUT, TIME, TURNING, ZERO, Branch, Course, constant, course
+from odec.lang.turns import ARRAY, INPUT, TIME, TURNING, ZERO, Branch, Course, constant, course
 from odec.passes.edges import Edges, chosen, held
 from odec.passes.lower import Definition, Lowered, needed
 from odec.passes.walk import keep
@@ -76,6 +76,7 @@ class _Locator:
         self.order: dict[Branch, int] = {}
         self._time = system.time
         self._fixed = {item.name for part in (system.params, system.consts) for item in part}
+        self._arrays = {p.name for p in system.params if p.shape}
         self._known: dict[str, _Part] = {}
         self._positive = {p.name for p in system.params if p.interval.lower >= 0}
         self._env = {p.name: 1 + (k + 1) * 0.6180339887 % 1 for k, p in enumerate(system.params)}
@@ -96,6 +97,8 @@ class _Locator:
         if isinstance(leaf, Number):
             return _Part(leaf, leaf, constant(leaf), Edges(leaf, positive=leaf.value >= 0))
         edges = Edges(leaf, positive=leaf.name in self._positive)
+        if leaf.name in self._arrays:
+            return _Part(leaf, None, Course(why=ARRAY), edges)
         if leaf.name in self._fixed:
             return _Part(leaf, leaf, constant(leaf), edges)
         if leaf.name == self._time:
