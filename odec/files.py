@@ -7,7 +7,8 @@ import functools
 import hashlib
 import importlib.util
 import os
-import tempfile
+import secrets
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from odec.runtime.native import cache
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path in the directory of `path`, renamed to `path` when the block ends without an error.
+    """A temporary path, whose file takes the place of `path` when the block ends without an error.
 
-    Readers of `path` see the old file or the new one, never a part. Raises OSError, with the name of
-    `path`, where it is a directory or its directory cannot be written.
+    Readers of `path` see the old file or the new one, never a part. On Linux the new one has no name until
+    then, so that nothing stays of a process that is killed. Raises OSError, with the name of `path`, where it
+    is a directory or its directory cannot be written.
     """
     target = Path(path)
     if target.is_dir():
@@ -29,19 +31,36 @@ def replacing(path: str | Path) -> Iterator[Path]:
         return
     target = target.resolve()
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    named = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+        handle = _unnamed(target.parent)
+        given = named if handle is None else Path(f"/proc/self/fd/{handle}")
+        if handle is None:
+            os.close(os.open(named, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise type(error)(error.errno, error.strerror, str(path)) from None
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(mode)
-        os.replace(temporary, target)
+        yield given
+        given.chmod(mode)
+        if handle is not None:
+            os.link(given, named, src_dir_fd=handle)  # any src_dir_fd makes it follow the link
+        os.replace(named, target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        named.unlink(missing_ok=True)
         raise
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _unnamed(folder: Path) -> int | None:
+    """A new file in a folder that has no name yet, open for writing; None where the system knows none."""
+    if sys.platform != "linux" or not os.path.isdir("/proc/self/fd"):
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
+    except OSError:  # of the folder itself as well, which a file with a name tells
+        return None
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:

@@ -64,10 +64,10 @@ def fit(
     result = _result(problem, kept, trace, [*problem.notes, *seen], asked)
     try:
         line, told = told_of_steps(subject, loss, result.values, check=check and not trace.cut_short)
+        warn(told, stacklevel=4)
     except TOLD:
         trace.interrupted = True
         return replace(result, interrupted=True, converged=False, message=trace.message)
-    warn(told, stacklevel=4)
     return replace(result, summary=line)
 
 

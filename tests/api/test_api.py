@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -145,6 +146,19 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
         files.write_whole(tmp_path, "x")
     with pytest.raises(FileNotFoundError, match="missing"):
         files.write_whole(tmp_path / "missing" / "a.txt", "x")
+
+
+def test_nothing_stays_of_a_process_that_is_killed_while_it_writes(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    files.write_whole(path, "one")
+    child = os.fork()
+    if child == 0:
+        with files.replacing(path) as temporary:
+            temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert path.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
