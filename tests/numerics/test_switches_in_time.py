@@ -51,8 +51,17 @@ def slow_unless(quick: bool):
     return () if quick else (pytest.mark.slow,)
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("method", [pytest.param(m, marks=slow_unless(m == "tsit5")) for m in ADAPTIVE])
+def shared_out(rows, quick=lambda row, name: False, every=4):
+    """Rows with models: those that are quick, and of the others every fourth model, another one each row."""
+    pairs = [(i + j, row, name) for i, row in enumerate(rows) for j, name in enumerate(MODELS)]
+    return [
+        pytest.param(row, name, marks=slow_unless(quick(row, name)))
+        for k, row, name in pairs
+        if quick(row, name) or k % every == 0
+    ]
+
+
+@pytest.mark.parametrize(("method", "name"), shared_out(ADAPTIVE, lambda method, _: method == "tsit5"))
 def test_steps_by_a_tolerance_keep_it(name: str, method: str) -> None:
     """A method of low order is as far from its tolerance as on a smooth problem."""
     low = METHODS[method].order < 3
@@ -61,9 +70,7 @@ def test_steps_by_a_tolerance_keep_it(name: str, method: str) -> None:
         assert errors(MODELS[name], method, rtol) < most, (name, method, rtol)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("method", ["tsit5", "auto", "rodas5p", "radau_iia5"])
+@pytest.mark.parametrize(("method", "name"), shared_out(["tsit5", "auto", "rodas5p", "radau_iia5"], every=2))
 def test_the_same_in_the_kernel(name: str, method: str) -> None:
     for rtol in (1e-3, 1e-6, 1e-9):
         assert errors(MODELS[name], method, rtol, "native") < 10, (name, method, rtol)
@@ -103,25 +110,28 @@ def exact_gradients(model: Switched) -> dict[str, torch.Tensor]:
     return {name: value.grad for name, value in p.items()}
 
 
+RUNS = [
+    ("dop853", "torch", {"rtol": 1e-11, "atol": 1e-12}),
+    ("tsit5", "torch", {"rtol": 1e-11, "atol": 1e-12}),
+    ("rk4", "torch", {"dt": 0.01}),
+    ("radau_iia5", "torch", {"dt": 0.05}),
+    ("adams", "torch", {"rtol": 1e-11, "atol": 1e-12}),
+    ("tsit5", "torch", {"rtol": 1e-11, "adjoint": "continuous"}),
+    ("tsit5", "native", {"rtol": 1e-11, "atol": 1e-12}),
+    ("rodas5p", "native", {"rtol": 1e-11, "atol": 1e-12}),
+    ("auto", "native", {"rtol": 1e-11, "atol": 1e-12}),
+    ("rk4", "native", {"dt": 0.01}),
+]
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(m, marks=slow_unless(m in ("pulses", "nested", "at_one_instant"))) for m in MODELS]
+    ("run", "name"),
+    shared_out(
+        RUNS, lambda run, name: run[0] == "dop853" and name in ("pulses", "nested", "at_one_instant"), every=3
+    ),
 )
-@pytest.mark.parametrize(
-    ("method", "engine", "steps"),
-    [
-        ("dop853", "torch", {"rtol": 1e-11, "atol": 1e-12}),
-        pytest.param("tsit5", "torch", {"rtol": 1e-11, "atol": 1e-12}, marks=pytest.mark.slow),
-        pytest.param("rk4", "torch", {"dt": 0.01}, marks=pytest.mark.slow),
-        pytest.param("radau_iia5", "torch", {"dt": 0.05}, marks=pytest.mark.slow),
-        pytest.param("adams", "torch", {"rtol": 1e-11, "atol": 1e-12}, marks=pytest.mark.slow),
-        pytest.param("tsit5", "torch", {"rtol": 1e-11, "adjoint": "continuous"}, marks=pytest.mark.slow),
-        pytest.param("tsit5", "native", {"rtol": 1e-11, "atol": 1e-12}, marks=pytest.mark.slow),
-        pytest.param("rodas5p", "native", {"rtol": 1e-11, "atol": 1e-12}, marks=pytest.mark.slow),
-        pytest.param("auto", "native", {"rtol": 1e-11, "atol": 1e-12}, marks=pytest.mark.slow),
-        pytest.param("rk4", "native", {"dt": 0.01}, marks=pytest.mark.slow),
-    ],
-)
-def test_gradients_by_what_moves_a_switch(name: str, method: str, engine: str, steps: dict) -> None:
+def test_gradients_by_what_moves_a_switch(run: tuple, name: str) -> None:
+    method, engine, steps = run
     found, exact = gradients(MODELS[name], method, engine, **steps), exact_gradients(MODELS[name])
     for param, value in exact.items():
         assert abs(found[param] - value) < 1e-8 * max(1, abs(value)), (param, found[param], value)
