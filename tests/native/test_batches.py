@@ -45,7 +45,7 @@ def test_tangents_by_tolerance_have_the_same_bits_in_any_lane(compiler, monkeypa
         pytest.skip(f"{compiler} is not installed")
     monkeypatch.setenv("CC", compiler)
     monkeypatch.setenv("ODEC_CACHE_DIR", str(tmp_path))
-    module = load(TIMED, "tsit5")  # with mod(t, 1), and with gamma, which leaves loops over lanes to scalars
+    module = load(TIMED, "tsit5")  # with mod, and with gamma, which leaves loops over lanes to scalars
     t, given = times(module), arguments(module, (53,))
     p = torch.stack([given["params"][name] for name in module.PARAMS], -1)
     series = module.Model(engine="native").series(given["inputs"], p)
