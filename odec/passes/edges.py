@@ -75,9 +75,12 @@ def _number(expr: Expr) -> float | None:
 
 
 def _above(expr: Expr) -> Expr:
-    """A square root or a power, its operand held at 0 or above."""
+    """A square root or a power, its operand held at 0 or above.
+
+    At 0 its slope may be infinite; there it is 0, as the operand stays 0 while the switch moves.
+    """
     assert isinstance(expr, Op)
-    return Op(expr.op, (Op("max", (expr.args[0], ZERO)), *expr.args[1:]), expr.span, expr.shape)
+    return Op(expr.op, (Op("relu", (expr.args[0],)), *expr.args[1:]), expr.span, expr.shape)
 
 
 def _positive(node: Op, args: tuple[Edges, ...]) -> bool:

@@ -87,11 +87,13 @@ class Switches:
         return torch.cat((p, torch.stack(moving, -1)), -1)
 
     def lost(self, numbers: Sequence[float]) -> bool:
-        """Whether the time of some switch is no number. One at infinity never comes."""
+        """Whether the time of some switch is no number, or a period 0. One at infinity never comes."""
         for terms in self.turns:
             rate, offset, period = (numbers[k] for k in terms)
             never = math.isinf(offset) and not period
             if not math.isfinite(rate) or math.isnan(period) or not (math.isfinite(offset) or never):
+                return True
+            if not period and terms[2] < self.moving:
                 return True
         return False
 

@@ -217,3 +217,29 @@ def test_a_value_at_the_start_that_a_condition_replaces() -> None:
             torch.tensor([0.0, 3.0])
         )
     assert abs(float(x[-1, 0]) - 1.8486525279994683) < 1e-8
+
+
+@pytest.mark.parametrize("b", [0.5, 1.6])
+def test_gradients_of_roots_that_end_at_a_switch(b: float) -> None:
+    """Their slopes are infinite there: (t - T)**b on from T and sqrt(2*T - t) until 2*T, in closed form."""
+    text = "param T = 2.1, b = 1\ninit x = 0\n"
+    formula = "x' = (if t > T then (t - T)**b else 0) + (if t < 2*T then sqrt(2*T - t) else 0)\n"
+    T, power = (torch.tensor(value, dtype=D, requires_grad=True) for value in (2.1, b))
+    net = net_of(text + formula, "tsit5", rtol=1e-9, atol=1e-11)
+    x = net(torch.tensor([0.0, 7.0], dtype=D), params={"T": T, "b": power})[-1, 0]
+    exact = (7 - T) ** (power + 1) / (power + 1) + (2 * T) ** 1.5 / 1.5
+    assert abs(x - exact) < 1e-6
+    for found, value in zip(torch.autograd.grad(x, (T, power)), torch.autograd.grad(exact, (T, power))):
+        assert abs(found - value) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["P", "T"])
+def test_a_switch_whose_time_is_no_number_is_a_status(name: str) -> None:
+    """A period of 0, under which no condition holds, and an onset that is NaN; the others run on."""
+    text = "param T = 2, P = 3\ninit x = 0\nx' = (if mod(t, P) < 1 then 1 else 0) + heaviside(t - T)\n"
+    net = net_of(text, "tsit5")
+    value = torch.tensor([{"P": 3.0, "T": 2.0}[name], {"P": 0.0, "T": torch.nan}[name]], dtype=D)
+    with torch.no_grad():
+        x = net(torch.tensor([0.0, 4.0], dtype=D), params={name: value})[-1, :, 0]
+    assert abs(x[0] - 4) < 1e-9 and x[1].isnan()
+    assert f"parameter {name}" in str(net.status)
