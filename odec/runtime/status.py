@@ -314,7 +314,7 @@ class Retake:
         wrong += [f"its input {name} is not finite throughout" for name in broken]
         landing = self._landing(batch)
         if landing is not None and landing.lost:
-            wrong.append("a time at which its equations switch is no number")
+            wrong.append("a time at which its equations switch is no number, or they switch with period 0")
         return wrong[0] if wrong else ""
 
     def infinite(self, t: Time, x: Tensor, batch: Batch) -> int | None:
