@@ -1,6 +1,7 @@
 """Switches in time are landed on: states and gradients against closed forms, for every method and engine."""
 
 import functools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -243,3 +244,14 @@ def test_a_switch_whose_time_is_no_number_is_a_status(name: str) -> None:
         x = net(torch.tensor([0.0, 4.0], dtype=D), params={name: value})[-1, :, 0]
     assert abs(x[0] - 4) < 1e-9 and x[1].isnan()
     assert {"P": "switch is no number", "T": "parameter T is nan"}[name] in str(net.status)
+
+
+def test_steps_of_equal_size_by_chance_on_both_sides_of_an_output() -> None:
+    """19 steps of 0.02 lead from the switch at 2.62 to the output at 3, and one to the switch at 3.02."""
+    model = replace(MODELS["pulses"], params={"P": 1.31, "D": 0.4, "r": 2.0})
+    times, p = torch.tensor([0.0, 3.0, 3.2], dtype=D), leaves(model)
+    found, exact = (
+        torch.autograd.grad(x[-1], p["P"])[0]
+        for x in (net_of(model, "explicit_adams", dt=0.02)(times, params=p)[:, 0], model.exact(times, p))
+    )
+    assert abs(found - exact) < 1e-6

@@ -29,10 +29,16 @@ class _Place(NamedTuple):
 
 
 def plan(intervals: Sequence[Interval], past: int, kinks: Set[float] = frozenset()) -> list[_Place]:
-    """Every step of a mesh. History starts anew where the step size changes, and at the inputs' kinks."""
+    """Every step of a mesh. History starts anew where the step size changes, and at the inputs' kinks.
+
+    It does too at the outputs next to a kink: where a parameter moves the kink, so it does the step size on
+    one side of them, and slopes that are as far apart as the steps by chance have no gradient by it.
+    """
     steps, known, before = list[_Place](), 0, None
+    ends = [after.start for after in intervals[1:]]
     for k, (start, h, count) in enumerate(intervals):
-        if before is None or abs(h - before) > 1e-9 * abs(before) or start in kinks:
+        near = {start, *ends[k : k + 1], *(interval.start for interval in intervals[max(k - 1, 0) : k])}
+        if before is None or abs(h - before) > 1e-9 * abs(before) or near & kinks:
             known = 0
         before = h
         for j in range(count):
