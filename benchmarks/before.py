@@ -1,8 +1,8 @@
 """This tree beside an earlier one, on models with nothing to land on: `python -m benchmarks.before TREE`.
 
-TREE: a checkout of an earlier commit (`git worktree add TREE COMMIT`). Each has a process of its own, and both
-are asked in turn. --what text: the kernels after the preprocessor; bits: states and gradients, byte for byte;
-speed: time of the processor, one thread, medians, and the median of the ratios of each round.
+TREE: a checkout of an earlier commit (`git worktree add TREE COMMIT`). Each has its own process, and both are
+asked in turn. --what text: the kernels after the preprocessor; bits: states and gradients, byte for byte;
+speed: time of the processor of one thread, medians, and the median of the ratios of each round.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import collections
 import difflib
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -69,10 +70,10 @@ def bits(before: Tree, now: Tree) -> list[str]:
     return [f"{len(names)} runs, {len(other)} results with other bits", *other]
 
 
-def speed(before: Tree, now: Tree, repeats: int) -> list[str]:
+def speed(before: Tree, now: Tree, repeats: int, only: str) -> list[str]:
     """A table of medians, and the median ratio with its quartiles."""
     lines = ["| | before | now | now / before | quartiles |", "| --- | --: | --: | --: | --: |"]
-    for name in before.ask("calls"):
+    for name in (name for name in before.ask("calls") if re.search(only, name)):
         for tree in (before, now):
             tree.ask("time", name)
         rounds = []
@@ -93,13 +94,14 @@ def main() -> None:
     parser.add_argument("tree", type=Path)
     parser.add_argument("--what", default="text,bits,speed")
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--only", default="", help="what is timed: names that a regular expression finds")
     args = parser.parse_args()
     trees = Tree(args.tree.resolve()), Tree(ROOT)
     for what in args.what.split(","):
         found = {
             "text": lambda: text(*trees),
             "bits": lambda: bits(*trees),
-            "speed": lambda: speed(*trees, args.repeats),
+            "speed": lambda: speed(*trees, args.repeats, args.only),
         }[what]()
         print("\n".join(found), flush=True)
 
