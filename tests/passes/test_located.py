@@ -30,7 +30,7 @@ def programs(formula: str, before: str = "") -> Programs:
         ("sin(min(t, T))", "sin(if asked_0 < T then t else T)", ["1 -T 0"]),
         ("if x > floor(t) then 1 else 0", "if x > floor(asked_0) then 1 else 0", ["1 0 1"]),
         ("if sin(t) > T then 1 else 0", "if sin(t) > T then 1 else 0", []),
-        ("sqrt(relu(t - T))", "sqrt(max(if asked_0 - T > 0 then t - T else 0, 0))", ["1 -T 0"]),
+        ("sqrt(relu(t - T))", "sqrt(relu(if asked_0 - T > 0 then t - T else 0))", ["1 -T 0"]),
     ],
 )
 def test_what_conditions_become(formula: str, asking: str, turns: list[str]) -> None:
@@ -53,6 +53,6 @@ def test_names_are_asked_once_and_observables_are_not() -> None:
 def test_a_formula_of_one_side_stays_there() -> None:
     """By what the time itself says too, where the value at the switch does not exist."""
     root = programs("if t > T then (t - T)**b else 0").rhs.body[-1].expr
-    assert "max(t - T, 0)" in expression_text(root)
+    assert "relu(t - T)" in expression_text(root)
     pole = programs("if t > 0 then sin(t)/t else 1").rhs.body[-1].expr
     assert expression_text(pole).startswith("if asked_0 > 0 and t > 0 then")
