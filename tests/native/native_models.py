@@ -38,7 +38,7 @@ input v cubic
 init x = a
 init y = 1 + b
 z = sin(b*t) + log(1 + b)
-dx/dt = -a*x + u*z*y/(1 + x**4) + erf(x) + mod(x*x, 1000)
+dx/dt = -a*x + u*z*y/(1 + x**4) + erf(x) + mod(2 + tanh(x), 10)
 dy/dt = v - y*exp(-c*t) + tanh(x*y) - gamma(b)*sigmoid(x) + max(x, y, 0.2) - x**2.5 + hill(b, 2, 3)*q
 obs total = x*y*t + u
 obs logged = log(x**2 + b)

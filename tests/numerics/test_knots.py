@@ -67,7 +67,12 @@ def sizes_of(name):
     method = METHODS.get(name)
     if method is not None and method.family == "multistep":
         return (0.01, 0.005), 1.0
-    return {"dop853": ((0.1, 0.05), 1.0), "vern9": ((0.05, 0.025), 4.0)}.get(name, ((0.05, 0.025), 1.0))
+    sizes = {
+        "dop853": ((0.1, 0.05), 1.0),
+        "vern9": ((0.05, 0.025), 4.0),
+        "rodas4": ((0.00625, 0.003125), 1.0),
+    }
+    return sizes.get(name, ((0.05, 0.025), 1.0))
 
 
 @pytest.mark.parametrize("method", slow_but_for([*METHODS, "auto"], "rk4", "rodas5p", "adams"))

@@ -230,7 +230,8 @@ def test_parameters_and_settings():
         lambda n: setattr(n, "rtol", -1), lambda n: setattr(n, "rtol", 1e-3), repr, lambda n: n.rtol,
         lambda n: n.atol, lambda n: setattr(n, "dtype", 1), lambda n: setattr(n, "chunk", 1),
         lambda n: setattr(n, "adjoint", "exact"), lambda n: setattr(n, "checkpoints", 3),
-        lambda n: setattr(n, "engine", "native"), lambda n: (n.max_steps, n.first_step, n.dense_output, n.dt),
+        lambda n: setattr(n, "engine", "native"), lambda n: (n.max_steps, n.first_step, n.dt),
+        lambda n: bool(n.dense_output),
         lambda n: setattr(n, "rtol", None), lambda n: setattr(n, "dt", 0.1), repr, lambda n: n.dt,
         lambda n: setattr(n, "checkpoints", -3), lambda n: n._repr_html_(), lambda n: n.rtol,
     ]  # fmt: skip
