@@ -20,6 +20,7 @@ FN bool ended(const Call *call) { return false; }
 #define FIRST_LOOK (1 + 4096/(N_STATES*STAGES))
 #define LOOK_SECONDS 2e-4
 #define ASK_SECONDS 0.03  // asking Python takes its lock
+#define MOST_STEPS ((int64)1 << 40)
 #define IDLE_LOOKS 4000
 
 // Why a run ends before its time; watch.py has the same.
@@ -87,7 +88,7 @@ RARE bool look(const Call *call, Pulse *pulse, double time, int64 item)
     if (!board) return false;
     const double now = seconds(board), since = now - pulse->looked;
     if (pulse->looked == 0.0) pulse->asked = now;
-    else if (since < LOOK_SECONDS) pulse->every *= 2;
+    else if (since < LOOK_SECONDS) pulse->every *= pulse->every < MOST_STEPS ? 2 : 1;
     else pulse->every = 1 + (int64)((double)pulse->every*LOOK_SECONDS/since);
     pulse->looked = now;
     pulse->left = pulse->every;
