@@ -59,9 +59,9 @@ def text(before: Tree, now: Tree) -> list[str]:
     return found + [f"{count} | {line}" for line, count in sorted(headers.items(), key=lambda one: -one[1])]
 
 
-def bits(before: Tree, now: Tree) -> list[str]:
+def bits(before: Tree, now: Tree, only: str) -> list[str]:
     """Which states and gradients have other bits."""
-    names = before.ask("runs")
+    names = [name for name in before.ask("runs") if re.search(only, name)]
     other = []
     for k, name in enumerate(names, 1):
         old, new = (tree.ask("bits", name) for tree in (before, now))
@@ -94,13 +94,13 @@ def main() -> None:
     parser.add_argument("tree", type=Path)
     parser.add_argument("--what", default="text,bits,speed")
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--only", default="", help="what is timed: names that a regular expression finds")
+    parser.add_argument("--only", default="", help="bits, speed: names that a regular expression finds")
     args = parser.parse_args()
     trees = Tree(args.tree.resolve()), Tree(ROOT)
     for what in args.what.split(","):
         found = {
             "text": lambda: text(*trees),
-            "bits": lambda: bits(*trees),
+            "bits": lambda: bits(*trees, args.only),
             "speed": lambda: speed(*trees, args.repeats, args.only),
         }[what]()
         print("\n".join(found), flush=True)
