@@ -46,6 +46,8 @@ def main(folder: Path = RESULTS) -> str:
         "startup": "How soon odec answers",
         "small_call": "What a call of one trajectory without work costs",
         "odeint": "odeint beside torchdiffeq's, on its examples",
+        "stops": "Switches in time and inputs: errors, gradients, costs",
+        "interruption": "How long runs take to end when they are told to",
     }
     parts = ["# The results in short", TEXT, "\n".join(lines), _runs(found)]
     there = [(name, what) for name, what in rest.items() if (folder / f"{name}.md").exists()]

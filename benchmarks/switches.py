@@ -1,6 +1,6 @@
 """Switches in time beside closed forms, in tolerances: `python -m benchmarks.switches`.
 
-The twelve models of tests/numerics/switch_models.py, two kinds of doses and an onset; every method, both
+The twelve models of tests/numerics/switch_models.py, and doses by a condition and by an input; every method, both
 engines; orders of fixed steps on a problem with a switch beside the same without; gradients by what moves a
 switch. Nothing is timed; kernels may be built with ODEC_CFLAGS=-O0. --what: accuracy, orders, gradients.
 """
@@ -87,7 +87,8 @@ def problems() -> dict[str, Problem]:
 def rtols(method: str, engine: str) -> Sequence[float]:
     """What a method is asked for: those of low order take too long at 1e-9, plain tensor code before that."""
     order = 5 if method == "auto" else METHODS[method].order
-    return RTOLS[: 3 if order > 4 else 2 if order > 2 or engine == "native" else 1]
+    quick = engine == "native"
+    return RTOLS[: 3 if order > (2 if quick else 4) else 2 if order > 2 or quick else 1]
 
 
 def chosen(method: str, engine: str, each: int) -> list[str]:
