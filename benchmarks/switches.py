@@ -1,8 +1,8 @@
 """Switches in time beside closed forms, in tolerances: `python -m benchmarks.switches`.
 
-The twelve models of tests/numerics/switch_models.py, and doses by a condition and by an input; every method, both
-engines; orders of fixed steps on a problem with a switch beside the same without; gradients by what moves a
-switch. Nothing is timed; kernels may be built with ODEC_CFLAGS=-O0. --what: accuracy, orders, gradients.
+The twelve models of tests/numerics/switch_models.py, and doses by a condition and by an input; every method,
+both engines; orders of fixed steps on a problem with a switch beside the same without; gradients by what
+moves a switch. --what: accuracy, orders, gradients. Nothing is timed; ODEC_CFLAGS=-O0 builds kernels sooner.
 """
 
 from __future__ import annotations
