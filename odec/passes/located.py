@@ -87,7 +87,8 @@ class _Locator:
         part, symbol = fold(definition.expr, self._leaf, self._node), Symbol(definition.name)
         edges = part.edges.named(symbol)
         if part.course.fixed:
-            self._env[definition.name] = float(evaluate(part.expr, self._env))
+            anywhere = {self._time: 1.0, **self._env}
+            self._env[definition.name] = float(evaluate(part.expr, anywhere))
             self._known[definition.name] = _Part(symbol, symbol, constant(symbol), edges)
         else:
             self._known[definition.name] = replace(part, expr=symbol, edges=edges)

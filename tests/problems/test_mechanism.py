@@ -17,8 +17,9 @@ from benchmarks.mechanism import ATOL, MODEL, RTOL, errors, network  # noqa: E40
 def test_a_day_of_a_large_mechanism():
     given, module = network(), odec.load(MODEL, method="rodas5p")
     t, x = 6.1e4, torch.from_numpy(np.maximum(given.start, 1e3))
-    slope = module.rhs(torch.tensor(t, dtype=torch.float64), x, torch.zeros(0, dtype=torch.float64))
-    jacobian = module.jacobian(torch.tensor(t, dtype=torch.float64), x, torch.zeros(0, dtype=torch.float64))
+    p, time = torch.zeros(0, dtype=torch.float64), torch.tensor(t, dtype=torch.float64)
+    asked = time.expand(len(module.switches(p)))
+    slope, jacobian = (function(time, x, p, asked) for function in (module.rhs, module.jacobian))
     largest = np.abs(given.stoichiometry) @ np.abs(given.rates * np.append(x, 1.0)[given.pairs].prod(0))
     assert (np.abs(slope.numpy() - given.slope(t, x.numpy())) <= 1e-12 * largest).all()
     np.testing.assert_allclose(jacobian.numpy(), given.jacobian(t, x.numpy()), rtol=1e-12, atol=1e-15)

@@ -52,6 +52,8 @@ y[t+1] = k*x - 0.3*y*u
 """
 D = torch.float64
 KNOTS = {"u": [0.0, 0.7, 1.3, 3.1], "v": [0.5, 1.0, 2.0], "w": [0.5, 1.0, 2.0]}
+AROUND = {"u": [-1.0, 4.0], "v": [-2.0, -0.5, 3.5], "w": [-1.0, 3.1]}
+"""Outside the runs: fixed steps of whole modules do not end on knots."""
 
 
 def engines(text, method, printed=True):
@@ -62,19 +64,19 @@ def engines(text, method, printed=True):
     return ENGINES["torch"](compiled), OldEngine(text, method)
 
 
-def series_of(text, batch=()):
+def series_of(text, batch=(), knots=KNOTS):
     """The inputs' knots and coefficients, those of u alone by trajectory."""
     module = OldEngine(text, "euler" if "dx/dt" in text else None).module
     found = []
     kinds = {line.split()[1]: line.split()[2] for line in text.splitlines() if line.startswith("input ")}
     for i, name in enumerate(module.INPUTS):
-        knots = torch.tensor(KNOTS[name], dtype=D)
-        values = normal((len(knots), *(batch if i == 0 else ())), 10 + i)
-        found += [knots, COEFFICIENTS[kinds[name]](knots, values)]
+        times = torch.tensor(knots[name], dtype=D)
+        values = normal((len(times), *(batch if i == 0 else ())), 10 + i)
+        found += [times, COEFFICIENTS[kinds[name]](times, values)]
     return found
 
 
-def arguments(text, batch=(), shared=False):
+def arguments(text, batch=(), shared=False, knots=KNOTS):
     """x0 (*batch, n), p (*batch, m) or (m,), and the inputs' series."""
     module = OldEngine(text, "euler" if "dx/dt" in text else None).module
     p = torch.tensor([float(line.split("=")[1]) for line in text.splitlines() if line.startswith("param ")])
@@ -82,7 +84,7 @@ def arguments(text, batch=(), shared=False):
     if not shared:
         p = p * (1 + 0.1 * normal((*batch, len(p)), 1))
     x0 = 1 + 0.3 * normal((*batch, len(module.STATES)), 2)
-    return x0, p, series_of(text, batch)
+    return x0, p, series_of(text, batch, knots)
 
 
 def close(new, old, tolerance=1e-13):

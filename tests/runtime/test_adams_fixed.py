@@ -3,7 +3,7 @@
 import pytest
 import torch
 from adams_runs import OldRuns, everything
-from old_steps import BENT, MODELS, Case, Old, assert_alike, flat
+from old_steps import AROUND, BENT, MODELS, Case, Old, assert_alike, flat
 from thin_modules import compiled_of, module_of
 from tiers import each_once
 
@@ -36,7 +36,7 @@ def loops_of(text, method):
 )
 def test_runs_are_those_of_a_generated_module(method, model, keep):
     compiled, loops = loops_of(MODELS[model], method)
-    case = Case(compiled, shared=keep != SQRT)
+    case = Case(compiled, shared=keep != SQRT, knots=AROUND)
     t = torch.tensor(TIMES, dtype=case.x.dtype)
     generator = torch.Generator().manual_seed(5)
     w_xs = torch.randn(len(t), *case.x.shape, dtype=t.dtype, generator=generator)
@@ -49,7 +49,7 @@ def test_runs_are_those_of_a_generated_module(method, model, keep):
 
 def test_backwards_in_time_and_without_a_batch():
     compiled, loops = loops_of(BENT, "implicit_adams")
-    case = Case(compiled, batch=())
+    case = Case(compiled, batch=(), knots=AROUND)
     t = torch.tensor(TIMES[::-1], dtype=case.x.dtype)
     w_xs, d_t = torch.ones(len(t), 2, dtype=t.dtype), torch.ones(len(t), dtype=t.dtype)
     given = (t, case, w_xs, d_t, STEPS, ALL)

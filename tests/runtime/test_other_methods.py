@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from engine_cases import PUSHED, TIMED, D, arguments, engines, hold
+from engine_cases import AROUND, PUSHED, TIMED, D, arguments, engines, hold
 from tiers import each_once
 
 from odec.runtime.engines import SQRT, How
@@ -26,7 +26,8 @@ dy/dt = a*x - y
     each_once(["rodas5p", "kvaerno5", "radau_iia5", "auto", "implicit_adams", "adams"], [PUSHED, TIMED]),
 )
 def test_fixed_steps(text, method):
-    hold(engines(text, method), T, *arguments(text, (3,)), Steps(0.2), How(keep=SQRT), tolerance=1e-13)
+    given = arguments(text, (3,), knots=AROUND)
+    hold(engines(text, method), T, *given, Steps(0.2), How(keep=SQRT), tolerance=1e-13)
 
 
 @pytest.mark.parametrize(
