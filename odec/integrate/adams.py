@@ -13,7 +13,7 @@ from odec.integrate.fixed import ExplicitMethod, Place, Stepped
 from odec.integrate.options import Grid
 from odec.integrate.problem import Problem, Slope
 from odec.integrate.steps import Size, summed
-from odec.runtime.reference.adams_weights import quadrature
+from odec.runtime.reference.adams_weights import integrals
 
 _FEWEST = 3
 """With fewer slopes than that a step is one of Kutta's 3/8 rule."""
@@ -85,14 +85,4 @@ def _sum(h: Size, weights: tuple[float, ...], slopes: list[Tensor]) -> Tensor:
 @lru_cache(maxsize=1024)
 def _weights(nodes: tuple[float, ...]) -> tuple[float, ...]:
     """∫ from 0 to 1 of Lagrange's polynomials of the nodes, which are in steps from the step's start."""
-    nodes = tuple(round(node, 10) for node in nodes)
-    found = []
-    for j, own in enumerate(nodes):
-        total = 0.0
-        for point, weight in quadrature(len(nodes)):
-            value = weight
-            for k, other in enumerate(nodes):
-                value *= (point - other) / (own - other) if k != j else 1.0
-            total += value
-        found.append(total)
-    return tuple(found)
+    return tuple(integrals([round(node, 10) for node in nodes]))

@@ -80,10 +80,11 @@ the step's start. `rodas5p` is the one to start with. Data in `odec/methods/rose
     x_next = x_n + h (c_0 f(t_{n+1}, x*) + Σ_{j≥1} c_j f_{n+1-j})
 
 For problems that are not stiff and costly to evaluate: `explicit_adams` (which ends at x*) evaluates f once
-a step, the others twice. With fixed steps the first three are of `rk4`, and again wherever the step size
-changes from one interval between outputs to the next. `adams` can also choose its steps, each trajectory its
-own: the coefficients follow from the steps taken before, the order is the one (of 2 to 9) that makes the next
-step the longest, and history begins anew at the knots of an input. Data in `odec/methods/multistep.py`.
+a step, the others twice. With fixed steps the first three are of `rk4`, and again where steps become more
+than twice as long and at the knots of an input; where the step size changes less from one interval between
+outputs to the next, the coefficients follow from the steps taken before. `adams` can also choose its steps,
+each trajectory its own, and its order, the one (of 2 to 9) that makes the next step the longest; history
+begins anew at the knots of an input. Data in `odec/methods/multistep.py`.
 """,
     ),
 )

@@ -10,14 +10,16 @@ from tiers import each_once
 from odec.methods import METHODS
 from odec.runtime.engines import ALL, SQRT, How, Run
 from odec.runtime.reference.adams_fixed import FixedAdams
+from odec.runtime.reference.adams_step import AdamsStep
 from odec.runtime.series import Series
 from odec.runtime.steps import Steps
 
 pytestmark = pytest.mark.slow  # against whole modules of before, each family in turn
 
 NAMES = [name for name, method in METHODS.items() if method.family == "multistep"]
-TIMES = [0.0, 0.9, 2.0, 2.0, 3.1]
-STEPS = Steps(dt=0.11)
+TIMES = [0.53, 0.54, 0.54, 0.562, 0.99]
+"""Steps become more than twice as long, so that history starts anew as it did before."""
+STEPS = Steps(dt=0.05)
 
 
 def loops_of(text, method):
@@ -42,7 +44,7 @@ def test_runs_are_those_of_a_generated_module(method, model, keep):
     w_xs = torch.randn(len(t), *case.x.shape, dtype=t.dtype, generator=generator)
     d_t = torch.randn(len(t), dtype=t.dtype, generator=generator)
     old = OldRuns(module_of(MODELS[model], method))
-    for steps in (STEPS, Steps(dt=0.11, clip=0.4)):
+    for steps in (STEPS, Steps(dt=0.05, clip=0.4)):
         given = (t, case, w_xs, d_t, steps, keep)
         assert_alike(everything(loops, *given), old.everything(*given), 1e-12)
 
@@ -50,7 +52,7 @@ def test_runs_are_those_of_a_generated_module(method, model, keep):
 def test_backwards_in_time_and_without_a_batch():
     compiled, loops = loops_of(BENT, "implicit_adams")
     case = Case(compiled, batch=(), knots=AROUND)
-    t = torch.tensor(TIMES[::-1], dtype=case.x.dtype)
+    t = torch.tensor([1.52 - time for time in TIMES], dtype=case.x.dtype)
     w_xs, d_t = torch.ones(len(t), 2, dtype=t.dtype), torch.ones(len(t), dtype=t.dtype)
     given = (t, case, w_xs, d_t, STEPS, ALL)
     old = OldRuns(module_of(BENT, "implicit_adams"))
@@ -75,6 +77,14 @@ def test_a_step_is_that_of_a_generated_module(method):
         wanted = [*module.advance(*own, v), *module.advance_jvp(*own, v, *tangents, dv)]
         wanted += module.advance_vjp(*own, v, case.w, w_slopes, wrt_times=True)
         assert_alike(list(flat(found)), list(flat(wanted)), 1e-12)
+
+
+@pytest.mark.parametrize("method", ["explicit_adams", "implicit_adams"])
+def test_weights_after_unequal_steps_are_those_of_a_table_after_equal_ones(method):
+    step = AdamsStep(compiled_of(BENT, method), compiled_of(BENT, method).method)
+    for found, wanted in zip(step.rows((-1.0, -2.0001, -3.0)), step.table):
+        assert len(found) == len(wanted) and (found != wanted or not wanted)
+        assert torch.allclose(torch.tensor(found), torch.tensor(wanted), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("method", ["explicit_adams", "implicit_adams"])

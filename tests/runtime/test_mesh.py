@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from odec.runtime.reference.adams_fixed import plan
+from odec.runtime.reference.adams_fixed import nodes_of, plan
 from odec.runtime.reference.mesh import kinks_of, mesh, spacing, stops_of
 from odec.runtime.series import Series
 
@@ -104,9 +104,26 @@ def test_stops_are_the_times_and_the_knots_between_them_in_order():
     assert stops_of(t.flip(0), u) == [(2.0, 0), (1.0, 1), (1.0, 2), (0.5, None), (0.0, 3)]
 
 
-def test_adams_begins_anew_where_the_step_size_changes():
+def test_adams_begins_anew_where_steps_become_much_longer():
     t = torch.tensor([0.0, 0.5, 1.0, 1.3], dtype=torch.float64)
     known = [place.known for place in plan(mesh(t, 0.1).intervals, 3)]
     assert known == [0, 1, 2, *[3] * 10]
-    longer = torch.tensor([0.0, 0.5, 0.86], dtype=torch.float64)  # steps of 0.1, then of 0.09
-    assert [place.known for place in plan(mesh(longer, 0.1).intervals, 3)] == [0, 1, 2, 3, 3, 0, 1, 2, 3]
+    longer = torch.tensor([0.0, 0.04, 0.5], dtype=torch.float64)  # steps of 0.04, then of 0.092
+    assert [place.known for place in plan(mesh(longer, 0.1).intervals, 3)] == [0, 0, 1, 2, 3, 3]
+
+
+def test_adams_carries_its_slopes_over_a_small_change_of_step_size():
+    """Nodes are the starts of the earlier steps, in steps from a step's start."""
+    t = torch.tensor([0.0, 0.5, 0.86, 0.861], dtype=torch.float64)  # steps of 0.1, of 0.09, one of 0.001
+    intervals = mesh(t, 0.1).intervals
+    places = plan(intervals, 3)
+    assert [place.known for place in places] == [0, 1, 2, *[3] * 7]
+    assert [place.earlier for place in places[4:9]] == [
+        (),
+        ((0, 4), (0, 3), (0, 2)),
+        ((1, 0), (0, 4), (0, 3)),
+        ((1, 1), (1, 0), (0, 4)),
+        (),
+    ]
+    assert nodes_of(places[7], intervals) == pytest.approx((-1, -2, -2 - 0.1 / 0.09))
+    assert nodes_of(places[9], intervals) == pytest.approx((-90, -180, -270))

@@ -19,32 +19,48 @@ from .adams_step import AdamsStep, Slopes
 from .fixed import no_report, pieces_during
 from .mesh import Interval, Mesh, kinks_of, mesh, spacing
 
+_GROWTH = 2 * (1 + 1e-9)
+"""So much longer than the step before a step may be that uses its slope."""
+
 
 class _Place(NamedTuple):
-    """A step of a mesh: its interval, its number there, and how many earlier slopes it uses."""
+    """A step of a mesh: its interval, its number there, and how many earlier slopes it uses.
+
+    earlier: which steps, as interval and number, these are of, the newest first; () where all that a step of
+    full order uses are of its own interval, so that whatever moves that moves them alike.
+    """
 
     interval: int
     number: int
     known: int
+    earlier: tuple[tuple[int, int], ...] = ()
 
 
 def plan(intervals: Sequence[Interval], past: int, kinks: Set[float] = frozenset()) -> list[_Place]:
-    """Every step of a mesh. History starts anew where the step size changes, and at the inputs' kinks.
-
-    It does too at the outputs next to a kink: where a parameter moves the kink, so it does the step size on
-    one side of them, and slopes that are as far apart as the steps by chance have no gradient by it.
-    """
-    steps, known, before = list[_Place](), 0, None
-    ends = [after.start for after in intervals[1:]]
+    """Every step of a mesh. History starts anew where steps become more than twice as long, and at kinks."""
+    steps, known, before = list[_Place](), 0, 0.0
     for k, (start, h, count) in enumerate(intervals):
-        near = {start, *ends[k : k + 1], *(interval.start for interval in intervals[max(k - 1, 0) : k])}
-        if before is None or abs(h - before) > 1e-9 * abs(before) or near & kinks:
+        if h == 0 or abs(h) > _GROWTH * abs(before) or start in kinks:
             known = 0
         before = h
         for j in range(count):
-            steps.append(_Place(k, j, known))
+            across = steps[len(steps) - known :] if known == past > j else []
+            earlier = tuple((place.interval, place.number) for place in reversed(across))
+            steps.append(_Place(k, j, known, earlier))
             known = min(known + 1, past)
     return steps
+
+
+def nodes_of(place: _Place, intervals: Sequence[Interval]) -> tuple[float, ...]:
+    """When the earlier steps started, in steps from the start of this one; () where all are equal."""
+    found, (k, j, _, earlier) = list[float](), place
+    for before, number in earlier:
+        since = (j - number) * intervals[k].h
+        if before != k:
+            between = sum(one.h * one.steps for one in intervals[before + 1 : k])
+            since = (intervals[before].steps - number) * intervals[before].h + between + j * intervals[k].h
+        found.append(-since / intervals[k].h)
+    return tuple(found)
 
 
 class FixedAdams:
@@ -94,7 +110,8 @@ class FixedAdams:
         """One step of the mesh."""
         look()
         start, h, _ = taken.intervals[place.interval]
-        return self.adams.advance(x, history, start + place.number * h, h, p, here, clip)
+        nodes = nodes_of(place, taken.intervals)
+        return self.adams.advance(x, history, start + place.number * h, h, p, here, clip, nodes)
 
     def adjoint(
         self,
@@ -149,10 +166,13 @@ class FixedAdams:
     ) -> tuple[Tensor, Slopes]:
         """The cotangents of the states and slopes before a step; the rest is added to what was found."""
         look()
-        (x, history), (k, j, known) = state, place
+        (x, history), (k, j, known, _) = state, place
         start, h, count = taken.intervals[k]
-        here = pieces_during(u, taken.intervals[k])
-        step, w_slopes = self.adams.vjp(x, history, start + j * h, h, p, here, w, w_slopes, clip, wrt_times)
+        here, nodes = pieces_during(u, taken.intervals[k]), nodes_of(place, taken.intervals)
+        given = (x, history, start + j * h, h, p, here, w)
+        if wrt_times and nodes:
+            self._pull_nodes(self.adams.vjp_of_nodes(*given, nodes, clip), place, nodes, taken, found.t)
+        step, w_slopes = self.adams.vjp(*given, w_slopes, clip, wrt_times, nodes)
         if known == 0:
             w_slopes = (torch.zeros_like(step.x),) * self.adams.past
         found.p.add_(step.p)
@@ -162,6 +182,16 @@ class FixedAdams:
         if step.t is not None and step.h is not None:
             taken.slide(found.t, k, step.t, (step.h + j * step.t) / count)
         return step.x, w_slopes
+
+    def _pull_nodes(
+        self, g_nodes: Sequence[Tensor], place: _Place, nodes: Sequence[float], taken: Mesh, found: Tensor
+    ) -> None:
+        """Add the cotangents of a step's nodes, (earlier time - its start)/h, to those of the times."""
+        (k, j, _, earlier), intervals = place, taken.intervals
+        for g_node, node, (before, number) in zip(g_nodes, nodes, earlier):
+            g = g_node / intervals[k].h
+            taken.slide(found, before, g, number * g / intervals[before].steps)
+            taken.slide(found, k, -g, -(node + j) * g / intervals[k].steps)
 
     def _replay(
         self,
@@ -199,14 +229,18 @@ class FixedAdams:
         taken = mesh(t, steps.dt, u)
         x, d_x, history, d_history, tangents = x0, d_x0, Slopes(), Slopes(), [d_x0]
         moved = taken.moved(d_t.unsqueeze(-1))
-        for k, j, known in plan(taken.intervals, self.adams.past, kinks_of(t, u)):
+        d_steps = [(end - begin) / one.steps for (begin, end), one in zip(moved, taken.intervals)]
+        for place in plan(taken.intervals, self.adams.past, kinks_of(t, u)):
             look()
-            (start, h, count), (d_begin, d_end) = taken.intervals[k], moved[k]
-            d_h = (d_end - d_begin) / count
+            k, j, known, earlier = place
+            (start, h, count), d_begin, d_h = taken.intervals[k], moved[k][0], d_steps[k]
+            nodes = nodes_of(place, taken.intervals)
+            d_since = [moved[i][0] + number * d_steps[i] - d_begin - j * d_h for i, number in earlier]
+            d_nodes = [(d - node * d_h) / h for d, node in zip(d_since, nodes)]
             here, d_here = (pieces_during(one, taken.intervals[k]) for one in (u, d_u))
             given = (x, history[:known], start + j * h, h, p, here)
             moving = (d_x, d_history[:known], d_begin + j * d_h, d_h, d_p, d_here)
-            x, history, d_x, d_history = self.adams.jvp(*given, *moving, steps.clip)
+            x, history, d_x, d_history = self.adams.jvp(*given, *moving, steps.clip, nodes, d_nodes)
             if j == count - 1 and taken.passed[k] is not None:
                 tangents.append(d_x)
         return torch.stack(tangents)
@@ -218,11 +252,13 @@ class FixedAdams:
         x, history, xs = x0, Slopes(), [x0]
         taken = mesh(t.detach(), steps.dt, u)
         ends = taken.ends(t)
-        for k, j, known in plan(taken.intervals, self.adams.past, kinks_of(t.detach(), u)):
+        sizes = [(end - begin) / one.steps for (begin, end), one in zip(ends, taken.intervals)]
+        for k, j, known, earlier in plan(taken.intervals, self.adams.past, kinks_of(t.detach(), u)):
             look()
-            count, (begin, end) = taken.intervals[k].steps, ends[k]
-            h, here = (end - begin) / count, pieces_during(u, taken.intervals[k])
-            x, history = self.adams.advance(x, history[:known], begin + j * h, h, p, here, steps.clip)
+            count, h, here = taken.intervals[k].steps, sizes[k], pieces_during(u, taken.intervals[k])
+            time = ends[k][0] + j * h
+            nodes = [(ends[i][0] + number * sizes[i] - time) / h for i, number in earlier]
+            x, history = self.adams.advance(x, history[:known], time, h, p, here, steps.clip, nodes)
             if j == count - 1 and taken.passed[k] is not None:
                 xs.append(x)
         return torch.stack(xs), no_report(x0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,8 +66,8 @@ class Weights:
         return total
 
 
-def combined(weights: Tensor, slopes: Sequence[Tensor]) -> Tensor:
-    """Σ_j weights_j k_j, with weights (nodes, *batch, 1) of their own for each trajectory."""
+def combined(weights: Tensor | Sequence[Time], slopes: Sequence[Tensor]) -> Tensor:
+    """Σ_j weights_j k_j, with weights (nodes, *batch, 1) of their own for each trajectory, or single ones."""
     return _sum([weight * k for weight, k in zip(weights, slopes)])
 
 
@@ -76,6 +78,31 @@ def _sum(values: Sequence[Tensor]) -> Tensor:
     return total
 
 
+def integrals(nodes: Sequence[Time]) -> list[Any]:
+    """∫ from 0 to 1 of Lagrange's polynomials of the nodes: numbers, or tensors for a graph."""
+    found: list[Any] = [0.0] * len(nodes)
+    for point, weight in quadrature(len(nodes)):
+        for j, own in enumerate(nodes):
+            value: Time = weight
+            for k, other in enumerate(nodes):
+                if k != j:
+                    value = value * ((point - other) / (own - other))
+            found[j] = found[j] + value
+    return found
+
+
+def rates(nodes: Sequence[float]) -> list[list[float]]:
+    """The derivative of the j-th Lagrange polynomial at the m-th node, in row m. Each row sums to 0."""
+    lead = [math.prod(own - nodes[k] for k in range(len(nodes)) if k != j) for j, own in enumerate(nodes)]
+    found = []
+    for m, here in enumerate(nodes):
+        row = [0.0 if j == m else lead[m] / lead[j] / (here - there) for j, there in enumerate(nodes)]
+        row[m] = -sum(row)
+        found.append(row)
+    return found
+
+
+@functools.cache
 def quadrature(degree: int) -> list[tuple[float, float]]:
     """Points and weights of Gauss's quadrature on [0, 1], exact for polynomials of the degree."""
     count = degree // 2 + 1
