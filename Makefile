@@ -1,4 +1,4 @@
-# make demo | test | test-all | fuzz | bench | lint. The first call makes .venv and installs what is needed.
+# make demo | test | test-ci | test-all | fuzz | bench | lint. The first call makes .venv and installs what is needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,11 +12,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 FUZZ_SEED ?= 1
 
-.PHONY: help demo test test-all fuzz bench bench-gpu lint format clean
+.PHONY: help demo test test-ci test-all fuzz bench bench-gpu lint format clean
 help:
 	@echo "make demo       fit the competition example and draw the fit"
 	@echo "make test       formatting, lint, types and the tests"
 	@echo "make test-all   as well the slow tests: sanitizers, each compiler, the whole problem sets"
+	@echo "make test-ci    of those with many cases one case in three: what a push must pass"
 	@echo "make fuzz       30,000 texts, 300 compiled models, 60 on both engines, 600 slopes (FUZZ_SEED=1): 40 minutes"
 	@echo "make bench      speed and memory, as ratios measured in one run (bench-gpu: on an NVIDIA GPU)"
 	@echo "make lint       formatting, lint and types alone"
@@ -46,6 +47,9 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 
 
 test: lint
 	$(PYTEST) -m "not slow"
+
+test-ci: lint
+	$(PYTEST) --thin 3
 
 test-all: lint
 	$(PYTEST)

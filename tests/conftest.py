@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections import Counter
+from zlib import crc32
 
 import pytest
 import torch
@@ -16,6 +18,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite tests/golden/ (refused where CI is set)"
     )
+    parser.addoption(
+        "--thin", type=int, default=1, metavar="N", help="of a slow test of 2·N cases or more, run one case in N"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what --thin does, by a hash of the names: the same cases everywhere, of every parameter some."""
+    thin = config.getoption("--thin")
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    cases = Counter(_function(item) for item in slow)
+    left_out = {
+        item for item in slow if cases[_function(item)] >= 2 * thin > 2 and crc32(item.nodeid.encode()) % thin
+    }
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _function(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -168,6 +168,7 @@ def test_interrupted_keeps_the_best(folder: Path, data: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}
     script = (
         "import odec.fit.adam as adam, os, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "steps = adam.Adam.steps\n"
         "def interrupted(*arguments):\n"
         "    for count, state in enumerate(steps(*arguments)):\n"
