@@ -19,12 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-golden", action="store_true", help="rewrite tests/golden/ (refused where CI is set)"
     )
     parser.addoption(
-        "--thin", type=int, default=1, metavar="N", help="of a slow test of 2·N cases or more, run one case in N"
+        "--thin", type=int, default=1, metavar="N", help="of slow tests of 2·N cases or more, run one in N"
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what --thin does, by a hash of the names: the same cases everywhere, of every parameter some."""
+    """Leave out what --thin does, by a hash of the names: the same cases everywhere."""
     thin = config.getoption("--thin")
     slow = [item for item in items if item.get_closest_marker("slow")]
     cases = Counter(_function(item) for item in slow)

@@ -54,7 +54,8 @@ def test_the_page_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> N
     exec(compile(program, "odeint.md", "exec"), {})
     printed = capsys.readouterr().out
     assert [line.split()[0] for line in printed.splitlines()] == ["0", "30", "60"]
-    numbers = [float(number) for number in printed.split()]  # single precision trained on: other digits elsewhere
+    # Single precision, trained on: other digits on another machine.
+    numbers = [float(number) for number in printed.split()]
     assert numbers == pytest.approx([float(number) for number in shown.split()], rel=0.05)
 
 
