@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import sys
-from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -117,7 +116,7 @@ def compile(
 
     system = _by_plain_name(parse(model))
     chosen = choose_method(system, method)
-    kind = choose_engine(engine, chosen, system.arrays)
+    kind = choose_engine(engine, chosen, system)
     how = {"version": odec.__version__, "engine": kind}
     return module_text(derive(system), chosen, **how, standalone=standalone)
 
@@ -132,7 +131,7 @@ def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> M
 
     system = _by_plain_name(parse(model))
     chosen = choose_method(system, method)
-    kind = choose_engine(engine, chosen, system.arrays)
+    kind = choose_engine(engine, chosen, system)
     facts = (odec.__version__, code_fingerprint(), system.source.name, system.source.text, chosen, kind)
     key = sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
     own = f"model_{key[:20]}"
@@ -162,22 +161,24 @@ def _import(name: str, path: Path) -> ModuleType:
     return module
 
 
-def choose_engine(engine: str, method: str, arrays: Sequence[str] = ()) -> str:
+def choose_engine(engine: str, method: str, system: System | None = None) -> str:
     """The engine to compile a method for; "auto" is native where it has the method and a C compiler is there.
 
-    arrays: names of the model's arrays, which the torch engine alone has. Raises ArgumentError for an unknown
-    engine, and for one without them.
+    system: the model, where it may have arrays, which the native engine has not with every method. Raises
+    ArgumentError for an unknown engine, and for the native one without a kernel of these.
     """
     from odec.backends import ENGINES
     from odec.methods import MAP, get
     from odec.runtime.native import toolchain
 
     able = ENGINES if method == MAP else get(method).engines
-    if arrays:
-        if engine not in ("auto", "torch") and engine in ENGINES:
-            told = f"{arrays[0]} is an array: the {engine} engine has none yet"
+    if system is not None and system.arrays and engine in ("auto", "native"):
+        from odec.backends.native import refusal
+
+        told = refusal(system, None if method == MAP else get(method))
+        if told and engine == "native":
             raise ArgumentError(f"{told}; choose engine='torch', or 'auto', which takes it")
-        able = ("torch",)
+        able = ("torch",) if told else able
     if engine == "auto":
         return "native" if "native" in able and toolchain.is_there() else "torch"
     if engine not in ENGINES:

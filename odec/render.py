@@ -9,7 +9,7 @@ import jinja2
 
 from odec.backends import ENGINES
 from odec.backends.job import Job
-from odec.backends.native import kernel_job
+from odec.backends.native import kernel_job, refusal
 from odec.backends.torch import module_job
 from odec.errors import ArgumentError
 from odec.methods import MAP, METHODS, Auto, Method, get
@@ -59,6 +59,9 @@ def module_text(
     chosen = None if programs.system.kind == MAP else get(method)
     if chosen is not None:
         _check_engine(chosen, engine)
+    told = refusal(programs.system, chosen) if engine == "native" and programs.arrays else ""
+    if told:
+        raise ArgumentError(f"{told}; choose engine='torch'")
     kernel = kernel_job(programs, chosen, version=version) if engine == "native" else None
     return render(module_job(programs, chosen, version=version, kernel=kernel, standalone=standalone))
 

@@ -204,13 +204,20 @@ class Kernel:
     """The C source of a model and a method, and how its lanes are laid out.
 
     lanes: trajectories side by side, as a vector of float64; inner_lanes: 1 where the innermost loops run
-    over lanes; shortest: bytes of the shortest vector that rounds as longer ones do. See docs/engines.md.
+    over lanes; shortest: bytes of the shortest vector that rounds as longer ones do; room: of a model of
+    arrays, how many values a lane holds at most, beside its parameters. See docs/engines.md.
     """
 
     source: str
     lanes: int
     inner_lanes: int
     shortest: int
+    room: int = 0
+
+    @property
+    def arrays(self) -> bool:
+        """Whether the model has arrays."""
+        return self.room > 0
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from odec.backends.layout import INDENT, WIDTH, Chain, Doc, Leaf, flat, lines
+from odec.backends.layout import INDENT, Doc
+from odec.backends.native.arrays import Body
 from odec.backends.native.names import c_spelling
 from odec.backends.native.printer import CPrinter, is_condition
+from odec.backends.native.text import statement
 from odec.passes.program import Layout, Program, Programs
-from odec.text import c_comment
 from odec.tree import Expr, Number, symbols
 
 _ARGUMENT = {"t": "(real)time_l"}
@@ -19,21 +21,35 @@ _RESULT = {"dx": "dx", "y": "y", "t": "gt", "x": "gx", "p": "gp", "u": "gu"}
 
 @dataclass(frozen=True)
 class Function:
-    """The text of a C function's body."""
+    """The text of a C function's body; whole: with the loop over lanes around it, where it needs one.
+
+    room: how many values of a lane it holds in arrays.
+    """
 
     body: str
     uses_time: bool
+    room: int = 0
+    loops: bool = False
+
+    @property
+    def whole(self) -> str:
+        return self.body if self.loops else f"{INDENT}EVERY_LANE {{\n{self.body}\n{INDENT}}}"
 
 
 def c_spellings(programs: Programs, more: Iterable[Program] = ()) -> dict[str, str]:
     """The names that are written otherwise in C, in `more` programs too."""
+    names = _names(programs, more)
+    spelt = {name: c_spelling(name, constant=name in programs.consts) for name in names}
+    return {name: spelling for name, spelling in spelt.items() if spelling != name}
+
+
+def _names(programs: Programs, more: Iterable[Program]) -> list[str]:
     names = [*programs.states.names, *programs.params.names, *programs.consts, *programs.held.names]
     names.append(programs.system.time)
     for program in (*_all(programs), *more):
         names += [assign.name for assign in program.body]
         names += program.names()
-    spelt = {name: c_spelling(name, constant=name in programs.consts) for name in names}
-    return {name: spelling for name, spelling in spelt.items() if spelling != name}
+    return names
 
 
 def _all(programs: Programs) -> Iterable[Program]:
@@ -48,6 +64,7 @@ class FunctionWriter:
     def __init__(self, programs: Programs, more: Iterable[Program] = ()):
         self.programs = programs
         self.source = programs.system.source
+        self._known = frozenset(_names(programs, more))
         self.names = c_spellings(programs, more)
         self.printer = CPrinter(self.names)
 
@@ -57,6 +74,10 @@ class FunctionWriter:
     def function(self, program: Program, results: Mapping[str, str] = _RESULT) -> Function:
         """The body of a program over one lane's arrays (x[0]_l, p[0]_l, …); results: the outputs' arrays."""
         used = {s.name for expr in program.expressions() for s in symbols(expr)}
+        if self.programs.arrays:
+            body = Body(self, program, results)
+            timed = not used.isdisjoint(program.names("t"))
+            return Function("\n".join(body.lines), timed, body.room, loops=True)
         text = self._loads(program, used)
         for assign in program.body:
             kind = "bool" if is_condition(assign.expr) else "real"
@@ -72,6 +93,17 @@ class FunctionWriter:
             return ""
         line = self.source.position(span.start)[0]  # type: ignore[attr-defined]
         return f"{PurePath(self.source.name).name}:{line}"
+
+    def fresh(self, patterns: Sequence[str]) -> Iterator[str]:
+        """Names that nothing else has; the last pattern has a number in it."""
+        taken = {self.spell(name) for name in self._known}
+        named = (pattern.format(k) for k in itertools.count() for pattern in patterns[k and -1 :])
+        return (name for name in named if name not in taken)
+
+    def printed(self, expr: Expr, elements: Mapping[str, str]) -> Doc:
+        """An expression of which elements of arrays are known as C."""
+        self.printer.elements = elements
+        return self.printer.doc(expr)
 
     def _loads(self, program: Program, used: set[str]) -> list[str]:
         text: list[str] = []
@@ -92,24 +124,3 @@ class FunctionWriter:
                 sign = "+=" if adds else "="
                 text += statement(f"{target}[{value.place}]_l {sign} ", self.printer.doc(expr))
         return text
-
-
-def statement(lead: str, doc: Doc, comment: str = "", indent: str = INDENT * 2) -> list[str]:
-    """`lead doc;` as lines, the comment beside it where it fits, else above."""
-    whole = f"{indent}{lead}{flat(doc)};"
-    comment = c_comment(comment)
-    remark = f"  // {comment}" if comment else ""
-    if len(whole) + len(remark) <= WIDTH:
-        return [whole + remark]
-    above = [f"{indent}// {comment}"] if comment else []
-    if len(whole) <= WIDTH or isinstance(doc, Leaf):
-        return [*above, whole]
-    if isinstance(doc, Chain):
-        return [*above, f"{indent}{lead.rstrip()}", *_c_lines(lines(doc, indent + INDENT, "", ";"))]
-    return above + _c_lines(lines(doc, indent, lead, ";"))
-
-
-def _c_lines(broken: list[str]) -> list[str]:
-    """Lines without the comma that Python allows after a call's last argument."""
-    pairs = zip(broken, [*broken[1:], ""], strict=True)
-    return [a[:-1] if a.endswith(",") and b.lstrip().startswith(")") else a for a, b in pairs]

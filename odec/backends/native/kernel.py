@@ -12,7 +12,7 @@ from odec.backends.native.auto import auto_steps
 from odec.backends.native.collocation import collocation_context
 from odec.backends.native.dense import Dense, dense_steps
 from odec.backends.native.factors import constant_factors
-from odec.backends.native.functions import FunctionWriter
+from odec.backends.native.functions import Function, FunctionWriter
 from odec.backends.native.implicit import implicit_context
 from odec.backends.native.rosenbrock import rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
@@ -24,8 +24,6 @@ _JVP_RESULT = {"dx": "dk"}
 
 def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: str) -> Job:
     """The kernel source for a method, or for a map where it is None."""
-    if programs.arrays:
-        raise NotImplementedError(f"arrays cannot be printed in C yet: {', '.join(programs.system.arrays)}")
     known = of_the_model(programs, version)
     auto = tableau if isinstance(tableau, Auto) else None
     tableau = tableau.stiff if isinstance(tableau, Auto) else tableau
@@ -35,7 +33,8 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
     own = _method_context(programs, tableau, writer)
     libm = _libm(writer)
     terms = [_TERMS[entry.kind] for entry in programs.system.inputs] + [1 for _ in programs.asked]
-    inner_lanes = _is_large(programs, tableau, auto) or _looped(own)
+    inner_lanes = programs.arrays or _is_large(programs, tableau, auto) or _looped(own)
+    room = _room(programs, tableau, functions) if programs.arrays else 0
     context: dict[str, Any] = {
         **known,
         "libm": sorted(libm | {"exp", "log"} if adaptive else libm),
@@ -53,7 +52,9 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "first_same_as_last": isinstance(tableau, Tableau) and tableau.first_same_as_last,
         "renamed": dict(sorted(writer.names.items())),
         "tidy": tidy,
-        "lanes": _lanes(programs.states.width, own, adaptive),
+        "lanes": 32 if room else _lanes(programs.states.width, own, adaptive),
+        "room": room,
+        "arrays": programs.arrays,
         "shortest": 32 if inner_lanes and _ALIKE.issuperset(libm) else 64,
         "inner_lanes": int(inner_lanes),
         **own,
@@ -108,7 +109,8 @@ def _method_context(programs: Programs, method: Method | None, writer: FunctionW
 
 def _factored(programs: Programs, method: Method | None, writer: FunctionWriter) -> dict[str, Any] | None:
     """What explicit fixed steps take into their coefficients, and the function that is left."""
-    factored = constant_factors(programs.rhs, programs.consts) if isinstance(method, Tableau) else None
+    able = isinstance(method, Tableau) and not programs.arrays
+    factored = constant_factors(programs.rhs, programs.consts) if able else None
     if factored is None:
         return None
     values = [f"R({value!r})" for value in factored.values]
@@ -128,6 +130,14 @@ def _lanes(states: int, own: dict[str, Any], adaptive: bool) -> int:
     while lanes > 2 and lanes * entries * 8 > _LARGEST:
         lanes //= 2
     return lanes
+
+
+def _room(programs: Programs, method: Method | None, functions: dict[str, Any]) -> int:
+    """How many values of a lane a step of a model of arrays holds at most, with its adjoint, about."""
+    stages = method.stages if isinstance(method, Tableau) else 1
+    dense = 3 * stages if method is not None and method.adaptive else 0
+    own = max(part.room for part in functions.values() if isinstance(part, Function))
+    return own + programs.states.width * (4 * stages + dense + 8)
 
 
 def _dense(method: Method | None, steps: Any) -> Dense | None:

@@ -58,17 +58,19 @@ def _own(name: str) -> Rule:
 class CPrinter(Printer):
     """Prints for one lane: scalars of type `real`, whose literals are written R(2.0).
 
-    names: spellings of symbols that differ from the model's. After printing, `helpers` holds the names of
-    the helper functions used and `libm` those of the C library, in order of appearance.
+    names: spellings of symbols that differ from the model's; elements: those of arrays, here and now. After
+    printing, `helpers` holds the names of the helper functions used and `libm` those of the C library, in
+    order of appearance.
     """
 
     def __init__(self, names: Mapping[str, str]):
         self.names = names
+        self.elements: Mapping[str, str] = {}
         self.helpers: dict[str, None] = {}
         self.libm: dict[str, None] = {}
 
     def symbol(self, name: str) -> str:
-        return self.names.get(name, name)
+        return self.elements.get(name) or self.names.get(name, name)
 
     def number(self, number: Number) -> str:
         if not math.isfinite(number.value):
@@ -187,4 +189,5 @@ def _is(expr: Expr, value: float) -> bool:
 
 def is_condition(expr: Expr) -> bool:
     """Whether the value of the expression is true or false."""
-    return isinstance(expr, Op) and OPERATIONS[expr.op].kind in ("compare", "logic")
+    kinds = ("compare", "logic")
+    return isinstance(expr, Op) and expr.op in OPERATIONS and OPERATIONS[expr.op].kind in kinds

@@ -82,12 +82,12 @@ class Batch:
         self.x0 = x0.detach().reshape(self.size, n)
         self.shares_p = p.numel() == m
         self.p = (
-            p.detach().reshape(1, m)
+            p.detach().reshape(1, m).contiguous()
             if self.shares_p
             else p.detach().expand(*self.shape, -1).reshape(self.size, m)
         )
         self.on_gpu = cuda.on_gpu(x0)
-        self.lanes = 1 if self.on_gpu else kernels.lanes(self.dtype)
+        self.lanes = 1 if self.on_gpu else kernels.lanes(self.dtype, self.shares_p)
         self.series: list[Tensor] = []
 
     def hold(self, series: Sequence[Tensor]) -> None:
@@ -147,8 +147,11 @@ class Batch:
             cuda.launch(self, name, times)
         elif self.size:
             clips = self.clip is not None
-            kernel = self.kernels.function(name, self.dtype, clips, times, self.lanes, self.adaptive)
-            kernel(self.call)
+            lanes = self.lanes
+            if name == "tangent":  # whose lanes have tangents of the parameters
+                lanes = min(lanes, self.kernels.lanes(self.dtype))
+            how = (self.dtype, clips, times, lanes, self.adaptive, self.shares_p)
+            self.kernels.function(name, *how)(self.call)
 
     def report(self) -> Tensor:
         """Room for what became of each trajectory: (*batch, 0) of fixed steps."""

@@ -16,6 +16,10 @@ _TERMS = {"hold": 1, "linear": 2, "cubic": 4}
 """The coefficients of an input's pieces."""
 
 
+_FAST, _STACK = 1 << 18, 1 << 22
+"""Bytes of a block of lanes of arrays: what a core's own cache holds, and at most, as they are on a stack."""
+
+
 class Kernels:
     """The kernels of a model and a method, each built or loaded when it is first run."""
 
@@ -23,7 +27,7 @@ class Kernels:
         if compiled.kernel is None:
             raise EngineError(f"the module of {compiled.name} was compiled without the native engine")
         self.compiled, self.kernel = compiled, compiled.kernel
-        self.states, self.params = len(compiled.states), len(compiled.params)
+        self.states, self.params = len(compiled.states), sum(param.size for param in compiled.params)
         self.observables, self.inputs = len(compiled.observables), tuple(i.name for i in compiled.inputs)
         self.terms = tuple(_TERMS[entry.kind] for entry in compiled.inputs)
         self.adaptive = compiled.adaptive
@@ -36,9 +40,23 @@ class Kernels:
         """The C source, which includes the headers of toolchain.INCLUDE."""
         return self.kernel.source
 
-    def lanes(self, dtype: torch.dtype) -> int:
-        """Trajectories side by side: enough vectors to keep a core's units busy, fewer for large models."""
-        return self.kernel.lanes * 8 // dtype.itemsize
+    def lanes(self, dtype: torch.dtype, shares_p: bool = False) -> int:
+        """Trajectories side by side: enough vectors to keep a core's units busy, fewer for large models.
+
+        shares_p: whether all have the same parameters, which then take no room in the lanes of a model of
+        arrays. Raises EngineError where such a model is too large for a thread.
+        """
+        lanes, held = self.kernel.lanes, self.kernel.room
+        if held:
+            held += 0 if shares_p else 3 * self.params
+            while lanes > 8 and 8 * lanes * held > _FAST or lanes > 1 and 8 * lanes * held > _STACK:
+                lanes //= 2
+            if 8 * lanes * held > _STACK:
+                raise EngineError(
+                    f"what a step of {self.compiled.name} holds of one trajectory, {8e-6 * held:.3g} MB, "
+                    "does not fit a thread of the native engine; use engine='torch'"
+                )
+        return lanes * 8 // dtype.itemsize
 
     def few_lanes(self, lanes: int, size: int, dtype: torch.dtype) -> int:
         """Lanes for so few trajectories, in vectors so long that they round as longer ones do.
@@ -51,9 +69,20 @@ class Kernels:
         return lanes
 
     def defines(
-        self, name: str, dtype: torch.dtype, clip: bool, times: bool, lanes: int, adaptive: int, inner: int
+        self,
+        name: str,
+        dtype: torch.dtype,
+        clip: bool,
+        times: bool,
+        lanes: int,
+        adaptive: int,
+        inner: int,
+        shares_p: bool = False,
     ) -> dict[str, int]:
-        """The macros of a kernel. adaptive: 0 of fixed steps, 1 by tolerance, 2 with outputs within steps."""
+        """The macros of a kernel. adaptive: 0 of fixed steps, 1 by tolerance, 2 with outputs within steps.
+
+        shares_p: whether all trajectories have the same parameters, of which kernels of arrays make use.
+        """
         found = {
             "REAL_BITS": 8 * dtype.itemsize,
             "LANES": lanes,
@@ -62,16 +91,25 @@ class Kernels:
             "TIMES": int(times),
             "LAST_STATE": int(name == "loss"),
         }
-        return found | ({"ADAPTIVE": adaptive} if self.adaptive else {})
+        found |= {"ADAPTIVE": adaptive} if self.adaptive else {}
+        return found | ({"UNIFORM": int(shares_p)} if self.kernel.arrays else {})
 
     def function(
-        self, name: str, dtype: torch.dtype, clip: bool, times: bool, lanes: int, adaptive: int
+        self,
+        name: str,
+        dtype: torch.dtype,
+        clip: bool,
+        times: bool,
+        lanes: int,
+        adaptive: int,
+        shares_p: bool = False,
     ) -> Any:
         """The kernel as a function of its Call. Raises EngineError where it cannot be built."""
-        key = (name, dtype, clip, times, lanes, adaptive)
+        key = (name, dtype, clip, times, lanes, adaptive, shares_p)
         found = self._functions.get(key)
         if found is None:
-            defines = self.defines(name, dtype, clip, times, lanes, adaptive, self.kernel.inner_lanes)
+            inner = self.kernel.inner_lanes
+            defines = self.defines(name, dtype, clip, times, lanes, adaptive, inner, shares_p)
             library = toolchain.library(self.source, name, defines)
             found = threads.runner(library, name, self.structures.call)
             self._functions[key] = found

@@ -30,7 +30,7 @@ class _Ready:
         self._states, self._params = batch.kernels.states, batch.kernels.params
         self._times, self._shares_p = batch.call.times, batch.shares_p
         self._adaptive = isinstance(batch, AdaptiveBatch)
-        how = (batch.dtype, batch.clip is not None, times, batch.lanes, batch.adaptive)
+        how = (batch.dtype, batch.clip is not None, times, batch.lanes, batch.adaptive, batch.shares_p)
         self._kernel = batch.kernels.function(kernel, *how)
         self._call, self._kind = batch.call, type(batch.call)
         self._call.x0 = View(None, 1, self._states)

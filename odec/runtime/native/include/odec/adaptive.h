@@ -22,7 +22,7 @@ enum {
 // The lanes' trajectories.
 typedef struct {
     BLOCK(x, N_STATES);
-    BLOCK(p, N_PARAMS);
+    PARAMS_OF_LANES(p);
 #if FSAL
     BLOCK(slope, N_STATES);  // at x
 #endif

@@ -10,7 +10,7 @@
 // The lanes on their way back.
 typedef struct {
     BLOCK(w, N_STATES);
-    BLOCK(gp, N_PARAMS);
+    PARAMS_OF_LANES(gp);
     ALIGNED real early[LANES], late[LANES];  // cotangents of the interval's ends
 #if DENSE
     int64 left[LANES];  // the outputs that are not behind yet
@@ -70,10 +70,12 @@ FN void put_gradients(const Call *call, const Run *run, const Back *back, real *
 {
     const View *g_x0 = &call->g_x0, *g_p = &call->g_p;
     UNROLL for (int i = 0; i < N_STATES; ++i) g_x0->at[i*g_x0->row + run->item[l]*g_x0->item] = back->w[i][l];
+#if !UNIFORM
     UNROLL for (int i = 0; i < N_PARAMS; ++i) {
         if (g_p->item) g_p->at[i*g_p->row + run->item[l]*g_p->item] = back->gp[i][l];
         else sums[i] += back->gp[i][l];
     }
+#endif
 }
 
 // A lane comes to stop k from behind: it goes on into the interval before it, or its trajectory is done with.
@@ -97,9 +99,11 @@ FN void trajectory_before(const Call *call, Run *run, Back *back, Tape *tape, re
         const Kept *kept = &tape->kept[tape->last[l]];
         const int64 item = run->item[l] = tape->first + tape->last[l];
         tape->last[l] = kept->before;
-        UNROLL for (int i = 0; i < N_PARAMS; ++i) run->p[i][l] = of_item(&call->p, i, item);
+        take_params(call, run, item, l);
         UNROLL for (int i = 0; i < N_STATES; ++i) back->w[i][l] = R(0.0);
-#if WEIGHED
+#if UNIFORM
+        back->gp = sums;
+#elif WEIGHED
         UNROLL for (int i = 0; i < N_PARAMS; ++i)
             back->gp[i][l] = call->g_p.item ? of_item(&call->g_p, i, item) : R(0.0);
 #else
@@ -185,7 +189,11 @@ FN Whole step_back(const Call *call, Run *run, Back *back, const Tape *tape, int
 {
     BLOCK(x, N_STATES);
     BLOCK(w, N_STATES);
+#if UNIFORM
+    Param *gp = back->gp;
+#else
     BLOCK(gp, N_PARAMS);
+#endif
     BLOCK(gt, 1);
     BLOCK(gh, 1);
     UNROLL for (int i = 0; i < N_STATES; ++i)
@@ -193,7 +201,9 @@ FN Whole step_back(const Call *call, Run *run, Back *back, const Tape *tape, int
             x[i][l] = tape->states[AT(row, i) + l];
             w[i][l] = back->w[i][l];
         }
+#if !UNIFORM
     UNROLL for (int i = 0; i < N_PARAMS; ++i) EACH_LANE gp[i][l] = back->gp[i][l];
+#endif
     EACH_LANE {
 #if AUTO
         run->stiff[l] = tape->states[AT(row, N_STATES) + l] < R(0.0);
@@ -205,6 +215,16 @@ FN Whole step_back(const Call *call, Run *run, Back *back, const Tape *tape, int
         trial->h[l] = (real)call->control.sign*trial->size[l];
         run->done[l] = tape->begins[row*TAPE_ROW + TAPE_LANE + l];
     }
+#if UNIFORM
+    // Sums over lanes take all of them: who took no step stands where another did, with cotangents of 0.
+    int other = 0;
+    while (!trial->good[other]) ++other;
+    for (int i = 0; i < N_STATES; ++i)
+        for (int l = 0; l < LANES; ++l) {
+            x[i][l] = trial->good[l] ? x[i][l] : x[i][other];
+            w[i][l] = trial->good[l] ? w[i][l] : R(0.0);
+        }
+#endif
 #if DENSE
     Inside inside;
     gather_inside(call, run, back, trial, &inside);
@@ -234,8 +254,10 @@ FN Whole step_back(const Call *call, Run *run, Back *back, const Tape *tape, int
 #endif
     UNROLL for (int i = 0; i < N_STATES; ++i)
         EACH_LANE back->w[i][l] = trial->good[l] ? w[i][l] : back->w[i][l];
+#if !UNIFORM
     UNROLL for (int i = 0; i < N_PARAMS; ++i)
         EACH_LANE back->gp[i][l] = trial->good[l] ? gp[i][l] : back->gp[i][l];
+#endif
 #if INPUTS
     pull_inputs(run, trial, gu, back, gt, gh);
 #endif

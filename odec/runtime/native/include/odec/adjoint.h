@@ -61,13 +61,14 @@ FN Place step_before(const Call *call, Place s)
 #if defined(LOSS)
 // Adds the weighted squares of output k to the loss, and their cotangents to w and gp.
 // Columns: states, observables.
-FN void seed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p, Lanes *w, Lanes *gp,
+FN void seed(const Call *call, int64 k, int64 first, Lanes *x, Param *p, Lanes *w, Param *gp,
              Lanes *loss, real *sums)
 {
     BLOCK(data, N_STATES + N_OBSERVABLES);
     BLOCK(weight, N_STATES + N_OBSERVABLES);
     load(call, &call->data, k, first, N_STATES + N_OBSERVABLES, data);
     load(call, &call->weight, k, first, N_STATES + N_OBSERVABLES, weight);
+    leave_out(first, call->batch, N_STATES + N_OBSERVABLES, weight);
     for (int i = 0; i < N_STATES; ++i)
         for (int l = 0; l < LANES; ++l) {
             const real residual = weight[i][l] == R(0.0) ? R(0.0) : x[i][l] - data[i][l];
@@ -107,6 +108,7 @@ FN void seed(const Call *call, int64 k, int64 first, Lanes *w)
 {
     BLOCK(more, N_STATES);
     load(call, &call->w, k, first, N_STATES, more);
+    leave_out(first, call->batch, N_STATES, more);
     for (int i = 0; i < N_STATES; ++i)
         for (int l = 0; l < LANES; ++l) w[i][l] += more[i][l];
 }
@@ -123,9 +125,7 @@ FN int64 end_of_run(const Call *call, Place s, int64 most)
 FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, real *sums)
 {
     BLOCK(x, N_STATES);
-    BLOCK(p, N_PARAMS);
     BLOCK(w, N_STATES);
-    BLOCK(gp, N_PARAMS);
     BLOCK(gt, 1);
     BLOCK(gh, 1);
     BLOCK(early, 1);
@@ -139,10 +139,10 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
     const int64 steps = call->steps, segment = call->segment, segments = (steps + segment - 1)/segment;
     real *kept = tape + (segment + 1)*N_STATES*TAPE_ROW;
     load(call, &call->x0, 0, first, N_STATES, x);
-    load(call, &call->p, 0, first, N_PARAMS, p);
+    BLOCK_PARAMS(p);
+    BLOCK_GRADIENTS(gp, sums);
     for (int l = 0; l < LANES; ++l) {
         for (int i = 0; i < N_STATES; ++i) w[i][l] = R(0.0);
-        for (int i = 0; i < N_PARAMS; ++i) gp[i][l] = R(0.0);
         gt[0][l] = gh[0][l] = early[0][l] = late[0][l] = loss[0][l] = R(0.0);
     }
     for (int64 g = 0; g + 1 < segments; ++g) {
@@ -261,10 +261,12 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
 #if defined(LOSS)
     store(call, &call->loss, 0, first, 1, loss);
 #endif
+#if !UNIFORM
     if (call->g_p.item) store(call, &call->g_p, 0, first, N_PARAMS, gp);
     else
         for (int i = 0; i < N_PARAMS; ++i)
             for (int l = 0; l < LANES; ++l)
                 if (first + l < call->batch) sums[i] += gp[i][l];
+#endif
 }
 #endif

@@ -3,7 +3,7 @@
 
 // Step j of an interval from `start` with steps of h, from x to x_next (which may be x).
 FN void advance(const Call *call, int64 first, IF_INPUTS(Pieces *pieces,) double start, double h, int64 j,
-                Lanes *p, Lanes *x, Lanes *x_next)
+                Param *p, Lanes *x, Lanes *x_next)
 {
 #include "odec/step_inputs.h"
     step_block(IF_TIMED(time,) h, x, p, IF_INPUTS(u,) (real)call->clip, x_next);
@@ -11,7 +11,7 @@ FN void advance(const Call *call, int64 first, IF_INPUTS(Pieces *pieces,) double
 
 #if defined(SOLVE)
 #if OBSERVED
-FN void store_observed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p)
+FN void store_observed(const Call *call, int64 k, int64 first, Lanes *x, Param *p)
 {
     if (!call->observed.at) return;
     BLOCK(y, N_OBSERVABLES);
@@ -24,7 +24,7 @@ FN void store_observed(const Call *call, int64 k, int64 first, Lanes *x, Lanes *
 }
 #endif
 
-FN void store_output(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p)
+FN void store_output(const Call *call, int64 k, int64 first, Lanes *x, Param *p)
 {
 #if INPUTS
     if (k == call->times) return;  // no output, a knot
@@ -39,9 +39,8 @@ FN void store_output(const Call *call, int64 k, int64 first, Lanes *x, Lanes *p)
 FN void solve_block(const Call *call, int64 first, Pulse *pulse)
 {
     BLOCK(x, N_STATES);
-    BLOCK(p, N_PARAMS);
     load(call, &call->x0, 0, first, N_STATES, x);
-    load(call, &call->p, 0, first, N_PARAMS, p);
+    BLOCK_PARAMS(p);
     store_output(call, 0, first, x, p);
     for (int64 k = 0; k + 1 < STOPS; ++k) {
         const double start = call->start[k], h = call->h[k];

@@ -3,6 +3,7 @@
 
 #include "odec/blocks.h"
 #include "odec/call.h"
+#include "odec/params.h"
 #include "odec/watch.h"
 #include "odec/inputs.h"
 #if ADAPTIVE

@@ -55,6 +55,16 @@ FN void enter(const Call *call, Run *run, int64 k, int l)
 
 FN real of_item(const View *view, int i, int64 item) { return view->at[i*view->row + item*view->item]; }
 
+// The parameters of a trajectory become those of its lane.
+FN void take_params(const Call *call, Run *run, int64 item, int l)
+{
+#if UNIFORM
+    run->p = call->p.at;
+#else
+    UNROLL for (int i = 0; i < N_PARAMS; ++i) run->p[i][l] = of_item(&call->p, i, item);
+#endif
+}
+
 // A lane takes the next trajectory, or rests where there is none.
 FN void next_trajectory(const Call *call, Run *run, Work *work, int l)
 {
@@ -65,7 +75,7 @@ FN void next_trajectory(const Call *call, Run *run, Work *work, int l)
     if (item < 0) return;
     run->item[l] = item;
     UNROLL for (int i = 0; i < N_STATES; ++i) run->x[i][l] = of_item(&call->x0, i, item);
-    UNROLL for (int i = 0; i < N_PARAMS; ++i) run->p[i][l] = of_item(&call->p, i, item);
+    take_params(call, run, item, l);
 #if defined(TANGENT)
     UNROLL for (int i = 0; i < N_STATES; ++i) run->dx[i][l] = of_item(&call->d_x0, i, item);
     UNROLL for (int i = 0; i < N_PARAMS; ++i) run->dp[i][l] = of_item(&call->d_p, i, item);

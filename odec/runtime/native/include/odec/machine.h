@@ -5,6 +5,9 @@
 // INNER_LANES=0: the loop over lanes stands around a whole step, whose values are then scalars in vector
 // registers. INNER_LANES=1: it stands inside every loop, and values are arrays over lanes: for large models,
 // and with one lane for a GPU thread. x[i]_l is component i of the present lane in both.
+//
+// UNIFORM=1: all trajectories have the same parameters, which are read where they lie, and gradients of
+// parameters are sums over lanes. UNIFORM=0: every lane has its own. p[i]_pl is parameter i in both.
 
 #include "odec/flags.h"
 #include "odec/sizes.h"
@@ -39,7 +42,11 @@ typedef long long int64;
 #define MODEL_FN FN
 #define RESTRICT __restrict__
 #define ALIGNED
+#if ARRAYS  // whose loops the compiler unrolls where they are short
+#define UNROLL
+#else
 #define UNROLL _Pragma("unroll")
+#endif
 #define PARALLEL_LANES
 #else
 #define GPU 0
@@ -51,7 +58,7 @@ typedef int64_t int64;
 #define TABLE static const
 #define RESTRICT restrict
 #define ALIGNED __attribute__((aligned(64)))
-#if INNER_LANES && (LANES > 1 || defined(FIT))
+#if INNER_LANES && (LANES > 1 || ARRAYS || defined(FIT))
 #define FN static
 #define MODEL_FN static __attribute__((noinline))
 #define UNROLL
@@ -146,4 +153,16 @@ typedef double real;
 #endif
 #define ROOM(n) ((n) > 0 ? (n) : 1)
 typedef real Lanes[LANES];
+#ifndef UNIFORM
+#define UNIFORM 0
+#endif
+#if UNIFORM
+#define _pw
+#define _pl
+typedef real Param;
+#else
+#define _pw _w
+#define _pl _l
+typedef Lanes Param;
+#endif
 #define BLOCK(name, n) ALIGNED Lanes name[ROOM(n)]

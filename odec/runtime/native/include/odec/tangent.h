@@ -5,7 +5,6 @@
 FN void tangent_block(const Call *call, int64 first, Pulse *pulse)
 {
     BLOCK(x, N_STATES);
-    BLOCK(p, N_PARAMS);
     BLOCK(dx, N_STATES);
     BLOCK(dp, N_PARAMS);
     BLOCK(t0, 1);
@@ -13,7 +12,7 @@ FN void tangent_block(const Call *call, int64 first, Pulse *pulse)
     BLOCK(dt, 1);
     BLOCK(dh, 1);
     load(call, &call->x0, 0, first, N_STATES, x);
-    load(call, &call->p, 0, first, N_PARAMS, p);
+    BLOCK_PARAMS(p);
     load(call, &call->d_x0, 0, first, N_STATES, dx);
     load(call, &call->d_p, 0, first, N_PARAMS, dp);
     if (call->observed.at) store(call, &call->observed, 0, first, N_STATES, x);
