@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from odec.integrate.adjoint import odeint_adjoint
     from odec.integrate.odeint import odeint, odeint_event
     from odec.results import Simulation
-    from odec.runtime.stopping import Interrupted, interrupt
+    from odec.runtime.stopping import Interrupted, OutOfTime, interrupt
     from odec.system import System
 
 __version__ = "0.1.0"
@@ -23,7 +23,7 @@ _HOMES = {
     **dict.fromkeys(("AccuracyWarning", "ArgumentError", "DataError", "SimulationError"), "odec.errors"),
     "FitResult": "odec.fit.result",
     "Simulation": "odec.results",
-    **dict.fromkeys(("Interrupted", "interrupt"), "odec.runtime.stopping"),
+    **dict.fromkeys(("Interrupted", "OutOfTime", "interrupt"), "odec.runtime.stopping"),
     **dict.fromkeys(("check", "compile", "load", "parse"), "odec.api"),
     **dict.fromkeys(("simulate", "system_from_equations"), "odec.api"),
     **dict.fromkeys(("odeint", "odeint_event"), "odec.integrate.odeint"),
@@ -38,6 +38,7 @@ __all__ = [
     "FitResult",
     "Interrupted",
     "ModelError",
+    "OutOfTime",
     "Simulation",
     "SimulationError",
     "Source",

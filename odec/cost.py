@@ -72,11 +72,7 @@ def limited(max_time: float | None) -> Iterator[None]:
         with within(seconds):
             yield
     except OutOfTime as error:
-        reached = "" if error.at is None else f"; it had come to t = {error.at:.6g}"
-        raise SimulationError(
-            f"the run did not end within max_time = {seconds:g} s{reached}: give it more time, "
-            "end it sooner, or take longer steps"
-        ) from error
+        raise SimulationError(str(error)) from error
 
 
 def seconds_of(max_time: float | None) -> float | None:

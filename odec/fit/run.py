@@ -125,7 +125,8 @@ def _minimum(
             begun = before or first_look(objective, optimizer, start, system)
             trace = _run(objective, optimizer, begun, last, progress)
     except OutOfTime as error:
-        raise SimulationError(f"the first simulation did not end within max_time = {seconds:g} s") from error
+        first = f"the first simulation did not end within max_time = {error.seconds:g} s"
+        raise SimulationError(first) from error
     unseen = unseen_parameters(system) if system else {}
     return conclude(objective, start, trace, settings.optimizer, unseen)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,8 +14,11 @@ from .compiled import Compiled
 from .engines import NO_REPORT, How, Run
 from .operators import ONCE, lookup
 from .steps import Steps
+from .stopping import within
 from .torch_private import forward_mode, legacy_level, mapped, remapped, transformed, unmapped
 from .tracer import when_dynamo
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -23,6 +26,7 @@ class Plan:
     """What a Model's calls have in common: the model, its engine and steps, and how gradients are found.
 
     traced: whether torch.compile looks on, which sees operators of torch.library instead of an engine.
+    max_time: the most seconds of a call, and of its gradient.
     """
 
     compiled: Compiled
@@ -32,11 +36,16 @@ class Plan:
     traced: bool = False
     firsts: dict[tuple[torch.dtype, torch.device], Tensor] = field(default_factory=dict)
     """The model's own first states, where they are numbers alone."""
+    max_time: float | None = None
 
     @property
     def keep(self) -> int:
         """How many states a run keeps for the adjoint."""
         return 1 if self.how.adjoint == "continuous" else self.how.keep
+
+    def limited(self, run: Callable[..., T]) -> Callable[..., T]:
+        """The same function, which raises OutOfTime where it takes more than the seconds of a call."""
+        return run if self.max_time is None else within(self.max_time)(run)
 
     def without_inputs(self) -> Plan:
         """The same where nobody asks for the gradients of the inputs' coefficients."""
@@ -81,7 +90,7 @@ class Plan:
             named = self.compiled.key, self.engine, self.steps.numbers(), how.adjoint, how.keep, how.chunk
             return tuple(operators.adjoint(t, xs, kept, p, list(series), w_xs, *named, wrt_times))
         engine, run = self.compiled.engine(self.engine), Run(xs, kept, NO_REPORT)
-        found = engine.adjoint(t, run, p, series, w_xs, self.steps, how, wrt_times)
+        found = self.limited(engine.adjoint)(t, run, p, series, w_xs, self.steps, how, wrt_times)
         return found.t, found.x0, found.p, *found.u
 
 
@@ -243,8 +252,8 @@ class Tangent(torch.autograd.Function):
         *series: Tensor,
     ) -> Tensor:
         half = len(series) // 2
-        engine = plan.compiled.engine(plan.engine)
-        return engine.tangent(t, x0, p, series[:half], d_t, d_x0, d_p, series[half:], plan.steps)
+        tangent = plan.limited(plan.compiled.engine(plan.engine).tangent)
+        return tangent(t, x0, p, series[:half], d_t, d_x0, d_p, series[half:], plan.steps)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

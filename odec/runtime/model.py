@@ -49,6 +49,7 @@ class Settings(TypedDict, total=False):
     checkpoints: int | str | None
     engine: str
     chunk: int | None
+    max_time: float | None
 
 
 def default_settings(compiled: Compiled) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def default_settings(compiled: Compiled) -> dict[str, Any]:
     found["adjoint"] = "discrete"
     if compiled.adaptive and compiled.continuous:
         found.update(adjoint_rtol=None, adjoint_atol=None)
-    found.update(checkpoints=None, engine="auto")
+    found.update(checkpoints=None, engine="auto", max_time=None)
     return found if compiled.kernel is None else found | {"chunk": None}
 
 
@@ -90,6 +91,7 @@ class Model(Parameters):
     engine: "native" (one compiled kernel for the whole run, which keeps no states), "torch", or "auto":
     native where it can run, else torch; `engine` then reads which. chunk: on a GPU, how many trajectories the
     adjoint has under way at a time (None: all that the GPU runs side by side); the fewer, the less memory.
+    max_time: the most seconds that a call may take, and its gradient again; more raise odec.OutOfTime.
     dtype, device: of the parameters and of all that is computed. params: values by name in natural units.
 
     Settings can be set later too, as attributes; those that do not apply to the method are refused.
@@ -145,7 +147,7 @@ class Model(Parameters):
     def _settle(self, settings: dict[str, Any], dtype: torch.dtype) -> None:
         """Take the settings of steps, adjoint and engine. Raises ValueError where they do not fit."""
         own, adjoint, checkpoints = self.compiled, settings["adjoint"], settings["checkpoints"]
-        apart = ("checkpoints", "engine", "chunk")
+        apart = ("checkpoints", "engine", "chunk", "max_time")
         if not (own.is_map or own.adaptive):
             positive(settings["dt"], LONGEST)  # None, that is, which Steps.of takes for the default
         steps = Steps.of(own, dtype, **{name: settings[name] for name in settings if name not in apart})
@@ -156,6 +158,9 @@ class Model(Parameters):
         chunk = settings.get("chunk")
         if chunk is not None and not (isinstance(chunk, int) and chunk > 0):
             raise ValueError(f"chunk is None or a positive number of trajectories, not {chunk!r}")
+        most = settings["max_time"]
+        if most is not None:
+            settings = {**settings, "max_time": positive(most, "max_time, in seconds,")}
         engine = choose(own, settings["engine"], adjoint, steps)
         found = {"dt": 1.0 if own.is_map else steps.dt, "clip": steps.clip, "steps": steps, "engine": engine}
         self.__dict__.update({**settings, **found, "_settings": settings})
@@ -166,7 +171,8 @@ class Model(Parameters):
         keep = self.checkpoints
         keep = ALL if keep is None else SQRT if isinstance(keep, str) else keep
         how = How(self.adjoint, keep, self.__dict__.get("chunk") or 0)
-        self.__dict__["_plan"] = Plan(self.compiled, self.engine, self.steps, how)
+        most = self.__dict__.get("max_time")
+        self.__dict__["_plan"] = Plan(self.compiled, self.engine, self.steps, how, max_time=most)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -230,7 +236,7 @@ class Model(Parameters):
             series = self.series(inputs, p)
             x0, _ = self._start(self._first(t, p) if x0 is None else real(x0, p, "x0"), p, series)
             engine = self.compiled.engine(self.engine)
-            made = engine.prepared(t, x0, p, series, self.steps)
+            made = self._plan.limited(engine.prepared(t, x0, p, series, self.steps))
             made(x0, p)  # once, so that what is missing is told here
         return made
 
@@ -269,8 +275,10 @@ class Model(Parameters):
         return (x0 if batch == whole else x0.expand(*whole, n)), whole
 
     def _solve(self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        if self._plan.max_time is not None and torch.compiler.is_compiling():
+            raise ValueError("torch.compile keeps no time: leave out max_time")
         try:
-            return self._solve_by(self._plan, t, x0, p, series)
+            return self._plan.limited(self._solve_by)(self._plan, t, x0, p, series)
         except EngineError as error:
             if not self._settings["engine"] == "auto" or self.engine == "torch":
                 raise

@@ -22,7 +22,7 @@ from .transforms import Bounds, Value, bounded, from_bounds, holding
 
 SETTINGS = (
     *("dt", "rtol", "atol", "first_step", "min_step", "max_step", "max_steps", "dense_output", "clip"),
-    *("adjoint", "adjoint_rtol", "adjoint_atol", "checkpoints", "engine", "chunk"),
+    *("adjoint", "adjoint_rtol", "adjoint_atol", "checkpoints", "engine", "chunk", "max_time"),
 )
 """What a Model is made with beside its parameters, and may be set to later, where it applies."""
 

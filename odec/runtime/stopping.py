@@ -20,11 +20,17 @@ class Interrupted(BaseException):
 class OutOfTime(Exception):
     """A run did not end within the seconds that it was given (`within`). at: how far it was, where known."""
 
+    seconds: float | None = None
     at: float | None = None
+
+    def __str__(self) -> str:
+        given = "the time that it was given" if self.seconds is None else f"max_time = {self.seconds:g} s"
+        reached = "" if self.at is None else f"; it had come to t = {self.at:.6g}"
+        advice = "give it more time, end it sooner, or take longer steps"
+        return f"the run did not end within {given}{reached}: {advice}"
 
 
 INTERRUPTED = "the run was interrupted"
-OUT_OF_TIME = "the run did not end in the time that it was given"
 
 
 class Bounds(NamedTuple):
@@ -85,12 +91,16 @@ def within(seconds: float | None = None) -> Iterator[None]:
         counts.listen()
     outer = here.bounds
     own = outer or Bounds(counts.told, counts.heard())
-    if seconds is not None:
-        deadline = time.monotonic() + seconds
-        own = own._replace(deadline=min(deadline, own.deadline or deadline))
+    deadline = 0.0 if seconds is None else time.monotonic() + seconds
+    if deadline and not 0 < own.deadline < deadline:
+        own = own._replace(deadline=deadline)
     here.bounds = own
     try:
         yield
+    except OutOfTime as error:
+        if own.deadline == deadline:
+            error.seconds = error.seconds or seconds
+        raise
     finally:
         here.bounds = outer
 
@@ -111,7 +121,7 @@ def look() -> None:
     if counts.told != held.told or counts.heard() != held.heard and not _is_main():
         raise Interrupted(INTERRUPTED)
     if held.deadline and time.monotonic() > held.deadline:
-        raise OutOfTime(OUT_OF_TIME)
+        raise OutOfTime
 
 
 def _is_main() -> bool:

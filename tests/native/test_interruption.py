@@ -1,6 +1,7 @@
 """Runs that end when told, in the middle of one call, and leave the next one right."""
 
 import contextlib
+import dataclasses
 import os
 import random
 import signal
@@ -214,6 +215,37 @@ def test_a_piece_of_work_ends_also_between_its_runs(nets):
 def data():
     t = torch.linspace(0, 3, 7, dtype=torch.float64).numpy()
     return {"t": t, "x": 1 + 0 * t}
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_model_keeps_its_time(engine, nets):
+    """Forwards, prepared and backwards; in the words of its own limit, though another one is around it."""
+    net = nets("fixed", engine)
+    before, net.max_time = solve(net, SHORT), 0.05
+    assert torch.equal(solve(net, SHORT), before) and torch.equal(
+        net.prepared(times(SHORT))(before[0], net.vector().detach()), before
+    )
+    with pytest.raises(odec.OutOfTime, match="within max_time = 0.05 s.*: give it more time"):
+        solve(net, LONG)
+    with pytest.raises(odec.OutOfTime, match="0.05 s"), stopping.within(100.0):
+        net.prepared(times(LONG))
+    with pytest.raises(odec.SimulationError, match="did not end within max_time = 0.05 s"):
+        odec.simulate(net, t1=1e7, step=1e7)
+    assert stopping.bounds() is None
+
+
+@pytest.mark.parametrize("engine", [pytest.param("native", marks=pytest.mark.slow), "torch"])
+def test_a_gradient_keeps_the_time_of_its_model(engine, nets):
+    x = nets("fixed", engine)(times(300.0 if engine == "torch" else 3e4))
+    limited = dataclasses.replace(x.grad_fn.plan, max_time=1e-3)
+    with pytest.raises(odec.OutOfTime, match="0.001 s"):
+        limited.adjoint(*x.grad_fn.saved_tensors[:4], [], torch.ones_like(x), False)
+
+
+@pytest.mark.parametrize("most", [0, -1.0, float("nan"), "soon"])
+def test_a_time_that_is_none_is_refused(most, nets):
+    with pytest.raises(ValueError, match="max_time, in seconds, must be a positive number"):
+        nets("fixed", "torch").max_time = most
 
 
 @pytest.mark.parametrize("engine", ["native", "torch"])

@@ -39,7 +39,7 @@ _MODULE_ATTRIBUTES = frozenset(
     register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
     to_empty train training type xpu zero_grad parametrizations
-    observe vector status dt clip adjoint checkpoints engine chunk control first_step
+    observe vector status dt clip adjoint checkpoints engine chunk max_time control first_step
     rtol atol min_step max_step max_steps dense_output adjoint_rtol adjoint_atol freeze thaw
     compiled spelled shaped attributes alike steps series raw bounds prepared _repr_html_""".split()
 )

@@ -167,7 +167,7 @@ def _raise(call: Any) -> None:
         restore.restype, restore.argtypes = None, [ctypes.c_void_p] * 3
         restore(*call.error)  # ctypes raises what is restored
     if why == LATE:
-        error = stopping.OutOfTime(stopping.OUT_OF_TIME)
+        error = stopping.OutOfTime()
         if BOARD is not None and call.batch == 1:
             error.at = BOARD.reached
         raise error
