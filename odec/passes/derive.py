@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from odec.arrays import Shape, ShapeError
-from odec.lang.turns import ZERO
 from odec.passes.accumulate import ancestors, forward, jacobian, parts, reverse
 from odec.passes.beside import beside
 from odec.passes.emit import Outputs, UserName, emit
 from odec.passes.graph import LEAVES, Graph
 from odec.passes.guards import guard, write_guards
-from odec.passes.located import Located, locate
+from odec.passes.located import locate, switches_of
 from odec.passes.lower import Definition, Lowered, Names, lower, needed
 from odec.passes.overflow import large
 from odec.passes.products import share_products
 from odec.passes.program import Assign, Layout, Program, Programs, Sparse, shape_of
 from odec.passes.settle import settle
 from odec.system import System
-from odec.tree import Expr, Op, Symbol
+from odec.tree import Expr, Symbol
 
 Groups = dict[str, Layout]
 
@@ -70,26 +69,8 @@ def derive(system: System) -> Programs:
         jacobians={} if rhs.program.arrays else _Jacobians(functions),
         derived=_Derived(rhs),
         asked=asked,
-        switches=_switches(lowered, located, start) if asked else None,
+        switches=switches_of(lowered, located, start) if asked else None,
     )
-
-
-def _switches(lowered: Lowered, located: Located, inputs: Groups) -> Program:
-    """Where each condition on the time may turn; a condition is an output group."""
-    found = {
-        name: [part for turn in turns for part in (turn.rate, turn.offset or ZERO, turn.period)]
-        for name, turns in zip(located.asked, located.turns, strict=True)
-    }
-    parts = [part for numbers in found.values() for part in numbers]
-    again = dict.fromkeys(part for part in parts if isinstance(part, Op) and parts.count(part) > 1)
-    names, shared = lowered.names.copy(), dict[Expr, Symbol]()
-    body = [Assign(d.name, d.expr, d.span, d.doc) for d in needed(lowered.running, tuple(parts))]
-    for part in again:
-        shared[part] = Symbol(names.fresh(f"c{len(shared)}"))
-        body.append(Assign(shared[part].name, part))
-    outputs = {name: tuple(shared.get(part, part) for part in numbers) for name, numbers in found.items()}
-    results = {name: Layout.of((f"{name}_{k}", ()) for k in range(len(outputs[name]))) for name in outputs}
-    return Program("switches", {g: inputs[g] for g in inputs if g == "p"}, tuple(body), outputs, results)
 
 
 @dataclass(frozen=True)
@@ -152,6 +133,31 @@ class _Function:
         name, given = f"{self.name}_along_{group}", {group: self.inputs[group]}
         return self._pushed(name, self.inputs, self.group, nodes, labels, self.lowered.names, given)
 
+    def along_vjp(self, group: str) -> Program:
+        """The VJP of `along`, to its inputs, for a vector (group "v") that stays as it is."""
+        vector, taken, nodes = self._along(group)
+        names = taken.copy()
+        cotangents = self.rows.renamed(names.fresh(f"w_{row}") for row in self.rows.names)
+        name = f"{self.name}_along_{group}_vjp"
+        return self._pulled(name, self.inputs, nodes, cotangents, names, still={"v": vector})
+
+    def along_jvp(self, group: str) -> Program:
+        """The JVP of `along`, from tangents of its inputs, for a vector (group "v") that stays as it is."""
+        vector, names, nodes = self._along(group)
+        labels = self.rows.renamed(f"{row}_along" for row in self.rows.names)
+        given, name = {**self.inputs, "v": vector}, f"{self.name}_along_{group}_jvp"
+        return self._pushed(name, given, self.group, nodes, labels, names, self.inputs)
+
+    def _along(self, group: str) -> tuple[Layout, Names, list[int]]:
+        """A vector, the names then taken, and the nodes of the Jacobian's product with it."""
+        graph, names = self._graph, self.lowered.names.copy()
+        vector = self.inputs[group].renamed(names.fresh(f"v_{a}") for a in self.inputs[group].names)
+        seeds = {
+            graph.symbol(a.name): graph.symbol(v.name, v.shape)
+            for a, v in zip(self.inputs[group], vector, strict=True)
+        }
+        return vector, names, forward(graph, self._nodes[0], seeds)
+
     def _pulled(
         self,
         name: str,
@@ -160,8 +166,9 @@ class _Function:
         cotangents: Layout,
         names: Names,
         derived: bool = True,
+        still: Groups | None = None,
     ) -> Program:
-        """The cotangents of the inputs, by group, from one of each node."""
+        """The cotangents of the inputs, by group, from one of each node; still: inputs that get none."""
         graph = self._graph
         pairs = [(y, graph.symbol(w.name, w.shape)) for y, w in zip(nodes, cotangents, strict=True)]
         flat = [a.name for group in inputs.values() for a in group]
@@ -171,7 +178,7 @@ class _Function:
             g: (members.renamed(f"g_{a}" for a in members.names), [found[a] for a in members.names])
             for g, members in inputs.items()
         }
-        return self._emit(name, {**inputs, "w": cotangents}, outputs, names)
+        return self._emit(name, {**inputs, **(still or {}), "w": cotangents}, outputs, names)
 
     def _pushed(
         self,
@@ -355,6 +362,8 @@ class _Derived(Mapping[str, Program]):
     def __init__(self, rhs: _Function):
         self._makers: dict[str, Callable[[], Program]] = {
             "rhs_along": lambda: rhs.along("x"),
+            "rhs_along_vjp": lambda: rhs.along_vjp("x"),
+            "rhs_along_jvp": lambda: rhs.along_jvp("x"),
             "rhs_jacobian_vjp": lambda: rhs.jacobian_vjp("x"),
             "rhs_jacobian_jvp": lambda: rhs.jacobian_jvp("x"),
             "rhs_time": rhs.time,

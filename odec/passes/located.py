@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from odec.lang.turns import ARRAY, INPUT, TIME, TURNING, ZERO, Branch, Course, constant, course
 from odec.passes.edges import Edges, chosen, held
 from odec.passes.lower import Definition, Lowered, needed
+from odec.passes.program import Assign, Layout, Program
 from odec.passes.walk import keep
 from odec.tree import Expr, Number, Op, Symbol, evaluate, fold, substitute, symbols
 
@@ -183,3 +184,21 @@ _SMOOTH: dict[str, Callable[[Op, list[_Pair]], Expr]] = {
     "clip": _clip,
 }
 """Operations whose value moves between turns."""
+
+
+def switches_of(lowered: Lowered, located: Located, inputs: dict[str, Layout]) -> Program:
+    """Where each condition on the time may turn; a condition is an output group."""
+    found = {
+        name: [part for turn in turns for part in (turn.rate, turn.offset or ZERO, turn.period)]
+        for name, turns in zip(located.asked, located.turns, strict=True)
+    }
+    parts = [part for numbers in found.values() for part in numbers]
+    again = dict.fromkeys(part for part in parts if isinstance(part, Op) and parts.count(part) > 1)
+    names, shared = lowered.names.copy(), dict[Expr, Symbol]()
+    body = [Assign(d.name, d.expr, d.span, d.doc) for d in needed(lowered.running, tuple(parts))]
+    for part in again:
+        shared[part] = Symbol(names.fresh(f"c{len(shared)}"))
+        body.append(Assign(shared[part].name, part))
+    outputs = {name: tuple(shared.get(part, part) for part in numbers) for name, numbers in found.items()}
+    results = {name: Layout.of((f"{name}_{k}", ()) for k in range(len(outputs[name]))) for name in outputs}
+    return Program("switches", {g: inputs[g] for g in inputs if g == "p"}, tuple(body), outputs, results)

@@ -192,6 +192,7 @@ class Programs:
     JVP (same output group as the function), and sparse Jacobians by input group ("x", "p", "u").
 
     derived, each made when first asked for: "rhs_along", ∂f/∂x·dx (input group "dx", outputs "dx");
+    "rhs_along_vjp" and "rhs_along_jvp", its derivatives for a vector that stays as it is (input group "v");
     "rhs_jacobian_vjp" and "rhs_jacobian_jvp", the VJP (a cotangent in "w" per entry of jacobians["rhs", "x"])
     and JVP (outputs "entries") of the Jacobian's entries; "rhs_time", ∂f/∂t + ∂f/∂u u' (outputs "dx"), where
     u' is the input group "rate" of models with inputs, "rhs_time_vjp" (outputs per input group, "rate" too)

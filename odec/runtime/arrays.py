@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .tensors import Time, common_shape
+from .tensors import Time, common_shape, sum_to
+from .torch_private import wrapped
 
 
 def matvec(a: Tensor, x: Tensor) -> Tensor:
-    """The product of matrices (..., n, m) with vectors (..., m)."""
-    return (a @ x.unsqueeze(-1)).squeeze(-1)
+    """The product of matrices (..., n, m) with vectors (..., m).
+
+    With one matrix for a whole batch it is one product of matrices, which torch may round otherwise than
+    that of a single vector: within some units in the last place of the sum of the absolute terms.
+    """
+    return x @ a.mT if a.dim() == 2 else (a @ x.unsqueeze(-1)).squeeze(-1)
 
 
 def vecmat(x: Tensor, a: Tensor) -> Tensor:
-    """The product of vectors (..., n) with matrices (..., n, m)."""
-    return (x.unsqueeze(-2) @ a).squeeze(-2)
+    """The product of vectors (..., n) with matrices (..., n, m); it rounds as matvec does."""
+    return x @ a if a.dim() == 2 else (x.unsqueeze(-2) @ a).squeeze(-2)
 
 
-def outer(a: Tensor, b: Tensor) -> Tensor:
-    """The products (..., n, m) of all elements of vectors (..., n) and (..., m)."""
+def outer(a: Tensor, b: Tensor, p: Tensor | None = None) -> Tensor:
+    """The products (..., n, m) of all elements of vectors (..., n) and (..., m).
+
+    p: the parameters whose gradient these are; where all trajectories share them, a sum (n, m) over all.
+    """
+    if p is not None and p.dim() == 1 and (a.dim() > 1 or b.dim() > 1):
+        batch = common_shape(a.shape[:-1], b.shape[:-1])
+        a, b = (one.expand(*batch, one.shape[-1]).flatten(0, -2) for one in (a, b))
+        return a.mT @ b
     return a.unsqueeze(-1) * b.unsqueeze(-2)
 
 
@@ -50,17 +64,18 @@ def placed(value: Tensor, shape: Sequence[int], index: Sequence[int | slice]) ->
     return pad(value, around)
 
 
-def jacobian_by_columns(jvp: Callable[..., Tensor], t: Time, x: Tensor, p: Tensor, *u: Tensor) -> Tensor:
-    """∂f/∂x (..., n, n) by tangents in n directions, all at once along a further axis of the batch."""
-    n, still = x.shape[-1], x.new_zeros(())
+def jacobian_by_columns(product: Callable[..., Tensor], t: Time, x: Tensor, p: Tensor, *u: Tensor) -> Tensor:
+    """∂f/∂x (..., n, n) by its products with n directions, all at once along a further axis of the batch."""
+    n = x.shape[-1]
     directions = torch.eye(n, dtype=x.dtype, device=x.device).reshape(n, *[1] * (x.dim() - 1), n)
-    x = x.expand(n, *x.shape)
-    tangents = (still, directions.expand(x.shape), *(torch.zeros_like(one) for one in (p, *u)))
-    return jvp(t, x, p, *u, *tangents).movedim(0, -1)
+    return product(t, x, p, *u, directions.expand(n, *x.shape)).expand(n, *x.shape).movedim(0, -1)
 
 
 def concat(parts: Sequence[Tensor], axis: int) -> Tensor:
     """Arrays joined along an axis of theirs, counted from the end, over one batch."""
+    rank = parts[0].dim()
+    if all(part.dim() == rank and part.shape[:axis] == parts[0].shape[:axis] for part in parts):
+        return torch.cat(tuple(parts), axis)
     shapes = [list(part.shape) for part in parts]
     for shape in shapes:
         shape[axis] = 1
@@ -80,3 +95,48 @@ def stack(parts: Sequence[Tensor], axis: int) -> Tensor:
 def side_by_side(*parts: Tensor) -> Tensor:
     """Columns (..., k) of each part as one tensor, over one batch."""
     return concat(parts, -1)
+
+
+def gathered(p: Tensor, *parts: Tensor) -> Tensor:
+    """Gradients by parameters, columns (..., k) of each part, as one tensor.
+
+    Where all trajectories share the parameters p (m,), summed over these.
+    """
+    if p.dim() == 1:
+        return torch.cat([sum_to(part, part.shape[-1:]) for part in parts])
+    return side_by_side(*parts)
+
+
+class Parts:
+    """The values, each (..., *shape), that lie side by side on the last axis of a tensor: parts(p).
+
+    Views of the last tensors are kept as long as these live, as a run asks for those of its parameters anew
+    at each of its stages.
+    """
+
+    def __init__(self, *shapes: Sequence[int]):
+        self.shapes = shapes
+        self.kept = dict[int, tuple[weakref.ref[Tensor], int, tuple[Tensor, ...]]]()
+
+    def __call__(self, p: Tensor) -> tuple[Tensor, ...]:
+        if torch.compiler.is_compiling() or p.requires_grad or wrapped(p):
+            return self.views(p)
+        key = id(p)
+        found = self.kept.get(key)
+        if found is None or found[0]() is not p or found[1] != p.data_ptr():
+            forget = self.kept.pop
+            owner = weakref.ref(p, lambda _: forget(key, None) and None)
+            found = self.kept[key] = owner, p.data_ptr(), self.views(p.detach())
+        return found[2]
+
+    def views(self, p: Tensor) -> tuple[Tensor, ...]:
+        """The views of a tensor."""
+        sizes = [math.prod(shape) for shape in self.shapes]
+        parts = zip(p.split(sizes, -1), self.shapes)
+        return tuple(part.unflatten(-1, shape) if shape else part.squeeze(-1) for part, shape in parts)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Parts:
+        return Parts(*self.shapes)
+
+    def __reduce__(self) -> tuple[type[Parts], tuple[Sequence[int], ...]]:
+        return Parts, self.shapes

@@ -27,8 +27,9 @@ class StiffEquations:
     """What Rosenbrock methods ask of a model besides; the functions are None where they would give zeros.
 
     rows, columns: where the entries of the Jacobian stand that are not zero for certain. product: ∂f/∂x·dx.
-    entries_vjp, entries_jvp: derivatives of these entries. time, time_vjp, time_jvp: the rate of f at fixed
-    states, ∂f/∂t + ∂f/∂u·du/dt, and its derivatives.
+    entries_vjp, entries_jvp: derivatives of these entries. Of models of arrays product_vjp and product_jvp
+    instead: those of the product with a vector that stays as it is. time, time_vjp, time_jvp: the rate of f
+    at fixed states, ∂f/∂t + ∂f/∂u·du/dt, and its derivatives.
     """
 
     rows: tuple[int, ...] = ()
@@ -39,6 +40,8 @@ class StiffEquations:
     time: Callable[..., Tensor] | None = None
     time_vjp: Callable[..., tuple[Tensor, ...]] | None = None
     time_jvp: Callable[..., Tensor] | None = None
+    product_vjp: Callable[..., tuple[Tensor, ...]] | None = None
+    product_jvp: Callable[..., Tensor] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from .arrays import (
+    Parts,
     concat,
+    gathered,
     jacobian_by_columns,
     matvec,
     outer,
@@ -96,6 +98,7 @@ __all__ = [
     "Model",
     "Noise",
     "Param",
+    "Parts",
     "Rosenbrock",
     "Series",
     "Slope",
@@ -120,6 +123,7 @@ __all__ = [
     "elements",
     "exprel",
     "gamma",
+    "gathered",
     "jacobian_by_columns",
     "limit",
     "matvec",

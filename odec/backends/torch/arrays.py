@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -17,33 +17,86 @@ from odec.text import python_string
 from odec.tree import Expr, Number, Op, Symbol, fold, rule_of
 
 
-def typed(expr: Expr, shapes: Mapping[str, Shape], is_number: Callable[[Expr], bool]) -> Expr:
-    """The expression with the shape of each part; scalars beside arrays, but numbers, get axes."""
+def typed(
+    expr: Expr,
+    shapes: Mapping[str, Shape],
+    is_number: Callable[[Expr], bool],
+    wide: Container[str] = (),
+) -> Expr:
+    """The expression with the shape of each part; scalars beside arrays, but numbers, get axes.
+
+    wide: the names of scalars that have an axis of length 1 already.
+    """
 
     def leaf(node: Number | Symbol) -> Expr:
-        return Symbol(node.name, node.span, shapes.get(node.name, ())) if isinstance(node, Symbol) else node
+        if not isinstance(node, Symbol):
+            return node
+        if node.name in wide:
+            return Op("slice", (Symbol(node.name, node.span, (1,)),), node.span, (), (0,))
+        return Symbol(node.name, node.span, shapes.get(node.name, ()))
 
     def combine(node: Op, args: tuple[Expr, ...]) -> Expr:
         shape = rule_of(node.op)([arg.shape for arg in args], node.static)
         if shape and node.op not in ARRAY_OPERATIONS:
-            args = _beside(node.op, args, len(shape), is_number)
+            args = _beside(node.op, args, len(shape), is_number, wide)
         return Op(node.op, args, node.span, shape, node.static)
 
     return fold(expr, leaf, combine)
 
 
 def _beside(
-    op: str, args: tuple[Expr, ...], rank: int, is_number: Callable[[Expr], bool]
+    op: str, args: tuple[Expr, ...], rank: int, is_number: Callable[[Expr], bool], wide: Container[str]
 ) -> tuple[Expr, ...]:
     """Arguments beside an array of that rank; the scalars that a sum or product begins with are one."""
     first = next(k for k, arg in enumerate(args) if arg.shape)
     if op in ("add", "mul") and first > 1:
         args = (Op(op, args[:first]), *args[first:])
     ones = (1,) * rank
-    return tuple(
-        arg if arg.shape or is_number(arg) else Op("broadcast", (arg,), shape=ones, static=ones)
-        for arg in args
-    )
+
+    def spread(arg: Expr) -> Expr:
+        if arg.shape or is_number(arg):
+            return arg
+        if rank == 1 and isinstance(arg, Op) and arg.op == "slice" and _is_wide(arg.args[0], wide):
+            return arg.args[0]
+        return Op("broadcast", (arg,), shape=ones, static=ones)
+
+    return tuple(map(spread, args))
+
+
+def _is_wide(expr: Expr, wide: Container[str]) -> bool:
+    return isinstance(expr, Symbol) and expr.name in wide
+
+
+def widened(exprs: Iterable[Expr], scalars: Container[str]) -> set[str]:
+    """Those of the scalars that stand beside vectors alone, in expressions with their shapes."""
+    beside, apart = set[str](), set[str]()
+    stack = list(exprs)
+    while stack:
+        expr = stack.pop()
+        if isinstance(expr, Symbol):
+            apart.add(expr.name)
+        elif isinstance(expr, Op):
+            alone = expr.op == "broadcast" and expr.static == (1,) and isinstance(expr.args[0], Symbol)
+            for arg in expr.args:
+                if alone and isinstance(arg, Symbol):
+                    beside.add(arg.name)
+                else:
+                    stack.append(arg)
+    return {name for name in beside - apart if name in scalars}
+
+
+def summed_outer(expr: Expr, like: str) -> Expr:
+    """A gradient by shared parameters, of whose outer products the batch is summed at once.
+
+    As it is where it is not made of such products alone. like: the name of the parameters.
+    """
+    if isinstance(expr, Op) and expr.op in ("add", "neg"):
+        args = tuple(summed_outer(arg, like) for arg in expr.args)
+        whole = all(new is not old for new, old in zip(args, expr.args, strict=True))
+        return Op(expr.op, args, expr.span, expr.shape) if whole else expr
+    if isinstance(expr, Op) and expr.op == "outer":
+        return Op("outer", (*expr.args, Symbol(like)), expr.span, expr.shape)
+    return expr
 
 
 def column_names(values: Layout) -> list[str]:
@@ -58,9 +111,12 @@ def in_runs(numbers: Sequence[str]) -> list[str]:
     return [f"*[{number}] * {count}" if count > 2 else ", ".join([number] * count) for number, count in runs]
 
 
-def unpacked(value: Value, spelt: str, group: str) -> str:
-    """The line that takes a value out of its group's axis."""
+def unpacked(value: Value, spelt: str, group: str, width: int) -> str:
+    """The line that takes a value out of its group's axis of so many columns."""
     start, stop = value.place, value.place + value.size
+    if value.shape and value.size == width:
+        shaped = f".unflatten(-1, {value.shape})" if len(value.shape) > 1 else ""
+        return f"    {spelt} = {group}{shaped}"
     if not value.shape:
         return f"    {spelt} = {group}[..., {start}]"
     shaped = f".unflatten(-1, {value.shape})" if len(value.shape) > 1 else ""
@@ -105,6 +161,12 @@ def _matmul(printer: Any, expr: Op) -> Printed:
 
 def _own(name: str) -> Rule:
     return lambda printer, expr: printer.call(f"{printer.room}{name}", *expr.args)
+
+
+def _outer(printer: Any, expr: Op) -> Printed:
+    a, b, *like = expr.args
+    shared = [Leaf(one.name) for one in like if isinstance(one, Symbol)]
+    return Call(f"{printer.room}outer", (printer.doc(a), printer.doc(b), *shared)), ATOM
 
 
 def _norm(printer: Any, expr: Op) -> Printed:
@@ -178,7 +240,7 @@ def _arange(printer: Any, expr: Op) -> Printed:
 ARRAY_RULES: Mapping[str, Rule] = {
     "matmul": _matmul,
     "transpose": lambda printer, expr: _after(printer, expr.args[0], ".mT"),
-    "outer": _own("outer"),
+    "outer": _outer,
     "sum": _method("sum"),
     "mean": _method("mean"),
     "largest": _method("amax"),

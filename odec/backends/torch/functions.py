@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -12,22 +13,22 @@ from odec.arrays import Shape
 from odec.backends import layout
 from odec.backends.layout import Call, Doc, Leaf
 from odec.backends.names import spellings
-from odec.backends.torch.arrays import piece, unpacked
+from odec.backends.torch.arrays import piece, summed_outer, unpacked, widened
 from odec.backends.torch.printer import TorchPrinter
 from odec.passes.program import Program, Programs
-from odec.tree import Expr, Number, symbols
+from odec.tree import Expr, Number, Symbol, symbols
 
 ARGUMENTS = {"t": "t", "x": "x", "p": "p", "u": "u", "w": "w", "dt": "dt", "dx": "dx", "dp": "dp", "du": "du"}
 
-_PRIVATE = {"rate": "_rate", "drate": "_d_rate"}
+_PRIVATE = {"rate": "_rate", "drate": "_d_rate", "v": "_v"}
 """Arguments that few functions have: spelt so that no name of a model is in their way."""
 
 _MODULE_NAMES = frozenset(
-    """annotations math torch Tensor rt STATES PARAMS OBSERVABLES INPUTS rhs rhs_vjp rhs_jvp jacobian
-    jacobian_product jacobian_vjp jacobian_jvp rhs_time rhs_time_vjp rhs_time_jvp initial initial_vjp
-    initial_jvp observables observables_vjp observables_jvp slope METHOD EXPLICIT STIFF WITHIN ROWS COLUMNS
-    STIFF_EQUATIONS switches A B C E E3 step step_vjp step_jvp step_stages step_interpolant KERNEL COMPILED
-    Model StepCell""".split()
+    """annotations math torch Tensor rt STATES PARAMS OBSERVABLES INPUTS PARTS rhs rhs_vjp rhs_jvp jacobian
+    jacobian_product jacobian_vjp jacobian_jvp product_vjp product_jvp rhs_time rhs_time_vjp rhs_time_jvp
+    initial initial_vjp initial_jvp observables observables_vjp observables_jvp slope METHOD
+    EXPLICIT STIFF WITHIN ROWS COLUMNS STIFF_EQUATIONS switches A B C E E3 step step_vjp step_jvp step_stages
+    step_interpolant KERNEL COMPILED Model StepCell""".split()
 )
 
 _MODULE_ATTRIBUTES = frozenset(
@@ -112,6 +113,7 @@ class FunctionWriter:
         self.source = programs.system.source
         self.names = torch_spellings(programs)
         self.time = programs.system.time
+        self.wide = self._wide() if programs.arrays else frozenset()
 
     def printer(self, anchor: str = "x") -> TorchPrinter:
         return TorchPrinter(self.programs.consts, self.names, anchor, self.room)
@@ -119,10 +121,27 @@ class FunctionWriter:
     def spell(self, name: str) -> str:
         return self.names.get(name, name)
 
+    def _wide(self) -> frozenset[int]:
+        """Which parameters are numbers that the right-hand side has beside vectors alone."""
+        rhs, printer = self.programs.rhs, self.printer()
+        shapes, scalars = rhs.shapes(), [value.name for value in self.programs.params if not value.shape]
+        found = widened((printer.typed(expr, shapes) for expr in rhs.expressions()), scalars)
+        return frozenset(k for k, name in enumerate(self.programs.params.names) if name in found)
+
+    def parts(self) -> list[str]:
+        """The shapes of the parameters as they are unpacked, (1,) of a number beside vectors."""
+        shapes = [(1,) if k in self.wide else v.shape for k, v in enumerate(self.programs.params)]
+        return [str(shape) for shape in shapes]
+
+    def _wide_names(self, program: Program) -> set[str]:
+        """The names of those parameters, and of their tangents, in a program."""
+        names = (program.names(group) if group in program.inputs else () for group in ("p", "dp"))
+        return {name for group in names for k, name in enumerate(group) if k in self.wide}
+
     def function(self, program: Program, anchor: str = "x", like: str = "x") -> Function:
         """The body of a program; `like` is the argument whose batch shape an all-constant output takes."""
         printer = self.printer(anchor)
-        shapes = program.shapes() if program.arrays else {}
+        shapes = program.shapes() if self.programs.arrays else {}
         returns = {
             group: self._time_column(printer, exprs[0], like)
             if group == "t"
@@ -143,18 +162,23 @@ class FunctionWriter:
     def _lines(self, program: Program, printer: TorchPrinter, shapes: Mapping[str, Shape]) -> tuple[str, str]:
         """What is unpacked, and what is assigned."""
         used = {s.name for expr in program.expressions() for s in symbols(expr)}
+        wide = self._wide_names(program)
+        summed = _gradients(program) if self.programs.arrays else ()
         body: list[str] = []
         for assign in program.body:
             remark = ""
             if assign.span is not None:
                 remark = f"{PurePath(self.source.name).name}:{self.source.position(assign.span.start)[0]}"
-            expr = printer.typed(assign.expr, shapes) if program.arrays else assign.expr
+            expr = assign.expr
+            if self.programs.arrays:
+                expr = printer.typed(expr, shapes, wide)
+                expr = summed_outer(expr, "p") if assign.name in summed else expr
             body += layout.assignment(self.spell(assign.name), printer.tensor(expr), remark)
         return "\n".join(self._unpack(program, used, printer.anchor)), "\n".join(body)
 
     def _unpack(self, program: Program, used: set[str], anchor: str) -> list[str]:
         lines: list[str] = []
-        for group in ("p", "t", "u", "rate", "w", "dt", "dp", "du", "drate", "dx", "x"):
+        for group in ("p", "t", "u", "rate", "v", "w", "dt", "dp", "du", "drate", "dx", "x"):
             names = program.names(group)
             if not used.intersection(names):
                 continue
@@ -162,10 +186,13 @@ class FunctionWriter:
                 lines.append(f"    {self.spell(self.time)} = {self.room}time(t, {anchor})")
             elif group == "dt":
                 lines += [] if names[0] == "dt" else [f"    {self.spell(names[0])} = dt"]
+            elif group in ("p", "dp") and self.programs.arrays:
+                spelt = [self.spell(name) if name in used else "_" for name in names]
+                lines += layout.unpack(spelt, f"PARTS({group})")
             elif any(value.shape for value in program.inputs[group]):
-                given = _PRIVATE.get(group, group)
+                given, width = _PRIVATE.get(group, group), program.inputs[group].width
                 values = [value for value in program.inputs[group] if value.name in used]
-                lines += [unpacked(value, self.spell(value.name), given) for value in values]
+                lines += [unpacked(value, self.spell(value.name), given, width) for value in values]
             else:
                 spelt = [self.spell(name) if name in used else "_" for name in names]
                 lines += layout.unpack(spelt, f"{_PRIVATE.get(group, group)}.unbind(-1)")
@@ -182,7 +209,8 @@ class FunctionWriter:
     ) -> str:
         """The returned expression of an output group: columns on the last axis, over the batch of like."""
         exprs, width, shape = program.outputs[group], program.results[group].width, f"{like}.shape[:-1]"
-        arrays = any(value.shape for value in program.results[group])
+        shared = group == "p" and self.programs.arrays and like == "w"
+        arrays = shared or any(value.shape for value in program.results[group])
         zero = all(isinstance(expr, Number) and expr.value == 0 for expr in exprs)
         if all(printer.is_scalar(expr) for expr in exprs) and (zero or not arrays):
             values = [layout.flat(printer.doc(expr)) for expr in exprs]
@@ -190,16 +218,27 @@ class FunctionWriter:
                 return f"{like}.new_zeros((*{shape}, {width}))"
             return f"{like}.new_tensor([{', '.join(values)}]).expand(*{shape}, {width})"
         if arrays:
-            given = zip(exprs, program.results[group], strict=True)
-            docs = tuple(piece(printer, printer.typed(expr, shapes), value) for expr, value in given)
+            wide, given = self._wide_names(program), zip(exprs, program.results[group], strict=True)
+            docs = tuple(piece(printer, printer.typed(expr, shapes, wide), value) for expr, value in given)
         else:
             docs = tuple(printer.tensor(expr) for expr in exprs)
         whole: Doc = Call(f"{self.room}{'side_by_side' if arrays else 'columns'}", docs)
+        if shared:
+            whole = Call(f"{self.room}gathered", (Leaf("p"), *docs))
+        elif arrays and len(docs) == 1:
+            whole = docs[0]
         if group in ("dx", "y") and not _moves(program, group):
             whole = Call(f"{self.room}over", (Leaf(like), whole))
         # what a cotangent gives stands among others, in brackets of its own
         indent, trail = ("        ", ",") if like == "w" else ("    ", "")
         return "\n".join(layout.lines(whole, indent, trail=trail)).strip().removesuffix(",")
+
+
+def _gradients(program: Program) -> set[str]:
+    """The names of gradients by parameters that nothing else is made of."""
+    wanted = program.outputs.get("p", ())
+    used = Counter(s.name for expr in program.expressions() for s in symbols(expr))
+    return {expr.name for expr in wanted if isinstance(expr, Symbol) and used[expr.name] == 1}
 
 
 def _moves(program: Program, group: str) -> bool:

@@ -34,6 +34,8 @@ from odec.tree import Number, Op, symbols
 
 INTERFACE = 1
 """The interface of odec.runtime that modules are written for."""
+PRODUCTS = ("product_vjp", "product_jvp")
+"""The derivatives of a Jacobian's product with a vector, of models of arrays."""
 IMPORTS = {False: "from odec import runtime as rt", True: "from . import _runtime as rt"}
 """The line that imports the run-time: odec's, or in a folder that stands alone its own copy."""
 
@@ -67,6 +69,7 @@ def module_job(
         "params": [_param(param, own[param.name]) for param in system.params],
         "inputs": list(system.inputs),
         "consts": _consts(programs, writer),
+        "parts": writer.parts() if programs.arrays else [],
         **functions,
         "stiff": stiff,
         "explicit": explicit,
@@ -88,6 +91,7 @@ def module_job(
         "stiff_equations": _stiff_equations(functions) if stiff else "",
         "define": define,
         "tuple_text": tuple_text,
+        "call_text": call_text,
         "answers": answers,
         "literal_tuple": literal_tuple,
         "columns_tuple": columns_tuple,
@@ -146,7 +150,8 @@ def _functions(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[
 def _jacobian(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[str, Any]:
     """The Jacobian by its entries; that of arrays is made of tangents, a column at a time."""
     if programs.arrays:
-        return {"by_columns": True, "curved": True}
+        product = writer.function(programs.derived["rhs_along"])
+        return {"by_columns": True, "curved": True, "jacobian_product": product}
     jacobian = programs.jacobians["rhs", "x"]
     return {
         "by_columns": False,
@@ -159,14 +164,18 @@ def _jacobian(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[s
 
 def _stiff_functions(programs: Programs, writer: FunctionWriter) -> dict[str, Any]:
     """What Rosenbrock methods need besides: derivatives of the Jacobian's entries, and the rate of rhs."""
-    jacobian, derived = programs.jacobians["rhs", "x"], programs.derived
+    derived = programs.derived
     in_time = derived["rhs_time"].outputs["dx"]
     found: dict[str, Any] = {
-        "entry_rows": _numbers("ROWS", jacobian.rows),
-        "entry_columns": _numbers("COLUMNS", jacobian.cols),
         "changes": not all(isinstance(expr, Number) and expr.value == 0 for expr in in_time),
     }
-    if jacobian.rows:
+    if programs.arrays:
+        found["product_vjp"] = writer.function(derived["rhs_along_vjp"], like="w")
+        found["product_jvp"] = writer.function(derived["rhs_along_jvp"])
+    elif programs.jacobians["rhs", "x"].rows:
+        jacobian = programs.jacobians["rhs", "x"]
+        found["entry_rows"] = _numbers("ROWS", jacobian.rows)
+        found["entry_columns"] = _numbers("COLUMNS", jacobian.cols)
         found["jacobian_product"] = writer.function(derived["rhs_along"])
         found["jacobian_vjp"] = writer.function(derived["rhs_jacobian_vjp"], like="w")
         found["jacobian_jvp"] = writer.function(derived["rhs_jacobian_jvp"])
@@ -274,6 +283,8 @@ def _stiff_equations(functions: dict[str, Any]) -> str:
     """The statement with what Rosenbrock methods ask of the model besides."""
     entries = ["ROWS", "COLUMNS", "jacobian_product", "jacobian_vjp", "jacobian_jvp"]
     parts = entries if functions["curved"] else []
+    if functions["by_columns"]:
+        parts = [f"{name.removeprefix('jacobian_')}={name}" for name in ("jacobian_product", *PRODUCTS)]
     own = ("rhs_time", "rhs_time_vjp", "rhs_time_jvp")
     parts += [f"time{name[8:]}={name}" for name in own] if functions["changes"] else []
     return f"STIFF_EQUATIONS = {call_text('rt.StiffEquations', parts, 0, len('STIFF_EQUATIONS = '))}"

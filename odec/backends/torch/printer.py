@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import ClassVar
 
 from odec.arrays import Shape
@@ -37,9 +37,9 @@ class TorchPrinter(Printer):
     ):
         self.consts, self.names, self.anchor, self.room = consts, names, anchor, room
 
-    def typed(self, expr: Expr, shapes: Mapping[str, Shape]) -> Expr:
+    def typed(self, expr: Expr, shapes: Mapping[str, Shape], wide: Container[str] = ()) -> Expr:
         """The expression with shapes, by those of its names: how one is printed that has arrays."""
-        return typed(expr, shapes, self.is_scalar)
+        return typed(expr, shapes, self.is_scalar, wide)
 
     def symbol(self, name: str) -> str:
         return self.names.get(name, name)

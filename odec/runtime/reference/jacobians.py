@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..compiled import Equations, StiffEquations
 from ..series import Series
 from ..tensors import Time, dot, time_at
+from .linear import times_sparse
 
 
 def without_clip(clip: float | None, name: str) -> None:
@@ -38,18 +41,32 @@ class SlopeJacobian:
             return None
         return product(time_at(t), x, p, dx) if u is None else product(time_at(t), x, p, u(t), dx)
 
-    def vjp(self, t: Time, x: Tensor, p: Tensor, u: Series | None, w: Tensor) -> tuple[Any, ...] | None:
-        """What a cotangent w (*batch, entries) of the entries gives t, x, p and the inputs, as Slope.vjp.
+    @property
+    def curved(self) -> bool:
+        """Whether f depends on the states at all."""
+        return self.stiff.product is not None
 
-        None where they are constant.
+    def vjp(
+        self, t: Time, x: Tensor, p: Tensor, u: Series | None, left: Sequence[Tensor], right: Sequence[Tensor]
+    ) -> tuple[Any, ...] | None:
+        """What Σ_i l_i·J r_i gives t, x, p and the inputs, as Slope.vjp; l_i, r_i (*batch, n).
+
+        None where J is constant.
         """
-        entries_vjp = self.stiff.entries_vjp
-        if entries_vjp is None:
+        entries_vjp, product_vjp = self.stiff.entries_vjp, self.stiff.product_vjp
+        given = (time_at(t), x, p) if u is None else (time_at(t), x, p, u(t))
+        if entries_vjp is not None:
+            outer = [a[..., self.rows] * b[..., self.columns] for a, b in zip(left, right)]
+            found = entries_vjp(*given, sum(outer[1:], outer[0]))
+        elif product_vjp is not None:
+            each = product_vjp(*given, torch.stack(tuple(right)), torch.stack(tuple(left)))
+            found = tuple(
+                one if one.dim() == 1 == like.dim() else one.sum(0)
+                for one, like in zip(each, (x[..., 0], x, p, x))
+            )
+        else:
             return None
-        if u is None:
-            return (*entries_vjp(time_at(t), x, p, w), None)
-        w_t, w_x, w_p, w_u = entries_vjp(time_at(t), x, p, u(t), w)
-        return w_t + dot(w_u, u.rate(t)), w_x, w_p, w_u
+        return (*found, None) if u is None else (found[0] + dot(found[3], u.rate(t)), *found[1:])
 
     def jvp(
         self,
@@ -61,14 +78,19 @@ class SlopeJacobian:
         dx: Tensor,
         dp: Tensor,
         du: Series | None,
-    ) -> Tensor | None:
-        """The tangents (*batch, entries) of the entries, None where they are constant; dt is (..., 1)."""
-        entries_jvp = self.stiff.entries_jvp
-        if entries_jvp is None:
+    ) -> Callable[[Tensor], Tensor] | None:
+        """The product of J's tangent with a vector (*batch, n), None where J is constant; dt is (..., 1)."""
+        entries_jvp, product_jvp = self.stiff.entries_jvp, self.stiff.product_jvp
+        given: tuple[Any, ...] = (time_at(t), x, p)
+        tangents: tuple[Any, ...] = (dt.squeeze(-1), dx, dp)
+        if u is not None and du is not None:
+            given, tangents = (*given, u(t)), (*tangents, du(t) + u.rate(t) * dt)
+        if entries_jvp is not None:
+            entries = entries_jvp(*given, *tangents)
+            return lambda z: times_sparse(entries, self.rows, self.columns, z)
+        if product_jvp is None:
             return None
-        if u is None or du is None:
-            return entries_jvp(time_at(t), x, p, dt.squeeze(-1), dx, dp)
-        return entries_jvp(time_at(t), x, p, u(t), dt.squeeze(-1), dx, dp, du(t) + u.rate(t) * dt)
+        return lambda z: product_jvp(*given, z, *tangents)
 
 
 class SlopeRate:

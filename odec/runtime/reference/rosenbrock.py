@@ -14,7 +14,7 @@ from ..series import Series
 from ..slopes import Slope
 from ..tensors import Time, dot, moved, pooled, shifted, weighted, weighted_rows
 from .jacobians import SlopeJacobian, SlopeRate, without_clip
-from .linear import Factors, factorised, times, times_sparse
+from .linear import Factors, factorised, times
 from .stepper import StepGradients, Trial
 
 
@@ -212,11 +212,8 @@ class RosenbrockStepper:
             q[i] = stages.factors.solve(right, transposed=True)
             pulled = self.slope.vjp(shifted(t, method.alpha[i], h), stages.states[i], p, u, None, h * q[i])
             each[i], v[i] = pulled, pulled[1]
-        jacobian = rate = None
-        rows, columns = self.jacobian.rows, self.jacobian.columns
-        if rows:
-            outer = [a[..., rows] * b[..., columns] for a, b in zip(q, stages.increments)]
-            jacobian = self.jacobian.vjp(t, x, p, u, h * sum(outer[1:], outer[0]))
+        rate = None
+        jacobian = self.jacobian.vjp(t, x, p, u, [h * one for one in q], stages.increments[: self.used])
         if stages.rate is not None:
             rate = self.rate.vjp(t, x, p, u, h**2 * weighted(method.d, q))
         return _Pulled(q, each, jacobian, rate)
@@ -236,7 +233,7 @@ class RosenbrockStepper:
         for part in (back.jacobian, back.rate):
             g_t = g_t if part is None else g_t + part[0]
         changes = stages.slopes
-        if self.jacobian.rows:
+        if self.jacobian.curved:
             changes = [f + times(stages.jacobian, z) for f, z in zip(changes, stages.increments)]
         terms = [dot(q, change) for q, change in zip(back.q, changes)]
         if stages.rate is not None:
@@ -286,10 +283,10 @@ class RosenbrockStepper:
             dy, d_time = moved(dx, method.a[i], dz), moved(dt, (node,), (dh,))
             df = self.slope.jvp(shifted(t, node, h), stages.states[i], p, u, None, d_time, dy, dp, du)
             right = moved(h * df + dh * f, method.c[i], dz)
-            if self.jacobian.rows:
+            if self.jacobian.curved:
                 right = right + dh * times(stages.jacobian, z)
             if d_jacobian is not None:
-                right = right + h * times_sparse(d_jacobian, self.jacobian.rows, self.jacobian.columns, z)
+                right = right + h * d_jacobian(z)
             if stages.rate is not None and method.d[i]:
                 right = right + 2 * method.d[i] * h * dh * stages.rate
                 right = right if d_rate is None else right + method.d[i] * h**2 * d_rate
