@@ -1,7 +1,8 @@
 """What inputs with many knots cost fixed steps: `python -m benchmarks.knots [--repeats 9] [--quick]`.
 
 Lorenz by rk4, native engine, one thread, a batch of 10,000: without an input, and with one of 1,000 knots of
-every kind. The runs are taken in turn; times are of the processor, so that others disturb less. Medians.
+every kind. The runs are taken in turn; times are of the processor, so that others disturb less. Medians, of
+the times and of the ratios of each round.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ def _gradient(net: Any, t: Any, start: Any, given: Mapping[str, Any]) -> Callabl
     return lambda: net(t, x0=start, **given).sum().backward()
 
 
-def measure(size: int, repeats: int) -> dict[str, tuple[float, int]]:
-    """The median time of the processor of every run, taken in turn, after one that is not counted."""
+def measure(size: int, repeats: int) -> dict[str, tuple[list[float], int]]:
+    """The times of the processor of every run, taken in turn, after one that is not counted; their steps."""
     found = runs(size)
     times: dict[str, list[float]] = {name: [] for name in found}
     for k in range(repeats + 1):
@@ -121,7 +122,7 @@ def measure(size: int, repeats: int) -> dict[str, tuple[float, int]]:
             call()
             times[name] += [time.process_time() - begun] if k else []
         say(f"round {k} of {repeats}")
-    return {name: (statistics.median(times[name]), steps) for name, (_, steps) in found.items()}
+    return {name: (times[name], steps) for name, (_, steps) in found.items()}
 
 
 def main() -> None:
@@ -135,8 +136,9 @@ def main() -> None:
     print("| --- | --: | --: | --: | --: |")
     for name, (seconds, steps) in found.items():
         bare, few = found["gradient, no input" if name.startswith("gradient") else "no input"]
-        step = seconds / steps * few / bare
-        print(f"| {name} | {steps:,} | {seconds:.3f} s | {seconds / bare:.2f} | {step:.2f} |")
+        ratio = statistics.median(own / other for own, other in zip(seconds, bare))
+        median = statistics.median(seconds)
+        print(f"| {name} | {steps:,} | {median:.3f} s | {ratio:.2f} | {ratio / steps * few:.2f} |")
 
 
 if __name__ == "__main__":

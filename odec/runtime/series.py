@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .tensors import Time, columns, number, time_at, time_like
-from .torch_private import numbers
+from .torch_private import forward_mode, numbers, transformed
 
 
 class Series:
@@ -142,6 +142,12 @@ def _horner(coefficients: Any, s: Any) -> Tensor:
     return value
 
 
+def _followed(values: Tensor) -> bool:
+    """Whether torch follows what becomes of the values: for a gradient, a tangent, a transform or a graph."""
+    graph = torch.compiler.is_compiling() or (values.requires_grad and torch.is_grad_enabled())
+    return graph or transformed() or forward_mode()
+
+
 def _hold(times: Tensor, values: Tensor) -> Tensor:
     """Coefficients of the step function that keeps each value until the next time."""
     return values.unsqueeze(1)
@@ -152,7 +158,12 @@ def _linear(times: Tensor, values: Tensor) -> Tensor:
     if len(times) == 1:
         return values.unsqueeze(1)
     steps = torch.diff(times).reshape(-1, *[1] * (values.dim() - 1))
-    return torch.stack((values[:-1], torch.diff(values, dim=0) / steps), 1)
+    if _followed(values):
+        return torch.stack((values[:-1], torch.diff(values, dim=0) / steps), 1)
+    found = values.new_empty((len(steps), 2, *values.shape[1:]))  # without copies, which may be of many MB
+    found[:, 0] = values[:-1]
+    torch.sub(values[1:], values[:-1], out=found[:, 1]).div_(steps)
+    return found
 
 
 def _cubic(times: Tensor, values: Tensor) -> Tensor:

@@ -85,6 +85,7 @@ def test_compilers_take_the_headers_under_every_flag(text, method, compiler, tmp
             macros = {"REAL_BITS": 64 if k % 2 else 32, "LANES": 4, "INNER_LANES": (k + adaptive) % 2}
             macros |= {"CLIP": k // 2 % 2, "TIMES": int(k < 3), "LAST_STATE": int(k > 2)}
             macros |= {"ADAPTIVE": adaptive, "VECTOR_LIBM": int(compiler == "gcc"), "KERNEL": kernel}
+            macros |= {} if adaptive or macros["INNER_LANES"] or k == 0 else {"SHARED_INPUTS": 1}
             flags = [f"-D{name}={value}" for name, value in macros.items()]
             words = [compiler, "-std=gnu11", "-fopenmp", "-Wundef", "-Werror=undef", "-Werror=implicit"]
             words += [f"-D{kernel.upper()}", *flags, "-I", INCLUDE, "-fsyntax-only", source]

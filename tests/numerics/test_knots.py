@@ -9,6 +9,7 @@ from tiers import slow_but, slow_but_for
 
 import odec
 from odec.methods import METHODS
+from odec.runtime.native import toolchain
 
 D = torch.float64
 load = functools.cache(odec.load)
@@ -271,3 +272,21 @@ def test_gradients_that_nobody_asks_for_are_left_out(monkeypatch):
     (first, shapes, any_first), (second, same, any_second) = asked
     assert (first, second) == (True, False) and shapes == same
     assert all(any_first) and not any(any_second)
+
+
+@pytest.mark.parametrize("each", [(), ("u",), tuple(OWN)])
+def test_kernels_hold_one_number_for_all_lanes_where_all_inputs_are_shared(each, monkeypatch):
+    """Their macro says so; an input of each trajectory's own takes another kernel."""
+    kernels = load(ALL_KINDS, "rk4", "native").COMPILED.engine("native").kernels
+    made, library = [], toolchain.library
+    monkeypatch.setattr(kernels, "_functions", {})
+    monkeypatch.setattr(toolchain, "library", lambda *a: made.append(a[2]) or library(*a))
+    states, (t, x0, a, *values) = runs("rk4", "native", (0.0, 0.5), (3,))
+    scales = torch.tensor([0.7, 1.1, 1.6], dtype=D)
+    values = [v.unsqueeze(-1) * scales if name in each else v for name, v in zip(OWN, values)]
+    with torch.no_grad():
+        found = states(t, x0, a, *values)
+        for k in range(3):
+            alone = states(t, x0[k], a, *(v[:, k] if v.dim() == 2 else v for v in values))
+            near([found[:, k]], [alone], 1e-14)
+    assert [macros.get("SHARED_INPUTS", 0) for macros in made] == ([0, 1] if each else [1])

@@ -106,6 +106,11 @@ class Batch:
         place.pieces, place.terms, place.item = c.shape[0], c.shape[1], int(c.dim() > 2)
         self.series += [knots, c]
 
+    @property
+    def shares_inputs(self) -> bool:
+        """Whether there are inputs, the same for all trajectories."""
+        return bool(self.series) and all(c.dim() == 2 for c in self.series[1::2])
+
     def spread(self, coefficients: Tensor) -> Tensor:
         """Coefficients (pieces, terms) where all trajectories share them, else (pieces, terms, size)."""
         c = coefficients.detach()
@@ -150,7 +155,7 @@ class Batch:
             lanes = self.lanes
             if name == "tangent":  # whose lanes have tangents of the parameters
                 lanes = min(lanes, self.kernels.lanes(self.dtype))
-            how = (self.dtype, clips, times, lanes, self.adaptive, self.shares_p)
+            how = (self.dtype, clips, times, lanes, self.adaptive, self.shares_p, self.shares_inputs)
             self.kernels.function(name, *how)(self.call)
 
     def report(self) -> Tensor:

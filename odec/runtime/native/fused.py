@@ -100,7 +100,8 @@ class FusedFit:
             int(self.x0 is not None),
         )
         inner, clips = self.kernels.kernel.inner_lanes, self.steps.clip is not None
-        macros = self.kernels.defines("loss", batch.dtype, clips, False, lanes, batch.adaptive, inner)
+        how = (batch.dtype, clips, False, lanes, batch.adaptive, inner)
+        macros = self.kernels.defines("loss", *how, shares_inputs=batch.shares_inputs)
         flags = () if self.steps.tolerance is not None else toolchain.REORDER
         library = toolchain.library(self.kernels.source, kernel, macros, flags)
         self._made[kernel] = problem, library, held

@@ -78,10 +78,12 @@ class Kernels:
         adaptive: int,
         inner: int,
         shares_p: bool = False,
+        shares_inputs: bool = False,
     ) -> dict[str, int]:
         """The macros of a kernel. adaptive: 0 of fixed steps, 1 by tolerance, 2 with outputs within steps.
 
         shares_p: whether all trajectories have the same parameters, of which kernels of arrays make use.
+        shares_inputs: whether they have the same inputs.
         """
         found = {
             "REAL_BITS": 8 * dtype.itemsize,
@@ -92,7 +94,9 @@ class Kernels:
             "LAST_STATE": int(name == "loss"),
         }
         found |= {"ADAPTIVE": adaptive} if self.adaptive else {}
-        return found | ({"UNIFORM": int(shares_p)} if self.kernel.arrays else {})
+        found |= {"UNIFORM": int(shares_p)} if self.kernel.arrays else {}
+        fewer = shares_inputs and lanes > 1 and not (inner or adaptive)
+        return found | ({"SHARED_INPUTS": 1} if fewer else {})
 
     def function(
         self,
@@ -103,13 +107,13 @@ class Kernels:
         lanes: int,
         adaptive: int,
         shares_p: bool = False,
+        shares_inputs: bool = False,
     ) -> Any:
         """The kernel as a function of its Call. Raises EngineError where it cannot be built."""
-        key = (name, dtype, clip, times, lanes, adaptive, shares_p)
+        key = (name, dtype, clip, times, lanes, adaptive, shares_p, shares_inputs)
         found = self._functions.get(key)
         if found is None:
-            inner = self.kernel.inner_lanes
-            defines = self.defines(name, dtype, clip, times, lanes, adaptive, inner, shares_p)
+            defines = self.defines(*key[:6], self.kernel.inner_lanes, *key[6:])
             library = toolchain.library(self.source, name, defines)
             found = threads.runner(library, name, self.structures.call)
             self._functions[key] = found

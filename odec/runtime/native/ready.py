@@ -30,8 +30,9 @@ class _Ready:
         self._states, self._params = batch.kernels.states, batch.kernels.params
         self._times, self._shares_p = batch.call.times, batch.shares_p
         self._adaptive = isinstance(batch, AdaptiveBatch)
-        how = (batch.dtype, batch.clip is not None, times, batch.lanes, batch.adaptive, batch.shares_p)
-        self._kernel = batch.kernels.function(kernel, *how)
+        how = (batch.dtype, batch.clip is not None, times, batch.lanes, batch.adaptive)
+        shares = batch.shares_p, batch.shares_inputs
+        self._kernel = batch.kernels.function(kernel, *how, *shares)
         self._call, self._kind = batch.call, type(batch.call)
         self._call.x0 = View(None, 1, self._states)
         self._call.p = View(None, 1, 0 if batch.shares_p else self._params)

@@ -215,12 +215,12 @@ FN void adjoint_block(const Call *call, int64 first, Pulse *pulse, real *tape, r
                 step_vjp_block(IF_TIMED(time,) h, from_tape(tape, s, x), p, IF_INPUTS(u,)
                                (real)call->clip, w, gp, IF_INPUTS(gu,) gt, gh);
 #if INPUTS
-                if (wanted) pull_inputs(pieces, time, gu);
+                if (wanted) pull_inputs(pieces, since, gu);
 #if MAP
                 if (wanted) give_pieces(call, first, pieces, sums);
 #endif
 #if TIMES
-                pull_times(pieces, time, gu, gt, gh);
+                pull_times(pieces, since, gu, gt, gh);
 #endif
 #endif
 #if TIMES

@@ -48,6 +48,7 @@ FN void solve_block(const Call *call, int64 first, Pulse *pulse)
 #if INPUTS
         Pieces in_interval, *pieces = &in_interval;
         take_pieces(call, k, first, pieces);
+        fetch_pieces(call, k + 1, first);
 #endif
         for (int64 j = 0; j < count;) {
             const int64 end = until(pulse, j, count);

@@ -8,7 +8,8 @@ FN double rounded_product(double a, double b)
 #if GPU
     return __dmul_rn(a, b);
 #else
-    volatile double product = a*b;
+    double product = a*b;
+    __asm__("" : "+m"(product));
     return product;
 #endif
 }

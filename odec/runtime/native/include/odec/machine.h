@@ -99,6 +99,15 @@ typedef double real;
 #endif
 
 #define EACH_LANE PARALLEL_LANES for (int l = 0; l < LANES; ++l)
+// SHARED_INPUTS=1: all trajectories have the same inputs, of which fixed steps hold one number for all lanes.
+#if defined(SHARED_INPUTS) && !INNER_LANES
+#define INPUT_LANES 1
+#define INPUT_LANE(l) 0
+#else
+#define INPUT_LANES LANES
+#define INPUT_LANE(l) l
+#endif
+#define EACH_INPUT_LANE PARALLEL_LANES for (int l = 0; l < INPUT_LANES; ++l)
 #if INNER_LANES
 #define _w [LANES]
 #define _l [l]

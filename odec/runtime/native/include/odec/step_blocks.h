@@ -3,7 +3,7 @@
 
 #if !ADAPTIVE
 FN void OWN(step_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *p,
-                        IF_INPUTS(real (*u)[N_INPUTS][LANES],) const real clip,
+                        IF_INPUTS(real (*u)[N_INPUTS][INPUT_LANES],) const real clip,
                         Lanes *x_next)
 {
     EACH_LANE {
@@ -12,7 +12,7 @@ FN void OWN(step_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *p,
         EACH(i, N_PARAMS) p_[i] = p[i][l];
 #if INPUTS
         real u_[INPUT_ROWS][N_INPUTS];
-        UNROLL for (int k = 0; k < INPUT_ROWS; ++k) EACH(i, N_INPUTS) u_[k][i] = u[k][i][l];
+        UNROLL for (int k = 0; k < INPUT_ROWS; ++k) EACH(i, N_INPUTS) u_[k][i] = u[k][i][INPUT_LANE(l)];
 #endif
 #if TIMED
         LANE_TIMES;
@@ -23,7 +23,7 @@ FN void OWN(step_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *p,
 }
 #else
 FN void OWN(step_error_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *p,
-                              IF_INPUTS(real (*u)[N_INPUTS][LANES],) const real clip,
+                              IF_INPUTS(real (*u)[N_INPUTS][INPUT_LANES],) const real clip,
                               IF_FSAL(Lanes *first,) Lanes *x_next, IF_FSAL(Lanes *last,)
                               Lanes *error IF_TWO_ERRORS(, Lanes *lower) IF_AUTO(, Lanes *reach)
                               IF_EXPLICIT(, const double atol[], const double rtol)
@@ -43,7 +43,7 @@ FN void OWN(step_error_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes
 #endif
 #if INPUTS
         real u_[TRIAL_ROWS][N_INPUTS];
-        UNROLL for (int k = 0; k < TRIAL_ROWS; ++k) EACH(i, N_INPUTS) u_[k][i] = u[k][i][l];
+        UNROLL for (int k = 0; k < TRIAL_ROWS; ++k) EACH(i, N_INPUTS) u_[k][i] = u[k][i][INPUT_LANE(l)];
 #endif
 #if TIMED
         LANE_TIMES;
@@ -70,7 +70,7 @@ FN void OWN(step_error_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes
 
 #if DENSE && !defined(ADJOINT)
 FN void OWN(interpolant_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *p,
-                               IF_INPUTS(real (*u)[N_INPUTS][LANES],) const real clip,
+                               IF_INPUTS(real (*u)[N_INPUTS][INPUT_LANES],) const real clip,
                                Lanes *x_next, real (*k)[N_STATES][LANES], real (*q)[N_STATES][LANES])
 {
     EACH_LANE {
@@ -81,7 +81,7 @@ FN void OWN(interpolant_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lane
         UNROLL for (int j = OWN_FIRST; j < OWN_LAST; ++j) EACH(i, N_STATES) k_[j][i] = k[j][i][l];
 #if INPUTS
         real u_[TRIAL_ROWS][N_INPUTS];
-        UNROLL for (int j = 0; j < TRIAL_ROWS; ++j) EACH(i, N_INPUTS) u_[j][i] = u[j][i][l];
+        UNROLL for (int j = 0; j < TRIAL_ROWS; ++j) EACH(i, N_INPUTS) u_[j][i] = u[j][i][INPUT_LANE(l)];
 #endif
 #if TIMED
         LANE_TIMES;
@@ -96,7 +96,7 @@ FN void OWN(interpolant_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lane
 
 #if defined(ADJOINT) || defined(LOSS)
 FN void OWN(step_vjp_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *p,
-                            IF_INPUTS(real (*u)[N_INPUTS][LANES],) const real clip,
+                            IF_INPUTS(real (*u)[N_INPUTS][INPUT_LANES],) const real clip,
                             Lanes *w, Lanes *gp IF_INPUTS(, real (*gu)[N_INPUTS][LANES]), Lanes *gt, Lanes *gh
                             IF_DENSE(, real (*g)[N_STATES][LANES], real (*q)[N_STATES][LANES]))
 {
@@ -112,7 +112,7 @@ FN void OWN(step_vjp_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *
         EACH(i, N_PARAMS) gp_[i] = gp[i][l];
 #if INPUTS
         real u_[INPUT_ROWS][N_INPUTS], gu_[INPUT_ROWS][N_INPUTS];
-        UNROLL for (int k = 0; k < INPUT_ROWS; ++k) EACH(i, N_INPUTS) u_[k][i] = u[k][i][l];
+        UNROLL for (int k = 0; k < INPUT_ROWS; ++k) EACH(i, N_INPUTS) u_[k][i] = u[k][i][INPUT_LANE(l)];
 #endif
 #if TIMED
         LANE_TIMES;
@@ -137,7 +137,7 @@ FN void OWN(step_vjp_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *
 
 #if defined(TANGENT)
 FN void OWN(step_jvp_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *p,
-                            IF_INPUTS(real (*u)[N_INPUTS][LANES],) const real clip,
+                            IF_INPUTS(real (*u)[N_INPUTS][INPUT_LANES],) const real clip,
                             Lanes *dx, Lanes *dt, Lanes *dh, Lanes *dp,
                             IF_INPUTS(real (*du)[N_INPUTS][LANES],) Lanes *x_next, Lanes *dx_next
                             IF_DENSE(, real (*q)[N_STATES][LANES], real (*dq)[N_STATES][LANES]))
@@ -157,7 +157,7 @@ FN void OWN(step_jvp_block)(IF_TIMED(STAGE_TIMES,) STEP_SIZES, Lanes *x, Lanes *
         dh_[0] = dh[0][l];
 #if INPUTS
         real u_[INPUT_ROWS][N_INPUTS], du_[INPUT_ROWS][N_INPUTS];
-        UNROLL for (int k = 0; k < INPUT_ROWS; ++k) EACH(i, N_INPUTS) u_[k][i] = u[k][i][l];
+        UNROLL for (int k = 0; k < INPUT_ROWS; ++k) EACH(i, N_INPUTS) u_[k][i] = u[k][i][INPUT_LANE(l)];
         UNROLL for (int k = 0; k < INPUT_ROWS; ++k) EACH(i, N_INPUTS) du_[k][i] = du[k][i][l];
 #endif
 #if TIMED

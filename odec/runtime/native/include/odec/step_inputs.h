@@ -1,4 +1,5 @@
-// Within a function: when the stages of step j of an interval are, as `time`, and the inputs then, as `u`.
+// Within a function: when the stages of step j of an interval are, as `time`, and the inputs then, as `u`,
+// `since` their knots.
 // Needs interval_inputs.h, and there `call`, `first`, `start`, `h`, `j` and the inputs' `pieces`.
 
 #if TIMED
@@ -9,13 +10,11 @@
 #if MAP
     take_pieces_at(call, time[0], first, pieces);
 #endif
-#if TERMS == 1
-    real (*u)[N_INPUTS][LANES] = pieces->u;
-#else
-    ALIGNED real u[INPUT_ROWS][N_INPUTS][LANES];
-    input_values(pieces, time, u);
+    real since[STAGES][N_INPUTS];
+    times_since(pieces, h, j, since);
+    ALIGNED real u[INPUT_ROWS][N_INPUTS][INPUT_LANES];
+    input_values(pieces, since, u);
 #if RATES
-    input_rates(pieces, time[0], u[STAGES]);
-#endif
+    input_rates(pieces, since[0], u[STAGES]);
 #endif
 #endif

@@ -33,7 +33,7 @@ FN void tangent_block(const Call *call, int64 first, Pulse *pulse)
 #include "odec/step_inputs.h"
 #if INPUTS
                 ALIGNED real du[INPUT_ROWS][N_INPUTS][LANES];
-                input_tangents(pieces, time, dt, dh, du);
+                input_tangents(pieces, since, dt, dh, du);
 #endif
                 step_jvp_block(IF_TIMED(time,) h, x, p, IF_INPUTS(u,) (real)call->clip,
                                dx, dt, dh, dp, IF_INPUTS(du,) x, dx);
