@@ -61,9 +61,12 @@ class Kernels:
     def few_lanes(self, lanes: int, size: int, dtype: torch.dtype) -> int:
         """Lanes for so few trajectories, in vectors so long that they round as longer ones do.
 
-        clang's kernels round otherwise for fewer lanes.
+        clang's kernels round otherwise for fewer lanes, and so do gcc's of more than one vector, as without
+        vectors of 64 bytes, unless their loops over lanes are the inner ones.
         """
         shortest = self.kernel.shortest
+        if not (self.kernel.inner_lanes or toolchain.has_wide_vectors()):
+            return lanes
         while 2 * size <= lanes and lanes * dtype.itemsize > shortest and not _is_clang():
             lanes //= 2
         return lanes

@@ -59,6 +59,11 @@ def _processor() -> str:
     return "\n".join(found)
 
 
+def has_wide_vectors() -> bool:
+    """Whether the processor has vectors of 64 bytes."""
+    return "avx512f" in _processor()
+
+
 def _words_of(variable: str, text: str) -> list[str]:
     """The words of an environment variable, as a shell would split them."""
     try:
@@ -163,7 +168,7 @@ def _tuning(version: str) -> list[str]:
     """The processor an old gcc is to order instructions for: before 13 it takes a Zen 4 for half as wide."""
     words = version.partition("\n")[0].split()
     old = bool(words) and words[-1].partition(".")[0] in ("9", "10", "11", "12")
-    return ["-mtune=icelake-server"] if old and "avx512f" in _processor() else []
+    return ["-mtune=icelake-server"] if old and has_wide_vectors() else []
 
 
 def _is_zig(command: Sequence[str]) -> bool:
