@@ -317,7 +317,7 @@ class Resolver:
 
     def _want(self, expr: Expr, boolean: bool) -> None:
         is_boolean = isinstance(expr, Op) and expr.op in BOOLEAN
-        if is_boolean and not boolean:
+        if is_boolean and not boolean and not self.report.blames("E310", expr.span):
             note = "write `if CONDITION then 1 else 0`"
             self.report.add("E309", "a condition where a number is needed", expr.span, "true or false", note)
         elif boolean and not is_boolean:

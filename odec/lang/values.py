@@ -200,11 +200,15 @@ class Values:
         if self._draft.kind == "map":
             self._map_run(statement, start, stop, step)
         else:
-            self._tolerances(statement)
+            self._tolerances(statement, rtol)
         return Run(start, stop, step, run.method, dt, rtol, atol, span=run.span)
 
-    def _tolerances(self, statement: syntax.RunLine) -> None:
+    def _tolerances(self, statement: syntax.RunLine, rtol: float | None) -> None:
         """Fixed steps or a tolerance, and one absolute tolerance or one for each first-order state."""
+        if statement.rtol is not None and rtol is not None and rtol >= 1:
+            message = "the relative tolerance rtol is below 1"
+            note = "a thousandth is `rtol 1e-3`; the default is `rtol 1e-6`"
+            self._report.add("E312", message, statement.rtol.span, f"it is {rtol:g}", note)
         toleranced = [*([statement.rtol] if statement.rtol else []), *statement.atol]
         if statement.dt is not None and toleranced:
             message = "dt asks for fixed steps, rtol and atol for steps that follow the error"

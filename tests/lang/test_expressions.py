@@ -94,6 +94,8 @@ def test_numbers_stay_as_typed(typed: str, kept: str) -> None:
         ("a\nb", "E104"),
         ("(a > 1) + 1", "E309"),
         ("if a then b else c", "E310"),
+        ("not a", "E310"),
+        ("b + (not a)", "E310"),
         ("x[3]", "E320"),
         ("Max(a)", "E205"),
         ("1e400", "E501"),
