@@ -259,7 +259,8 @@ class Compiled:
     def __post_init__(self) -> None:
         object.__setattr__(self, "param_names", tuple(param.name for param in self.params))
         object.__setattr__(self, "input_names", tuple(entry.name for entry in self.inputs))
-        turns = self.switches and Switches(self.switches, sum(param.size for param in self.params))
+        elements = [param.name for param in self.params for _ in range(param.size)]
+        turns = self.switches and Switches(self.switches, elements)
         object.__setattr__(self, "turns", turns)
 
     def __getstate__(self) -> dict[str, Any]:

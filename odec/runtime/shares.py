@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .reference.mesh import checked_times
-from .switch_times import Landing, Switches, landing_of
+from .switch_times import Landing, Switches, TooManySwitches, landing_of
 from .torch_private import numbers, transformed
 
 
@@ -79,6 +79,18 @@ def _landing(
     return landing_of(switches, times, numbers, dtype, device)
 
 
+def _whose(switches: Switches, p: Tensor, row: Sequence[float], term: int) -> str:
+    """Words on the first trajectory with this row of numbers behind its parameters, and on its period."""
+    flat = p.reshape(-1, p.shape[-1])
+    same = (flat[:, switches.params :] == p.new_tensor(row)).all(-1)
+    first = int(same.nonzero()[0])
+    own = flat[first, : switches.params]
+    index = [int(k) for k in torch.unravel_index(torch.tensor(first), p.shape[:-1])] if p.dim() > 1 else []
+    where = f", in trajectory {index[0] if len(index) == 1 else tuple(index)}" if index else ""
+    by = ", ".join(f"{switches.names[k]} = {own[k].item():g}" for k in switches.movers(term, own))
+    return f"{where}, whose period is {row[term]:g} ({by})" if by else where
+
+
 def shares_of(switches: Switches, t: Tensor, p: Tensor, batch: Sequence[int]) -> list[Share]:
     """The trajectories of a batch by where they land, for output times t (T,).
 
@@ -90,7 +102,10 @@ def shares_of(switches: Switches, t: Tensor, p: Tensor, batch: Sequence[int]) ->
     land = _landing.__wrapped__ if transformed() else _landing
 
     def landing(row: Any) -> Landing:
-        return land(switches, times, (*row, *switches.constants), *place)
+        try:
+            return land(switches, times, (*row, *switches.constants), *place)
+        except TooManySwitches as error:
+            raise error.of(_whose(switches, p.detach(), row, error.term)) from None
 
     if not switches.moving:
         return [Share(landing(()), batch, None)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +20,19 @@ MOST = 10**6
 
 _GAP = 4
 """So many roundings are switches at one time apart, and a switch from an output at its time."""
+
+
+class TooManySwitches(ValueError):
+    """A run has more switches than it can land on. term: where the period stands among the numbers."""
+
+    def __init__(self, count: float, a: float, b: float, term: int = -1, whose: str = ""):
+        self.given, self.term = (count, a, b, term), term
+        many = f"the equations switch {count:.3g} times from t = {a:g} to {b:g}, more than {MOST:,}"
+        super().__init__(f"{many}{whose}: take a shorter run, or a longer period")
+
+    def of(self, whose: str) -> TooManySwitches:
+        """The same with words on whose they are."""
+        return TooManySwitches(*self.given, whose)
 
 
 class Event(NamedTuple):
@@ -55,13 +68,13 @@ class Switches:
     """What may turn of a model: the distinct turns of all its conditions, from numbers that hang on p.
 
     The numbers are those that a parameter may move, which runs carry behind the parameters, then constants.
-    turns: where rate, offset and period stand among the numbers; conditions: by number the turns of each.
-    moving: how many numbers are carried.
+    names: of each parameter. turns: where rate, offset and period stand among the numbers; conditions: by
+    number the turns of each. moving: how many numbers are carried.
     """
 
-    def __init__(self, switches: Callable[[Tensor], Turns], params: int):
-        self.switches, self.params = switches, params
-        found = switches(torch.ones(params, dtype=torch.float64))
+    def __init__(self, switches: Callable[[Tensor], Turns], params: Sequence[str]):
+        self.switches, self.params, self.names = switches, len(params), tuple(params)
+        found = switches(torch.ones(len(params), dtype=torch.float64))
         self._moving: dict[Any, tuple[int, int, int]] = {}
         constants: dict[float, None] = {}
         for i, turns in enumerate(found):
@@ -103,11 +116,39 @@ class Switches:
         found = [
             Event(time, turn, multiple)
             for turn, terms in enumerate(self.turns)
-            for time, multiple in _crossings((numbers[k] for k in terms), low, high)
+            for time, multiple in self._crossings(terms, numbers, low, high)
         ]
-        _check_number(len(found), a, b)
+        if len(found) > MOST:
+            raise TooManySwitches(len(found), a, b)
         found.sort(key=lambda event: (event.time if b > a else -event.time, event.turn))
         return found
+
+    def _crossings(
+        self, terms: Sequence[int], numbers: Sequence[float], low: float, high: float
+    ) -> list[tuple[float, int]]:
+        """The times of a turn within [low, high], and of which multiple they are. Raises TooManySwitches."""
+        rate, offset, period = (numbers[k] for k in terms)
+        if not rate or math.isinf(offset):
+            return []
+        if not period or math.isinf(period):
+            time = -offset / rate + 0.0
+            return [(time, 0)] if low <= time <= high else []
+        ends = sorted(((rate * low + offset) / period, (rate * high + offset) / period))
+        if not ends[1] - ends[0] <= MOST:
+            raise TooManySwitches(ends[1] - ends[0], low, high, terms[2])
+        first, last = math.floor(ends[0]), math.ceil(ends[1])
+        times = [((k * period - offset) / rate + 0.0, k) for k in range(first, last + 1)]
+        return [(time, k) for time, k in times if low <= time <= high]
+
+    def movers(self, term: int, p: Tensor) -> list[int]:
+        """Which of the parameters p (m,) move a number; those that do not move it here are left out."""
+        if not 0 <= term < self.moving:
+            return []
+        leaf = p.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            number = self.carried(leaf)[self.params + term]
+        (slope,) = torch.autograd.grad(number, leaf)
+        return [int(k) for k in slope.nonzero().flatten()]
 
     def moves(self, turn: int) -> bool:
         """Whether parameters move a turn."""
@@ -138,27 +179,6 @@ class Switches:
 def _own(value: float | Tensor) -> Any:
     """What tells a number of a turn from others: a tensor by itself, a constant by its value."""
     return id(value) if isinstance(value, Tensor) else float(value)
-
-
-def _check_number(count: float, a: float, b: float) -> None:
-    if not count <= MOST:
-        many = f"the equations switch {count:.3g} times from t = {a:g} to {b:g}"
-        raise ValueError(f"{many}, more than {MOST:,}: take a shorter run, or a longer period")
-
-
-def _crossings(turn: Iterable[float], low: float, high: float) -> list[tuple[float, int]]:
-    """The times within [low, high], and of which multiple they are."""
-    rate, offset, period = turn
-    if not rate or math.isinf(offset):
-        return []
-    if not period or math.isinf(period):
-        time = -offset / rate + 0.0
-        return [(time, 0)] if low <= time <= high else []
-    ends = sorted(((rate * low + offset) / period, (rate * high + offset) / period))
-    _check_number(ends[1] - ends[0], low, high)
-    first, last = math.floor(ends[0]), math.ceil(ends[1])
-    times = [((k * period - offset) / rate + 0.0, k) for k in range(first, last + 1)]
-    return [(time, k) for time, k in times if low <= time <= high]
 
 
 def landing_of(

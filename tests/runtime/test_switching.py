@@ -7,6 +7,7 @@ import pytest
 import torch
 from switching_models import DOSE, PULSE, at_dose, at_pulse, dose, dosed, switching
 
+import odec
 from odec.runtime.engines import How
 from odec.runtime.errors import EngineError
 from odec.runtime.native.fused import FusedFit
@@ -209,6 +210,16 @@ def test_too_many_switches_are_refused():
         net(torch.tensor([0.0, 1.0]))
 
 
+def test_the_trajectory_and_the_parameter_with_too_many_switches_are_named():
+    text = "param T = 1, P = 3\ninit x = 0\nx' = if mod(t - T, 2*P) < 1 then 1 else 0\n"
+    net, t = odec.load(text, method="rk4", engine="torch").Model(dt=0.1), torch.tensor([0.0, 4.0])
+    words = r"switch 2e\+09 times from t = 0 to 4, more.*000{}, whose period is 2e-09 \(P = 1e-09\): take"
+    for shape, where in ((3,), ", in trajectory 2"), ((1, 3), r", in trajectory \(0, 2\)"), ((), ""):
+        period = torch.tensor([3.0, 2.0, 1e-9] if shape else 1e-9).double().reshape(shape)
+        with pytest.raises(ValueError, match=words.format(where)):
+            net(t, params={"P": period})
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_float32(engine):
     net, t = dose("tsit5", engine, dtype=torch.float32, rtol=1e-5, atol=1e-6), torch.linspace(0, 1, 6).float()
@@ -374,7 +385,7 @@ def landing(turns, times, numbers=(), dtype=torch.float64):
     def switches(p):
         return turns
 
-    found = Switches(switches, 0)
+    found = Switches(switches, [])
     return landing_of(found, times, (*numbers, *found.constants), dtype, torch.device("cpu"))
 
 
