@@ -18,14 +18,19 @@ from native_calls import (
     loss_gradient,
     solve,
     tangent,
+    tolerance,
 )
 from native_models import gap
 from tiers import slow_but
 
 from odec.arrays import ARRAY_OPERATIONS
 from odec.backends.native.array_operations import MOVES, STATEMENTS
+from odec.build import choose_engine
+from odec.errors import ArgumentError
 from odec.passes import derive
 from odec.render import module_text
+from odec.runtime.errors import EngineError
+from odec.runtime.native import cuda, toolchain
 
 sys.path.append(str(Path(__file__).parents[1] / "passes"))
 from array_models import array_model, array_op
@@ -160,3 +165,77 @@ def test_the_text_does_not_grow_with_arrays():
 def test_array_parameters_of_each_trajectory_take_lanes_of_their_own():
     kernels = kernels_of(network(64)).kernels
     assert kernels.lanes(torch.float64, True) == 16 > kernels.lanes(torch.float64, False)
+
+
+@pytest.mark.parametrize("dense", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_steps_by_tolerance_sum_over_the_lanes_that_take_one(dense):
+    module = small_network("dopri5")
+    bounds = {"dense": True} if dense else {}
+    steps = tolerance(1e-6, [1e-8] * len(module.STATES), **bounds)
+    against_torch(module, 7, times=6, steps=steps)
+
+
+def test_a_map_of_arrays_steps_in_place():
+    W, b, h = syms("W b h")
+    equation = op("tanh", array_op("matmul", W, h) + b)
+    shapes = {"h": (10,), "W": (10, 10), "b": (10,)}
+    module = module_of(array_model({"h": equation}, shapes, params={"W": 0.1, "b": 0.2}, kind="map"), "map")
+    n, m = sizes(module)
+    t, x0, p, w = torch.tensor([0.0, 3, 7]).double(), normal(9, n), normal(m, seed=1), normal(3, 9, n, seed=2)
+    found, wanted = (solve(module, t, x0, p, fixed(None), engine=e)[0] for e in ("native", "torch"))
+    assert gap(found, wanted) < CLOSE
+    found, wanted = (f(module, t, x0, p, w, fixed(None)) for f in (adjoint, adjoint_by_torch))
+    assert max(gap(found.x0, wanted.x0), gap(found.p, wanted.p)) < CLOSE
+    given = t, x0, p, torch.zeros_like(t), normal(9, n, seed=4), normal(m, seed=5)
+    by_torch = engine_of(module, "torch").tangent(*given[:3], (), *given[3:], (), fixed(None))
+    assert gap(tangent(module, *given, fixed(None)), by_torch) < CLOSE
+
+
+def test_quick_tanh_is_within_four_units_of_the_last_place():
+    y, a = syms("y a")
+    module = module_of(array_model({"y": op("tanh", a), "a": 0 * y}, {"y": (4,), "a": (4,)}), "euler")
+    a = torch.cat([torch.logspace(-300, 2, 400), torch.linspace(0, 21, 1600), torch.tensor([torch.inf, 0.0])])
+    a = torch.cat([a, -a, torch.full((4,), torch.nan)]).double().reshape(-1, 4)
+    x0 = torch.cat([torch.zeros_like(a), a], -1)
+    found = solve(module, torch.tensor([0.0, 1.0]).double(), x0, a.new_zeros(0), fixed(1.0))[0][1, :, :4]
+    torch.testing.assert_close(found, torch.tanh(a), rtol=9e-16, atol=0, equal_nan=True)
+
+
+def test_what_has_no_kernel_of_arrays_is_said():
+    h, W = syms("h W")
+    model = array_model({"h": -array_op("matmul", W, h)}, {"h": (3,), "W": (3, 3)}, params={"W": 1.0})
+    assert choose_engine("auto", "rk4", model) == "native" and choose_engine("auto", "auto", model) == "torch"
+    with pytest.raises(ArgumentError, match="explicit methods alone, not rodas5p; choose engine='torch'"):
+        choose_engine("native", "rodas5p", model)
+    with pytest.raises(ArgumentError, match="explicit methods alone, not kvaerno5"):
+        module_of(model, "kvaerno5")
+
+
+def test_what_does_not_fit_a_thread_is_said():
+    kernels = kernels_of(network(64)).kernels
+    kernels.check_thread(torch.float64, True)
+    with pytest.raises(EngineError, match="its own, .* kB, does not fit a thread of the GPU"):
+        kernels.check_thread(torch.float64, False)
+    large = kernels_of(network(40000)).kernels
+    with pytest.raises(EngineError, match="MB, does not fit a thread of the native engine"):
+        large.lanes(torch.float64, True)
+
+
+IN_CUDA = [
+    ("solve", "sm_90", True),
+    ("adjoint", "sm_80", True),
+    ("adjoint", "sm_100", True),
+    ("loss", "sm_90", False),
+    ("tangent", "sm_90", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "arch", "shares_p"), slow_but(IN_CUDA, lambda kernel, arch, shares_p: kernel == "solve")
+)
+def test_nvrtc_takes_kernels_of_arrays(kernel, arch, shares_p):
+    module = small_network()
+    defines = kernels_of(module).kernels.defines(kernel, torch.float64, True, True, 1, 0, 1, shares_p)
+    options = [f"--gpu-architecture={arch}", "--std=c++17", *toolchain.macros_of(kernel, defines)]
+    cubin, _ = cuda.compile_cubin(module.KERNEL.source, options)
+    assert cubin.startswith(b"\x7fELF")

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from odec.backends.layout import INDENT, Doc
 from odec.backends.native.arrays import Body
 from odec.backends.native.names import c_spelling
-from odec.backends.native.printer import CPrinter, is_condition
+from odec.backends.native.printer import ArrayPrinter, CPrinter, is_condition
 from odec.backends.native.text import statement
 from odec.passes.program import Layout, Program, Programs
 from odec.tree import Expr, Number, symbols
@@ -66,7 +66,7 @@ class FunctionWriter:
         self.source = programs.system.source
         self._known = frozenset(_names(programs, more))
         self.names = c_spellings(programs, more)
-        self.printer = CPrinter(self.names)
+        self.printer = ArrayPrinter(self.names) if programs.arrays else CPrinter(self.names)
 
     def spell(self, name: str) -> str:
         return self.names.get(name, name)

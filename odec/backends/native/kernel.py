@@ -166,6 +166,7 @@ _TERMS = {"hold": 1, "linear": 2, "cubic": 4}
 """The coefficients of an input's pieces."""
 
 _NEEDS = {
+    "quick_tanh": ("tanh",),
     "sigmoid": ("exp",),
     "softplus": ("exp", "log1p"),
     "digamma": ("log", "tan"),

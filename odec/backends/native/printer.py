@@ -175,6 +175,12 @@ class CPrinter(Printer):
     }
 
 
+class ArrayPrinter(CPrinter):
+    """Prints for models of arrays, in which functions are taken of many elements one after the other."""
+
+    rules: ClassVar[Mapping[str, Rule]] = {**CPrinter.rules, "tanh": _own("quick_tanh")}
+
+
 def _constant(expr: Expr) -> float | None:
     if isinstance(expr, Number):
         return expr.value

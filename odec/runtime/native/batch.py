@@ -87,6 +87,8 @@ class Batch:
             else p.detach().expand(*self.shape, -1).reshape(self.size, m)
         )
         self.on_gpu = cuda.on_gpu(x0)
+        if self.on_gpu:
+            kernels.check_thread(self.dtype, self.shares_p)
         self.lanes = 1 if self.on_gpu else kernels.lanes(self.dtype, self.shares_p)
         self.series: list[Tensor] = []
 

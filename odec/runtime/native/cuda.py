@@ -154,11 +154,19 @@ def _current(index: int) -> Iterator[Any]:
 
 @functools.cache
 def _device_kernel(
-    kernels: Kernels, name: str, dtype: torch.dtype, clip: bool, times: bool, index: int, adaptive: int
+    kernels: Kernels,
+    name: str,
+    dtype: torch.dtype,
+    clip: bool,
+    times: bool,
+    index: int,
+    adaptive: int,
+    shares_p: bool,
 ) -> tuple[Any, Any]:
     """The kernel loaded on a device: its module, which must live on, and its function."""
     with _current(index) as driver:
-        defines = kernels.defines(name, dtype, clip, times, 1, adaptive, 0)
+        inner = int(kernels.kernel.arrays)
+        defines = kernels.defines(name, dtype, clip, times, 1, adaptive, inner, shares_p)
         content = cubin(kernels.source, name, defines, torch.cuda.get_device_capability(index))
         module = checked("cuModuleLoadData", driver.cuModuleLoadData(content))
         return module, checked("cuModuleGetFunction", driver.cuModuleGetFunction(module, name.encode()))
@@ -167,7 +175,7 @@ def _device_kernel(
 def launch(batch: Batch, name: str, times: bool) -> None:
     """Run a kernel on torch's current stream; the driver copies the Call, so nothing waits for the GPU."""
     index, grid = batch.device.index, batch.grid
-    how = (batch.dtype, batch.clip is not None, times, index, batch.adaptive)
+    how = (batch.dtype, batch.clip is not None, times, index, batch.adaptive, batch.shares_p)
     _, function = _device_kernel(batch.kernels, name, *how)
     stream = torch.cuda.current_stream(batch.device)
     batch.plan.on(batch.device).record_stream(stream)

@@ -16,8 +16,9 @@ _TERMS = {"hold": 1, "linear": 2, "cubic": 4}
 """The coefficients of an input's pieces."""
 
 
-_FAST, _STACK = 1 << 18, 1 << 22
-"""Bytes of a block of lanes of arrays: what a core's own cache holds, and at most, as they are on a stack."""
+_FAST, _STACK, _THREAD = 1 << 18, 1 << 22, 1 << 14
+"""Bytes of a block of lanes of arrays: what a core's own cache holds; at most, as they are on a stack; and at
+most of a GPU's thread."""
 
 
 class Kernels:
@@ -57,6 +58,16 @@ class Kernels:
                     "does not fit a thread of the native engine; use engine='torch'"
                 )
         return lanes * 8 // dtype.itemsize
+
+    def check_thread(self, dtype: torch.dtype, shares_p: bool) -> None:
+        """Raises EngineError where a model of arrays is too large for a thread of a GPU."""
+        held = (self.kernel.room + (0 if shares_p else 3 * self.params)) * dtype.itemsize
+        if self.kernel.arrays and held > _THREAD:
+            own = "" if shares_p else " with parameters of its own"
+            raise EngineError(
+                f"what a step of {self.compiled.name} holds of one trajectory{own}, {1e-3 * held:.3g} kB, "
+                "does not fit a thread of the GPU; use engine='torch'"
+            )
 
     def few_lanes(self, lanes: int, size: int, dtype: torch.dtype) -> int:
         """Lanes for so few trajectories, in vectors so long that they round as longer ones do.

@@ -83,8 +83,8 @@ TILED void tiled_product(int rows, int inner, int wide, const real *a, int row, 
 FN void product(int rows, int inner, int columns, const real (*a)_w, int a_row, int a_step,
                 const real (*b)_w, int b_row, int b_step, real (*y)_w)
 {
-    for (int i = 0; i < rows; ++i)
-        for (int m = 0; m < columns; ++m) {
+    UNROLL for (int i = 0; i < rows; ++i)
+        UNROLL for (int m = 0; m < columns; ++m) {
             real sum[1]_w;
             EVERY_LANE sum[0]_l = R(0.0);
             EACH(k, inner) sum[0]_l += a[i*a_row + k*a_step]_l*b[k*b_row + m*b_step]_l;
@@ -107,8 +107,8 @@ TILED void param_product(int rows, int inner, int columns, const real *a, int a_
 FN void param_product(int rows, int inner, int columns, const real (*a)_pw, int a_row, int a_step,
                       const real (*b)_w, int b_row, int b_step, real (*y)_w)
 {
-    for (int i = 0; i < rows; ++i)
-        for (int m = 0; m < columns; ++m) {
+    UNROLL for (int i = 0; i < rows; ++i)
+        UNROLL for (int m = 0; m < columns; ++m) {
             real sum[1]_w;
             EVERY_LANE sum[0]_l = R(0.0);
             EACH(k, inner) sum[0]_l += a[i*a_row + k*a_step]_pl*b[k*b_row + m*b_step]_l;
@@ -137,7 +137,7 @@ FN real sum_of_lanes(const real *values)
 FN void add_gradients(int n, const real (*w)_w, real (*g)_pw, int step)
 {
 #if UNIFORM
-    for (int i = 0; i < n; ++i) g[i*step] += sum_of_lanes(w[i]);
+    UNROLL for (int i = 0; i < n; ++i) g[i*step] += sum_of_lanes(w[i]);
 #else
     EACH(i, n) g[i*step]_pl += w[i]_l;
 #endif
@@ -192,8 +192,8 @@ TILED void add_outer(int rows, int columns, const Lanes *w, const Lanes *v, real
 #else
 FN void add_outer(int rows, int columns, const real (*w)_w, const real (*v)_w, real (*g)_pw, int row, int step)
 {
-    for (int i = 0; i < rows; ++i)
-        for (int j = 0; j < columns; ++j) {
+    UNROLL for (int i = 0; i < rows; ++i)
+        UNROLL for (int j = 0; j < columns; ++j) {
             real products[1]_w;
             EVERY_LANE products[0]_l = w[i]_l*v[j]_l;
             add_gradients(1, products, g + i*row + j*step, 1);

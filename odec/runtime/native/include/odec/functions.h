@@ -14,6 +14,35 @@ FN real sigmoid(real x)
     return (x < R(0.0) ? e : R(1.0)) / (R(1.0) + e);
 }
 
+// tanh for loops over elements, of which networks take many: t/(t + 2) with t = exp(2|x|) - 1, where exp is that
+// of 2|x| less a multiple of ln 2 by its series. Within 4 units in the last place.
+FN real quick_tanh(real x)
+{
+#if GPU || REAL_BITS == 32
+    return tanh(x);
+#else
+    const real z = fabs(x) > 20.0 ? 40.0 : 2.0*fabs(x);
+    union { real value; int64 bits; } power = {z*1.4426950408889634 + 0x1.8p52};  // the last bits count ln 2
+    const real k = power.value - 0x1.8p52, r = (z - k*0x1.62e42fefa38p-1) - k*0x1.ef35793c7673p-45;
+    real q = 1.6059043836821613e-10;
+    q = q*r + 2.08767569878681e-09;
+    q = q*r + 2.505210838544172e-08;
+    q = q*r + 2.755731922398589e-07;
+    q = q*r + 2.7557319223985893e-06;
+    q = q*r + 2.48015873015873e-05;
+    q = q*r + 0.0001984126984126984;
+    q = q*r + 0.001388888888888889;
+    q = q*r + 0.008333333333333333;
+    q = q*r + 0.041666666666666664;
+    q = q*r + 0.16666666666666666;
+    q = q*r + 0.5;
+    q = r + r*r*q;
+    power.bits = (power.bits << 52) + 0x3ff0000000000000;  // as a number 2^k
+    const real t = power.value*q + (power.value - 1.0);
+    return __builtin_copysign(t/(t + 2.0), x);
+#endif
+}
+
 FN real softplus(real x) { return (x > R(0.0) ? x : R(0.0)) + log1p(exp(-fabs(x))); }
 
 FN real modulo(real a, real b)

@@ -42,8 +42,8 @@ typedef long long int64;
 #define MODEL_FN FN
 #define RESTRICT __restrict__
 #define ALIGNED
-#if ARRAYS  // whose loops the compiler unrolls where they are short
-#define UNROLL
+#if ARRAYS  // whose loops stay loops
+#define UNROLL _Pragma("unroll 1")
 #else
 #define UNROLL _Pragma("unroll")
 #endif
