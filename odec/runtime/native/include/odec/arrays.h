@@ -75,7 +75,8 @@ TILED void tiled_product(int rows, int inner, int wide, const real *a, int row, 
             tile_of_product(4, inner, a + i*row, row, step, b + c, next, y + i*y_next + c, y_next);
     const int done = rows/4*4;
     for (int c = 0; c < wide && rows > done; c += 2*VECTOR_LANES)
-        tile_of_product(rows - done, inner, a + done*row, row, step, b + c, next, y + done*y_next + c, y_next);
+        tile_of_product(rows - done, inner, a + done*row, row, step, b + c, next, y + done*y_next + c,
+                        y_next);
 }
 #endif
 
@@ -101,7 +102,8 @@ TILED void param_product(int rows, int inner, int columns, const real *a, int a_
         tiled_product(rows, inner, columns*LANES, a, a_row, a_step, b[0], b_row*LANES, y[0], columns*LANES);
     else
         for (int m = 0; m < columns; ++m)
-            tiled_product(rows, inner, LANES, a, a_row, a_step, b[m*b_step], b_row*LANES, y[m], columns*LANES);
+            tiled_product(rows, inner, LANES, a, a_row, a_step, b[m*b_step], b_row*LANES, y[m],
+                          columns*LANES);
 }
 #else
 FN void param_product(int rows, int inner, int columns, const real (*a)_pw, int a_row, int a_step,
@@ -190,7 +192,8 @@ TILED void add_outer(int rows, int columns, const Lanes *w, const Lanes *v, real
         }
 }
 #else
-FN void add_outer(int rows, int columns, const real (*w)_w, const real (*v)_w, real (*g)_pw, int row, int step)
+FN void add_outer(int rows, int columns, const real (*w)_w, const real (*v)_w, real (*g)_pw, int row,
+                  int step)
 {
     UNROLL for (int i = 0; i < rows; ++i)
         UNROLL for (int j = 0; j < columns; ++j) {

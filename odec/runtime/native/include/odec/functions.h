@@ -14,8 +14,8 @@ FN real sigmoid(real x)
     return (x < R(0.0) ? e : R(1.0)) / (R(1.0) + e);
 }
 
-// tanh for loops over elements, of which networks take many: t/(t + 2) with t = exp(2|x|) - 1, where exp is that
-// of 2|x| less a multiple of ln 2 by its series. Within 4 units in the last place.
+// tanh for loops over elements, of which networks take many: t/(t + 2) with t = exp(2|x|) - 1, where exp is
+// that of 2|x| less a multiple of ln 2 by its series. Within 4 units in the last place.
 FN real quick_tanh(real x)
 {
 #if GPU || REAL_BITS == 32
