@@ -16,7 +16,12 @@ FN real sigmoid(real x)
 
 // tanh for loops over elements, of which networks take many: t/(t + 2) with t = exp(2|x|) - 1, where exp is
 // that of 2|x| less a multiple of ln 2 by its series. Within 4 units in the last place.
-FN real quick_tanh(real x)
+#if GPU
+#define WITHIN_LOOPS FN
+#else
+#define WITHIN_LOOPS static inline __attribute__((always_inline))
+#endif
+WITHIN_LOOPS real quick_tanh(real x)
 {
 #if GPU || REAL_BITS == 32
     return tanh(x);
