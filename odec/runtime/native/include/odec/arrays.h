@@ -24,6 +24,11 @@
 #if VECTOR_LANES
 #define TILED static inline __attribute__((always_inline))
 typedef real Vector __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BITS/8), may_alias));
+#if defined(__x86_64__)  // a vector that stays in its register, which gcc would load again for each use
+#define IN_REGISTER(vector) __asm__("" : "+x"(vector))
+#else
+#define IN_REGISTER(vector)
+#endif
 FN Vector vector_at(const real *at) { return *(const Vector *)at; }
 FN void put_vector(real *at, Vector value) { *(Vector *)at = value; }
 
@@ -34,7 +39,9 @@ TILED void tile_of_product(int rows, int inner, const real *a, int row, int step
 {
     Vector s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}, z0 = {0}, z1 = {0}, z2 = {0}, z3 = {0};
     for (int k = 0; k < inner; ++k, a += step, b += next) {
-        const Vector s = vector_at(b), z = vector_at(b + VECTOR_LANES);
+        Vector s = vector_at(b), z = vector_at(b + VECTOR_LANES);
+        IN_REGISTER(s);
+        IN_REGISTER(z);
         s0 += a[0]*s;
         z0 += a[0]*z;
         if (rows > 1) {
@@ -154,7 +161,9 @@ TILED void tile_of_outer(const Lanes *w, const real v[LANES][2*VECTOR_LANES], re
     Vector z0 = vector_at(g + VECTOR_LANES), z1 = vector_at(g + row + VECTOR_LANES);
     Vector z2 = vector_at(g + 2*row + VECTOR_LANES), z3 = vector_at(g + 3*row + VECTOR_LANES);
     for (int l = 0; l < LANES; ++l) {
-        const Vector s = vector_at(v[l]), z = vector_at(v[l] + VECTOR_LANES);
+        Vector s = vector_at(v[l]), z = vector_at(v[l] + VECTOR_LANES);
+        IN_REGISTER(s);
+        IN_REGISTER(z);
         s0 += w[0][l]*s;
         z0 += w[0][l]*z;
         s1 += w[1][l]*s;
