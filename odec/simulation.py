@@ -210,7 +210,7 @@ def _simulation(
         status = net.status
         assert status is not None
         if not (asked.partial or bool(status.ok.all())):
-            raise SimulationError(str(status))
+            raise SimulationError(f"{status}{_because(system, net, times[0], states, values)}")
         whole = _to_failure(states)
         y = net.observe(t, whole, params=values, **given).cpu().numpy()
         line, x = summary(net, times, system), whole.cpu().numpy()
@@ -222,6 +222,17 @@ def _simulation(
     numbers = np.asarray(times, dtype=np.float64), x, y
     run = Simulation(*names, *numbers, status, series, system, line)
     return run if net.compiled.is_map else replace(run, finer=_finer(net, run, whole[:1], values, given))
+
+
+def _because(system: System | None, net: Model, t: float, states: torch.Tensor, values: Any) -> str:
+    """Which formula is no finite number where a single trajectory starts, on its own line; or nothing."""
+    p = net.vector(values)
+    if system is None or system.inputs or states.dim() != 2 or p.dim() != 1:
+        return ""
+    from odec.passes.nonfinite import told_at_start
+
+    given = {system.time: t, **dict(zip(net.compiled.param_names, p.tolist(), strict=True))}
+    return told_at_start(system, given, dict(zip(net.compiled.states, states[0].tolist(), strict=True)))
 
 
 def _finer(

@@ -68,6 +68,19 @@ def first_not_finite(
     return None
 
 
+def told_at_start(system: System, given: Mapping[str, float], states: Mapping[str, float]) -> str:
+    """The first formula that is not finite where a run starts, as a line of its report; else empty.
+
+    given: the time and the parameters; states: their first values.
+    """
+    found = first_not_finite(system, given, start=True) or first_not_finite(system, {**given, **states})
+    if found is None:
+        return ""
+    quotient = math.isnan(found.value) and "/" in found.part
+    limit = "; where 0/0 has a limit, give it, as in `if x == 0 then 1 else sin(x)/x`" if quotient else ""
+    return f"\n{found}{limit}"
+
+
 def _found(system: System, d: Definition, value: float, param: str = "", part: str = "") -> NotFinite:
     line = system.source.position(d.span.start)[0] if d.span is not None else 0
     return NotFinite(d.name, line, value, param, part, system.source.name)

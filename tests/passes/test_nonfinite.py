@@ -1,5 +1,7 @@
 """The formula, its line and the parameter where something is not finite."""
 
+import pytest
+
 import odec
 from odec.passes.nonfinite import first_not_finite
 
@@ -37,3 +39,13 @@ def test_a_derivative():
 
 def test_a_branch_not_taken_is_not_blamed():
     assert found(A=0.0, params=("n", "k")) is None
+
+
+def test_a_run_names_the_quotient_that_is_no_number_at_its_start() -> None:
+    text = "init x = 0\nx' = sin(x)/x - x\nrun t = 0 .. 1 step 0.5\n"
+    with pytest.raises(
+        odec.SimulationError, match=r"since sin\(x\)/x is \(.*:2\); where 0/0 has a limit, give it"
+    ):
+        odec.simulate(text)
+    with pytest.raises(odec.SimulationError, match=r"'x' is infinite, since 1/k is"):
+        odec.simulate("param k = 0\ninit x = 1/k\nx' = -x\nrun t = 0 .. 1 step 0.5\n")
