@@ -17,6 +17,7 @@ from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
 from odec.results import Simulation
 from odec.runtime.errors import EngineError
+from odec.starts import defaults
 from odec.steps import StepRequest, step_options
 from odec.system import Run, System, derivative_name, unprimed
 
@@ -143,9 +144,9 @@ def run_module(
     kind = getattr(torch, dtype)
     options = {"engine": engine, **step_options(system, module.COMPILED, asked.times, steps, spacing)}
     # All by value: a Model's own parameters have been through their transforms and back, to rounding.
-    everything = {param.name: param.value for param in system.params} | dict(asked.params)
     with _told():
-        net = module.Model(adjoint="none", dtype=kind, **options)
+        net = module.Model(adjoint="none", dtype=kind, seed=0, **options)
+        everything = defaults(system, net) | dict(asked.params)
         values = {name: torch.tensor(real_numbers(v, name), dtype=kind) for name, v in everything.items()}
     return _simulation(system, net, asked, values, series)
 
@@ -381,7 +382,7 @@ def _initial_states(
             raise ArgumentError(f"the initial value of {name!r} must be a finite number")
     vector = net.vector(params).double().numpy()
     env: dict[str, Any] = {param.name: vector[..., k] for k, param in enumerate(net.compiled.params)}
-    env |= {const.name: const.value for const in system.consts}
+    env |= system.constants
     env |= {system.time: float(t[0]), "pi": math.pi, **given}
     lowered = lower(system)
     definitions = {name: d for name, d in lowered.starting.items() if name not in given}

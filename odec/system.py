@@ -62,8 +62,28 @@ TRANSFORMS = ("none", "softplus", "log", "log10", "logit")
 
 
 @dataclass(frozen=True)
+class Said:
+    """A part of a definition as the model says it, where that is not its formula.
+
+    index: which elements it is of, for each of the loops. loops: each index with its place, its first and its
+    last value. periodic: those that are taken modulo the sizes.
+    """
+
+    index: tuple[Expr, ...]
+    loops: tuple[tuple[tuple[str, int], Expr, Expr], ...]
+    periodic: tuple[tuple[str, int], ...]
+    expr: Expr
+    doc: str
+    span: Span | None
+
+
+@dataclass(frozen=True)
 class Param:
-    """A parameter: `value` is its default evaluated; `transform` is one of TRANSFORMS, resolved."""
+    """A parameter: `value` is its default evaluated; `transform` is one of TRANSFORMS, resolved.
+
+    Of an array, `value` is the default of all elements, or `elements` has that of each, row-major, or it is
+    drawn: `draw` has a distribution's name and its arguments.
+    """
 
     name: str
     default: Expr
@@ -74,6 +94,9 @@ class Param:
     doc: str
     span: Span
     shape: Shape = ()
+    elements: tuple[float, ...] = ()
+    draw: tuple[str | float, ...] = ()
+    said: tuple[Said, ...] = ()
 
     @property
     def bounded(self) -> bool:
@@ -83,7 +106,7 @@ class Param:
 
 @dataclass(frozen=True)
 class Const:
-    """A constant and its value, fixed when compiled."""
+    """A constant and its value, fixed when compiled; the value of an array is its formula, `value` NaN."""
 
     name: str
     expr: Expr
@@ -91,6 +114,8 @@ class Const:
     unit: str | None
     doc: str
     span: Span
+    shape: Shape = ()
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +128,7 @@ class Equation:
     doc: str
     span: Span
     shape: Shape = ()
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,6 +145,7 @@ class Initial:
     doc: str
     span: Span
     shape: Shape = ()
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +156,7 @@ class Intermediate:
     expr: Expr
     doc: str
     span: Span
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,6 +206,7 @@ class Observable:
     doc: str
     span: Span
     shape: Shape = ()
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -233,8 +262,9 @@ class System:
         kind = {"ode": "an ODE", "map": "a map"}[self.kind]
         lines = [f"System {self.name} ({self.source.name}): {kind} in {self.time}"]
         lines.append(f"  states: {listed(self.states)}")
-        bounded = [f"{p.name} = {p.value:g}" + f" in {p.interval}" * p.bounded for p in self.params]
-        parts = {"params": bounded, "consts": [f"{c.name} = {c.value:g}" for c in self.consts]}
+        bounded = [f"{_default(p)}" + f" in {p.interval}" * p.bounded for p in self.params]
+        consts = [f"{c.name} = {c.value:g}" if not c.shape else _named(c.name, c.shape) for c in self.consts]
+        parts = {"params": bounded, "consts": consts}
         parts |= {"inputs": [f"{item.name} {item.kind}" for item in self.inputs]}
         parts |= {"observables": [item.name for item in self.observables]}
         lines += [f"  {title}: {listed(items)}" for title, items in parts.items() if items]
@@ -242,6 +272,11 @@ class System:
 
     def _repr_html_(self) -> str:
         return as_html(repr(self))
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The constants that are numbers, by name."""
+        return {c.name: c.value for c in self.consts if not c.shape}
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -263,6 +298,21 @@ class System:
         if _builder is None:
             raise RuntimeError("import odec before you call System.from_equations")
         return _builder(equations, *parts, **options)
+
+
+def _named(name: str, shape: Shape) -> str:
+    """An array as a declaration names it: W[16, 4]."""
+    return f"{name}[{', '.join(map(str, shape))}]" if shape else name
+
+
+def _default(param: Param) -> str:
+    """A parameter with its default; of an array what it is drawn from, or its least and largest element."""
+    name = _named(param.name, param.shape)
+    if param.draw:
+        kind, *numbers = param.draw
+        return f"{name} = {kind}({', '.join(f'{n:g}' for n in numbers)})"
+    least, most = min(param.elements, default=param.value), max(param.elements, default=param.value)
+    return f"{name} = {least:g}" + (f" .. {most:g}" if param.elements else "")
 
 
 _builder: Callable[..., System] | None = None

@@ -28,7 +28,10 @@ COMPILER: Boxes = {
     "plot/": ("pictures", ("plot",)),
     "api.py": ("the public functions", ("api",)),
     "build.py": ("a model to a module, loaded", ("build", "equations")),
-    "simulation.py": ("runs, and checks of them", ("simulation", "accuracy", "cost", "arguments", "results")),
+    "simulation.py": (
+        "runs, and checks of them",
+        ("simulation", "starts", "accuracy", "cost", "arguments", "results"),
+    ),
     "steps.py": ("which method, which steps", ("steps",)),
     "render.py": ("jobs and templates/ to text", ("render",)),
     "backends/": ("printers: torch, C", ("backends",)),
@@ -46,7 +49,10 @@ SMALL = ("csvtext", "errors", "headers", "keywords", "progress", "text", "words"
 RUNTIME: Boxes = {
     "a generated module": ("equations, step cell, COMPILED", ("module",)),
     "exports.py": ("what modules name: rt.…", ("exports",)),
-    "model.py": ("Model, its parameters, inputs", ("model", "inputs", "parameters", "shaped", "transforms")),
+    "model.py": (
+        "Model, its parameters, inputs",
+        ("model", "inputs", "parameters", "shaped", "draws", "transforms"),
+    ),
     "cell.py": ("StepCell", ("cell",)),
     "status.py": ("what became of a call", ("status",)),
     "autograd.py": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,6 @@ import numpy as np
 from odec.fit.optimize import Function, State
 
 MAX_FAILURES = 30
-FAINT = 1e-6
-"""Of eps; gradients below that move nothing."""
 
 
 def failing(function: Function, lr: float) -> str:
@@ -20,17 +18,6 @@ def failing(function: Function, lr: float) -> str:
     reason = getattr(function, "failure", "")
     told = f" ({reason})" if reason else ""
     return f"the simulation fails all around this point{told}; lr fell to {lr:.3g}"
-
-
-def standing(gradient: np.ndarray, m: Sequence[float] | np.ndarray, eps: float) -> str:
-    """Why Adam ends, where its gradients and their mean, m, are too faint to move anything; else empty."""
-    size = float(np.abs(gradient).max(initial=0.0))
-    if not 0 < max(size, float(np.abs(m).max(initial=0.0))) < FAINT * eps:
-        return ""
-    return (
-        f"stopped: adam moves nothing, since its gradients, {size:.1g} at most, are far below its eps {eps:g}"
-        "; --optimizer lbfgs or gauss-newton (optimizer= from Python) goes by their direction"
-    )
 
 
 @dataclass(frozen=True)
@@ -47,7 +34,7 @@ class Adam:
     eps: float = 1e-8
 
     def steps(self, function: Function, state: State) -> Iterator[State]:
-        """One state per epoch, for as long as something moves."""
+        """One state per epoch, for ever."""
         memory = state.memory or {
             "m": [0.0] * len(state.theta),
             "v": [0.0] * len(state.theta),
@@ -58,9 +45,6 @@ class Adam:
         count, lr, failures = int(memory["count"]), float(memory["lr"]), 0
         while True:
             g = state.gradient
-            if told := standing(g, m, self.eps):
-                yield state.end(told)
-                return
             new_m, new_v = m + (g - m) * (1 - self.beta1), v * self.beta2 + g * g * (1 - self.beta2)
             root = np.sqrt(new_v) / math.sqrt(1 - self.beta2 ** (count + 1)) + self.eps
             theta = state.theta - lr / (1 - self.beta1 ** (count + 1)) * new_m / root

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from odec.fit.adam import MAX_FAILURES, Adam, failing, standing
+from odec.fit.adam import MAX_FAILURES, Adam, failing
 from odec.fit.loss import Objective
 from odec.fit.optimize import Function, State
 from odec.fit.trust_region import Linear, Residuals, finite
@@ -104,9 +104,6 @@ class FusedAdam:
             **{name: memory[name] for name in ("decay1", "decay2") if name in memory},
         }
         for slice_length in _slices(state.epoch, self.limit):
-            if told := standing(state.gradient, here["m"], rule.eps):
-                yield state.end(told)
-                return
             losses = [loss + self.rest for loss in self.kernel.adam(here, slice_length)]
             kept = {name: here[name] for name in _CARRIED if name in here}
             theta, gradient = np.array(here["theta"]), np.array(here["gradient"])

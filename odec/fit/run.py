@@ -22,7 +22,7 @@ from odec.fit.optimize import TOLD, Optimizer, Trace, minimize
 from odec.fit.options import Options, Settings, settle, without_defaults
 from odec.fit.progress import Progress
 from odec.fit.result import FitResult
-from odec.fit.saved import Saved, blamed, read_saved
+from odec.fit.saved import Saved, read_saved
 from odec.fit.start import Start, apply_values, free_parameters, frozen, start_of, start_values
 from odec.fit.subject import Subject, choose_step, subject_of, with_inputs
 from odec.fit.weights import scales_of
@@ -46,12 +46,12 @@ def fit(
     """Fit a model to data; see `odec.fit`."""
     saved = None if resume is None else read_saved(resume)
     again = options.epochs is not None
-    with blamed(saved):
-        options = options if saved is None else options.over(saved.options, saved.path)
-        settings = settle(options, epochs_again=again)
-        if options.seed is not None:
-            torch.manual_seed(options.seed)
-        problem = _problem(model, data, options, settings, inputs or {}, saved)
+    if saved is not None:
+        options = options.over(saved.options, saved.path)
+    settings = settle(options, epochs_again=again)
+    if options.seed is not None:
+        torch.manual_seed(options.seed)
+    problem = _problem(model, data, options, settings, inputs or {}, saved)
     seconds = seconds_of(max_time)
     try:
         with warned_once(), within():

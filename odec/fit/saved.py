@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,11 +43,6 @@ class Saved:
     def options(self) -> dict[str, Any]:
         return self._held(("options",), dict)
 
-    @property
-    def whole(self) -> bool:
-        """Whether it is as it was written."""
-        return self.document.get("sha256") == digest_of(self.document)
-
     def start(self, params: Iterable[str]) -> dict[str, float]:
         """Where each parameter started."""
         unknown = self._held(("start",), dict).keys() - set(params)
@@ -75,8 +69,7 @@ class Saved:
         state = state.end(finished, converged=self._held(("state", "settled"), bool))
         losses = self._vector(epoch + 1, "losses", finite=False).tolist()
         cut_short = self._held(("state", "cut_short"), bool)
-        self._held(("sha256",), str)
-        if not self.whole:
+        if self._held(("sha256",), str) != digest_of(self.document):
             raise self._damaged("an entry has changed since it was written")
         return Trace(state, State(epoch, best, self._number("loss"), gradient), losses, interrupted=cut_short)
 
@@ -170,17 +163,6 @@ def read_saved(path: str | Path) -> Saved:
     if document.get("format") != FORMAT:
         raise ArgumentError(f"{path}: written by another version of odec (format {document.get('format')})")
     return Saved(str(path), document)
-
-
-@contextlib.contextmanager
-def blamed(saved: Saved | None) -> Iterator[None]:
-    """What is refused meanwhile, with the file's name in it where the file is not as it was written."""
-    try:
-        yield
-    except ArgumentError as error:
-        if saved is None or str(error).startswith(saved.path) or saved.whole:
-            raise
-        raise saved._damaged(f"an entry has changed since it was written ({error})") from None
 
 
 def digest_of(document: dict[str, Any]) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
+from typing import Any, TypeVar
 
 from odec.diagnostics import Diagnostic, Source, Span
 from odec.lang import syntax
+from odec.lang.arrays import with_arrays
 from odec.lang.functions import DISTRIBUTIONS, INPUT_KINDS
+from odec.lang.left_sides import Key
 from odec.lang.names import VALUES, Names
 from odec.lang.reader import Reading
 from odec.lang.report import Report, words
@@ -27,12 +31,22 @@ from odec.system import (
     Observable,
     Param,
     Run,
+    Said,
     System,
 )
-from odec.tree import Expr
+from odec.tree import Expr, Op
 
 _CONSTANT = frozenset({"constant"})
 _MAX_ORDER = 9
+_KINDS = {
+    "Const": "constant",
+    "Param": "parameter",
+    "Initial": "initial",
+    "Equation": "equation",
+    "Intermediate": "intermediate",
+    "Observable": "observable",
+}
+T = TypeVar("T")
 
 
 def check(
@@ -48,6 +62,10 @@ def check(
     check_structure(draft, checker.names, reading, report)
     if report.failed:
         return None, report.diagnostics()
+    if checker.arrays:
+        draft = with_arrays(draft, checker.said, checker.sizes, report)
+        if report.failed:
+            return None, report.diagnostics()
     system = Values(draft, reading.statements, checker.fixed, report).complete()
     if not report.failed:
         report_switches(system, report)
@@ -58,6 +76,25 @@ def model_name(source: Source) -> str:
     """The file's name without folder and ending; `model` where the text is of no file."""
     stem = PurePath(source.name).stem
     return stem if stem and stem[0] not in "<-" else "model"
+
+
+def _with_all(part: T, said: Mapping[Key, Sequence[Said]]) -> T:
+    """A definition with the formulas of all its elements as one, which says what it depends on."""
+    kind = _KINDS.get(type(part).__name__, "")
+    name = str(getattr(part, "state", None) or getattr(part, "name", ""))
+    order: int = getattr(part, "order", 0) if kind == "initial" else 0
+    found = said.get((kind, name, order), ())
+    if not found:
+        return part
+    exprs = [expr for one in found for expr in (one.expr, *one.index, *_ends(one))]
+    field = "default" if kind == "parameter" else "expr"
+    own: Any = {field: Op("pieces", tuple(exprs), found[0].expr.span)}
+    whole: T = replace(part, **own)  # type: ignore[type-var]
+    return whole
+
+
+def _ends(said: Said) -> list[Expr]:
+    return [end for _, first, last in said.loops for end in (first, last)]
 
 
 class _Checker:
@@ -75,6 +112,13 @@ class _Checker:
         self.names = Names(reading.statements, report, reading.unread)
         self.resolver = Resolver(self.names.entries, self.names.time, report)
         self.fixed: dict[Span, Expr] = {}
+        self.said: dict[Key, list[Said]] = {}
+        self.sizes: dict[str, tuple[Expr, ...]] = {}
+
+    @property
+    def arrays(self) -> bool:
+        """Whether the model has anything of arrays."""
+        return self.resolver.arrays or bool(self.said) or any(self.sizes.values())
 
     def draft(self, doc: str) -> System:
         """The System with names looked up, and values, intervals and transforms still open."""
@@ -92,7 +136,7 @@ class _Checker:
         self.resolver.report_unknown()
 
         def of(kind: type) -> tuple:
-            return tuple(parts.get(kind.__name__, ()))
+            return tuple(_with_all(part, self.said) for part in parts.get(kind.__name__, ()))
 
         time = next((s for s in self.statements if isinstance(s, syntax.Time)), None)
         equations: tuple[Equation, ...] = of(Equation)
@@ -124,9 +168,10 @@ class _Checker:
                 units.update({i.name.text: statement.unit for i in statement.items if i.order == 0})
         return units
 
-    def _constant(self, expr: Expr, what: str, infinite: bool = False) -> Expr:
+    def _constant(self, expr: Expr, what: str, infinite: bool = False, draws: bool = False) -> Expr:
         """Resolved, and kept under its span for the values' check."""
-        resolved = self.resolver.number(expr, Context(what, _CONSTANT, infinite=infinite))
+        context = Context(what, _CONSTANT, infinite=infinite, draws=draws)
+        resolved = self.resolver.number(expr, context)
         if expr.span is not None:
             self.fixed[expr.span] = resolved
         return resolved
@@ -139,13 +184,15 @@ class _Checker:
             case syntax.Params():
                 return self._params(statement)
             case syntax.Consts(items=items, unit=unit, doc=doc):
-                return [self._const(item, unit, doc) for item in items]
+                return [const for item in items for const in self._const(item, unit, doc)]
             case syntax.Inits():
                 return self._inits(statement)
             case syntax.Rule():
                 return self._rule(statement)
             case syntax.Definition(name=name, expr=expr, doc=doc, span=span):
-                return [Intermediate(name.text, self._value(expr, "an intermediate"), doc, span)]
+                value = self._value(expr, "an intermediate")
+                first = self._first("intermediate", name, statement.elements, value, doc)
+                return [Intermediate(name.text, value, doc, span)] if first else []
             case syntax.FunctionDefinition():
                 return self._function(statement)
             case syntax.Inputs():
@@ -156,10 +203,33 @@ class _Checker:
                 return self._run(statement)
         return []
 
-    def _const(self, item: syntax.Binding, unit: str | None, doc: str) -> Const:
+    def _first(
+        self,
+        kind: str,
+        name: syntax.Name,
+        elements: syntax.Elements | None,
+        expr: Expr,
+        doc: str,
+        order: int = 0,
+    ) -> bool:
+        """Note which elements a formula defines; whether it is the first of its name."""
+        if elements is None:
+            return True
+        found = self.said.setdefault((kind, name.text, order), [])
+        context = Context("an index", _CONSTANT)
+        index = tuple(self.resolver.number(part, context) for part in elements.index)
+        loops = tuple(
+            (loop.axis, self.resolver.number(loop.first, context), self.resolver.number(loop.last, context))
+            for loop in elements.loops
+        )
+        found.append(Said(index, loops, elements.periodic, expr, doc, name.span.to(elements.span)))
+        return len(found) == 1
+
+    def _const(self, item: syntax.Binding, unit: str | None, doc: str) -> list[Const]:
         """Its value is found when all constants are known."""
         expr = self._constant(item.expr, "a constant")
-        return Const(item.name.text, expr, 0.0, unit, doc, item.name.span)
+        first = self._first("constant", item.name, item.elements, expr, doc)
+        return [Const(item.name.text, expr, 0.0, unit, doc, item.name.span)] if first else []
 
     def _params(self, statement: syntax.Params) -> list[Param]:
         """Bounds and transforms are found once the constants have their values."""
@@ -168,7 +238,9 @@ class _Checker:
             self._constant(statement.bounds.lower, "a bound of an interval", infinite=True)
             self._constant(statement.bounds.upper, "a bound of an interval", infinite=True)
         for item in statement.items:
-            default = self._constant(item.expr, "the default of a parameter")
+            default = self._constant(item.expr, "the default of a parameter", draws=True)
+            if not self._first("parameter", item.name, item.elements, default, statement.doc):
+                continue
             transform = statement.transform.text if statement.transform else ""
             name, span, unit, doc = item.name.text, item.name.span, statement.unit, statement.doc
             params.append(Param(name, default, 0.0, Interval(), transform, unit, doc, span))
@@ -180,7 +252,8 @@ class _Checker:
         for item in statement.items:
             expr = self.resolver.number(item.expr, context)
             name, span = item.name.text, item.name.span
-            initials.append(Initial(name, item.order, expr, statement.unit, statement.doc, span))
+            if self._first("initial", item.name, item.elements, expr, statement.doc, item.order):
+                initials.append(Initial(name, item.order, expr, statement.unit, statement.doc, span))
         return initials
 
     def _rule(self, rule: syntax.Rule) -> list[Equation]:
@@ -190,6 +263,8 @@ class _Checker:
             self.report.add("E107", f"a derivative of order {rule.order}", rule.span, f"at most {_MAX_ORDER}")
             return []
         expr = self._value(rule.expr, "an equation")
+        if not self._first("equation", rule.state, rule.elements, expr, rule.doc):
+            return []
         return [Equation(rule.state.text, rule.order, expr, rule.doc, rule.span)]
 
     def _check_time(self, given: syntax.Name, *notes: str) -> None:
@@ -218,17 +293,21 @@ class _Checker:
             self.report.suggest(
                 "E211", message, statement.kind.span, guess, f"an input is {words(INPUT_KINDS)}"
             )
+        context = Context("a size", _CONSTANT)
+        for name, sizes in zip(statement.names, statement.shapes, strict=True):
+            self.sizes[name.text] = tuple(self.resolver.number(size, context) for size in sizes)
         return [Input(n.text, kind, statement.unit, statement.doc, n.span) for n in statement.names]
 
     def _observation(self, o: syntax.Observation) -> list[Observable]:
         expr = self._value(o.expr, "an observable")
+        first = self._first("observable", o.name, o.elements, expr, o.doc)
         noise = None
         if o.noise is not None:
             name = o.noise.distribution
             args = tuple(self._value(arg, "a noise term") for arg in o.noise.args)
             self._check_noise(name, len(args), o.noise.span)
             noise = Noise(name.text, args, o.noise.span)
-        return [Observable(o.name.text, expr, noise, o.unit, o.doc, o.span)]
+        return [Observable(o.name.text, expr, noise, o.unit, o.doc, o.span)] if first else []
 
     def _check_noise(self, name: syntax.Name, count: int, span: Span) -> None:
         wanted = DISTRIBUTIONS.get(name.text)

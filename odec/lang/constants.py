@@ -98,7 +98,7 @@ class ConstantCheck:
             shown = f"it is {args[1]:g}"
             self._report.add("E502", "the exponent is too large", expr.args[1].span, shown, note)
             return None
-        if expr.op.startswith("call:") or expr.op == "select":
+        if expr.op.startswith("call:") or expr.op == "select" or expr.op not in OPERATIONS:
             return None
         return self._apply(expr.op, args, expr.span)
 

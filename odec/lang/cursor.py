@@ -133,7 +133,8 @@ class Cursor:
             if near.kind == "name" and near.text not in WORDS and small in WORDS:
                 return self.guess("E104", f"'{near.text}' is not a word of the language", near.span, small)
         if token.kind == "name" and text == "for":
-            return self.fail("E320", "arrays (`for … in …`) are not supported yet", token.span, "an array")
+            note = "it stands behind a formula, `u[i]' = … for i in 0 .. n-1`, or in sum(… for j in 0 .. n-1)"
+            return self.fail("E320", "`for` has no place here", token.span, "", note)
         if token.kind == "name" and text in ("to", "until") and wanted.startswith("'..'"):
             return self.guess("E107", f"unexpected '{text}'", token.span, "..")
         return None
@@ -149,14 +150,7 @@ class Cursor:
             return self.fail("E101", f"'{token.text}' is not an operator", span, meant(word), fix=fix)
         if token.kind == ">" and before.kind == "<" and before.end == token.start:
             return self.guess("E101", "'<>' is not an operator", before.span.to(span), "!=")
-        if token.kind == "@":
-            return self.fail("E320", "the matrix product '@' is not supported yet", span, "arrays come later")
-        if token.kind == "[":
-            return self.fail("E320", "arrays are not supported yet", span, "an index or an array")
         return None
-
-    def unexpected_array(self, span: Span) -> Problem:
-        return self.fail("E320", "arrays are not supported yet", span, "an array")
 
     def _open_brackets(self) -> int:
         """How many brackets are open before the current token."""

@@ -11,7 +11,7 @@ import math
 from itertools import pairwise
 
 from odec.diagnostics import Diagnostic, Fix, Source, Span
-from odec.lang.cursor import Cursor
+from odec.lang.indices import Indices, span_of
 from odec.lang.lexer import Token
 from odec.lang.report import Problem, meant
 from odec.tree import MAX_DEPTH, Expr, Number, Op, Symbol
@@ -27,14 +27,14 @@ _POWER = {
     "|": 42,
     "&": 44,
     **dict.fromkeys("+-", 50),
-    **dict.fromkeys("*/", 60),
+    **dict.fromkeys("*/@", 60),
     **dict.fromkeys(("**", "^"), 80),
 }
 _GATHERED = {"or": "or", "and": "and", "|": "or", "&": "and", "*": "mul"}
 _NOT, _UNARY = 30, 70
 
 
-class Parser(Cursor):
+class Parser(Indices):
     """Expressions from the tokens of one logical line."""
 
     def __init__(self, source: Source, tokens: list[Token]):
@@ -68,15 +68,15 @@ class Parser(Cursor):
                 left = self._comparison(left)
             else:
                 self.advance()
-                if kind == "/":
-                    left = self._binary("div", left, self.expression(power))
+                if kind in ("/", "@"):
+                    left = self._binary("div" if kind == "/" else "matmul", left, self.expression(power))
                 else:
                     with_sign = self._nested(power - 1)
                     left = self._binary("pow", left, with_sign)
 
     @staticmethod
     def _binary(op: str, left: Expr, right: Expr) -> Op:
-        return Op(op, (left, right), _span(left).to(_span(right)))
+        return Op(op, (left, right), span_of(left).to(span_of(right)))
 
     def _sum(self, first: Expr) -> Op:
         terms = [first]
@@ -84,9 +84,9 @@ class Parser(Cursor):
             sign = self.advance()
             term = self.expression(50)
             if sign.kind == "-":
-                term = Op("neg", (term,), sign.span.to(_span(term)))
+                term = Op("neg", (term,), sign.span.to(span_of(term)))
             terms.append(term)
-        return Op("add", tuple(terms), _span(first).to(_span(terms[-1])))
+        return Op("add", tuple(terms), span_of(first).to(span_of(terms[-1])))
 
     def _gather(self, first: Expr, kind: str, power: int) -> Op:
         """A run of one associative operator as one operation."""
@@ -95,7 +95,7 @@ class Parser(Cursor):
         while self.token.kind == kind:
             self.advance()
             items.append(self.expression(power))
-        gathered = Op(_GATHERED[kind], tuple(items), _span(first).to(_span(items[-1])))
+        gathered = Op(_GATHERED[kind], tuple(items), span_of(first).to(span_of(items[-1])))
         if kind in ("&", "|"):
             self._by_signs[id(gathered)] = (gathered, sign)
         return gathered
@@ -112,7 +112,7 @@ class Parser(Cursor):
             left = right
         if len(parts) == 1:
             return parts[0]  # type: ignore[return-value]
-        return Op("and", tuple(parts), _span(first).to(_span(left)))
+        return Op("and", tuple(parts), span_of(first).to(span_of(left)))
 
     def _no_bare_sign(self, *sides: Expr) -> None:
         """`0 < x & x < 1`: in SymPy's spelling `&` binds more tightly than `<`."""
@@ -143,20 +143,22 @@ class Parser(Cursor):
         token = self.token
         kind = token.kind
         if kind == "name":
-            return self._name()
+            return self._with_indices(self._name())
+        if kind == "[":
+            return self._with_indices(self._list())
         if kind == "number":
             self.advance()
             return self._number(token)
         if kind == "(":
-            return self._brackets()
+            return self._with_indices(self._brackets())
         if kind == "-" or kind == "+":
             self.advance()
             operand = self._nested(_UNARY)
-            return Op("neg", (operand,), token.span.to(_span(operand))) if kind == "-" else operand
+            return Op("neg", (operand,), token.span.to(span_of(operand))) if kind == "-" else operand
         if kind == "not" or kind == "~":
             self.advance()
             operand = self._nested(_NOT if kind == "not" else _UNARY)
-            return Op("not", (operand,), token.span.to(_span(operand)))
+            return Op("not", (operand,), token.span.to(span_of(operand)))
         if kind == "if":
             return self._conditional()
         raise self.unexpected("a value: a number, a name or a bracket")
@@ -183,20 +185,15 @@ class Parser(Cursor):
             while self.accept("'"):
                 primes += 1
             return Symbol(token.text + "'" * primes, Span(token.start, self.previous.end))
-        if following == "[":
-            self.advance()
-            index = self._nested(0)
-            if self.token.kind in (",", ":", ".."):
-                raise self.unexpected_array(Span(token.start, self.token.end))
-            self.expect("]", "']'")
-            return Op("index:" + token.text, (index,), Span(token.start, self.previous.end))
         return Symbol(token.text, Span(token.start, token.end))
 
     def _arguments(self) -> tuple[Expr, ...]:
         """Up to the closing bracket of a call, which is consumed; a comma may stand before it."""
         args: list[Expr] = []
         while not self.accept(")"):
-            args.append(self._nested(0))
+            args.append(self._argument())
+            if self.token.kind == "name" and self.token.text == "for" and len(args) == 1:
+                args[0] = self._over(args[0])
             if self.token.kind != ")" and not self.accept(","):
                 raise self.unexpected("',' or ')'")
         return tuple(args)
@@ -238,7 +235,7 @@ class Parser(Cursor):
         if brackets:
             self._warn_of_operator(opening, result)
         for start, condition, yes in reversed(branches):
-            result = Op("select", (condition, yes, result), start.span.to(_span(result)))
+            result = Op("select", (condition, yes, result), start.span.to(span_of(result)))
         return result
 
     def _in_brackets(self) -> tuple[bool, Expr]:
@@ -266,7 +263,7 @@ class Parser(Cursor):
             operator = self.tokens[closing + 1]
             message = f"'{operator.text}' behind the brackets of an `else`"
             note = "XPP reads it for both branches: then write `(if … then … else …) " + operator.text + " …`"
-            span = _span(result)
+            span = span_of(result)
             fix = Fix(span, f"({self.typed(span)})")
             label = "it is taken for the last branch alone: put that in brackets"
             self.warnings.append(Diagnostic("W608", message, self.source, operator.span, label, (note,), fix))
@@ -288,11 +285,6 @@ class Parser(Cursor):
 def _digits(text: str) -> str:
     """The mantissa of a number."""
     return text.lower().partition("e")[0]
-
-
-def _span(expr: Expr) -> Span:
-    assert expr.span is not None
-    return expr.span
 
 
 def _beyond_depth(expr: Expr) -> Span | None:

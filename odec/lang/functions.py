@@ -36,6 +36,20 @@ FUNCTIONS: Mapping[str, str] = {
 
 SPECIAL = ("Piecewise", "heav")
 
+ARRAY_FUNCTIONS: Mapping[str, tuple[int, int | None]] = {
+    **dict.fromkeys(("sum", "mean", "norm", "cumsum", "arange"), (1, 1)),
+    **dict.fromkeys(("dot", "outer"), (2, 2)),
+    **dict.fromkeys(("concat", "stack"), (1, None)),
+    "linspace": (3, 3),
+}
+"""Functions of arrays, with their numbers of arguments; max and min of one argument are such too."""
+
+OVER = frozenset({"sum", "mean", "max", "min"})
+"""Functions that go over all elements, or along an axis, or over `… for i in A .. B`."""
+
+DRAWS: Mapping[str, int] = {"zeros": 0, "ones": 0, "normal": 2, "uniform": 2, "glorot": 0, "orthogonal": 0}
+"""What the default of an array of parameters may be drawn from, with their numbers of arguments."""
+
 BOOLEAN = frozenset(name for name, o in OPERATIONS.items() if o.kind in ("compare", "logic"))
 """Operations whose value is true or false."""
 

@@ -25,6 +25,7 @@ _NEEDLESS = frozenset("let def var double float real auto local".split())
 _PARTS = {"by": "step", "using": "method", "solver": "method", "with": "method"}
 _WORDS = {short: word for word, shorts in _MEANT.items() for short in shorts.split()}
 
+FOR = "an equation for each element is `u[i]' = … for i in 0 .. n-1`"
 _SAMPLES = "a time series is an `input NAME`; its samples are given at run time"
 _SETTINGS = "values are set when the model runs: `odec run model.ode --set NAME=VALUE`"
 _LATER = {
@@ -47,7 +48,7 @@ _LATER = {
     "global": ("E322", "events (`global`) are"),
     "event": ("E322", "events (`event`) are"),
     "delay": ("E323", "delays (`delay`) are"),
-    "for": ("E320", "arrays (`for … in …`) are"),
+    "for": ("E325", "loops of statements (`for`) are", FOR),
 }
 
 

@@ -51,12 +51,12 @@ _PATTERN = re.compile(
     |(?P<number>(?:[0-9]+(?:\.(?!\.)[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     |(?P<newline>\n)
     |(?P<comment>\#[^\n]*)
-    |(?P<op>\*\*|\.\.|==|!=|<=|>=|->|&&|\|\||[-+*/^=<>()\[\],:~'&|@])
+    |(?P<op>\*\*|\.\.|\.T(?!\w)|==|!=|<=|>=|->|&&|\|\||[-+*/^=<>()\[\],:~'&|@])
     |(?P<typographic>[{_SIGNS}])
     |(?P<bad>.)""",
     re.VERBOSE,
 )
-_OPERAND = frozenset({"name", "number", ")", "]", "'"})
+_OPERAND = frozenset({"name", "number", ")", "]", "'", ".T"})
 
 
 def tokenize(text: str) -> list[Token]:
@@ -187,7 +187,7 @@ def logical_lines(tokens: list[Token]) -> Iterator[Line]:
                 line.raw.append(token)
             else:
                 line.comment = token
-        elif kind == "=" and brackets and brackets[-1].start < tokens[line_start].start:
+        elif kind == "=" and _forgotten(brackets, tokens[line_start]) and not _axis(tokens, i):
             kept = tokens[line_start].start
             line.unclosed = next(b for b in reversed(brackets) if b.start < kept)
             line.tokens = [t for t in line.tokens if t.start < kept]
@@ -202,6 +202,16 @@ def logical_lines(tokens: list[Token]) -> Iterator[Line]:
             line.tokens.append(token)
             line.raw.append(token)
         i += 1
+
+
+def _forgotten(brackets: list[Token], first: Token) -> bool:
+    """Whether the innermost open bracket stands before the first token of the line."""
+    return bool(brackets) and brackets[-1].start < first.start
+
+
+def _axis(tokens: list[Token], i: int) -> bool:
+    """Whether the `=` is that of `sum(W, axis=0)`."""
+    return i > 1 and tokens[i - 1].text == "axis" and tokens[i - 2].kind == ","
 
 
 def _finish(line: Line, at: Token) -> Line:

@@ -37,13 +37,17 @@ _MEASURED = frozenset({"state", "derivative", "intermediate", "input"})
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name of the model; `arity` of a function, `order` of a state's equation."""
+    """A name of the model; `arity` of a function, `order` of a state's equation.
+
+    indexed: whether its definition has an index: then there may be several.
+    """
 
     name: str
     kind: str
     span: Span | None
     arity: int = 0
     order: int = 0
+    indexed: bool = False
 
 
 class Names:
@@ -90,14 +94,14 @@ class Names:
         match statement:
             case Params(items=items):
                 for item in items:
-                    self._add(item.name, "parameter")
+                    self._add(item.name, "parameter", indexed=item.elements is not None)
             case Consts(items=items):
                 for item in items:
-                    self._add(item.name, "constant")
+                    self._add(item.name, "constant", indexed=item.elements is not None)
             case Rule(state=state, order=order):
-                self._add(state, "state", order=order)
+                self._add(state, "state", order=order, indexed=statement.elements is not None)
             case Definition(name=name):
-                self._add(name, "intermediate")
+                self._add(name, "intermediate", indexed=statement.elements is not None)
             case FunctionDefinition(name=name, args=args):
                 self._add(name, "function", arity=len(args))
             case Inputs(names=names):
@@ -105,7 +109,7 @@ class Names:
                     self._add(name, "input")
             case Observation(name=name, expr=expr):
                 if not (isinstance(expr, Symbol) and expr.name == name.text):
-                    self._add(name, "observable")
+                    self._add(name, "observable", indexed=statement.elements is not None)
             case _:
                 pass
 
@@ -121,12 +125,14 @@ class Names:
                 self._add(name, "observable")
             measured.setdefault(name.text, name.span)
 
-    def _add(self, name: Name, kind: str, arity: int = 0, order: int = 0) -> None:
+    def _add(self, name: Name, kind: str, arity: int = 0, order: int = 0, indexed: bool = False) -> None:
         if not self.allowed(name):
             return
         first = self.entries.get(name.text)
         if first is None:
-            self.entries[name.text] = Entry(name.text, kind, name.span, arity, order)
+            self.entries[name.text] = Entry(name.text, kind, name.span, arity, order, indexed)
+            return
+        if indexed and first.indexed and (first.kind, first.order) == (kind, order):
             return
         line = self._line(first.span)
         notes = [f"line {line} defines it first, as {article(first.kind)}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from odec.lang.array_text import array_text
 from odec.tree import Expr, Number, Op, Symbol, fold
 
 _INFIX = {
@@ -16,6 +17,7 @@ _INFIX = {
     "and": " and ",
     "or": " or ",
     "mul": "*",
+    "matmul": " @ ",
 }
 _POWER = {
     "select": 5,
@@ -25,6 +27,7 @@ _POWER = {
     **dict.fromkeys(("lt", "le", "gt", "ge", "eq", "ne"), 40),
     "add": 50,
     "mul": 60,
+    "matmul": 60,
     "div": 60,
     "neg": 70,
     "pow": 80,
@@ -61,13 +64,15 @@ def _operation(expr: Op, texts: tuple[str, ...]) -> str:
         return f"{_within(expr.args[0], texts[0], 81)}**{_exponent(expr.args[1], texts[1])}"
     if expr.op in _INFIX:
         power = _POWER[expr.op]
-        left_power = 60 if _is(expr.args[0], "div") and expr.op == "mul" else power + 1
+        chain = expr.op == "matmul" or (_is(expr.args[0], "div") and expr.op == "mul")
+        left_power = 60 if chain else power + 1
         first = _first(expr.args[0], texts[0], left_power)
         rest = zip(expr.args[1:], texts[1:], strict=True)
         return _INFIX[expr.op].join([first, *(_within(arg, text, power + 1) for arg, text in rest)])
     if expr.op in ("true", "false"):
         return expr.op.capitalize()
-    return f"{expr.op.removeprefix('call:')}({', '.join(texts)})"
+    text = array_text(expr, texts)
+    return f"{expr.op.removeprefix('call:')}({', '.join(texts)})" if text is None else text
 
 
 def _is(expr: Expr, *ops: str) -> bool:

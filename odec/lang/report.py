@@ -51,13 +51,6 @@ class Report:
     def failed(self) -> bool:
         return any(d.severity == "error" for d in self._found.values())
 
-    def blames(self, code: str, span: Span | None) -> bool:
-        """Whether an error of that code lies within the span."""
-        return span is not None and any(
-            d.code == code and d.span and span.start <= d.span.start and d.span.end <= span.end
-            for d in self._found.values()
-        )
-
     @property
     def full(self) -> bool:
         return len(self._found) >= MAX_ERRORS
@@ -87,19 +80,17 @@ def shown(text: str) -> str:
 def closest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate most like the name: the same but for case, else the nearest of difflib.
 
-    Of names as short as two or three characters the first has to agree, and the length but for one; a single
-    one is like no other.
+    Of names as short as two or three characters the first has to agree; a single one is like no other.
     """
     names = list(dict.fromkeys(candidates))
     folded = name.casefold()
     for candidate in names:
         if candidate.casefold() == folded and candidate != name:
             return candidate
-    short = len(name) <= 3
-    if short:
+    if len(name) <= 3:
         names = [c for c in names if len(name) > 1 and c[:1].casefold() == folded[:1]]
-    cutoff, apart = (0.5, 1) if short else (0.6, 4)
-    near = difflib.get_close_matches(name, (c for c in names if abs(len(c) - len(name)) <= apart), 1, cutoff)
+    cutoff = 0.5 if len(name) <= 3 else 0.6
+    near = difflib.get_close_matches(name, (c for c in names if abs(len(c) - len(name)) <= 4), 1, cutoff)
     return near[0] if near else None
 
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from odec.diagnostics import Fix, Span
-from odec.lang.functions import BOOLEAN, CONDITIONALS, FUNCTIONS, LATER, MEANT, SPECIAL, TAKES_BOOLEANS
+from odec.lang.array_calls import OF_ARRAYS, Misuse, array_call
+from odec.lang.functions import (
+    ARRAY_FUNCTIONS,
+    BOOLEAN,
+    CONDITIONALS,
+    FUNCTIONS,
+    LATER,
+    MEANT,
+    SPECIAL,
+    TAKES_BOOLEANS,
+)
 from odec.lang.lookalikes import Lookalikes
 from odec.lang.names import UNREAD, VALUES, Entry
 from odec.lang.report import Report, article, meant
@@ -26,19 +36,22 @@ class Context:
     kinds: frozenset[str] = VALUES
     args: frozenset[str] = frozenset()
     infinite: bool = False
+    draws: bool = False
 
 
 @dataclass
 class Resolver:
     """Turns raw expressions into checked ones; what is wrong goes to the report.
 
-    With `open_world` every name that is not known is taken for a number, and every function too.
+    With `open_world` every name that is not known is taken for a number, and every function too. arrays:
+    whether something of arrays was met.
     """
 
     entries: Mapping[str, Entry]
     time: str
     report: Report
     open_world: bool = False
+    arrays: bool = False
     _unknown: dict[str, list[Span]] = field(default_factory=dict)
 
     def number(self, expr: Expr, context: Context) -> Expr:
@@ -63,8 +76,8 @@ class Resolver:
             values = tuple(self._one(arg) for arg in args)
             if node.op.startswith("call:"):
                 return self._call(node.op[5:], values, node, context)
-            if node.op.startswith("index:"):
-                return self._index(node.op[6:], values[0], node, context)
+            if node.op in OF_ARRAYS:
+                return self._of_arrays(values, node, context)
             return self._op(node.op, values, node.span)
 
         return self._one(fold(expr, leaf, combine))
@@ -102,7 +115,7 @@ class Resolver:
         if name in ("False", "false"):
             return Op("false", (), span)
         if not self.open_world and span is not None:
-            if name in FUNCTIONS or name in SPECIAL:
+            if name in FUNCTIONS or name in ARRAY_FUNCTIONS or name in SPECIAL:
                 self._no_value(name, span, "function")
             else:
                 self._unknown.setdefault(name, []).append(span)
@@ -203,6 +216,10 @@ class Resolver:
             return Op(f"call:{name}", args, call.span)
         if entry is not None and entry.kind != "function":
             return self._not_a_function(name, entry.kind, args, call, name_span)
+        own = None if entry is not None else self._array_call(name, args, call, context)
+        if own is not None:
+            self.arrays = True
+            return own
         for arg in args:
             if entry is not None:
                 self._want(arg, boolean=False)
@@ -219,6 +236,16 @@ class Resolver:
             self._unknown_function(name, name_span, call)
         return Op(f"call:{name}", args, call.span)
 
+    def _array_call(self, name: str, args: tuple[Expr, ...], call: Op, context: Context) -> Expr | None:
+        """A function of arrays, or what an array is drawn from; None for others."""
+        found = array_call(name, args, call.span, context.draws)
+        if isinstance(found, Misuse):
+            self.report.add(found.code, found.message, found.span, found.label, *found.notes)
+            return Number(1.0, "1", call.span)
+        for arg in args if found is not None else ():
+            self._want(arg, boolean=False)
+        return found
+
     def _unknown_function(self, name: str, name_span: Span | None, call: Op) -> None:
         message = f"unknown function '{name}'"
         known = [e.name for e in self.entries.values() if e.kind == "function"]
@@ -232,7 +259,9 @@ class Resolver:
         elif twin is not None:
             self.report.suggest("E203", message, name_span, twin.name, twin.note)
         else:
-            guess = MEANT.get(name) or self.report.guess(name, [*known, *FUNCTIONS, *SPECIAL])
+            guess = MEANT.get(name) or self.report.guess(
+                name, [*known, *FUNCTIONS, *ARRAY_FUNCTIONS, *SPECIAL]
+            )
             self.report.suggest("E203", message, name_span, guess)
 
     def _typed(self, expr: Expr) -> str:
@@ -294,18 +323,23 @@ class Resolver:
     def _has_time(self, expr: Expr) -> bool:
         return isinstance(expr, Op) and expr.op == "add" and self._is_time(expr.args[0])
 
-    def _index(self, name: str, index: Expr, expr: Op, context: Context) -> Expr:
-        """In a map x[t] is x; nothing else has an index yet."""
-        entry = self.entries.get(name)
-        if self._is_time(index) and (self.open_world or (entry is not None and entry.kind == "state")):
-            return self._symbol(Symbol(name, expr.span), context)
-        if entry is not None and entry.kind == "state" and self._has_time(index):
-            note = f"a map uses present values only: `{name}` or `{name}[{self.time}]`"
-            message = f"delays (`{name}[{self.time} - …]`) are not supported yet"
-            self.report.add("E323", message, expr.span, "another time", note)
-        else:
-            self.report.add("E320", "arrays are not supported yet", expr.span, "an index")
-        return Symbol(name, expr.span)
+    def _of_arrays(self, args: tuple[Expr, ...], node: Op, context: Context) -> Expr:
+        """What only arrays have; but in a map x[t] is x."""
+        base = node.args[0] if node.op == "index" else None
+        entry = self.entries.get(base.name) if isinstance(base, Symbol) else None
+        if isinstance(base, Symbol) and len(args) == 2:
+            known = self.open_world or (entry is not None and entry.kind == "state")
+            if self._is_time(args[1]) and known:
+                return self._symbol(Symbol(base.name, node.span), context)
+            if self._has_time(args[1]) and known:
+                note = f"a map uses present values only: `{base.name}` or `{base.name}[{self.time}]`"
+                message = f"delays (`{base.name}[{self.time} - …]`) are not supported yet"
+                self.report.add("E323", message, node.span, "another time", note)
+                return Symbol(base.name, node.span)
+        for arg in args:
+            self._want(arg, boolean=False)
+        self.arrays = True
+        return Op(node.op, args, node.span, static=node.static)
 
     # Types.
 
@@ -317,7 +351,7 @@ class Resolver:
 
     def _want(self, expr: Expr, boolean: bool) -> None:
         is_boolean = isinstance(expr, Op) and expr.op in BOOLEAN
-        if is_boolean and not boolean and not self.report.blames("E310", expr.span):
+        if is_boolean and not boolean:
             note = "write `if CONDITION then 1 else 0`"
             self.report.add("E309", "a condition where a number is needed", expr.span, "true or false", note)
         elif boolean and not is_boolean:
@@ -349,19 +383,6 @@ class Resolver:
         for value, condition in reversed(pairs[:last]):
             result = Op("select", (condition, value, result), call.span)
         return result
-
-
-def calls(exprs: Iterable[Expr]) -> set[str]:
-    """The model's own functions that are called in the expressions."""
-    found: set[str] = set()
-    stack = list(exprs)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Op):
-            if node.op.startswith("call:"):
-                found.add(node.op[5:])
-            stack.extend(node.args)
-    return found
 
 
 def _product(name: str, known: Sequence[str]) -> str | None:

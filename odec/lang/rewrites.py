@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from odec.diagnostics import Diagnostic, Fix, Span
 from odec.lang.cursor import Cursor
-from odec.lang.guesses import not_yet
+from odec.lang.guesses import FOR, not_yet
 from odec.lang.report import Problem, meant, shown
 
 Rule = Callable[[Cursor], Problem | None]
@@ -58,7 +58,7 @@ def _first_sign(cursor: Cursor) -> Problem | None:
         label = meant(rest) if len(rest) <= 40 else "leave this out"
         return cursor.fail("E107", message, sign, label, fix=Fix(sign, ""))
     if text[:1] == "%" and cursor.peek().kind == "[":
-        return cursor.fail("E320", "arrays (`%[…]`) are not supported yet", sign, "an array")
+        return cursor.fail("E325", "XPP's arrays (`%[…]`) are not supported yet", sign, "an array", FOR)
     if text[:1] == '"' and any(token.text == "{" for token in cursor.tokens):
         message, note = "remarks that set values are not supported yet", "a plain remark starts with '#'"
         return cursor.fail("E325", message, sign, "", note, fix=Fix(sign, "#"))

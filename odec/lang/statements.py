@@ -6,28 +6,24 @@ import re
 from collections.abc import Callable
 
 from odec.diagnostics import Diagnostic, Fix, Source, Span
-from odec.lang.expressions import Parser
+from odec.lang.definitions import DefinitionParser
 from odec.lang.guesses import leftover, no_statement, unknown_word
 from odec.lang.lexer import WORDS, Line, Token
 from odec.lang.syntax import (
     Binding,
     Bounds,
     Consts,
-    Definition,
-    FunctionDefinition,
     Inits,
     Inputs,
     Name,
     NoiseTerm,
     Observation,
     Params,
-    Rule,
     RunLine,
     Statement,
     Time,
 )
-from odec.lang.units import read_unit
-from odec.tree import Expr, Number, Op, Symbol
+from odec.tree import Expr
 
 ALIASES = {"par": "param", "number": "const", "aux": "obs"}
 """XPP's words for ours."""
@@ -50,12 +46,7 @@ def parse_statement(source: Source, line: Line) -> tuple[Statement, list[Diagnos
     return parser.statement(), parser.warnings
 
 
-class _StatementParser(Parser):
-    def __init__(self, source: Source, line: Line):
-        super().__init__(source, line.tokens)
-        self.doc = line.doc
-        self.whole = Span(line.tokens[0].start, line.tokens[-1].start)
-
+class _StatementParser(DefinitionParser):
     def statement(self) -> Statement:
         first, second = self.token, self.peek()
         if first.kind != "name":
@@ -93,10 +84,6 @@ class _StatementParser(Parser):
             self.advance()
             return KEYWORDS[word](self)
         raise unknown_word(self, [*KEYWORDS], ALIASES)
-
-    def _no_array(self, name: Name) -> None:
-        if self.token.kind == "[":
-            raise self.unexpected_array(Span(name.span.start, self.token.end))
 
     # Statements that start with a word.
 
@@ -149,6 +136,7 @@ class _StatementParser(Parser):
         order = 0
         while what == "state" and self.accept("'"):
             order += 1
+        place = self._place()
         if self.token.kind == "~":
             message = "priors (`param NAME ~ …`) are not supported yet"
             raise self.fail("E324", message, self.token.span, "a prior")
@@ -159,27 +147,32 @@ class _StatementParser(Parser):
             message = f"the {what} '{name.text}' has no value"
             raise self.fail("E317", message, name.span, "needs a value", note)
         self._equals("'='")
-        return Binding(name, self.full_expression(), order)
+        elements, expr = self._elements(place, self.full_expression())
+        return Binding(name, expr, order, elements)
 
     def _inputs(self) -> Inputs:
         names = [self._plain_name("the name of an input")]
+        places = [self._place()]
         while self._goes_on():
             names.append(self._plain_name("the name of an input"))
+            places.append(self._place())
         kind = self.name("hold, linear or cubic") if self.token.kind == "name" else None
         if self.token.kind == "=":
             note = 'an input\'s values are given at run time: `net(t, inputs={"NAME": (times, values)})`'
             raise self.fail("E107", "an input has no value in the model", self.token.span, "", note)
-        return Inputs(tuple(names), kind, self._unit(), self.doc, self.whole)
+        shapes = tuple(place[0] if place else () for place in places)
+        return Inputs(tuple(names), kind, self._unit(), self.doc, self.whole, shapes)
 
     def _observation(self) -> Observation:
         name = self._plain_name("the name of an observable")
+        place = self._place()
         if self.token.kind == "~":
             note = "an observable is a formula and, behind it, its noise: `obs y = x ~ normal(0.1)`"
             raise self.fail("E107", "noise of an observable that has no formula", self.token.span, "", note)
         self._equals("'='")
-        expr = self.full_expression()
+        elements, expr = self._elements(place, self.full_expression())
         noise = self._noise() if self.accept("~") else None
-        return Observation(name, expr, noise, self._unit(), self.doc, self.whole)
+        return Observation(name, expr, noise, self._unit(), self.doc, self.whole, elements)
 
     def _noise(self) -> NoiseTerm:
         name = self.name("a distribution such as normal(sigma)")
@@ -210,39 +203,6 @@ class _StatementParser(Parser):
         step, dt, rtol = (found[word][0] if word in found else None for word in ("step", "dt", "rtol"))
         return RunLine(time, start, stop, step, method, dt, rtol, found.get("atol", ()), self.doc, self.whole)
 
-    # Parts of statements.
-
-    def _plain_name(self, wanted: str) -> Name:
-        """A name without an index and without brackets: `init x(0) = 1` and `obs y(t) = …` are none."""
-        name = self.name(wanted)
-        self._no_array(name)
-        if self.token.kind == "(" and self.peek(2).kind == ")":
-            brackets = Span(self.token.start, self.peek(2).end)
-            written = self.typed(Span(name.span.start, brackets.end))
-            note = f"`{name.text}(0) = …` alone, without a word before it, is read as `init {name.text} = …`"
-            notes = (note,) if self.peek().kind == "number" else ()
-            message, fix = f"'{written}' is no name", Fix(brackets, "")
-            label = f"did you mean '{name.text}'?"
-            raise self.fail("E107", message, name.span.to(brackets), label, *notes, fix=fix)
-        return name
-
-    def _equals(self, wanted: str) -> None:
-        """`=`, which other languages write `<-`, `:=` or `==`."""
-        first, second = self.token, self.peek()
-        sign = Span(first.start, second.end)
-        if first.kind in (":", "<") and first.end == second.start and self.typed(sign) in (":=", "<-"):
-            raise self.guess("E107", f"'{self.typed(sign)}' gives no name its value", sign, "=")
-        if first.kind in ("==", "~"):
-            message = f"'{first.text}' gives no name its value"
-            raise self.guess("E107", message, first.span, "=")
-        self.expect("=", wanted)
-
-    def _word(self, word: str) -> bool:
-        if self.token.kind == "name" and self.token.text == word:
-            self.advance()
-            return True
-        return False
-
     def _bounds(self) -> Bounds:
         opening = self.token
         message = "expected an interval such as (0, inf) or [0, 1]"
@@ -259,119 +219,6 @@ class _StatementParser(Parser):
         span = Span(opening.start, closing.end)
         return Bounds(lower, upper, opening.kind == "[", closing.kind == "]", span)
 
-    def _unit(self) -> str | None:
-        """`: UNIT` to the end of the statement, spaced the standard way."""
-        if self.token.kind != ":":
-            return None
-        colon = self.advance()
-        tokens = []
-        while self.token.kind != "end":
-            tokens.append(self.advance())
-        text, wrong = read_unit(tokens)
-        if text is None:
-            bad = wrong or colon
-            if bad.kind == ",":
-                note = (
-                    "a unit holds for its whole line and stands at its end; the next takes a line of its own"
-                )
-                raise self.fail("E401", "a list goes on behind a unit", bad.span, "", note)
-            note = "a unit is names, numbers, * / ** and brackets, such as 1/day or mmol/L"
-            raise self.fail("E401", "this is not a unit", bad.span, "", note)
-        return text
-
-    # Equations and definitions.
-
-    def _definition(self) -> Definition:
-        name = self.name("a name")
-        if self.token.kind in (":", "~", ",") and self.peek().kind != "=":
-            raise leftover(self, ())
-        if self.token.kind == "end" and name.text == "done":
-            fix = Fix(name.span, "")
-            raise self.fail("E107", "XPP's `done` is not needed", name.span, "leave this out", fix=fix)
-        self._equals("'=' after the name")
-        return Definition(name, self.full_expression(), self.doc, self.whole)
-
-    def _derivative(self) -> Rule:
-        if self.peek().kind == "'":
-            name = self.name("the name of a state")
-            order = 0
-            while self.accept("'"):
-                order += 1
-            wrt = None
-        else:
-            name, order, wrt = self._quotient()
-        self._no_array(name)
-        self._equals("'=' after the derivative")
-        return Rule("ode", name, order, wrt, self.full_expression(), self.doc, self.whole)
-
-    def _quotient(self) -> tuple[Name, int, Name]:
-        """dX/dt or d2X/dt2: the state, the order and the time."""
-        top = self.name("a derivative")
-        self.expect("/", "'/'")
-        below = self.token
-        over = f"{top.text}/{below.text}"
-        span = Span(top.span.start, below.span.end)
-        message = f"'{over}' is not a derivative"
-        note = "a derivative is `dX/dt`, `d2X/dt2` or `X'`, `X''`"
-        if below.kind == "name" and "D" in (top.text[0], below.text[0]) and len(over) > 3:
-            raise self.guess("E107", message, span, f"d{top.text[1:]}/d{below.text[1:].lower()}", note)
-        if below.kind != "name" or top.text[0] != "d" or below.text[0] != "d":
-            raise self.fail("E107", message, span, "", note)
-        self.advance()
-        digits = len(top.text[1:]) - len(top.text[1:].lstrip("0123456789"))
-        count = top.text[1 : 1 + digits]
-        state, time = top.text[1 + digits :], below.text[1:]
-        if count and time.endswith(count):
-            time = time[: -len(count)]
-        elif count:
-            raise self.guess("E107", message, span, over + count, note)
-        if not state or not time or len(count) > 3 or count == "0":
-            raise self.fail("E107", message, span, "", note)
-        name = Name(state, Span(top.span.start + 1 + digits, top.span.end))
-        return name, int(count or 1), Name(time, Span(below.start + 1, below.end))
-
-    def _function_or_alias(self) -> Statement:
-        """NAME(a, b) = EXPR; XPP writes NAME(0) = EXPR for an init and NAME(t+1) = EXPR for a map."""
-        name = self.name("a name")
-        opening = self.advance()
-        args = self._arguments()
-        brackets = Span(opening.start, self.previous.end)
-        if self.token.kind == "end":
-            label = "give it a name: `NAME = …`"
-            raise self.fail("E107", "an expression is not a statement", self.whole, label)
-        self._equals("'='")
-        if len(args) == 1 and isinstance(args[0], Number) and args[0].value == 0:
-            binding = Binding(name, self.full_expression())
-            return Inits((binding,), self._unit(), self.doc, self.whole)
-        if len(args) == 1 and (wrt := _next_step(args[0])):
-            return Rule("map", name, 1, wrt, self.full_expression(), self.doc, self.whole)
-        plain = [a for a in args if isinstance(a, Symbol) and "'" not in a.name]
-        names = tuple(Name(a.name, a.span or brackets) for a in plain)
-        if len(names) < len(args) or not args:
-            note = f"a function is `{name.text}(a, b) = EXPR`; an initial value `init {name.text} = EXPR`"
-            raise self.fail("E107", "the arguments of a function are names", brackets, "", note)
-        return FunctionDefinition(name, names, self.full_expression(), self.doc, self.whole)
-
-    def _indexed(self) -> Rule:
-        """NAME[t+1] = EXPR."""
-        name = self.name("a name")
-        opening = self.advance()
-        index = self.expression()
-        wrt = _next_step(index)
-        closing = self.expect("]", "']'") if wrt else self.token
-        span = Span(name.span.start, closing.end)
-        is_array = self.peek().kind == "'" or any(t.text == "for" for t in self.tokens)
-        if wrt is None and isinstance(index, Symbol) and not is_array:
-            text = f"{name.text}[{index.name}+1]"
-            note = "a map says what comes next: `x[t+1] = …` (arrays are not supported yet)"
-            raise self.guess("E107", "the left side of a map is its next value", span, text, note)
-        if wrt is None or self.token.kind == "'":
-            note = f"a map is `{name.text}[t+1] = …`, its initial value `init {name.text} = …`"
-            index_span = Span(opening.start, span.end)
-            raise self.fail("E320", "arrays are not supported yet", index_span, "an index", note)
-        self._equals("'='")
-        return Rule("map", name, 1, wrt, self.full_expression(), self.doc, self.whole)
-
 
 KEYWORDS: dict[str, Callable[[_StatementParser], Statement]] = {
     "param": _StatementParser._params,
@@ -383,13 +230,3 @@ KEYWORDS: dict[str, Callable[[_StatementParser], Statement]] = {
     "run": _StatementParser._run,
 }
 """The words that start a statement."""
-
-
-def _next_step(index: Expr) -> Name | None:
-    """The name of the time in `t+1`."""
-    if not (isinstance(index, Op) and index.op == "add" and len(index.args) == 2):
-        return None
-    time, one = index.args
-    if isinstance(time, Symbol) and isinstance(one, Number) and one.value == 1 and time.span is not None:
-        return Name(time.name, time.span)
-    return None

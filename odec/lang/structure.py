@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from odec.diagnostics import Fix, Span
 from odec.lang import syntax
 from odec.lang.dots import disguised
@@ -10,9 +12,8 @@ from odec.lang.lookalikes import Lookalikes
 from odec.lang.names import UNREAD, Names
 from odec.lang.reader import Reading
 from odec.lang.report import Report, article
-from odec.lang.resolve import calls
 from odec.system import System, derivative_name
-from odec.tree import Expr, symbols
+from odec.tree import Expr, Op, symbols
 
 _PRIME = "'"
 
@@ -39,6 +40,19 @@ def references(expr: Expr) -> list[str]:
     found = dict.fromkeys(symbol.name for symbol in symbols(expr))
     found.update(dict.fromkeys(sorted(calls([expr]))))
     return list(found)
+
+
+def calls(exprs: Iterable[Expr]) -> set[str]:
+    """The model's own functions that are called in the expressions."""
+    found: set[str] = set()
+    stack = list(exprs)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Op):
+            if node.op.startswith("call:"):
+                found.add(node.op[5:])
+            stack.extend(node.args)
+    return found
 
 
 def dependencies(system: System) -> dict[str, list[str]]:
@@ -88,20 +102,21 @@ def _check_initials(
     orders = {rule.state.text: rule.order for rule in rules}
     equations = dict(disguised(statements, report.source, names.time))
     given: dict[tuple[str, int], syntax.Name] = {}
+    indexed: set[tuple[str, int]] = set()
     for statement in statements:
         for item in statement.items if isinstance(statement, syntax.Inits) else ():
             key = (item.name.text, item.order)
-            if key in given:
+            if key in given and not (item.elements and key in indexed):
                 line = report.source.position(given[key].span.start)[0]
                 message = f"'{item.name.text}{_PRIME * item.order}' has two initial values"
                 report.add("E202", message, item.name.span, "given again", f"line {line} gives the first")
             given.setdefault(key, item.name)
+            indexed |= {key} if item.elements else set()
             if key[0] in equations and key[0] in names.unread:
                 _report_disguised(item.name, equations[key[0]], report)
             else:
                 _check_initial_name(item, orders, names, report)
-    for rule in rules:
-        state = rule.state.text
+    for state, rule in {rule.state.text: rule for rule in reversed(rules)}.items():
         for order in range(min(rule.order, 9)):
             if (state, order) not in given and state not in names.unread:
                 _report_no_initial(rule, order, report)
@@ -221,6 +236,8 @@ def _check_unused(
         match statement:
             case syntax.Params(bounds=syntax.Bounds(lower=lower, upper=upper)):
                 roots += references(lower) + references(upper)
+            case syntax.Inputs(shapes=shapes):
+                roots += [name for sizes in shapes for size in sizes for name in references(size)]
             case syntax.RunLine(numbers=numbers):
                 roots += [name for number, _ in numbers for name in references(number)]
             case _:

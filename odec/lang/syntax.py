@@ -1,8 +1,11 @@
 """The syntax tree: what was written, statement by statement, before any name is looked up.
 
-Expressions are those of `odec.tree` with names unresolved and three more forms: `Op("call:NAME", args)` for
-every call, `Op("tuple", items)` for a bracketed list, `Op("index:NAME", (index,))` for NAME[index]; a
-derivative is a Symbol whose name ends in primes.
+Expressions are those of `odec.tree` with names unresolved and some more forms: `Op("call:NAME", args)` for
+every call, in whose arguments `Op("axis", (number,))` is one by name; `Op("tuple", items)` for a list in
+round brackets, `Op("list", items)` in square ones; `Op("index", (value, i, …))` for an index, where a slice
+is `Op("ends", (first, last))`, with `Op("open")` for an end left out; `Op("for", (body, first, last, …))` for
+what sum(… for i in A .. B) sums, `static` naming its indices, and `Op("at", static=(NAME, PLACE))` for such
+an index in a formula. A derivative is a Symbol whose name ends in primes.
 """
 
 from __future__ import annotations
@@ -20,12 +23,39 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """`i in A .. B`: both ends belong to it. axis: what tells this index from others of its name."""
+
+    name: Name
+    first: Expr
+    last: Expr
+
+    @property
+    def axis(self) -> tuple[str, int]:
+        return self.name.text, self.name.span.start
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """What stands in square brackets on the left of a definition: sizes, or which elements it is of.
+
+    loops: `for` behind the formula. periodic: indices that are taken modulo the sizes. span: the brackets.
+    """
+
+    index: tuple[Expr, ...]
+    loops: tuple[Loop, ...]
+    periodic: tuple[tuple[str, int], ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """NAME = EXPR; `order` counts the primes of an initial value."""
 
     name: Name
     expr: Expr
     order: int = 0
+    elements: Elements | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +109,7 @@ class Rule:
     expr: Expr
     doc: str
     span: Span
+    elements: Elements | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +118,7 @@ class Definition:
     expr: Expr
     doc: str
     span: Span
+    elements: Elements | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +132,14 @@ class FunctionDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
+    """shapes: the sizes of each."""
+
     names: tuple[Name, ...]
     kind: Name | None
     unit: str | None
     doc: str
     span: Span
+    shapes: tuple[tuple[Expr, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +157,7 @@ class Observation:
     unit: str | None
     doc: str
     span: Span
+    elements: Elements | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ class Values:
             if isinstance(statement, syntax.Params):
                 bounds = self._interval(statement.bounds)
                 for item in statement.items:
-                    params.append(self._param(defaults[item.name.text], item.expr.span, statement, bounds))
+                    if (param := defaults.pop(item.name.text, None)) is not None:
+                        params.append(self._param(param, item.expr.span, statement, bounds))
             elif isinstance(statement, syntax.RunLine) and run is not None:
                 run = self._run(statement, run)
         for comparison in self._equalities():
@@ -79,7 +80,7 @@ class Values:
         for const in by_name.values():
             graph[const.name] = references(const.expr)
         for name in order(graph):
-            if name in by_name:
+            if name in by_name and not by_name[name].shape:
                 value = self._constant(by_name[name].expr, f"the constant '{name}'")
                 by_name[name] = replace(by_name[name], value=value)
                 self._evaluator.values[name] = value
@@ -133,7 +134,9 @@ class Values:
     def _param(
         self, param: Param, default: Span | None, statement: syntax.Params, interval: Interval | None
     ) -> Param:
-        value = self._constant(param.default, f"the parameter '{param.name}'")
+        value = param.value
+        if not param.shape:
+            value = self._constant(param.default, f"the parameter '{param.name}'")
         if interval is None:
             return param
         transform = param.transform or interval.default_transform
@@ -141,16 +144,19 @@ class Values:
             interval = Interval(0.0)
         if statement.transform is not None and not self._fits(statement.transform, interval, param):
             return param
-        if value not in interval:
+        each = param.elements or (() if param.draw else (value,))
+        value = next((v for v in each if v not in interval), value)
+        if each and value not in interval:
             label = f"not in {interval}"
             notes = ("the interval does not hold its round-bracketed ends",)
             at_bound = value in (interval.lower, interval.upper)
             message = f"the default of '{param.name}', {value:g}, lies outside its interval"
             self._report.add("E507", message, default, label, *(notes if at_bound else ()))
-        elif value in (interval.lower, interval.upper) and transform != "none":
+        elif {*each} & {interval.lower, interval.upper} and transform != "none":
             message = f"the default of '{param.name}' lies on a bound: a fit cannot leave it"
             note = "start it a little inside, or write `via none`"
             self._report.add("W603", message, default, f"{transform} is flat here", note)
+        value = param.value if param.shape else value
         return replace(param, value=value, interval=interval, transform=transform)
 
     def _fits(self, transform: syntax.Name, interval: Interval, param: Param) -> bool:
@@ -200,15 +206,11 @@ class Values:
         if self._draft.kind == "map":
             self._map_run(statement, start, stop, step)
         else:
-            self._tolerances(statement, rtol)
+            self._tolerances(statement)
         return Run(start, stop, step, run.method, dt, rtol, atol, span=run.span)
 
-    def _tolerances(self, statement: syntax.RunLine, rtol: float | None) -> None:
+    def _tolerances(self, statement: syntax.RunLine) -> None:
         """Fixed steps or a tolerance, and one absolute tolerance or one for each first-order state."""
-        if statement.rtol is not None and rtol is not None and rtol >= 1:
-            message = "the relative tolerance rtol is below 1"
-            note = "a thousandth is `rtol 1e-3`; the default is `rtol 1e-6`"
-            self._report.add("E312", message, statement.rtol.span, f"it is {rtol:g}", note)
         toleranced = [*([statement.rtol] if statement.rtol else []), *statement.atol]
         if statement.dt is not None and toleranced:
             message = "dt asks for fixed steps, rtol and atol for steps that follow the error"

@@ -136,7 +136,8 @@ def _node_partials(
         slopes = [(arg, _unless_still(graph, apply)) for arg, apply in slopes]
     for arg, apply in slopes:
         for direction, tangent in partials.get(arg, {}).items():
-            terms.setdefault(direction, []).append(_masked(graph, apply, tangent))
+            moved = apply(tangent) if graph.ops[i] in ARRAY_RULES else _masked(graph, apply, tangent)
+            terms.setdefault(direction, []).append(moved)
     return {direction: graph.add(*found) for direction, found in terms.items()}
 
 

@@ -56,7 +56,7 @@ def derive(system: System) -> Programs:
         params=params,
         inputs=series,
         observables=observables,
-        consts={c.name: c.value for c in system.consts},
+        consts=system.constants,
         rhs=rhs.program,
         rhs_vjp=rhs.vjp(),
         rhs_jvp=rhs.jvp(),
@@ -271,7 +271,7 @@ class _Function:
 
     @property
     def _consts(self) -> dict[str, float]:
-        return {c.name: c.value for c in self.lowered.system.consts}
+        return self.lowered.system.constants
 
     @cached_property
     def _graph(self) -> Graph:

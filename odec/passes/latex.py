@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
-from odec.system import System, derivative_name
+from odec.system import Equation, System, derivative_name
 from odec.tree import Expr, Number, Op, Symbol, fold, substitute
 
 _GREEK = frozenset(
@@ -37,6 +39,7 @@ _POWER = {
     "add": 50,
     "neg": 55,
     "mul": 60,
+    "matmul": 60,
     "pow": 80,
 }
 _ATOM = 100
@@ -59,19 +62,35 @@ class _Piece:
 
 def latex(system: System) -> str:
     """The equations, intermediates, initial values and observables as one `align*` environment."""
-    rows = [(_left(system, e.state, e.order), e.expr) for e in system.equations]
-    rows += [(name_latex(m.name), m.expr) for m in system.intermediates]
+    rows = [row for e in system.equations for row in _rows(e, partial(_left, system, e))]
+    rows += [row for m in system.intermediates for row in _rows(m, name_latex(m.name).__add__)]
     for function in system.functions:
         head = name_latex(function.name)
         args = ", ".join(name_latex(arg) for arg in function.args)
-        rows.append((rf"{head}\left({args}\right)", function.body))
+        rows.append((rf"{head}\left({args}\right)", function.body, ""))
     starts = _starts(system)
-    rows += [
-        (starts[derivative_name(i.state, i.order)].name, substitute(i.expr, starts)) for i in system.initials
-    ]
-    rows += [(name_latex(o.name), o.expr) for o in system.observables]
-    lines = [rf"  {left} &= {expression_latex(right)}" for left, right in rows]
+    for i in system.initials:
+        start = starts[derivative_name(i.state, i.order)].name
+        found = _rows(i, start.__add__)
+        rows += [(left, substitute(right, starts), behind) for left, right, behind in found]
+    rows += [row for o in system.observables for row in _rows(o, name_latex(o.name).__add__)]
+    lines = [rf"  {left} &= {expression_latex(right)}{behind}" for left, right, behind in rows]
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}\n"
+
+
+def _rows(item: Any, left: Callable[[str], str]) -> list[tuple[str, Expr, str]]:
+    """Left side, formula and what stands behind it; of elements a row for each statement."""
+    found = []
+    for said in item.said:
+        index = _index([expression_latex(part) for part in said.index]) if said.index else ""
+        ends = [(axis[0], expression_latex(a), expression_latex(b)) for axis, a, b in said.loops]
+        loops = ", ".join(rf"{_word(name)} = {a} \dots {b}" for name, a, b in ends)
+        found.append((left(index), said.expr, rf" \quad ({loops})" if loops else ""))
+    return found or [(left(""), item.expr, "")]
+
+
+def _index(parts: Sequence[str]) -> str:
+    return f"_{{{','.join(parts)}}}"
 
 
 def expression_latex(expr: Expr) -> str:
@@ -91,7 +110,7 @@ def _operation(expr: Op, args: tuple[_Piece, ...]) -> _Piece:
         return _Piece(expr, "", (row, *(rest.rows or (rf"{rest.text} & \text{{otherwise}}",))))
     if expr.op == "neg":
         return _Piece(expr, "-" + _within(args[0], 56), inner=args[0])
-    return _Piece(expr, _written(expr.op, args))
+    return _Piece(expr, _of_arrays(expr, args) or _written(expr.op, args))
 
 
 def _written(op: str, args: tuple[_Piece, ...]) -> str:
@@ -109,6 +128,30 @@ def _written(op: str, args: tuple[_Piece, ...]) -> str:
         word = r" \land " if op == "and" else r" \lor "
         return word.join(_within(arg, _POWER[op] + 1) for arg in args)
     return rf"\lnot {_within(args[0], 41)}" if op == "not" else _call(op, args)
+
+
+def _of_arrays(expr: Op, args: tuple[_Piece, ...]) -> str:
+    """Forms of arrays; "" for another operation."""
+    texts = [arg.text for arg in args]
+    kind, _, name = expr.op.partition(":")
+    if kind == "for":
+        word = {"sum": r"\sum", "max": r"\max", "min": r"\min"}.get(name, rf"\operatorname{{{name}}}")
+        pairs = zip(expr.static[::2], texts[1::2], texts[2::2], strict=True)
+        below = r" \; ".join(rf"{word}_{{{_word(str(i))}={a}}}^{{{b}}}" for i, a, b in pairs)
+        return rf"{below} {_within(args[0], 56)}"
+    if expr.op in ("index", "slice"):
+        parts = texts[1:] or [str(part) for part in expr.static]
+        return _within(args[0], 90) + _index(parts)
+    if expr.op in ("list", "stack"):
+        return rf"\left[{', '.join(texts)}\right]"
+    if expr.op == "transpose":
+        return rf"{_within(args[0], 90)}^{{\mathsf{{T}}}}"
+    if expr.op == "matmul":
+        return rf"{_within(args[0], 60)} \, {_within(args[1], 61)}"
+    plain = {"at": str(expr.static[0]) if expr.static else "", "open": "", "ends": ":".join(texts)}
+    if expr.op in plain:
+        return plain[expr.op] or r"\,"
+    return rf"\operatorname{{{name}}}\left({', '.join(texts)}\right)" if kind == "array" else ""
 
 
 def name_latex(name: str) -> str:
@@ -133,8 +176,8 @@ def _word(text: str) -> str:
     return text if len(text) == 1 or text.isdigit() or text.startswith("\\") else rf"\mathrm{{{text}}}"
 
 
-def _left(system: System, state: str, order: int) -> str:
-    name, time = name_latex(state), name_latex(system.time)
+def _left(system: System, equation: Equation, index: str) -> str:
+    name, time, order = name_latex(equation.state) + index, name_latex(system.time), equation.order
     if system.kind == "map":
         return f"{name}({time} + 1)"
     power = "" if order == 1 else f"^{{{order}}}"

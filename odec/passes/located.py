@@ -76,12 +76,12 @@ class _Locator:
         self.asked: dict[Turns, str] = {}
         self.order: dict[Branch, int] = {}
         self._time = system.time
-        self._fixed = {item.name for part in (system.params, system.consts) for item in part}
+        self._fixed = {*(p.name for p in system.params), *system.constants}
         self._arrays = {p.name for p in system.params if p.shape}
         self._known: dict[str, _Part] = {}
         self._positive = {p.name for p in system.params if p.interval.lower >= 0}
         self._env = {p.name: 1 + (k + 1) * 0.6180339887 % 1 for k, p in enumerate(system.params)}
-        self._env |= {c.name: c.value for c in system.consts}
+        self._env |= system.constants
 
     def define(self, definition: Definition) -> Expr:
         """The definition's expression, asking."""

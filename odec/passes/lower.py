@@ -77,6 +77,9 @@ def lower(system: System) -> Lowered:
     states = layout.names
     names = Names(_model_names(system, states))
     shared: dict[str, Definition] = {}
+    for c in system.consts:
+        if c.shape:
+            _define(shared, names, Definition(c.name, inline(c.expr, c.span), c.span, c.doc))
     for d in system.intermediates:
         _define(shared, names, Definition(d.name, inline(d.expr, d.span), d.span, d.doc))
     running, starting = dict(shared), dict(shared)
@@ -162,7 +165,7 @@ class _Inliner:
 
     def __init__(self, system: System):
         self._system = system
-        self._consts = {c.name: c.value for c in system.consts}
+        self._consts = system.constants
         self._functions: dict[str, Function] = {}
         self._bodies: dict[str, tuple[Expr, int, int]] = {}
         by_name = {f.name: f for f in system.functions}

@@ -53,7 +53,7 @@ def first_not_finite(
     finite. Raises KeyError for a name that the point lacks.
     """
     lowered = lower(system)
-    env = {c.name: c.value for c in system.consts} | {name: float(value) for name, value in point.items()}
+    env = system.constants | {name: float(value) for name, value in point.items()}
     outputs = lowered.initial if start else (*lowered.rhs, *lowered.observe)
     world = lowered.starting if start else lowered.running
     ordered = needed(world, outputs)
@@ -115,7 +115,7 @@ def _slopes(
 ) -> list[tuple[Definition, float]]:
     """∂/∂param of each definition of the user's, by the rules that the generated code follows."""
     system = lowered.system
-    consts = {c.name: c.value for c in system.consts}
+    consts = system.constants
     graph = Graph(frozenset(p.name for p in system.params if 0.0 not in p.interval), consts)
     nodes: dict[str, int] = {}
     guarded = guard(ordered, outputs, lowered.names.copy(), consts)

@@ -68,35 +68,6 @@ def _settles(graph: Graph, i: int, explosive: Container[int]) -> bool:
     return op in _SETTLED or op == "mul" and sum(arg in explosive for arg in args) > 1
 
 
-def divisor(graph: Graph, p: int, q: int) -> int:
-    """q, or no number where q has overflowed behind a root and p is so large that p/q may be anything.
-
-    The quotient is 0 then, and its slopes would be, as of 1/z**2/sqrt(k + 1/z**4), which is near 1, at 1e-80.
-    """
-    root = _root(graph, q) if q in graph.large and graph.leaf[p] is None else None
-    if root is None:
-        return q
-    beyond = [q, graph.node("pow", graph.node("abs", p), graph.number(2 / root))]
-    overflown = graph.node("and", *(graph.node("ne", graph.node("finite", i), i) for i in beyond))
-    return graph.select(overflown, graph.node("div", q, q), q)
-
-
-def _root(graph: Graph, i: int) -> float | None:
-    """The smallest exponent, below 1, of a root of something large of which the node is a sum or product."""
-    found: list[float] = []
-    seen, stack = {i}, [i]
-    while stack:
-        j = stack.pop()
-        op, args = graph.ops[j], graph.args[j]
-        exponent = 0.5 if op == "sqrt" else graph.value(args[1]) if op == "pow" else None
-        if exponent is not None and 0 < exponent < 1 and args[0] in graph.large:
-            found.append(exponent)
-        inner = args if op in ("add", "mul", "neg", "abs", "guard", "guard_not") else ()
-        stack.extend(arg for arg in inner if arg not in seen)
-        seen.update(inner)
-    return min(found, default=None)
-
-
 def affordable(graph: Graph, nodes: Sequence[int]) -> bool:
     """Whether going back through large nodes from each place that uses them costs little more than once."""
     sizes: dict[int, int] = {}

@@ -15,7 +15,6 @@ import math
 from collections.abc import Callable, Mapping
 
 from odec.passes.graph import Graph
-from odec.passes.overflow import divisor
 
 Linear = Callable[[int], int]
 Rule = Callable[[Graph, int, tuple[int, ...]], list[tuple[int, Linear]]]
@@ -84,26 +83,8 @@ def _running(g: Graph, a: int, b: int) -> int:
 
 
 def _div(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
-    b = divisor(g, *args)
+    b = args[1]
     return [(0, lambda v: g.div(v, b)), (1, lambda v: g.neg(g.div(g.times(v, y), b)))]
-
-
-def _tanh_slope(g: Graph, x: int, y: int) -> int:
-    if not _is_logarithmic(g, x):
-        return g.sub(g.one, _square(g, y))
-    z = g.mul(g.number(2), x)
-    return g.mul(g.number(4), g.node("sigmoid", z), g.node("sigmoid", g.neg(z)))
-
-
-def _sigmoid_slope(g: Graph, x: int, y: int) -> int:
-    return g.mul(y, g.node("sigmoid", g.neg(x)) if _is_logarithmic(g, x) else g.sub(g.one, y))
-
-
-def _is_logarithmic(g: Graph, x: int) -> bool:
-    """Whether x is a multiple of a logarithm: sigmoid(-log(x)) is 1/(1 + x), whose slope 1 - y would lose."""
-    while g.ops[x] in ("neg", "mul", "div"):
-        x = next((arg for arg in g.args[x] if g.leaf[arg] is None), g.args[x][0])
-    return g.ops[x] == "log"
 
 
 def _pow(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
@@ -245,11 +226,11 @@ RULES: Mapping[str, Rule] = {
     "atan": _divided(lambda g, x, y: g.add(g.one, _square(g, x))),
     "sinh": _scaled(lambda g, x, y: g.like(y, g.node("cosh", x))),
     "cosh": _scaled(lambda g, x, y: g.like(y, g.node("sinh", x))),
-    "tanh": _scaled(_tanh_slope),
+    "tanh": _scaled(lambda g, x, y: g.sub(g.one, _square(g, y))),
     "asinh": _divided(lambda g, x, y: g.node("sqrt", g.add(g.one, _square(g, x)))),
     "acosh": _divided(lambda g, x, y: g.node("sqrt", g.sub(_square(g, x), g.one))),
     "atanh": _divided(lambda g, x, y: g.sub(g.one, _square(g, x))),
-    "sigmoid": _scaled(_sigmoid_slope),
+    "sigmoid": _scaled(lambda g, x, y: g.mul(y, g.sub(g.one, y))),
     "softplus": _scaled(lambda g, x, y: g.node("sigmoid", x)),
     "erf": _scaled(_erf_slope),
     "gamma": lambda g, y, args: [(0, _times(g, y, g.node("digamma", args[0])))],

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from odec.arrays import ARRAY_OPERATIONS, Shape
+from odec.arrays import ARRAY_OPERATIONS
 from odec.lang.switches import switches
 from odec.passes.lower import Lowered, lower, needed
-from odec.system import System
+from odec.system import Param, System
 from odec.tree import evaluate
 
 ABSOLUTE = 1e-9
@@ -18,17 +18,21 @@ ABSOLUTE = 1e-9
 def starting_values(lowered: Lowered) -> tuple[float, ...]:
     """The initial value of each first-order state, with parameters at their defaults."""
     system = lowered.system
-    env: dict[str, Any] = {param.name: _filled(param.value, param.shape) for param in system.params}
-    env |= {const.name: const.value for const in system.consts}
+    env: dict[str, Any] = {param.name: _filled(param) for param in system.params}
+    env |= system.constants
     env |= {system.time: system.run.start if system.run else 0.0, "pi": math.pi}
     for definition in needed(lowered.starting, lowered.initial):
         env[definition.name] = evaluate(definition.expr, env)
     return tuple(n for state in lowered.states for n in _elements(env[state.name], state.size))
 
 
-def _filled(value: float, shape: Shape) -> Any:
-    """A number, or an array of it."""
-    return ARRAY_OPERATIONS["broadcast"].value(shape, value) if shape else value
+def _filled(param: Param) -> Any:
+    """A parameter's default; of an array that is drawn, zeros."""
+    if param.elements:
+        import numpy as np
+
+        return np.reshape(param.elements, param.shape)
+    return ARRAY_OPERATIONS["broadcast"].value(param.shape, param.value) if param.shape else param.value
 
 
 def _elements(value: Any, size: int) -> list[float]:

@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from odec.passes.accumulate import ancestors, jacobian, reverse, slopes_of, varying
 from odec.passes.graph import Graph
-from odec.passes.poles import may_vanish
-from odec.passes.powers import never_zero
 from odec.passes.rules import DERIVATIVE_FREE
 from odec.passes.walk import topological
 from odec.tree import Symbol
@@ -245,15 +243,5 @@ def _careful(graph: Graph, y: int, leaves: Sequence[int]) -> list[int]:
                     for factor in (apply(graph.one), cotangent):
                         if not graph.is_nonzero(factor):
                             slope = graph.select(graph.node("ne", factor, graph.zero), slope, graph.zero)
-                arrived.setdefault(arg, []).append(_unless_at_a_pole(graph, i, slope))
+                arrived.setdefault(arg, []).append(slope)
     return [graph.add(*arrived.get(leaf, ())) for leaf in leaves]
-
-
-def _unless_at_a_pole(graph: Graph, i: int, slope: int) -> int:
-    """The slope of a node; no number where it divides by 0, which is no overflow."""
-    if graph.ops[i] != "div":
-        return slope
-    q = graph.args[i][1]
-    if never_zero(graph, q) or graph.ops[q] in ("apart", "exp") or not may_vanish(graph, q):
-        return slope
-    return graph.select(graph.node("ne", q, graph.zero), slope, graph.node("div", q, q))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from odec.lang import expression_text
+from odec.lang.array_text import loops_text, periodic_text
 from odec.lang.turns import ONE, ZERO, add, negative, over
 from odec.passes.latex import latex
 from odec.passes.located import locate
 from odec.passes.lower import lower, needed
 from odec.passes.program import Programs, Sparse
-from odec.system import Equation, Observable, Run, System, derivative_name
+from odec.system import Equation, Observable, Param, Run, Said, System, derivative_name
 from odec.text import printable
 from odec.tree import Expr, Op, Symbol, fold, substitute, symbols
 
@@ -27,14 +30,25 @@ def equations_text(system: System) -> str:
     """The model in the spelling of `.ode` files, by what it defines: equations first, the rest after."""
     text = _speller(system)
     functions = [(f"{f.name}({', '.join(f.args)})", text(f.body), f.doc) for f in system.functions]
-    initials = [(i.state + "'" * i.order, text(i.expr) + _unit(i.unit), i.doc) for i in system.initials]
+    rates, starts, measured = _Rows(text), _Rows(text), _Rows(text)
+    named, fixed = _Rows(text), _Rows(text)
+    for e in system.equations:
+        rates.add(e, partial(_left, system, e))
+    for m in system.intermediates:
+        named.add(m, m.name.__add__)
+    for i in system.initials:
+        starts.add(i, (i.state + "'" * i.order).__add__, _unit(i.unit))
+    for o in system.observables:
+        measured.add(o, o.name.__add__, _noise(o, text) + _unit(o.unit))
+    for c in system.consts:
+        fixed.add(c, c.name.__add__, _unit(c.unit))
     sections = [
-        ("equations", [(_left(system, e), text(e.expr), e.doc) for e in system.equations]),
-        ("intermediates", [(m.name, text(m.expr), m.doc) for m in system.intermediates]),
+        ("equations", rates),
+        ("intermediates", named),
         ("functions", functions),
-        ("initial values", initials),
-        ("observables", [(o.name, _observed(o, text), o.doc) for o in system.observables]),
-        ("constants", [(c.name, text(c.expr) + _unit(c.unit), c.doc) for c in system.consts]),
+        ("initial values", starts),
+        ("observables", measured),
+        ("constants", fixed),
     ]
     lines = [_headline(system)]
     for title, rows in sections:
@@ -47,6 +61,34 @@ def equations_text(system: System) -> str:
     if system.run is not None:
         lines += ["", "run", f"  {_run_words(system.time, system.run)}"]
     return printable("\n".join(lines) + "\n")
+
+
+class _Rows(list[tuple[str, str, str]]):
+    """Definitions as rows: left side, right side, description; those of elements a row each."""
+
+    def __init__(self, text: Callable[[Expr], str]):
+        super().__init__()
+        self.text = text
+
+    def add(self, item: Any, left: Callable[[str], str], behind: str = "") -> None:
+        """left: the left side from the index on it."""
+        for said in item.said:
+            right = self.text(said.expr) + _loops(said, self.text)
+            self.append((left(_index(said, self.text)), right + behind, said.doc or item.doc))
+        if not item.said:
+            self.append((left(""), self.text(item.expr) + behind, item.doc))
+
+
+def _index(said: Said, text: Callable[[Expr], str]) -> str:
+    return f"[{', '.join(map(text, said.index))}]" if said.index else ""
+
+
+def _loops(said: Said, text: Callable[[Expr], str]) -> str:
+    """`for` behind a formula."""
+    if not said.loops:
+        return ""
+    ends = [text(end) for _, first, last in said.loops for end in (first, last)]
+    return f" for {loops_text([axis[0] for axis, _, _ in said.loops], ends)}{periodic_text(said)}"
 
 
 def _instants(system: System) -> list[str]:
@@ -76,10 +118,18 @@ def params_table(system: System) -> str:
         return "no parameters\n"
     head = ("parameter", "default", "interval", "transform", "unit", "description")
     rows = [
-        (p.name, expression_text(p.default), str(p.interval), p.transform, p.unit or "", p.doc)
+        (name, default, str(p.interval), p.transform, p.unit or "", p.doc)
         for p in system.params
+        for name, default in _defaults(p)
     ]
     return printable(_table([head, *rows]))
+
+
+def _defaults(param: Param) -> list[tuple[str, str]]:
+    """A parameter's name and default; of an array with its shape, or a row for each of its definitions."""
+    text = expression_text
+    rows = [(param.name + _index(said, text), text(said.expr) + _loops(said, text)) for said in param.said]
+    return rows or [(param.name, text(param.default))]
 
 
 def graph_text(system: System) -> str:
@@ -211,20 +261,19 @@ def _unit(unit: str | None) -> str:
     return f" : {unit}" if unit else ""
 
 
-def _left(system: System, equation: Equation) -> str:
+def _left(system: System, equation: Equation, index: str = "") -> str:
     if system.kind == "map":
-        return f"{equation.state}[{system.time}+1]"
+        return f"{equation.state}[{system.time}+1]{index}"
     if equation.order == 1:
-        return f"d{equation.state}/d{system.time}"
-    return equation.state + "'" * equation.order
+        return f"d{equation.state}{index}/d{system.time}"
+    return equation.state + index + "'" * equation.order
 
 
-def _observed(observable: Observable, text: Callable[[Expr], str]) -> str:
-    line = text(observable.expr)
-    if observable.noise is not None:
-        args = ", ".join(map(text, observable.noise.args))
-        line += f" ~ {observable.noise.distribution}" + (f"({args})" if args else "")
-    return line + _unit(observable.unit)
+def _noise(observable: Observable, text: Callable[[Expr], str]) -> str:
+    if observable.noise is None:
+        return ""
+    args = ", ".join(map(text, observable.noise.args))
+    return f" ~ {observable.noise.distribution}" + (f"({args})" if args else "")
 
 
 def _aligned(rows: Sequence[tuple[str, str, str]], sign: str = " = ") -> list[str]:

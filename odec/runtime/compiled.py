@@ -118,11 +118,12 @@ class Param:
 
     ends: whether the bounds belong to the interval, as "[)". via: "softplus", "logit", "log" or "log10"
     where a parametrization of torch holds the bounds, else "none". attribute: its name in a Model. shape: of
-    an array, each of whose elements has that default and these bounds.
+    an array, each of whose elements has these bounds; `value` is the default of all, or has one for each,
+    row-major, or it is drawn: draw has the name of one of DRAWS and its numbers.
     """
 
     name: str
-    value: float
+    value: float | tuple[float, ...] = 0.0
     lower: float = -math.inf
     upper: float = math.inf
     ends: str = "()"
@@ -131,6 +132,7 @@ class Param:
     doc: str = ""
     attribute: str = ""
     shape: tuple[int, ...] = ()
+    draw: tuple[str | float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -141,6 +143,15 @@ class Param:
     def columns(self) -> tuple[str, ...]:
         """A name for each of its numbers, row-major: `k`, or `W[0,1]`."""
         return elements(self.name, *self.shape)
+
+    @property
+    def default(self) -> str:
+        """Its default as one reads it; of an array the least and the largest, or what it is drawn from."""
+        if self.draw:
+            return f"{self.draw[0]}({', '.join(f'{number:g}' for number in self.draw[1:])})"
+        if isinstance(self.value, tuple):
+            return f"{min(self.value)!r} .. {max(self.value)!r}"
+        return repr(float(self.value))
 
     @property
     def bounded(self) -> bool:

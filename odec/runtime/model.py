@@ -92,15 +92,15 @@ class Model(Parameters):
     native where it can run, else torch; `engine` then reads which. chunk: on a GPU, how many trajectories the
     adjoint has under way at a time (None: all that the GPU runs side by side); the fewer, the less memory.
     max_time: the most seconds that a call may take, and its gradient again; more raise odec.OutOfTime.
-    dtype, device: of the parameters and of all that is computed. params: values by name in natural units.
+    dtype, device: of parameters and all that is computed. params: values by name in natural units. seed: of
+    parameters that are drawn; without it torch's global generator draws them.
 
     Settings can be set later too, as attributes; those that do not apply to the method are refused.
     """
 
     _initial: ClassVar[Callable[..., Tensor]]
     _observables: ClassVar[Callable[..., Tensor]]
-    _numbers: ClassVar[bool] = False
-    """Whether the first states are numbers alone."""
+    _numbers: ClassVar[bool] = False  # whether the first states are numbers alone
     _stale: ClassVar[bool] = False
     _kept: Kept
     _plan: Plan
@@ -128,6 +128,7 @@ class Model(Parameters):
         dtype: torch.dtype = torch.float64,
         device: torch.device | str | None = None,
         params: Mapping[str, Any] | None = None,
+        seed: int | None = None,
         **settings: Unpack[Settings],
     ):
         super().__init__()
@@ -139,7 +140,7 @@ class Model(Parameters):
             raise TypeError(f"Model() has no setting {unknown[0]!r}; {guess(unknown[0], known)}")
         self._kept = Kept()
         self._settle({**known, **settings}, dtype)
-        self._make_parameters(dtype, device)
+        self._make_parameters(dtype, device, seed)
         check_names(self.compiled, params or ())
         for name, value in (params or {}).items():
             self._set(self.attributes[name], value)

@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 from .arguments import check_batches, holds_tensors, real
 from .arrays import side_by_side
 from .compiled import Compiled, Param
+from .draws import default_of, seeded
 from .shaped import flattened, shown
 from .tensors import columns
 from .torch_private import originals, own_parameters, parametrizations, wrapped
@@ -38,13 +39,12 @@ class Parameters(nn.Module):
 
     compiled: ClassVar[Compiled]
     spelled: ClassVar[Mapping[str, Param]]
-    """Parameters by the names of their attributes."""
+    """Parameters by their attributes."""
     attributes: ClassVar[Mapping[str, str]]
-    """Names of attributes by those of parameters."""
+    """Attributes by the names of parameters."""
     alike: ClassVar[Sequence[Sequence[str]]]
     """Attributes of parameters that bounds of one kind hold, so that they are read all at once."""
-    shaped: ClassVar[bool]
-    """Whether some parameters are arrays."""
+    shaped: ClassVar[bool]  # whether some parameters are arrays
     engine: str
     _anchor: Tensor
     _settings: dict[str, Any]
@@ -59,11 +59,11 @@ class Parameters(nn.Module):
             cls.shaped = any(param.shape for param in params)
             cls.__doc__ = _documented(cls.__doc__, params)
 
-    def _make_parameters(self, dtype: torch.dtype, device: Any) -> None:
+    def _make_parameters(self, dtype: torch.dtype, device: Any, seed: int | None) -> None:
         """The parameters at their defaults, held by their bounds."""
+        own = seeded(seed, device)
         for attribute, param in self.spelled.items():
-            value = torch.full(param.shape, param.value, dtype=dtype, device=device)
-            self.register_parameter(attribute, nn.Parameter(value))
+            self.register_parameter(attribute, nn.Parameter(default_of(param, dtype, device, own)))
         if not self.spelled:
             self.register_buffer("_anchor", torch.zeros(1, dtype=dtype, device=device))
         for attribute, param in self.spelled.items():
@@ -296,7 +296,7 @@ def _documented(doc: str | None, params: Sequence[Param]) -> str:
         unit = f" [{param.unit}]" if param.unit else ""
         own = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
         more = f"  {param.doc}" if param.doc else ""
-        lines.append(f"    {param.spelling} = {float(param.value)}{bounds}{unit}{own}{more}")
+        lines.append(f"    {param.spelling} = {param.default}{bounds}{unit}{own}{more}")
     kind = "natural units; the bounds are held by parametrizations" if held else "natural units"
     told = "\n".join(lines or ["    none"])
     settings = "Settings, of steps, gradients and engines: see help(Model.__base__)."
@@ -396,5 +396,5 @@ def told_of(compiled: Compiled) -> str:
         interval = f" in {ends[0]}{param.lower:g}, {param.upper:g}{ends[1]}" if finite else ""
         named = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
         told = (f" [{param.unit}]" if param.unit else "") + named + (f"  {param.doc}" if param.doc else "")
-        lines.append(f"    {param.spelling} = {param.value!r}{interval}{told}")
+        lines.append(f"    {param.spelling} = {param.default}{interval}{told}")
     return "\n".join(lines if compiled.params else [*lines, "    none"])

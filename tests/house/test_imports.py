@@ -44,6 +44,7 @@ ORDER = (
     "steps",
     "standalone",
     "accuracy",
+    "starts",
     "simulation",
     "models",
     "build",

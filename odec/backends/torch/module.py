@@ -327,23 +327,35 @@ def _tolerances(system: System) -> str:
 
 def _param(param: Param, attribute: str) -> dict[str, Any]:
     interval = param.interval
-    parts = [python_string(param.name), short_literal(param.value)]
+    parts = [python_string(param.name)]
+    if param.elements:
+        parts.append(tuple_text([short_literal(value) for value in param.elements], 12, ","))
+    elif not param.draw:
+        parts.append(short_literal(param.value))
     parts += [f"lower={short_literal(interval.lower)}"] if math.isfinite(interval.lower) else []
     parts += [f"upper={short_literal(interval.upper)}"] if math.isfinite(interval.upper) else []
     ends = ("[" if interval.lower_closed else "(") + ("]" if interval.upper_closed else ")")
     parts += [f'ends="{ends}"'] if ends != "()" else []
     parts += [f'via="{param.transform}"'] if param.transform != "none" else []
     parts += [f"shape={param.shape}"] if param.shape else []
+    parts += [f"draw={_draw(param)}"] if param.draw else []
     parts += [f"attribute={python_string(attribute)}"] if attribute != param.name else []
     parts += [f"unit={python_string(python_comment(param.unit))}"] if param.unit else []
     parts += [f"doc={python_string(python_comment(param.doc))}"] if param.doc else []
     return {"name": param.name, "text": f"        {call_text('rt.Param', parts, 8, 1)},"}
 
 
+def _draw(param: Param) -> str:
+    """What a parameter is drawn from, as a tuple."""
+    name, *numbers = param.draw
+    parts = [python_string(str(name)), *(short_literal(float(number)) for number in numbers)]
+    return f"({', '.join(parts)}{'' if numbers else ','})"
+
+
 def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
     source = programs.system.source
     rows = []
-    for const in programs.system.consts:
+    for const in (c for c in programs.system.consts if not c.shape):
         place = f"{PurePath(source.name).name}:{source.position(const.span.start)[0]}"
         remark = f"{place}: {const.doc}" if const.doc else place
         rows.append({"name": writer.spell(const.name), "value": literal(const.value), "remark": remark})
