@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from engine_cases import PUSHED, TIMED, D, arguments, close, engines, hold
+from engine_cases import AROUND, PUSHED, TIMED, D, arguments, close, engines, hold
 from old_engine import normal
 from tiers import each_once
 
@@ -35,11 +35,13 @@ def steps(rtol=1e-5, clip=None, adjoint=(1e-4, 1e-6, 1e-7), **more):
     ("method", "text"), each_once(["euler", "rk4", "kvaerno5", "rodas5p", "tsit5", "auto"], [TIMED, PUSHED])
 )
 def test_by_fixed_steps(text, method):
-    hold(engines(text, method), T, *arguments(text, (3,)), Steps(0.1), CONTINUOUS, tolerance=1e-12)
+    given = arguments(text, (3,), knots=AROUND)
+    hold(engines(text, method), T, *given, Steps(0.1), CONTINUOUS, tolerance=1e-12)
 
 
 def test_by_fixed_steps_for_shared_parameters_and_held_slopes():
-    hold(engines(PUSHED, "rk4"), T, *arguments(PUSHED, (2, 2), shared=True), Steps(0.1, clip=1.0), CONTINUOUS)
+    given = arguments(PUSHED, (2, 2), shared=True, knots=AROUND)
+    hold(engines(PUSHED, "rk4"), T, *given, Steps(0.1, clip=1.0), CONTINUOUS)
 
 
 @pytest.mark.parametrize(

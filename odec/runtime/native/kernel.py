@@ -72,13 +72,13 @@ class Kernels:
     def few_lanes(self, lanes: int, size: int, dtype: torch.dtype) -> int:
         """Lanes for so few trajectories, in vectors so long that they round as longer ones do.
 
-        clang's kernels round otherwise for fewer lanes, and so do gcc's of more than one vector, as without
-        vectors of 64 bytes, unless their loops over lanes are the inner ones.
+        clang's kernels round otherwise for fewer lanes, and gcc's do where a block's lanes take several vectors
+        either way: where a processor has none of 64 bytes.
         """
-        shortest = self.kernel.shortest
-        if not (self.kernel.inner_lanes or toolchain.has_wide_vectors()):
+        if _is_clang() or not toolchain.has_wide_vectors():
             return lanes
-        while 2 * size <= lanes and lanes * dtype.itemsize > shortest and not _is_clang():
+        shortest = self.kernel.shortest
+        while 2 * size <= lanes and lanes * dtype.itemsize > shortest:
             lanes //= 2
         return lanes
 
