@@ -72,8 +72,8 @@ class Kernels:
     def few_lanes(self, lanes: int, size: int, dtype: torch.dtype) -> int:
         """Lanes for so few trajectories, in vectors so long that they round as longer ones do.
 
-        clang's kernels round otherwise for fewer lanes, and gcc's do where a block's lanes take several vectors
-        either way: where a processor has none of 64 bytes.
+        clang's kernels round otherwise for fewer lanes, and gcc's do where a block's lanes take several
+        vectors either way: where a processor has none of 64 bytes.
         """
         if _is_clang() or not toolchain.has_wide_vectors():
             return lanes
