@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -216,9 +217,9 @@ def test_what_does_not_fit_a_thread_is_said():
     kernels.check_thread(torch.float64, True)
     with pytest.raises(EngineError, match="its own, .* kB, does not fit a thread of the GPU"):
         kernels.check_thread(torch.float64, False)
-    large = kernels_of(network(40000)).kernels
+    kernels.kernel = replace(kernels.kernel, room=600_000)  # as of a large model
     with pytest.raises(EngineError, match="MB, does not fit a thread of the native engine"):
-        large.lanes(torch.float64, True)
+        kernels.lanes(torch.float64, True)
 
 
 IN_CUDA = [
@@ -239,3 +240,28 @@ def test_nvrtc_takes_kernels_of_arrays(kernel, arch, shares_p):
     options = [f"--gpu-architecture={arch}", "--std=c++17", *toolchain.macros_of(kernel, defines)]
     cubin, _ = cuda.compile_cubin(module.KERNEL.source, options)
     assert cubin.startswith(b"\x7fELF")
+
+
+def test_inputs_and_the_time_stand_beside_arrays():
+    W, b, h, u, t = syms("W b h u t")
+    drive = u * b * op("sin", 2 * t) + array_op("matmul", W, op("tanh", h))
+    model = array_model(
+        {"h": drive - h}, {"h": (5,), "W": (5, 5), "b": (5,)}, params={"W": 0.1, "b": 0.2}, inputs=("u",)
+    )
+    module = module_of(model, "bosh3")
+    n, m = sizes(module)
+    times, x0, p, w = (
+        torch.linspace(0, 1, 4).double(),
+        normal(6, n),
+        normal(m, seed=1),
+        normal(4, 6, n, seed=2),
+    )
+    knots, values = torch.tensor([0.0, 0.35, 0.8]).double(), normal(3, seed=3)
+    for steps in ({"dt": 0.1}, {"rtol": 1e-5}):
+        found = []
+        for engine in ("native", "torch"):
+            leaves = [given.clone().requires_grad_() for given in (times, x0, p, values)]
+            net = module.Model(engine=engine, **steps)
+            xs = net(leaves[0], x0=leaves[1], params=leaves[2], inputs={"u": (knots, leaves[3])})
+            found.append([xs.detach(), *torch.autograd.grad((xs * w).sum(), leaves)])
+        assert max(map(gap, *found)) < CLOSE
