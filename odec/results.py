@@ -53,10 +53,18 @@ class Simulation(Mapping[str, Any]):
         return {**vars(self), "finer": None}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """A column by the name of the time, a state (`theta'` too) or an observable. Raises KeyError."""
+        """A column by the name of the time, a state (`theta'` too) or an observable. Raises KeyError.
+
+        An array by its name is (T, *batch, *shape), one of its elements a column too: `u[0,1]`.
+        """
         if name not in self:
             raise KeyError(f"no column {name!r}{did_you_mean(name, self)}")
-        name = unprimed(name)
+        name = _own(name)
+        for names, values in ((self.state_names, self.states), (self.observable_names, self.observables)):
+            place, shape = _arrays(names).get(name, (0, ()))
+            if shape:
+                whole = values[..., place : place + math.prod(shape)]
+                return whole.reshape(*values.shape[:-1], *shape)
         if name in self.state_names:
             return self.states[..., self.state_names.index(name)]
         if name in self.observable_names:
@@ -70,8 +78,10 @@ class Simulation(Mapping[str, Any]):
         return len({self.time_name, *self.state_names, *self.observable_names})
 
     def __contains__(self, name: object) -> bool:
-        own = unprimed(name) if isinstance(name, str) else name
-        return own == self.time_name or own in self.state_names or own in self.observable_names
+        own = _own(name) if isinstance(name, str) else name
+        if own == self.time_name or own in self.state_names or own in self.observable_names:
+            return True
+        return own in _arrays(self.state_names) or own in _arrays(self.observable_names)
 
     def __repr__(self) -> str:
         ends = f"{self.times[0]:g} .. {self.times[-1]:g}" if len(self.times) else "at no time"
@@ -156,6 +166,21 @@ class Simulation(Mapping[str, Any]):
         from odec.plot import View
 
         plot_run(self.system, self, path, View(show, x_log, y_log, grid))
+
+
+def _own(name: str) -> str:
+    """`theta'` or `theta'[0]` as the table has it; other names as they are."""
+    base, bracket, index = name.partition("[")
+    return unprimed(base) + bracket + index
+
+
+def _arrays(columns: Sequence[str]) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """The arrays among columns, with the first column and the shape of each; those of a number have none."""
+    if not any(column.endswith("]") for column in columns):
+        return {}
+    from odec.runtime.shaped import arrays_of
+
+    return arrays_of(columns)
 
 
 def plot_run(system: System | None, run: Simulation, path: str | Path, view: View | None = None) -> None:

@@ -15,11 +15,12 @@ from odec.accuracy import inaccuracies, intervals, summary, warn
 from odec.arguments import input_series, real_numbers
 from odec.cost import check_cost
 from odec.errors import ArgumentError, SimulationError, as_number, check_mapping, did_you_mean
+from odec.passes.program import Layout
 from odec.results import Simulation
 from odec.runtime.errors import EngineError
-from odec.starts import defaults
+from odec.starts import defaults, initial_states, unknown_name
 from odec.steps import StepRequest, step_options
-from odec.system import Run, System, derivative_name, unprimed
+from odec.system import Run, System
 
 if TYPE_CHECKING:
     import numpy as np
@@ -201,7 +202,7 @@ def _simulation(
     with _told(), torch.no_grad():
         t, x0 = vector_of_times(times, net.vector()), None
         if init and system is not None:
-            x0 = _initial_states(system, net, t, values, init)
+            x0 = initial_states(system, net, t, values, init)
         elif init:
             x0 = _all_states(net, init)
         shapes = [() if x0 is None else x0.shape[:-1], net.vector(values).shape[:-1]]
@@ -315,7 +316,7 @@ def check_params(system: System, params: Mapping[str, Any]) -> None:
         if name not in known:
             if name in system.states:
                 raise ArgumentError(f"{name!r} is a state: init={{{name!r}: …}} sets where it starts")
-            raise ArgumentError(_unknown_name(system, name))
+            raise ArgumentError(unknown_name(system, name))
         interval = known[name].interval
         for number in real_numbers(value, name).ravel():
             if not math.isfinite(number) or float(number) not in interval:
@@ -325,73 +326,16 @@ def check_params(system: System, params: Mapping[str, Any]) -> None:
 def check_inputs(system: System, inputs: Mapping[str, Any]) -> None:
     """Whether every input has values, and no other name has. Raises ArgumentError."""
     known = [item.name for item in system.inputs]
+    elements = {item.name: Layout.of([(item.name, item.shape)]).columns for item in system.inputs}
     for name in inputs:
-        if name not in known:
+        if name not in known and name not in elements.get(name.partition("[")[0], ()):
             hint = did_you_mean(name, known) or (
                 "; it has none" if not known else f"; it has {', '.join(known)}"
             )
             raise ArgumentError(f"the model has no input {name!r}{hint}")
     for name in known:
-        if name not in inputs:
+        if name not in inputs and not all(element in inputs for element in elements[name]):
             raise ArgumentError(
                 f"the input {name!r} has no values: give --input {name}=FILE.csv or --input {name}=VALUE"
                 f" (from Python inputs={{{name!r}: (times, values)}}, a number, a pandas Series or a path)"
             )
-
-
-def state_name(system: System, name: str) -> str:
-    """The first-order state that `x`, `x'` or `dx_dt` names. Raises ArgumentError."""
-    wanted = unprimed(name)
-    states = [derivative_name(i.state, i.order) for i in system.initials]
-    if wanted not in states:
-        raise ArgumentError(_unknown_name(system, name))
-    return wanted
-
-
-def _unknown_name(system: System, name: str) -> str:
-    if name in {const.name for const in system.consts}:
-        return f"{name!r} is a `const`, fixed when compiled: make it a `param` in the model to set it"
-    computed = {item.name for item in system.intermediates} | {item.name for item in system.observables}
-    if name in computed:
-        return f"{name!r} is computed from the others; only parameters and initial values can be set"
-    known = [*(param.name for param in system.params), *system.states]
-    hint = did_you_mean(name, known) or f"; the model has {', '.join(known[:12])}" + ", …" * (len(known) > 12)
-    return f"the model has no parameter or state {name!r}{hint}"
-
-
-def _initial_states(
-    system: System,
-    net: Model,
-    t: torch.Tensor,
-    params: Mapping[str, torch.Tensor],
-    init: Mapping[str, Any],
-) -> torch.Tensor:
-    """x at t[0], (*batch, n): the initial values given, and the others from the model's `init` lines.
-
-    An `init` that uses another state's initial value follows the one that is given.
-    """
-    import numpy as np
-    import torch
-
-    from odec.passes.lower import lower, needed
-    from odec.tree import evaluate, symbols
-
-    given = {state_name(system, name): real_numbers(value, name) for name, value in init.items()}
-    for name, value in given.items():
-        if not np.isfinite(value).all():
-            raise ArgumentError(f"the initial value of {name!r} must be a finite number")
-    vector = net.vector(params).double().numpy()
-    env: dict[str, Any] = {param.name: vector[..., k] for k, param in enumerate(net.compiled.params)}
-    env |= system.constants
-    env |= {system.time: float(t[0]), "pi": math.pi, **given}
-    lowered = lower(system)
-    definitions = {name: d for name, d in lowered.starting.items() if name not in given}
-    for definition in needed(definitions, lowered.initial):
-        names = sorted({symbol.name for symbol in symbols(definition.expr)})
-        numbers = np.broadcast_arrays(*(np.asarray(env[name], dtype=np.float64) for name in names))
-        shape = numbers[0].shape if names else ()
-        rows = zip(*(column.ravel() for column in numbers), strict=True) if names else [()]
-        found = [float(evaluate(definition.expr, dict(zip(names, row, strict=True)))) for row in rows]
-        env[definition.name] = np.array(found).reshape(shape)
-    columns = np.broadcast_arrays(*(np.asarray(env[name], dtype=np.float64) for name in net.compiled.states))
-    return torch.from_numpy(np.stack(columns, -1)).to(t.dtype)

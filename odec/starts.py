@@ -1,13 +1,131 @@
-"""What a run starts from: parameters and initial values by name, those of single elements among them."""
+"""What a run starts from: parameters by name, and initial values, given or by the model's `init` lines."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from odec.system import System
+from odec.arguments import real_numbers
+from odec.errors import ArgumentError, did_you_mean
+from odec.passes.lower import Definition, lower, needed
+from odec.passes.program import Layout, Value
+from odec.system import System, derivative_name, unprimed
+from odec.tree import evaluate, symbols
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
     from odec.runtime.model import Model
+
+
+def state_name(system: System, name: str) -> str:
+    """The first-order state that `x`, `x'` or `dx_dt` names. Raises ArgumentError."""
+    wanted = unprimed(name)
+    states = [derivative_name(i.state, i.order) for i in system.initials]
+    if wanted not in states:
+        raise ArgumentError(unknown_name(system, name))
+    return wanted
+
+
+def unknown_name(system: System, name: str) -> str:
+    """What is said of a name that is no parameter and no state."""
+    if name in {const.name for const in system.consts}:
+        return f"{name!r} is a `const`, fixed when compiled: make it a `param` in the model to set it"
+    computed = {item.name for item in system.intermediates} | {item.name for item in system.observables}
+    if name in computed:
+        return f"{name!r} is computed from the others; only parameters and initial values can be set"
+    known = [*(param.name for param in system.params), *system.states]
+    hint = did_you_mean(name, known) or f"; the model has {', '.join(known[:12])}" + ", …" * (len(known) > 12)
+    return f"the model has no parameter or state {name!r}{hint}"
+
+
+def _taken(vector: np.ndarray, value: Value) -> np.ndarray:
+    """A parameter (*batch, *shape) out of all of them (*batch, m)."""
+    found = vector[..., value.place : value.place + value.size]
+    return found.reshape((*vector.shape[:-1], *value.shape))
+
+
+def _given(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The initial value given of a state (*batch, *shape); of an array also one number for all elements.
+
+    Raises ArgumentError.
+    """
+    import numpy as np
+
+    found = real_numbers(value, name)
+    if not np.isfinite(found).all():
+        raise ArgumentError(f"the initial value of {name!r} must be a finite number")
+    if shape and not found.ndim:
+        return np.broadcast_to(found, shape)
+    if shape and found.shape[-len(shape) :] != shape:
+        wanted = ", ".join(["*batch", *map(str, shape)])
+        raise ArgumentError(f"the initial value of {name!r} is ({wanted}), not of shape {found.shape}")
+    return found
+
+
+def initial_states(
+    system: System,
+    net: Model,
+    t: torch.Tensor,
+    params: Mapping[str, torch.Tensor],
+    init: Mapping[str, Any],
+) -> torch.Tensor:
+    """x at t[0], (*batch, n): the initial values given, and the others from the model's `init` lines.
+
+    An `init` that uses another state's initial value follows the one that is given.
+    """
+    import numpy as np
+    import torch
+
+    lowered = lower(system)
+    layout = Layout.of((param.name, param.shape) for param in net.compiled.params)
+    shapes = {value.name: value.shape for value in (*lowered.states, *layout)}
+    given = {}
+    for name, value in init.items():
+        state = state_name(system, name)
+        given[state] = _given(name, value, shapes[state])
+    vector = net.vector(params).double().numpy()
+    env: dict[str, Any] = {one.name: _taken(vector, one) for one in layout}
+    env |= system.constants
+    shapes |= {name: np.shape(value) for name, value in system.constants.items()}
+    env |= {system.time: float(t[0]), "pi": math.pi, **given}
+    definitions = {name: d for name, d in lowered.starting.items() if name not in given}
+    for definition in needed(definitions, lowered.initial):
+        env[definition.name] = _evaluated(definition, env, shapes)
+    flat = []
+    for name in lowered.states.names:
+        value = np.asarray(env[name], dtype=np.float64)
+        batch = value.shape[: value.ndim - len(shapes[name])]
+        flat.append(value.reshape((*batch, math.prod(shapes[name]))))
+    batch = np.broadcast_shapes(*(value.shape[:-1] for value in flat))
+    columns = [np.broadcast_to(value, (*batch, value.shape[-1])) for value in flat]
+    return torch.from_numpy(np.concatenate(columns, -1)).to(t.dtype)
+
+
+def _evaluated(
+    definition: Definition, env: Mapping[str, Any], shapes: dict[str, tuple[int, ...]]
+) -> np.ndarray:
+    """The values (*batch, *shape) of a definition; its shape is noted where it is not known."""
+    import numpy as np
+
+    names = sorted({symbol.name for symbol in symbols(definition.expr)})
+    values = [np.asarray(env[name], dtype=np.float64) for name in names]
+    ranks = [len(shapes.get(name, ())) for name in names]
+    cut = [value.ndim - rank for value, rank in zip(values, ranks, strict=True)]
+    batch = np.broadcast_shapes(*(value.shape[:k] for value, k in zip(values, cut, strict=True)))
+    whole = {
+        name: np.broadcast_to(value, (*batch, *value.shape[k:]))
+        for name, value, k in zip(names, values, cut, strict=True)
+    }
+    rows = [
+        evaluate(definition.expr, {name: value[place] for name, value in whole.items()})
+        for place in np.ndindex(*batch)
+    ]
+    own = shapes.setdefault(definition.name, np.shape(rows[0]) if rows else ())
+    found = [np.broadcast_to(np.asarray(row, dtype=np.float64), own) for row in rows]
+    return np.array(found).reshape((*batch, *own))
 
 
 def defaults(system: System, net: Model) -> dict[str, Any]:

@@ -68,9 +68,10 @@ def inputs_of(
 ) -> list[Series]:
     """The curves of a model's inputs; none of a model that is not known."""
     return [
-        input_series(item.name, item.unit or "", item.kind, samples[item.name], times)
+        input_series(name, item.unit or "", item.kind, samples[name], times)
         for item in (system.inputs if system else ())
-        if item.name in samples
+        for name in samples
+        if name.partition("[")[0] == item.name
     ]
 
 

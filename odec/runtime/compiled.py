@@ -177,6 +177,11 @@ class Input:
     kind: Literal["hold", "linear", "cubic"]
 
 
+def inputs(name: str, kind: Literal["hold", "linear", "cubic"], *shape: int) -> tuple[Input, ...]:
+    """The elements of an input that is an array, row-major: each runs between samples of its own."""
+    return tuple(Input(element, kind) for element in elements(name, *shape))
+
+
 @dataclass(frozen=True)
 class Defaults:
     """Steps where nothing is asked for: dt of fixed ones, or the tolerances, an absolute one for each state.
@@ -278,6 +283,18 @@ class Compiled:
         """Pickled and copied without its engines, which are made anew where they are asked for."""
         made = ("engines", "stepper")
         return {name: value for name, value in self.__dict__.items() if name not in made} | {"engines": {}}
+
+    def unpack(self, x: Tensor) -> dict[str, Tensor]:
+        """The states x (..., n) by name, those that are arrays as (..., *shape). Raises ValueError."""
+        from .shaped import arrays_of
+
+        if x.dim() == 0 or x.shape[-1] != len(self.states):
+            raise ValueError(f"states are (..., {len(self.states)}), not of shape {tuple(x.shape)}")
+        found = {}
+        for name, (place, shape) in arrays_of(self.states).items():
+            part = x[..., place : place + math.prod(shape)]
+            found[name] = part.unflatten(-1, shape) if shape else part.squeeze(-1)
+        return found
 
     @property
     def key(self) -> str:

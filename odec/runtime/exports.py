@@ -36,6 +36,7 @@ from .compiled import (
     StepTangents,
     StiffEquations,
     elements,
+    inputs,
 )
 from .errors import CompilerTimeout, DeviceMemoryError, EngineError
 from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbrock
@@ -69,7 +70,7 @@ def steps_of(compiled: Compiled) -> tuple[Any, Any, Any]:
 def public(module: Mapping[str, Any]) -> tuple[list[str], Callable[[], list[str]]]:
     """Of a module's names those that it is used by, for `import *` and dir(): its own, and what it says of
     itself."""
-    told = ("COMPILED", "INPUTS", "KERNEL", "METHOD", "OBSERVABLES", "PARAMS", "STATES")
+    told = ("COMPILED", "INPUTS", "KERNEL", "METHOD", "OBSERVABLES", "PARAMS", "STATES", "unpack")
     steps = ("step", "step_vjp", "step_jvp")
     own = [name for name, value in module.items() if getattr(value, "__module__", "") == module["__name__"]]
     names = sorted({name for name in (*told, *steps, *own) if name in module and not name.startswith("_")})
@@ -124,6 +125,7 @@ __all__ = [
     "exprel",
     "gamma",
     "gathered",
+    "inputs",
     "jacobian_by_columns",
     "limit",
     "matvec",

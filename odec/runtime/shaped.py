@@ -1,6 +1,8 @@
-"""Parameters that are arrays: their values as columns, and what is shown of them."""
+"""Arrays and their columns: which columns are one array's; values of parameters and inputs as columns."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from torch import Tensor
 
@@ -25,3 +27,32 @@ def shown(param: Param, value: Tensor) -> str:
     if not param.shape:
         return f"{param.name} = {value.item():.6g}"
     return f"{param.name}{list(param.shape)} = {value.min().item():.6g} .. {value.max().item():.6g}"
+
+
+def arrays_of(columns: Iterable[str]) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """The names that columns are of, each with its first column and its shape, () of a number.
+
+    The elements of an array stand side by side, row-major: h[0], h[1] or u[0,0], u[0,1], …
+    """
+    found: dict[str, tuple[int, tuple[int, ...]]] = {}
+    for place, column in enumerate(columns):
+        name, _, index = column.partition("[")
+        shape = tuple(int(k) + 1 for k in index.rstrip("]").split(",")) if index else ()
+        found[name] = (
+            (found[name][0] if name in found else place),
+            shape,
+        )  # the last element's index is the largest
+    return found
+
+
+def by_element(columns: Iterable[str], name: str, values: Tensor) -> dict[str, Tensor]:
+    """Samples (K, *batch, *shape) of an input that is an array as (K, *batch) by element; of one number (K,).
+
+    Raises ValueError for another shape.
+    """
+    shape = arrays_of(columns)[name][1]
+    own = [column for column in columns if column.partition("[")[0] == name]
+    if values.dim() <= len(shape) or values.shape[-len(shape) :] != shape:
+        wanted = ", ".join(["K", "*batch", *map(str, shape)])
+        raise ValueError(f"input {name!r} needs times (K,) and values ({wanted}), not {tuple(values.shape)}")
+    return dict(zip(own, values.flatten(-len(shape)).unbind(-1)))

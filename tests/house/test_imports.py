@@ -56,7 +56,7 @@ ORDER = (
 )
 """Each room may import those before it."""
 
-TENSOR_ROOMS = {"fit", "integrate", "simulation"}
+TENSOR_ROOMS = {"fit", "integrate", "simulation", "starts"}
 SYMPY_ROOMS = {"passes", "equations"}
 
 

@@ -28,7 +28,7 @@ _MODULE_NAMES = frozenset(
     jacobian_product jacobian_vjp jacobian_jvp product_vjp product_jvp rhs_time rhs_time_vjp rhs_time_jvp
     initial initial_vjp initial_jvp observables observables_vjp observables_jvp slope METHOD
     EXPLICIT STIFF WITHIN ROWS COLUMNS STIFF_EQUATIONS switches A B C E E3 step step_vjp step_jvp step_stages
-    step_interpolant KERNEL COMPILED Model StepCell""".split()
+    step_interpolant KERNEL COMPILED unpack Model StepCell""".split()
 )
 
 _MODULE_ATTRIBUTES = frozenset(

@@ -28,7 +28,7 @@ from odec.methods import Method, Rosenbrock, Tableau
 from odec.methods.auto import Auto
 from odec.passes.program import Program, Programs
 from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
-from odec.system import Noise, Param, System
+from odec.system import Input, Noise, Param, System
 from odec.text import python_comment, python_string
 from odec.tree import Number, Op, symbols
 
@@ -67,7 +67,8 @@ def module_job(
         "interface": INTERFACE,
         "module_name": system.name,
         "params": [_param(param, own[param.name]) for param in system.params],
-        "inputs": list(system.inputs),
+        "inputs": programs.inputs,
+        "unpacks": programs.arrays,
         "consts": _consts(programs, writer),
         "parts": writer.parts() if programs.arrays else [],
         **functions,
@@ -258,8 +259,14 @@ def _noise(system: System, name: str, noise: Noise) -> str:
 
 
 def _inputs(system: System) -> str:
-    parts = [f'rt.Input({python_string(entry.name)}, "{entry.kind}")' for entry in system.inputs]
-    return tuple_text(parts, 4, "inputs=,")
+    return tuple_text([_input(entry) for entry in system.inputs], 4, "inputs=,")
+
+
+def _input(entry: Input) -> str:
+    name = python_string(entry.name)
+    if entry.shape:
+        return f'*rt.inputs({name}, "{entry.kind}", {", ".join(map(str, entry.shape))})'
+    return f'rt.Input({name}, "{entry.kind}")'
 
 
 def _cell_functions(explicit: Tableau | None) -> str:
