@@ -170,7 +170,7 @@ def _numbered(shapes: Sequence[Shape], static: Static) -> Shape:
     return (int(static[0]),)
 
 
-def _index(static: Static) -> tuple[int | slice, ...]:
+def index_of(static: Static) -> tuple[int | slice, ...]:
     """An index as NumPy and torch take it."""
     return tuple(
         k if isinstance(k, int) else slice(*(int(n) if n else None for n in k.split(":"))) for k in static
@@ -182,7 +182,7 @@ def _place(array: Any, static: Static) -> Any:
 
     shape, index = placed(static)
     whole = np.zeros(shape)
-    whole[_index(index)] = array
+    whole[index_of(index)] = array
     return whole
 
 
@@ -206,7 +206,7 @@ def _values() -> dict[str, Callable[..., Any]]:
         "flip": lambda s, a: np.flip(a, axis_of(s)),
         "concat": lambda s, *a: np.concatenate(a, axis_of(s)),
         "stack": lambda s, *a: np.stack(a),
-        "slice": lambda s, a: a[_index(s)],
+        "slice": lambda s, a: a[index_of(s)],
         "place": lambda s, a: _place(a, s),
         "broadcast": lambda s, a: np.full(s, a),
         "repeat": lambda s, a: np.repeat(np.expand_dims(a, axis_of(s)), int(s[1]), axis_of(s)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import weakref
 from collections.abc import Callable, Sequence
@@ -69,6 +71,35 @@ def jacobian_by_columns(product: Callable[..., Tensor], t: Time, x: Tensor, p: T
     n = x.shape[-1]
     directions = torch.eye(n, dtype=x.dtype, device=x.device).reshape(n, *[1] * (x.dim() - 1), n)
     return product(t, x, p, *u, directions.expand(n, *x.shape)).expand(n, *x.shape).movedim(0, -1)
+
+
+def jacobian_by_diagonals(
+    product: Callable[..., Tensor], diagonals: Sequence[int], t: Time, x: Tensor, p: Tensor, *u: Tensor
+) -> Tensor:
+    """∂f/∂x (..., n, n) with entries on some diagonals alone, counted from the main one.
+
+    Columns that share no row are found by one product, so that a few give all: Curtis, Powell & Reid,
+    IMA J. Appl. Math. 13 (1974) 117–119.
+    """
+    n = x.shape[-1]
+    colours, rows, columns = _coloured(tuple(diagonals), n)
+    place = torch.arange(n, device=x.device) % colours
+    directions = (place == torch.arange(colours, device=x.device).unsqueeze(-1)).to(x.dtype)
+    directions = directions.reshape(colours, *[1] * (x.dim() - 1), n).expand(colours, *x.shape)
+    found = product(t, x, p, *u, directions).expand(colours, *x.shape)
+    entries = found.movedim(0, -1).flatten(-2)[..., (rows * colours + columns % colours).to(x.device)]
+    flat = x.new_zeros((*x.shape[:-1], n * n))
+    return flat.index_add(-1, (rows * n + columns).to(x.device), entries).unflatten(-1, (n, n))
+
+
+@functools.lru_cache(maxsize=64)
+def _coloured(diagonals: tuple[int, ...], n: int) -> tuple[int, Tensor, Tensor]:
+    """How many colours columns take by their number, and the rows and columns of the entries."""
+    apart = {abs(a - b) for a in diagonals for b in diagonals} - {0}
+    colours = next(c for c in itertools.count(1) if all(difference % c for difference in apart))
+    rows = torch.cat([torch.arange(max(0, -k), min(n, n - k)) for k in diagonals])
+    shifts = [torch.full((n - abs(k),), k) for k in diagonals]
+    return colours, rows, rows + torch.cat(shifts)
 
 
 def concat(parts: Sequence[Tensor], axis: int) -> Tensor:

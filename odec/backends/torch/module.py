@@ -26,6 +26,7 @@ from odec.backends.torch.text import (
 )
 from odec.methods import Method, Rosenbrock, Tableau
 from odec.methods.auto import Auto
+from odec.passes.diagonals import diagonals
 from odec.passes.program import Program, Programs
 from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
 from odec.system import Input, Noise, Param, System
@@ -152,7 +153,9 @@ def _jacobian(programs: Programs, writer: FunctionWriter, stiff: bool) -> dict[s
     """The Jacobian by its entries; that of arrays is made of tangents, a column at a time."""
     if programs.arrays:
         product = writer.function(programs.derived["rhs_along"])
-        return {"by_columns": True, "curved": True, "jacobian_product": product}
+        found = diagonals(programs.rhs)
+        text = _numbers("DIAGONALS", found) if found else ""
+        return {"by_columns": True, "curved": True, "jacobian_product": product, "diagonals": text}
     jacobian = programs.jacobians["rhs", "x"]
     return {
         "by_columns": False,
