@@ -284,6 +284,11 @@ class Compiled:
         made = ("engines", "stepper")
         return {name: value for name, value in self.__dict__.items() if name not in made} | {"engines": {}}
 
+    @property
+    def arrays(self) -> bool:
+        """Whether states or parameters are arrays."""
+        return any(name.endswith("]") for name in self.states) or any(param.shape for param in self.params)
+
     def unpack(self, x: Tensor) -> dict[str, Tensor]:
         """The states x (..., n) by name, those that are arrays as (..., *shape). Raises ValueError."""
         from .shaped import arrays_of

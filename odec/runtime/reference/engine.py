@@ -141,7 +141,8 @@ class OneStep:
     """The runs of a one-step method: by fixed steps or by tolerance."""
 
     def __init__(self, compiled: Compiled, stepper: Stepper):
-        self.fixed, self.adaptive = Fixed(stepper), Adaptive(compiled, stepper)
+        self.fixed = Fixed(stepper, whole=compiled.arrays)
+        self.adaptive = Adaptive(compiled, stepper)
         self.continuous = Continuous(compiled, stepper, self.fixed, self.adaptive)
 
     def _by(self, steps: Steps) -> Loops:
@@ -192,7 +193,7 @@ class OneStep:
 def loops_of(compiled: Compiled) -> Loops:
     """The loops of a model's method."""
     if compiled.is_map:
-        return Fixed(MapStepper(compiled), lands=False)
+        return Fixed(MapStepper(compiled), lands=False, whole=compiled.arrays)
     if isinstance(compiled.method, Adams):
         return AdamsLoops(compiled, compiled.method)
     return OneStep(compiled, stepper_of(compiled))

@@ -19,11 +19,12 @@ from .stepper import FixedStepper
 class Fixed:
     """The loops over equal steps of at most dt between the times t (T,) and the inputs' knots, by a stepper.
 
-    lands: whether steps land on the inputs' knots; a map reads its inputs at its own times.
+    lands: whether steps land on the inputs' knots; a map reads its inputs at its own times. whole: whether
+    states are kept as they are used, trajectory by trajectory, of models of arrays; else column by column.
     """
 
-    def __init__(self, stepper: FixedStepper, lands: bool = True):
-        self.stepper, self.lands = stepper, lands
+    def __init__(self, stepper: FixedStepper, lands: bool = True, whole: bool = False):
+        self.stepper, self.lands, self.room = stepper, lands, outputs if whole else empty
 
     def _during(self, u: Series | None, interval: Interval) -> Series | None:
         """The inputs during the steps of an interval."""
@@ -33,7 +34,7 @@ class Fixed:
         """The states at the times, and those kept for the adjoint (kept, *batch, n), without a graph."""
         found = mesh(t, steps.dt, u)
         every, intervals = spacing(found.steps, keep), found.intervals
-        xs, kept = outputs(len(t), x0), empty(max(1, -(-found.steps // every)), x0)
+        xs, kept = outputs(len(t), x0), self.room(max(1, -(-found.steps // every)), x0)
         x = xs[0] = kept[0] = x0
         done = 0
         for k, (start, h, count) in enumerate(intervals):
