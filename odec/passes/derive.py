@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from odec.arrays import Shape, ShapeError
+from odec.arrays import ARRAY_OPERATIONS, Shape, ShapeError
 from odec.passes.accumulate import ancestors, forward, jacobian, parts, reverse
 from odec.passes.beside import beside
 from odec.passes.emit import Outputs, UserName, emit
@@ -305,13 +305,13 @@ class _Function:
             if graph.shapes[i] not in ((), row.shape):
                 definition = self.definitions.get(label)
                 raise ShapeError(row.shape, graph.shapes[i], definition.span if definition else None)
-        copies, events = beside(graph, _scalars(graph, ancestors(graph, nodes)))
+        copies, events = beside(graph, _by_element(graph, ancestors(graph, nodes)))
         graph.named = {copies.get(i, i): name for i, name in graph.named.items()}
         names = [(copies.get(i, i), name) for i, name in user.items()]
         user.clear()
         user.update(names)
         nodes = [copies.get(i, i) for i in nodes]
-        graph.large = large(graph, _scalars(graph, ancestors(graph, nodes, differentiated=True)))
+        graph.large = large(graph, _by_element(graph, ancestors(graph, nodes, differentiated=True)))
         settle(graph, nodes, events)
         return nodes, self.rows.renamed(labels)
 
@@ -325,11 +325,11 @@ class _Function:
         return emit(self._graph, name, inputs, outputs, self._user, names)
 
 
-def _scalars(graph: Graph, nodes: Sequence[int]) -> list[int]:
-    """Those of the nodes (ascending, with all they are made of) in which no array stands."""
+def _by_element(graph: Graph, nodes: Sequence[int]) -> list[int]:
+    """Those of the nodes (ascending, with all they are made of) that are computed element by element."""
     found: dict[int, None] = {}
     for i in nodes:
-        if graph.shapes[i] == () and all(arg in found for arg in parts(graph, i)):
+        if graph.ops[i] not in ARRAY_OPERATIONS and all(arg in found for arg in parts(graph, i)):
             found[i] = None
     return list(found)
 

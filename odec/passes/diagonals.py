@@ -117,7 +117,7 @@ def _sets() -> Mapping[str, Callable[..., Any]]:
 
     def product(static: Static, shape: Shape, a: np.ndarray, b: np.ndarray) -> Any:
         rows, columns = union.reduce(a, axis=-1), union.reduce(b, axis=0)
-        return union.outer(rows, columns)
+        return union.outer(*(np.asarray(sets, dtype=object) for sets in (rows, columns)))
 
     def put(static: Static, shape: Shape, a: np.ndarray) -> Any:
         whole = np.zeros(shape, dtype=object)
