@@ -46,12 +46,14 @@ def arrays_of(columns: Iterable[str]) -> dict[str, tuple[int, tuple[int, ...]]]:
 
 
 def by_element(columns: Iterable[str], name: str, values: Tensor) -> dict[str, Tensor]:
-    """Samples (K, *batch, *shape) of an input that is an array as (K, *batch) by element; of one number (K,).
+    """Samples (K, *batch, *shape) of an array as (K, *batch) by element; a number is of all.
 
     Raises ValueError for another shape.
     """
     shape = arrays_of(columns)[name][1]
     own = [column for column in columns if column.partition("[")[0] == name]
+    if values.shape == (1,):
+        values = values.reshape(1, *[1] * len(shape)).expand(1, *shape)
     if values.dim() <= len(shape) or values.shape[-len(shape) :] != shape:
         wanted = ", ".join(["K", "*batch", *map(str, shape)])
         raise ValueError(f"input {name!r} needs times (K,) and values ({wanted}), not {tuple(values.shape)}")

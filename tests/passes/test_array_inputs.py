@@ -133,5 +133,7 @@ def test_a_run_has_arrays_by_name_and_columns_by_element():
     assert sim.csv_text().splitlines()[0] == 'batch,t,h[0],h[1],"Z[0,0]","Z[0,1]","Z[1,0]","Z[1,1]"'
     with pytest.raises(ArgumentError, match=r"value of 'h' is \(\*batch, 2\), not of shape \(3,\)"):
         odec.simulate(model, times=[0, 1], engine="torch", init={"h": [1, 2, 3]}, inputs={"u": 1, "m": 1})
+    level = odec.simulate(model, times=[0, 1], engine="torch", inputs={"u": 1, "m": 1})
+    assert level["h"].shape == (2, 2)
     with pytest.raises(ArgumentError, match=r"no input 'u\[3\]'"):
         odec.simulate(model, times=[0, 1], engine="torch", inputs={"u[3]": 1, "u": 1, "m": 1})
