@@ -129,7 +129,7 @@ def leftover(cursor: Cursor, parts: Sequence[str]) -> Problem:
         return cursor.fail("E107", "a unit has no place here", token.span, "", note)
     if token.kind == "," and (comma := cursor.decimal_comma()) is not None:
         return comma
-    if token.kind == "," and cursor.peek().text in parts:
+    if token.kind == "," and (cursor.peek().kind == "end" or cursor.peek().text in parts):
         return cursor.fail("E107", message, token.span, "leave this out", fix=Fix(token.span, ""))
     if token.kind in (",", "..", "~", "->"):
         return cursor.fail("E107", message, token.span, "the statement should end here")

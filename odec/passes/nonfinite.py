@@ -15,7 +15,7 @@ from odec.passes.guards import guard
 from odec.passes.lower import Definition, Lowered, lower, needed
 from odec.passes.overflow import large
 from odec.passes.settle import settle
-from odec.system import System
+from odec.system import System, derivative_name
 from odec.tree import Expr, Number, Op, Symbol, evaluate, fold
 
 
@@ -83,7 +83,16 @@ def told_at_start(system: System, given: Mapping[str, float], states: Mapping[st
 
 def _found(system: System, d: Definition, value: float, param: str = "", part: str = "") -> NotFinite:
     line = system.source.position(d.span.start)[0] if d.span is not None else 0
-    return NotFinite(d.name, line, value, param, part, system.source.name)
+    return NotFinite(_as_written(system, d.name), line, value, param, part, system.source.name)
+
+
+def _as_written(system: System, name: str) -> str:
+    """`dx_dt` as `dx/dt`, by the time's own name; other names as they are."""
+    for e in system.equations:
+        if system.kind != "map" and name == derivative_name(e.state, e.order):
+            order = str(e.order) if e.order > 1 else ""
+            return f"d{order}{e.state}/d{system.time}{order}"
+    return name
 
 
 def _culprit(expr: Expr, env: Mapping[str, float]) -> str:

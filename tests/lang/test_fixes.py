@@ -186,3 +186,9 @@ def test_the_fix_in_json() -> None:
         {"line": 3, "column": 13, "end_line": 3, "end_column": 13, "text": "*"},
     ]
     assert json.loads(render_json(found_in("init x = 1\nx' = -x\ny = (\n")))[0]["fix"] is None
+
+
+def test_a_comma_behind_an_equation_is_left_out_by_its_fix() -> None:
+    (found,) = errors_of("init x = 1\nx' = -x,\nrun t = 0 .. 1\n")
+    assert (found.code, found.label) == ("E107", "leave this out")
+    assert found.fix is not None and found.fix.text == "" and found.fix.span == found.span

@@ -49,3 +49,11 @@ def test_a_run_names_the_quotient_that_is_no_number_at_its_start() -> None:
         odec.simulate(text)
     with pytest.raises(odec.SimulationError, match=r"'x' is infinite, since 1/k is"):
         odec.simulate("param k = 0\ninit x = 1/k\nx' = -x\nrun t = 0 .. 1 step 0.5\n")
+
+
+def test_a_derivative_is_named_as_it_is_written() -> None:
+    text = "time tau\ninit x = 0, q = 0, q' = 0\ndx/dtau = sin(x)/x\nq'' = 1/q\nrun tau = 0 .. 1 step 0.5\n"
+    with pytest.raises(odec.SimulationError, match=r"'dx/dtau' is not a number, since sin\(x\)/x is"):
+        odec.simulate(text)
+    with pytest.raises(odec.SimulationError, match=r"'d2q/dtau2' is infinite, since 1/q is"):
+        odec.simulate(text.replace("sin(x)/x", "x"))
