@@ -52,6 +52,8 @@ y[t+1] = k*x - 0.3*y*u
 """
 D = torch.float64
 KNOTS = {"u": [0.0, 0.7, 1.3, 3.1], "v": [0.5, 1.0, 2.0], "w": [0.5, 1.0, 2.0]}
+GROWING = torch.tensor([0.1, 0.102, 0.102, 0.109, 0.129, 0.999], dtype=D)
+"""Fixed steps become more than twice as long at each: Adams methods start anew, as in whole modules."""
 AROUND = {"u": [-1.0, 4.0], "v": [-2.0, -0.5, 3.5], "w": [-1.0, 3.1]}
 """Outside the runs: fixed steps of whole modules do not end on knots."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from engine_cases import PREY, PUSHED, TIMED, D, arguments, close, engines, hold
+from engine_cases import GROWING, PREY, PUSHED, TIMED, D, arguments, close, engines, hold
 from tiers import each_once
 
 from odec.runtime.engines import SQRT, How
@@ -13,8 +13,6 @@ pytestmark = pytest.mark.slow  # against whole modules of before, each family in
 T = torch.tensor([0.1, 0.5, 0.5, 1.1, 1.7, 2.9], dtype=D)
 POLE = "param k = 1\ninit x = 1\ninit y = 1\ndx/dt = k*x*x\ndy/dt = -y\n"
 FIXED = Steps(0.09)
-GROWING = torch.tensor([0.1, 0.102, 0.102, 0.109, 0.129, 0.999], dtype=D)
-"""Fixed steps become more than twice as long at each, so that history starts anew as in whole modules."""
 CLOSE = 1e-10
 """Weights of orders up to 8 on unequal steps enlarge rounding."""
 
