@@ -18,7 +18,7 @@ from odec.errors import ArgumentError, SimulationError, as_number, check_mapping
 from odec.passes.program import Layout
 from odec.results import Simulation
 from odec.runtime.errors import EngineError
-from odec.starts import defaults, initial_states, unknown_name
+from odec.starts import defaults, elements_of, initial_states, unknown_name, with_elements
 from odec.steps import StepRequest, step_options
 from odec.system import Run, System
 
@@ -147,7 +147,7 @@ def run_module(
     # All by value: a Model's own parameters have been through their transforms and back, to rounding.
     with _told():
         net = module.Model(adjoint="none", dtype=kind, seed=0, **options)
-        everything = defaults(system, net) | dict(asked.params)
+        everything = with_elements(defaults(system, net), asked.params)
         values = {name: torch.tensor(real_numbers(v, name), dtype=kind) for name, v in everything.items()}
     return _simulation(system, net, asked, values, series)
 
@@ -312,6 +312,7 @@ def _numbers(net: Model, shapes: Sequence[Sequence[int]]) -> float:
 def check_params(system: System, params: Mapping[str, Any]) -> None:
     """Whether these are parameters of the model, within their bounds. Raises ArgumentError."""
     known = {param.name: param for param in system.params}
+    known |= elements_of(system)
     for name, value in params.items():
         if name not in known:
             if name in system.states:

@@ -10,7 +10,7 @@ from odec.arguments import real_numbers
 from odec.errors import ArgumentError, did_you_mean
 from odec.passes.lower import Definition, lower, needed
 from odec.passes.program import Layout, Value
-from odec.system import System, derivative_name, unprimed
+from odec.system import Param, System, derivative_name, unprimed
 from odec.tree import evaluate, symbols
 
 if TYPE_CHECKING:
@@ -140,4 +140,32 @@ def defaults(system: System, net: Model) -> dict[str, Any]:
         elif param.shape:
             own = getattr(net, net.attributes[param.name]).detach().cpu().numpy()
             found[param.name] = own if param.draw else np.full(param.shape, param.value)
+    return found
+
+
+def elements_of(system: System) -> dict[str, Param]:
+    """The parameters that are arrays, by the names of their elements: `W[0,1]`."""
+    found: dict[str, Param] = {}
+    for param in system.params:
+        if param.shape:
+            found |= dict.fromkeys(Layout.of([(param.name, param.shape)]).columns, param)
+    return found
+
+
+def with_elements(values: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by name with those that are given, of whole parameters or of elements (`W[0,1]`) in their place.
+
+    Raises ArgumentError for an element's value that is no number.
+    """
+    import numpy as np
+
+    found = values | {name: value for name, value in given.items() if "[" not in name}
+    for name, value in given.items():
+        whole, bracket, index = name.partition("[")
+        if bracket:
+            if np.ndim(value) or not math.isfinite(value):
+                raise ArgumentError(f"{name} takes a number; give {whole} a value per trajectory as a whole")
+            array = np.array(found[whole], dtype=np.float64)
+            array[tuple(int(k) for k in index.rstrip("]").split(","))] = value
+            found[whole] = array
     return found

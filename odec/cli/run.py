@@ -192,8 +192,10 @@ def _times(text: str) -> list[float]:
 
 
 def _settings(system: System, pairs: tuple[str, ...]) -> tuple[dict[str, float], dict[str, float]]:
-    """--set values: of parameters, and of all other names, which are to be states."""
-    known = {param.name for param in system.params}
+    """--set values: of parameters and their elements, and of all other names, which are to be states."""
+    from odec.starts import elements_of
+
+    known = {param.name for param in system.params} | elements_of(system).keys()
     values = assignments(pairs, "--set")
     params = {name: value for name, value in values.items() if name in known}
     return params, {name: value for name, value in values.items() if name not in known}

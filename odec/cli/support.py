@@ -252,10 +252,14 @@ def view_of(
     return View(names, x_log, y_log, grid)
 
 
+_BETWEEN = r",(?![^\[\]]*\])"
+"""A comma between assignments: none inside the brackets of `W[0,1]=2`."""
+
+
 def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:
     """NAME=VALUE pairs as numbers, several with commas between them. Raises click.UsageError."""
     values: dict[str, float] = {}
-    for pair in (part for several in pairs for part in several.split(",") if part.strip()):
+    for pair in (part for several in pairs for part in re.split(_BETWEEN, several) if part.strip()):
         name, equals, text = (part.strip() for part in pair.partition("="))
         name = unicodedata.normalize("NFKC", name).replace("′", "'")  # as models spell it
         if not equals or not name:

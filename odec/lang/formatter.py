@@ -15,7 +15,7 @@ from odec.lang.syntax import Statement
 
 _INDENT = "    "
 _MAX_BLANKS = 2
-_OPERAND = frozenset({"name", "number", ")", "]", "'"})
+_OPERAND = frozenset({"name", "number", ")", "]", "'", ".T"})
 _TIGHT = frozenset({"*", "/", "**"})
 
 
@@ -152,8 +152,9 @@ def _spaced(tokens: list[Token], operand_starts: set[int]) -> str:
         operand_before = before is not None and before.kind in _OPERAND and token.start not in operand_starts
         if before is not None and not fresh and not in_unit:
             parts.append(_gap(before, token, unary, bool(indexes) and indexes[-1], operand_before))
-        parts.append(token.text + (" " if token.kind == ":" else ""))
-        in_unit = in_unit or token.kind == ":"
+        is_unit = token.kind == ":" and not indexes
+        parts.append(token.text + (" " if is_unit else ""))
+        in_unit = in_unit or is_unit
         unary = token.kind in ("+", "-", "~") and not operand_before
         if token.kind in ("(", "["):
             indexes.append(token.kind == "[" and operand_before)
@@ -166,9 +167,13 @@ def _spaced(tokens: list[Token], operand_starts: set[int]) -> str:
 def _gap(before: Token, token: Token, unary: bool, index: bool, operand_before: bool) -> str:
     """What stands between two tokens of a line."""
     kind = token.kind
-    if before.kind in ("(", "[") or kind in (")", "]", ",", "'") or unary:
+    if before.kind in ("(", "[") or kind in (")", "]", ",", "'", ".T") or unary:
         return ""
+    if index and ":" in (kind, before.kind):
+        return "" if before.kind != "," else " "
     if before.kind in _TIGHT or kind in _TIGHT:
+        return ""
+    if kind == "[" and operand_before and before.kind != "number":
         return ""
     if kind in ("(", "[") and before.kind == "name" and operand_before:
         return ""
