@@ -301,6 +301,7 @@ def by_interval(kept: Tensor, n: int, count: int) -> list[list[Taken]]:
     intervals: list[list[Taken]] = [[] for _ in range(count)]
     numbers = kept[..., -1].reshape(len(kept), -1)[:, 0].tolist() if kept.numel() else []
     for k, row in zip(numbers, kept):
+        look()
         begin, part, *which = row[..., n:-1].split(1, -1)
         intervals[int(k)].append(Taken(row[..., :n], begin, part, which[0] != 0 if which else None))
     return intervals
@@ -311,6 +312,7 @@ def ends_of(rows: list[Taken]) -> list[Tensor]:
     ends: list[Tensor] = []
     after: Tensor | float = 1.0
     for _, begin, part, _ in reversed(rows):
+        look()
         ends.append(torch.where(part != 0, after, begin))
         after = torch.where(part != 0, begin, after)
     return ends[::-1]
