@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -83,16 +84,18 @@ def told_at_start(system: System, given: Mapping[str, float], states: Mapping[st
 
 def _found(system: System, d: Definition, value: float, param: str = "", part: str = "") -> NotFinite:
     line = system.source.position(d.span.start)[0] if d.span is not None else 0
-    return NotFinite(_as_written(system, d.name), line, value, param, part, system.source.name)
+    name, part = _as_written(system, d, part)
+    return NotFinite(name, line, value, param, part, system.source.name)
 
 
-def _as_written(system: System, name: str) -> str:
-    """`dx_dt` as `dx/dt`, by the time's own name; other names as they are."""
-    for e in system.equations:
-        if system.kind != "map" and name == derivative_name(e.state, e.order):
+def _as_written(system: System, d: Definition, part: str) -> tuple[str, str]:
+    """`dx_dt` as `dx/dt`, by the time's own name; `dx_dt_3`, a piece of a long formula, likewise."""
+    for e in system.equations if system.kind != "map" else ():
+        piece = re.compile(rf"\b{derivative_name(e.state, e.order)}(_\d+)?\b")
+        if d.span == e.span and piece.fullmatch(d.name):
             order = str(e.order) if e.order > 1 else ""
-            return f"d{order}{e.state}/d{system.time}{order}"
-    return name
+            return f"d{order}{e.state}/d{system.time}{order}", piece.sub("…", part)
+    return d.name, part
 
 
 def _culprit(expr: Expr, env: Mapping[str, float]) -> str:

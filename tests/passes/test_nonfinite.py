@@ -3,6 +3,8 @@
 import pytest
 
 import odec
+from odec.diagnostics import Source
+from odec.lang import parse
 from odec.passes.nonfinite import first_not_finite
 
 MODEL = """
@@ -57,3 +59,11 @@ def test_a_derivative_is_named_as_it_is_written() -> None:
         odec.simulate(text)
     with pytest.raises(odec.SimulationError, match=r"'d2q/dtau2' is infinite, since 1/q is"):
         odec.simulate(text.replace("sin(x)/x", "x"))
+
+
+def test_no_piece_of_a_long_formula_is_named() -> None:
+    product = "*".join(["(x + 1)"] * 1200)
+    system, _ = parse(Source("m.ode", f"init x = 5\nx' = {product}\n"))
+    assert system is not None
+    told = str(first_not_finite(system, {"t": 0.0, "x": 5.0}))
+    assert told.startswith("'dx/dt' is infinite, since …*(x + 1)") and "dx_dt" not in told
