@@ -10,8 +10,8 @@ from building import op, syms, system
 
 from odec.arrays import ShapeError
 from odec.backends.layout import flat
-from odec.backends.native.kernel import kernel_job
 from odec.backends.native.printer import CPrinter
+from odec.backends.native.support import refusal
 from odec.backends.torch.printer import TorchPrinter
 from odec.diagnostics import Span
 from odec.methods import METHODS
@@ -174,10 +174,10 @@ def test_shapes_travel_from_the_system_to_its_programs():
     assert summed, "k is one number: its cotangent is a sum over u"
 
 
-def test_an_array_is_not_printed_as_a_scalar():
-    programs = derive(chain())
-    with pytest.raises(NotImplementedError, match="arrays cannot be printed in C yet: u, y"):
-        kernel_job(programs, METHODS["rk4"], version="0")
+def test_kernels_of_arrays_have_explicit_methods():
+    assert not refusal(chain(), METHODS["rk4"])
+    why = "of models with arrays the native engine has explicit methods alone, not rodas5p"
+    assert refusal(chain(), METHODS["rodas5p"]) == why
 
 
 def test_a_formula_of_another_shape_than_its_state_is_refused():
