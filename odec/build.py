@@ -172,7 +172,7 @@ def choose_engine(engine: str, method: str, system: System | None = None) -> str
     from odec.runtime.native import toolchain
 
     able = ENGINES if method == MAP else get(method).engines
-    if system is not None and system.arrays and engine in ("auto", "native"):
+    if system is not None and system.has_arrays and engine in ("auto", "native"):
         from odec.backends.native import refusal
 
         told = refusal(system, None if method == MAP else get(method))

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from odec.arrays import Shape
+from odec.arrays import ARRAY_OPERATIONS, Shape
 from odec.diagnostics import Source, Span
-from odec.tree import Expr
+from odec.tree import Expr, operations
 from odec.words import as_html, listed
 
 
@@ -286,6 +286,17 @@ class System:
         named += [(u.name, u.shape) for u in self.inputs]
         named += [(y.name, y.shape) for y in self.observables]
         return tuple(name for name, shape in named if shape)
+
+    @property
+    def formulas(self) -> tuple[Expr, ...]:
+        """All expressions that a run evaluates, and the bodies of functions."""
+        parts = (self.equations, self.initials, self.intermediates, self.observables)
+        return (*(one.expr for part in parts for one in part), *(f.body for f in self.functions))
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether it has arrays, of its own or within formulas."""
+        return bool(self.arrays) or not ARRAY_OPERATIONS.keys().isdisjoint(operations(*self.formulas))
 
     @property
     def digest(self) -> str:

@@ -359,6 +359,17 @@ def symbols(expr: Expr) -> Iterator[Symbol]:
             stack.extend(reversed(node.args))
 
 
+def operations(*exprs: Expr) -> set[str]:
+    """The names of the operations that stand anywhere in the expressions."""
+    stack, found = [*exprs], set[str]()
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Op):
+            found.add(node.op)
+            stack.extend(node.args)
+    return found
+
+
 def fold(expr: Expr, leaf: Callable[[Number | Symbol], T], combine: Callable[[Op, tuple[T, ...]], T]) -> T:
     """The value of an expression from the leaves up, arguments from left to right; depth costs no stack."""
     if not isinstance(expr, Op):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from building import op, syms, system
 
+from odec import parse
 from odec.arrays import ShapeError
 from odec.backends.layout import flat
 from odec.backends.native.printer import CPrinter
 from odec.backends.native.support import refusal
 from odec.backends.torch.printer import TorchPrinter
+from odec.build import choose_engine
 from odec.diagnostics import Span
 from odec.methods import METHODS
 from odec.passes import derive
@@ -178,6 +180,12 @@ def test_kernels_of_arrays_have_explicit_methods():
     assert not refusal(chain(), METHODS["rk4"])
     why = "of models with arrays the native engine has explicit methods alone, not rodas5p"
     assert refusal(chain(), METHODS["rodas5p"]) == why
+
+
+def test_arrays_within_formulas_of_numbers_are_arrays():
+    system = parse("param a = 1, b = 2\ninit x = 1\nx' = -sum([a, b])*x")
+    assert not system.arrays and system.has_arrays
+    assert choose_engine("auto", "rodas5p", system) == "torch"
 
 
 def test_a_formula_of_another_shape_than_its_state_is_refused():
