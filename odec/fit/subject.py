@@ -37,7 +37,8 @@ class Subject:
 
     system: None for a module that this process did not compile. digest: SHA-256 of the source, or of the file
     of a module that was given. stepless: whether nothing says how long a step may be.
-    own_values: whether the fit starts at the Model's present values.
+    own_values: whether the fit starts at the Model's present values. Raises ArgumentError where parameters
+    are arrays.
     """
 
     net: Any
@@ -46,6 +47,14 @@ class Subject:
     digest: str
     stepless: bool = False
     own_values: bool = False
+
+    def __post_init__(self) -> None:
+        arrays = [param.name for param in self.net.compiled.params if param.shape]
+        if arrays:
+            raise ArgumentError(
+                f"{arrays[0]} is an array of parameters, which a fit cannot move yet: declare its elements as "
+                f"parameters of their own, or move the Model's {arrays[0]} by an optimizer of torch.optim"
+            )
 
     @property
     def params(self) -> tuple[str, ...]:
