@@ -52,8 +52,8 @@ class Subject:
         arrays = [param.name for param in self.net.compiled.params if param.shape]
         if arrays:
             raise ArgumentError(
-                f"{arrays[0]} is an array of parameters, which a fit cannot move yet: declare its elements as "
-                f"parameters of their own, or move the Model's {arrays[0]} by an optimizer of torch.optim"
+                f"{arrays[0]} is an array of parameters, which a fit cannot move yet: declare its elements "
+                f"as parameters of their own, or move the Model's {arrays[0]} by an optimizer of torch.optim"
             )
 
     @property
