@@ -35,9 +35,11 @@ def settle(graph: Graph, outputs: Iterable[int], events: Mapping[int, frozenset[
     sketch: Graph | None = None
     known: dict[object, dict[int, list[int]]] = {}
     for i in _terms(graph, outputs):
+        if _is_long(graph, i):
+            continue
         order = topological([i], lambda j: graph.args[j])
         own = sorted({e for j in order for e in events.get(j, ())})
-        if len(order) > _MOST_NODES or len(own) > _MOST_EVENTS or any(graph.shapes[j] for j in order):
+        if len(own) > _MOST_EVENTS or any(graph.shapes[j] for j in order):
             continue
         if own or not graph.large.isdisjoint(order):
             place = {j: k for k, j in enumerate(order)}
@@ -49,6 +51,16 @@ def settle(graph: Graph, outputs: Iterable[int], events: Mapping[int, frozenset[
             for part, moved in known[key].items():
                 if order[part] not in graph.settled:
                     graph.settled[order[part]] = _slopes(graph, order[part], [order[e] for e in moved])
+
+
+def _is_long(graph: Graph, i: int) -> bool:
+    """Whether a formula has too many nodes to be tried."""
+    seen, stack = {i}, [i]
+    while stack and len(seen) <= _MOST_NODES:
+        new = [arg for arg in graph.args[stack.pop()] if arg not in seen]
+        seen.update(new)
+        stack += new
+    return len(seen) > _MOST_NODES
 
 
 def _terms(graph: Graph, outputs: Iterable[int]) -> list[int]:
