@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import re
 import subprocess
 import sys
@@ -155,9 +156,12 @@ def test_a_failed_write_leaves_nothing(odec: Run, folder: Path) -> None:
 
 def test_watch_compiles_again(folder: Path) -> None:
     command = [sys.executable, "-u", "-m", "odec", "compile", "decay.ode", "--watch"]
-    with subprocess.Popen(
-        command, cwd=folder, stderr=subprocess.PIPE, text=True, env=_environment()
-    ) as process:
+
+    def heeds_ctrl_c() -> None:  # which a shell's background job ignores
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    piped = {"stderr": subprocess.PIPE, "text": True, "env": _environment()}
+    with subprocess.Popen(command, cwd=folder, preexec_fn=heeds_ctrl_c, **piped) as process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
         assert next(lines) == "watching decay.ode; Ctrl-C ends it\n"
@@ -166,8 +170,8 @@ def test_watch_compiles_again(folder: Path) -> None:
         assert next(lines).startswith("error[E201]")
         (folder / "decay.ode").write_text(DECAY.replace("4 in", "44 in"))
         assert any(line == "wrote decay.py\n" for line in lines)
-        process.send_signal(2)
-        assert process.wait() == 130
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
     assert "44" in (folder / "decay.py").read_text()
 
 
