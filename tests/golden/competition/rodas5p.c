@@ -17,6 +17,7 @@
 #define OBSERVE_TIMED 0
 #define INITIAL_TIMED 0
 #define MAP 0
+#define ARRAYS 0
 #define CAN_ADAPT 1
 #define AUTO 0
 #define RATES 0
@@ -46,7 +47,7 @@ extern real log(real) __attribute__((const, nothrow, simd("notinbranch")));
 // --- The model ---------------------------------------------------------------------------------------------
 
 // dx/dt of the states at a time.
-MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
                   IF_INPUTS(const real u[]_w,) real dx[]_w)
 {
     EVERY_LANE {
@@ -67,8 +68,8 @@ MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[
 
 #if defined(ADJOINT) || defined(LOSS)
 // w·∂f/∂x and w·∂f/∂u and, added to what is there, w·∂f/∂p and w·∂f/∂t.
-MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
-                      IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_w
+MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
+                      IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_pw
                       IF_INPUTS(, real gu[]_w) IF_TIMED(, real gt[]_w))
 {
     EVERY_LANE {
@@ -110,7 +111,7 @@ MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const rea
 
 #if defined(TANGENT)
 // ∂f/∂t·dt + ∂f/∂x·dx + ∂f/∂p·dp + ∂f/∂u·du.
-MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
                       IF_INPUTS(const real u[]_w,) IF_TIMED(const real dt[]_w,) const real dx[]_w,
                       const real dp[]_w, IF_INPUTS(const real du[]_w,) real dk[]_w)
 {
@@ -145,7 +146,7 @@ MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const rea
 
 #if defined(SOLVE) || defined(LOSS)
 // What is measured.
-MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
                       IF_INPUTS(const real u[]_w,) real y[]_w)
 {
     EVERY_LANE {
@@ -159,8 +160,8 @@ MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, c
 
 #if defined(LOSS)
 // w·∂y/∂x and, added to what is there, w·∂y/∂p.
-MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
-                          IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_w
+MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
+                          IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_pw
                           IF_INPUTS(, real gu[]_w) IF_OBSERVE_TIMED(, real gt[]_w))
 {
     EVERY_LANE {
@@ -716,7 +717,7 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
 
 #if defined(FIT) && !GPU
 // The states at the first time.
-MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, real x[]_w)
+MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_pw, real x[]_w)
 {
     EVERY_LANE {
         const real x1 = R(100.0);  // competition.ode:13
@@ -728,8 +729,8 @@ MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, r
 
 #if defined(LOSS)
 // Adds w·∂x/∂p to gp.
-MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, const real w[]_w,
-        real gp[]_w,
+MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_pw, const real w[]_w,
+        real gp[]_pw,
                           real gt[]_w)
 {
     EVERY_LANE {
@@ -740,7 +741,7 @@ MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_
 
 #if defined(TANGENT)
 // ∂x/∂p·dp.
-MODEL_FN void initial_jvp(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, const real dt[]_w,
+MODEL_FN void initial_jvp(IF_INITIAL_TIMED(const double time_w,) const real p[]_pw, const real dt[]_w,
                           const real dp[]_w, real dx[]_w)
 {
     EVERY_LANE {

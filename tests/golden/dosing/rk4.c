@@ -17,6 +17,7 @@
 #define OBSERVE_TIMED 0
 #define INITIAL_TIMED 0
 #define MAP 0
+#define ARRAYS 0
 #define CAN_ADAPT 0
 #define AUTO 0
 #define RATES 0
@@ -41,7 +42,7 @@
 // --- The model ---------------------------------------------------------------------------------------------
 
 // dx/dt of the states at a time.
-MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
                   IF_INPUTS(const real u[]_w,) real dx[]_w)
 {
     EVERY_LANE {
@@ -64,8 +65,8 @@ MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[
 
 #if defined(ADJOINT) || defined(LOSS)
 // w·∂f/∂x and w·∂f/∂u and, added to what is there, w·∂f/∂p and w·∂f/∂t.
-MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
-                      IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_w
+MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
+                      IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_pw
                       IF_INPUTS(, real gu[]_w) IF_TIMED(, real gt[]_w))
 {
     EVERY_LANE {
@@ -98,7 +99,7 @@ MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const rea
 
 #if defined(TANGENT)
 // ∂f/∂t·dt + ∂f/∂x·dx + ∂f/∂p·dp + ∂f/∂u·du.
-MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
                       IF_INPUTS(const real u[]_w,) IF_TIMED(const real dt[]_w,) const real dx[]_w,
                       const real dp[]_w, IF_INPUTS(const real du[]_w,) real dk[]_w)
 {
@@ -127,7 +128,7 @@ MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const rea
 
 #if defined(SOLVE) || defined(LOSS)
 // What is measured.
-MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
                       IF_INPUTS(const real u[]_w,) real y[]_w)
 {
     EVERY_LANE {
@@ -141,8 +142,8 @@ MODEL_FN void observe(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, c
 
 #if defined(LOSS)
 // w·∂y/∂x and, added to what is there, w·∂y/∂p.
-MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
-                          IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_w
+MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
+                          IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_pw
                           IF_INPUTS(, real gu[]_w) IF_OBSERVE_TIMED(, real gt[]_w))
 {
     EVERY_LANE {
@@ -165,7 +166,7 @@ MODEL_FN void observe_vjp(IF_OBSERVE_TIMED(const double time_w,) const real x[]_
 #include "odec/slope.h"
 
 #if !ADAPTIVE
-FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
+FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_pw,
              IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real x_next[]_w)
 {
     COEFFICIENTS(STEP_COEFFICIENT)
@@ -186,8 +187,8 @@ FN void step(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w
 #if defined(ADJOINT) || defined(LOSS)
 // The adjoint of one step: w_i = h (b_i w + Σ_j a_ji v_j), v_i = f_x(Y_i)ᵀ w_i, w ← w + Σ v_i.
 // The parameters' shares are added to gp; gt and gh are those of the step's time and size.
-FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
-                 IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real w[]_w, real gp[]_w
+FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_pw,
+                 IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, real w[]_w, real gp[]_pw
                  IF_INPUTS(, real gu[STAGES][N_INPUTS]_w), real gt[1]_w, real gh[1]_w
                  IF_DENSE(, const real g[DEGREE][N_STATES]_w, real q[DEGREE][N_STATES]_w))
 {
@@ -238,7 +239,7 @@ FN void step_vjp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
 
 #if defined(TANGENT)
 // One step and its tangent: dt and dh are the tangents of the step's time and size.
-FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_w,
+FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x[]_w, const real p[]_pw,
                  IF_INPUTS(const real u[STAGES][N_INPUTS]_w,) const real clip, const real dx[]_w,
                  const real dt[1]_w,
                  const real dh[1]_w, const real dp[]_w, IF_INPUTS(const real du[STAGES][N_INPUTS]_w,)
@@ -289,7 +290,7 @@ FN void step_jvp(IF_TIMED(const double time[STAGES]_tw,) STEP_SIZE, const real x
 
 #if defined(FIT) && !GPU
 // The states at the first time.
-MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, real x[]_w)
+MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_pw, real x[]_w)
 {
     EVERY_LANE {
         const real A = R(1.0);  // dosing.ode:8
@@ -299,8 +300,8 @@ MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, r
 
 #if defined(LOSS)
 // Adds w·∂x/∂p to gp.
-MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, const real w[]_w,
-        real gp[]_w,
+MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_pw, const real w[]_w,
+        real gp[]_pw,
                           real gt[]_w)
 {
     EVERY_LANE {
@@ -311,7 +312,7 @@ MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_
 
 #if defined(TANGENT)
 // ∂x/∂p·dp.
-MODEL_FN void initial_jvp(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, const real dt[]_w,
+MODEL_FN void initial_jvp(IF_INITIAL_TIMED(const double time_w,) const real p[]_pw, const real dt[]_w,
                           const real dp[]_w, real dx[]_w)
 {
     EVERY_LANE {

@@ -15,6 +15,7 @@
 #define OBSERVE_TIMED 0
 #define INITIAL_TIMED 0
 #define MAP 1
+#define ARRAYS 0
 #define CAN_ADAPT 0
 #define AUTO 0
 #define RATES 0
@@ -39,7 +40,7 @@ extern real exp(real) __attribute__((const, nothrow, simd("notinbranch")));
 // --- The model ---------------------------------------------------------------------------------------------
 
 // x[t + 1] of the states at a time.
-MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
                   IF_INPUTS(const real u[]_w,) real dx[]_w)
 {
     EVERY_LANE {
@@ -53,8 +54,8 @@ MODEL_FN void rhs(IF_TIMED(const double time_w,) const real x[]_w, const real p[
 
 #if defined(ADJOINT) || defined(LOSS)
 // w·∂f/∂x and w·∂f/∂u and, added to what is there, w·∂f/∂p and w·∂f/∂t.
-MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
-                      IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_w
+MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
+                      IF_INPUTS(const real u[]_w,) const real w[]_w, real gx[]_w, real gp[]_pw
                       IF_INPUTS(, real gu[]_w) IF_TIMED(, real gt[]_w))
 {
     EVERY_LANE {
@@ -79,7 +80,7 @@ MODEL_FN void rhs_vjp(IF_TIMED(const double time_w,) const real x[]_w, const rea
 
 #if defined(TANGENT)
 // ∂f/∂t·dt + ∂f/∂x·dx + ∂f/∂p·dp + ∂f/∂u·du.
-MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_w,
+MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const real p[]_pw,
                       IF_INPUTS(const real u[]_w,) IF_TIMED(const real dt[]_w,) const real dx[]_w,
                       const real dp[]_w, IF_INPUTS(const real du[]_w,) real dk[]_w)
 {
@@ -103,7 +104,7 @@ MODEL_FN void rhs_jvp(IF_TIMED(const double time_w,) const real x[]_w, const rea
 
 #if defined(FIT) && !GPU
 // The states at the first time.
-MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, real x[]_w)
+MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_pw, real x[]_w)
 {
     EVERY_LANE {
         const real N0 = p[2]_l;
@@ -114,8 +115,8 @@ MODEL_FN void initial(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, r
 
 #if defined(LOSS)
 // Adds w·∂x/∂p to gp.
-MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, const real w[]_w,
-        real gp[]_w,
+MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_pw, const real w[]_w,
+        real gp[]_pw,
                           real gt[]_w)
 {
     EVERY_LANE {
@@ -127,7 +128,7 @@ MODEL_FN void initial_vjp(IF_INITIAL_TIMED(const double time_w,) const real p[]_
 
 #if defined(TANGENT)
 // ∂x/∂p·dp.
-MODEL_FN void initial_jvp(IF_INITIAL_TIMED(const double time_w,) const real p[]_w, const real dt[]_w,
+MODEL_FN void initial_jvp(IF_INITIAL_TIMED(const double time_w,) const real p[]_pw, const real dt[]_w,
                           const real dp[]_w, real dx[]_w)
 {
     EVERY_LANE {
