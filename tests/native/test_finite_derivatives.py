@@ -162,11 +162,12 @@ def test_derivatives_of_observables(module, expected, jacobian):
 
 @pytest.mark.parametrize("engine", ["torch", pytest.param("native", marks=pytest.mark.slow)])
 def test_derivatives_of_initial_values(module, expected, engine):
-    """Every formula as the initial value of a state at rest."""
+    """Every formula as the initial value of a state at rest; one in four where they become one kernel."""
+    chosen = dict([*enumerate(CASES)][:: 1 if engine == "torch" else 4])
     text = "".join(f"param {name} = 1\n" for name in module.STATES)
-    text += "".join(f"init s{k} = {written(k, formula)}\ns{k}' = 0\n" for k, formula in enumerate(CASES))
+    text += "".join(f"init s{k} = {written(k, formula)}\ns{k}' = 0\n" for k, formula in chosen.items())
     net = load(text + "run t = 0 .. 1 dt 1\n", "euler").Model(engine=engine)
-    rows = [module.STATES.index(f"z{k}") for k in range(len(CASES))]
+    rows = [module.STATES.index(f"z{k}") for k in chosen]
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
     for k, row in enumerate(rows):
         p = states(module).requires_grad_()
