@@ -1,9 +1,9 @@
 """The System: what a user said in a model, checked, in source order. Nothing is derived or lowered here.
 
 All names in expressions are resolved by the checks of `odec.lang`: a `Symbol` names the time, a state, a
-derivative of a state (`derivative_name`), a parameter, a constant, an input, an intermediate, or (inside
-`Function.body`) an argument. Calls to the model's own functions stay in the tree as `Op("call:NAME", args)`
-until the lowering pass inlines them. A `shape` is () for a scalar.
+derivative of a state (`derivative_name`) or its next value (`at_time`), a parameter, a constant, an input, an
+intermediate, or (inside `Function.body`) an argument. Calls to the model's own functions stay in the tree as
+`Op("call:NAME", args)` until the lowering pass inlines them. A `shape` is () for a scalar.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ def derivative_name(state: str, order: int) -> str:
     if order == 0:
         return state
     return f"d{state}_dt" if order == 1 else f"d{order}{state}_dt{order}"
+
+
+def at_time(state: str, steps: int, time: str) -> str:
+    """The name in formulas of a map of a state at another time: `x[t+1]`, the next."""
+    return f"{state}[{time}{steps:+d}]"
 
 
 def unprimed(name: str) -> str:

@@ -58,7 +58,9 @@ def parse_expression(text: str | Source) -> Expr:
             raise parser.unexpected("an operator")
         if len(lines) > 1:
             raise parser.fail("E104", "expected one expression", lines[1].tokens[0].span, "a second line")
-        expr = Resolver({}, "t", report, open_world=True).any(raw, Context("an expression"))
+        expr = Resolver({}, "t", report, open_world=True, is_map=True).any(
+            raw, Context("an expression", reach=1)
+        )
     except Problem as problem:
         raise ModelError([problem.diagnostic]) from None
     if report.failed:

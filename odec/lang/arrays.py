@@ -25,6 +25,7 @@ from odec.system import (
     Param,
     Said,
     System,
+    at_time,
     derivative_name,
 )
 from odec.tree import OPERATIONS, Expr, Op, evaluate, fold, substitute
@@ -66,6 +67,7 @@ class _Arrays:
         for equation in draft.equations:
             for k in range(equation.order):
                 self._know(derivative_name(equation.state, k), states[equation.state])
+            self._know(at_time(equation.state, 1, draft.time), states[equation.state])
         intermediates = self._in_order(draft.intermediates, place, self._intermediate)
         return replace(
             draft,

@@ -110,7 +110,8 @@ class _Checker:
         self.methods = methods
         self.report = report
         self.names = Names(reading.statements, report, reading.unread)
-        self.resolver = Resolver(self.names.entries, self.names.time, report)
+        self.is_map = any(isinstance(s, syntax.Rule) and s.kind == "map" for s in self.statements)
+        self.resolver = Resolver(self.names.entries, self.names.time, report, is_map=self.is_map)
         self.fixed: dict[Span, Expr] = {}
         self.said: dict[Key, list[Said]] = {}
         self.sizes: dict[str, tuple[Expr, ...]] = {}
@@ -140,11 +141,10 @@ class _Checker:
 
         time = next((s for s in self.statements if isinstance(s, syntax.Time)), None)
         equations: tuple[Equation, ...] = of(Equation)
-        maps = [s for s in self.statements if isinstance(s, syntax.Rule) and s.kind == "map"]
         return System(
             name=model_name(self.source),
             source=self.source,
-            kind="map" if maps else "ode",
+            kind="map" if self.is_map else "ode",
             time=self.names.time,
             time_unit=time.unit if time else None,
             doc=doc,
@@ -176,8 +176,8 @@ class _Checker:
             self.fixed[expr.span] = resolved
         return resolved
 
-    def _value(self, expr: Expr, what: str) -> Expr:
-        return self.resolver.number(expr, Context(what))
+    def _value(self, expr: Expr, what: str, reach: int = 1) -> Expr:
+        return self.resolver.number(expr, Context(what, reach=reach))
 
     def _parts(self, statement: syntax.Statement) -> Iterable[object]:
         match statement:
@@ -281,7 +281,7 @@ class _Checker:
                 message = f"the function '{f.name.text}' has two arguments named '{arg.text}'"
                 self.report.add("E202", message, arg.span, "named again")
             seen[arg.text] = arg.span
-        context = Context("a function", VALUES, frozenset(seen))
+        context = Context("a function", VALUES, frozenset(seen), reach=1)
         body = self.resolver.number(f.body, context)
         return [Function(f.name.text, tuple(a.text for a in f.args), body, f.doc, f.span)]
 
@@ -299,12 +299,12 @@ class _Checker:
         return [Input(n.text, kind, statement.unit, statement.doc, n.span) for n in statement.names]
 
     def _observation(self, o: syntax.Observation) -> list[Observable]:
-        expr = self._value(o.expr, "an observable")
+        expr = self._value(o.expr, "an observable", reach=0)
         first = self._first("observable", o.name, o.elements, expr, o.doc)
         noise = None
         if o.noise is not None:
             name = o.noise.distribution
-            args = tuple(self._value(arg, "a noise term") for arg in o.noise.args)
+            args = tuple(self._value(arg, "a noise term", reach=0) for arg in o.noise.args)
             self._check_noise(name, len(args), o.noise.span)
             noise = Noise(name.text, args, o.noise.span)
         return [Observable(o.name.text, expr, noise, o.unit, o.doc, o.span)] if first else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from odec.diagnostics import Diagnostic, Fix, Source, Span
 
@@ -103,3 +103,9 @@ def words(items: Iterable[str], last: str = "or") -> str:
 def article(noun: str) -> str:
     """The noun with a or an."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def product_of(name: str, known: Sequence[str]) -> str | None:
+    """`k*x` for kx, where both are names; kk is rather a slip than k*k."""
+    parts = ((name[:k], name[k:]) for k in range(1, len(name)))
+    return next((f"{a}*{b}" for a, b in parts if a != b and a in known and b in known), None)

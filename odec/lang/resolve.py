@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from odec.diagnostics import Fix, Span
@@ -20,7 +20,8 @@ from odec.lang.functions import (
 )
 from odec.lang.lookalikes import Lookalikes
 from odec.lang.names import UNREAD, VALUES, Entry
-from odec.lang.report import Report, article, meant
+from odec.lang.report import Report, article, meant, product_of
+from odec.lang.times import has_time, is_shifted, of_input, of_state
 from odec.system import derivative_name
 from odec.tree import MAX_DEPTH, OPERATIONS, Expr, Number, Op, Symbol, fold
 
@@ -30,27 +31,32 @@ _SPELLED = {"π": "pi", "Pi": "pi", "PI": "pi"}
 
 @dataclass(frozen=True)
 class Context:
-    """Where an expression stands: what it is called in messages, and the kinds of names it may use."""
+    """Where an expression stands: what it is called in messages, and the kinds of names it may use.
+
+    reach: of a map, how many steps ahead of the present its states may be.
+    """
 
     what: str
     kinds: frozenset[str] = VALUES
     args: frozenset[str] = frozenset()
     infinite: bool = False
     draws: bool = False
+    reach: int = 0
 
 
 @dataclass
 class Resolver:
     """Turns raw expressions into checked ones; what is wrong goes to the report.
 
-    With `open_world` every name that is not known is taken for a number, and every function too. arrays:
-    whether something of arrays was met.
+    With `open_world` every name that is not known is taken for a number, and every function too. is_map:
+    whether it is of a map. arrays: whether something of arrays was met.
     """
 
     entries: Mapping[str, Entry]
     time: str
     report: Report
     open_world: bool = False
+    is_map: bool = False
     arrays: bool = False
     _unknown: dict[str, list[Span]] = field(default_factory=dict)
 
@@ -176,7 +182,7 @@ class Resolver:
                 continue  # of `dx/dt`, whose `dx` is told
             twin = twins.of(name)
             hint = self._hint(name) if twin is None else twin.note
-            guess = None if hint else _product(name, candidates) or self.report.guess(name, candidates)
+            guess = None if hint else product_of(name, candidates) or self.report.guess(name, candidates)
             first, *others = (self.report.source.position(span.start)[0] for span in spans)
             lines = [str(line) for line in dict.fromkeys(others) if line != first]
             notes = [hint] if hint else []
@@ -240,11 +246,17 @@ class Resolver:
         """A function of arrays, or what an array is drawn from; None for others."""
         found = array_call(name, args, call.span, context.draws)
         if isinstance(found, Misuse):
-            self.report.add(found.code, found.message, found.span, found.label, *found.notes)
-            return Number(1.0, "1", call.span)
+            return self._unless_misused(found)
         for arg in args if found is not None else ():
             self._want(arg, boolean=False)
         return found
+
+    def _unless_misused(self, found: Symbol | Misuse) -> Expr:
+        """What was found, or a number in its place once it is told what is wrong."""
+        if not isinstance(found, Misuse):
+            return found
+        self.report.add(found.code, found.message, found.span, found.label, *found.notes)
+        return Number(1.0, "1", found.span)
 
     def _unknown_function(self, name: str, name_span: Span | None, call: Op) -> None:
         message = f"unknown function '{name}'"
@@ -300,7 +312,7 @@ class Resolver:
             note = f"give it a name, `param {name}0 = …` and `init {name} = {name}0`, and use {name}0"
             message = f"the initial value of '{name}' has no name in formulas"
             self.report.add("E204", message, call.span, "", note)
-        elif kind == "state" and len(args) == 1 and self._has_time(args[0]):
+        elif kind == "state" and len(args) == 1 and is_shifted(args[0], self.time):
             message = f"delays (`{name}({self.time} - …)`) are not supported yet"
             self.report.add("E323", message, call.span, "a delay")
         else:
@@ -320,26 +332,27 @@ class Resolver:
     def _is_time(self, expr: Expr) -> bool:
         return isinstance(expr, Symbol) and expr.name == self.time
 
-    def _has_time(self, expr: Expr) -> bool:
-        return isinstance(expr, Op) and expr.op == "add" and self._is_time(expr.args[0])
-
     def _of_arrays(self, args: tuple[Expr, ...], node: Op, context: Context) -> Expr:
         """What only arrays have; but in a map x[t] is x."""
         base = node.args[0] if node.op == "index" else None
-        entry = self.entries.get(base.name) if isinstance(base, Symbol) else None
-        if isinstance(base, Symbol) and len(args) == 2:
-            known = self.open_world or (entry is not None and entry.kind == "state")
-            if self._is_time(args[1]) and known:
-                return self._symbol(Symbol(base.name, node.span), context)
-            if self._has_time(args[1]) and known:
-                note = f"a map uses present values only: `{base.name}` or `{base.name}[{self.time}]`"
-                message = f"delays (`{base.name}[{self.time} - …]`) are not supported yet"
-                self.report.add("E323", message, node.span, "another time", note)
-                return Symbol(base.name, node.span)
+        if isinstance(base, Symbol) and len(args) == 2 and has_time(args[1], self.time):
+            entry = self.entries.get(base.name)
+            kind = "state" if self.open_world else entry.kind if entry is not None else ""
+            if kind in ("state", "input"):
+                return self._at_time(base.name, kind, args[1], node, context)
         for arg in args:
             self._want(arg, boolean=False)
         self.arrays = True
         return Op(node.op, args, node.span, static=node.static)
+
+    def _at_time(self, name: str, kind: str, index: Expr, node: Op, context: Context) -> Expr:
+        """A state or an input whose index is of the time."""
+        self._symbol(Symbol(name, node.span), context)
+        if kind == "input":
+            found = of_input(name, index, node, self.time)
+        else:
+            found = of_state(name, index, node, self.time, self.is_map, context.reach)
+        return self._unless_misused(found)
 
     # Types.
 
@@ -383,9 +396,3 @@ class Resolver:
         for value, condition in reversed(pairs[:last]):
             result = Op("select", (condition, value, result), call.span)
         return result
-
-
-def _product(name: str, known: Sequence[str]) -> str | None:
-    """`k*x` for kx, where both are names; kk is rather a slip than k*k."""
-    parts = ((name[:k], name[k:]) for k in range(1, len(name)))
-    return next((f"{a}*{b}" for a, b in parts if a != b and a in known and b in known), None)

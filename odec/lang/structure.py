@@ -12,7 +12,7 @@ from odec.lang.lookalikes import Lookalikes
 from odec.lang.names import UNREAD, Names
 from odec.lang.reader import Reading
 from odec.lang.report import Report, article
-from odec.system import System, derivative_name
+from odec.system import System, at_time, derivative_name
 from odec.tree import Expr, Op, symbols
 
 _PRIME = "'"
@@ -29,6 +29,7 @@ def check_structure(system: System, names: Names, reading: Reading, report: Repo
     graph = dependencies(system)
     if not _check_cycles(system, graph, report):
         _check_initial_cycles(system, graph, report)
+        _check_present(system, graph, report)
     if not report.failed:
         _check_unused(system, names, statements, graph, report)
         _check_arguments(system, statements, report)
@@ -56,7 +57,7 @@ def calls(exprs: Iterable[Expr]) -> set[str]:
 
 
 def dependencies(system: System) -> dict[str, list[str]]:
-    """What constants, intermediates and functions need."""
+    """What constants, intermediates, functions and the next values of a map need."""
     graph: dict[str, list[str]] = {}
     for const in system.consts:
         graph[const.name] = references(const.expr)
@@ -64,6 +65,8 @@ def dependencies(system: System) -> dict[str, list[str]]:
         graph[intermediate.name] = references(intermediate.expr)
     for function in system.functions:
         graph[function.name] = [name for name in references(function.body) if name not in function.args]
+    for equation in system.equations if system.kind == "map" else ():
+        graph[at_time(equation.state, 1, system.time)] = references(equation.expr)
     return graph
 
 
@@ -160,12 +163,21 @@ def _check_cycles(system: System, graph: dict[str, list[str]], report: Report) -
     spans |= {i.name: i.span for i in system.intermediates}
     spans |= {f.name: f.span for f in system.functions}
     functions = {function.name for function in system.functions}
+    following = {at_time(e.state, 1, system.time): e.state for e in system.equations}
+    spans |= {at_time(e.state, 1, system.time): e.span for e in system.equations}
     found = cycles(graph)
     for cycle in found:
         path = " -> ".join(cycle)
         start = spans[cycle[0]].start
         span = Span(start, start + len(cycle[0]))
-        if functions.issuperset(cycle):
+        ahead = next((name for name in cycle if name in following), "")
+        if ahead:
+            lines = [f"line {report.source.position(spans[n].start)[0]} gives `{n}`" for n in cycle[:-1]]
+            note = f"`{following[ahead]}` is the present value"
+            is_own = len(cycle) == 2
+            message = f"'{ahead}' is given by itself" if is_own else "next values that need one another"
+            report.add("E303", message, span, path, *lines, note)
+        elif functions.issuperset(cycle):
             note = "functions are written out where they are used, so none may call itself"
             message = f"the function '{cycle[0]}' calls itself"
             report.add("E305", message, span, "" if len(cycle) == 2 else path, note)
@@ -212,6 +224,22 @@ def _check_initial_cycles(system: System, graph: dict[str, list[str]], report: R
             at = cycle.index(node)
             path = " -> ".join([*cycle[at:-1], *cycle[:at], node])
             report.add("E304", "circular initial values", spans[node], path, note)
+
+
+def _check_present(system: System, graph: dict[str, list[str]], report: Report) -> None:
+    """Initial values and observables are of present values, through intermediates and functions too."""
+    if system.kind != "map":
+        return
+    ahead = {at_time(e.state, 1, system.time) for e in system.equations}
+    parts: list[tuple[str, Expr]] = [("an initial value", item.expr) for item in system.initials]
+    for observable in system.observables:
+        noise = observable.noise.args if observable.noise else ()
+        parts += [("an observable", expr) for expr in (observable.expr, *noise)]
+    for what, expr in parts:
+        used = sorted(ahead & reachable(graph, references(expr)))
+        if used:
+            message = f"{what} cannot use the next value '{used[0]}'"
+            report.add("E311", message, expr.span, f"it depends on '{used[0]}'")
 
 
 def _check_unused(

@@ -15,7 +15,7 @@ from odec.diagnostics import Span
 from odec.lang.graph import order
 from odec.lang.structure import dependencies
 from odec.lang.turns import INPUT, STATE, STILL, TIME, Course, constant, course
-from odec.system import System, derivative_name
+from odec.system import System, at_time, derivative_name
 from odec.tree import OPERATIONS, Expr, Number, Op, Symbol, fold
 
 _STEPS = frozenset({"heaviside", "sign", "floor", "ceil"})
@@ -130,6 +130,7 @@ def _definitions(system: System) -> _Definitions:
     functions = {f.name: (f.args, f.body) for f in system.functions}
     known = {c.name: _Found(course=constant(Symbol(c.name))) for c in system.consts}
     exprs = {item.name: item.expr for item in system.intermediates}
+    exprs |= {at_time(e.state, 1, system.time): e.expr for e in system.equations if system.kind == "map"}
     courses = {system.time: TIME, **dict.fromkeys(_states(system), Course(why=STATE))}
     held, moving = Course((STILL,)), Course(why=INPUT)
     courses |= {item.name: held if item.kind == "hold" else moving for item in system.inputs}

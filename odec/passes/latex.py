@@ -158,6 +158,10 @@ def name_latex(name: str) -> str:
     """A name: Greek letters, trailing digits and what follows an underscore as subscripts."""
     if "\\" in name:
         return name
+    other_time = re.fullmatch(r"(.+)\[(.+)([+-])(\d+)\]", name)
+    if other_time:
+        state, time, sign, steps = other_time.groups()
+        return f"{name_latex(state)}({name_latex(time)} {sign} {steps})"
     primes = len(name) - len(name.rstrip("'"))
     derivative = re.fullmatch(r"d(\d*)(.+)_dt(\d*)", name)
     if derivative and derivative[1] == derivative[3]:

@@ -8,6 +8,7 @@ state's name means its initial value, which is itself defined by an `init`.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from odec.diagnostics import Diagnostic, ModelError, Span
@@ -16,7 +17,7 @@ from odec.passes.limits import with_limits
 from odec.passes.parts import cut
 from odec.passes.program import Layout
 from odec.passes.walk import keep, topological
-from odec.system import Equation, Function, System, derivative_name
+from odec.system import Function, System, at_time, derivative_name
 from odec.tree import MAX_DEPTH, Expr, Op, Symbol, fold, substitute, symbols
 
 MAX_NODES = 200_000
@@ -71,11 +72,13 @@ def lower(system: System) -> Lowered:
 
     Raises ModelError where inlining makes a formula of unreasonable size.
     """
-    inline = _Inliner(system)
     orders = [(e, k) for e in system.equations for k in range(e.order)]
     layout = Layout.of((derivative_name(e.state, k), e.shape) for e, k in orders)
     states = layout.names
     names = Names(_model_names(system, states))
+    following = {e.state: names.fresh(f"{e.state}_next") for e in system.equations if system.kind == "map"}
+    ahead = {at_time(state, 1, system.time): Symbol(name) for state, name in following.items()}
+    inline = _Inliner(system, ahead)
     shared: dict[str, Definition] = {}
     for c in system.consts:
         if c.shape:
@@ -83,7 +86,7 @@ def lower(system: System) -> Lowered:
     for d in system.intermediates:
         _define(shared, names, Definition(d.name, inline(d.expr, d.span), d.span, d.doc))
     running, starting = dict(shared), dict(shared)
-    rhs = _add_equations(system, inline, names, running)
+    rhs = _add_equations(system, inline, names, following, running)
     observe = _add_observables(system, inline, names, running, states)
     for initial in system.initials:
         name = derivative_name(initial.state, initial.order)
@@ -120,22 +123,16 @@ def _model_names(system: System, states: tuple[str, ...]) -> set[str]:
 
 
 def _add_equations(
-    system: System, inline: _Inliner, names: Names, running: dict[str, Definition]
+    system: System, inline: _Inliner, names: Names, following: dict[str, str], running: dict[str, Definition]
 ) -> tuple[Expr, ...]:
     outputs: list[Expr] = []
     for equation in system.equations:
         outputs += [Symbol(derivative_name(equation.state, k)) for k in range(1, equation.order)]
-        name = names.fresh(_output_name(system, equation))
+        name = following.get(equation.state) or names.fresh(derivative_name(equation.state, equation.order))
         expr = inline(equation.expr, equation.span)
         _define(running, names, Definition(name, expr, equation.span, equation.doc))
         outputs.append(Symbol(name))
     return tuple(outputs)
-
-
-def _output_name(system: System, equation: Equation) -> str:
-    if system.kind == "map":
-        return f"{equation.state}_next"
-    return derivative_name(equation.state, equation.order)
 
 
 def _add_observables(
@@ -161,10 +158,11 @@ class _Inliner:
     """Replaces calls of a model's functions by their bodies, with a limit on what comes out.
 
     Then decides the conditions that are constant, and writes what has a limit by functions with that value.
+    spelled: what names of other times stand for.
     """
 
-    def __init__(self, system: System):
-        self._system = system
+    def __init__(self, system: System, spelled: Mapping[str, Expr]):
+        self._system, self._spelled = system, spelled
         self._consts = system.constants
         self._functions: dict[str, Function] = {}
         self._bodies: dict[str, tuple[Expr, int, int]] = {}
@@ -176,6 +174,7 @@ class _Inliner:
 
     def __call__(self, expr: Expr, span: Span) -> Expr:
         plain = self._measure(expr, span)[0] if self._functions else expr
+        plain = substitute(plain, self._spelled) if self._spelled else plain
         return with_limits(decide(plain, self._consts))
 
     def _measure(self, expr: Expr, span: Span) -> tuple[Expr, int, int]:

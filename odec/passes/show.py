@@ -150,8 +150,9 @@ def graph_text(system: System) -> str:
             if name in entered:
                 entered[name].append(label)
     ends = {o.name for o in system.observables}
+    quiet = {system.time, *_row_labels(system)}
     shown = {
-        name: found for name, found in entered.items() if name not in ends and (found or name != system.time)
+        name: found for name, found in entered.items() if name not in ends and (found or name not in quiet)
     }
     width = max(map(len, shown))
     lines += ["", "enters"]
@@ -297,8 +298,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 def _dependencies(system: System) -> list[tuple[str, list[str]]]:
     """Each quantity, in the order in which it is computed, with the names that it uses directly."""
     lowered = lower(system)
-    names = _state_names(system)
     labels: dict[Expr, str] = dict(zip(lowered.rhs, _row_labels(system), strict=True))
+    names = {e.name: label for e, label in labels.items() if isinstance(e, Symbol)} | _state_names(system)
     found: list[tuple[str, Expr]] = []
     for definition in needed(lowered.running, (*lowered.rhs, *lowered.observe)):
         found.append((labels.get(Symbol(definition.name), definition.name), definition.expr))
@@ -316,6 +317,8 @@ def _used(expr: Expr) -> list[str]:
 
 def _kinds(system: System) -> dict[str, str]:
     kinds = dict.fromkeys((system.time, *_state_names(system).values()), "state")
+    if system.kind == "map":
+        kinds.update(dict.fromkeys(_row_labels(system), "state"))
     kinds.update((m.name, "state") for m in system.intermediates)
     kinds.update((o.name, "state") for o in system.observables)
     kinds.update((u.name, "input") for u in system.inputs)
