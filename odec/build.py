@@ -69,10 +69,17 @@ def diagnose(model: ModelLike) -> tuple[System | None, list[Diagnostic]]:
     system, found = lang.parse(as_source(model), methods=method_names())
     try:
         if system is not None:
+            found += _at_start(system)
             choose_method(system)
     except ModelError as error:
         return None, [*error.diagnostics, *found]
     return system, found
+
+
+def _at_start(system: System) -> list[Diagnostic]:
+    from odec.passes.nonfinite import start_warnings
+
+    return start_warnings(system)
 
 
 def read(model: ModelLike) -> tuple[System, list[Diagnostic]]:
@@ -82,16 +89,21 @@ def read(model: ModelLike) -> tuple[System, list[Diagnostic]]:
     system, diagnostics = lang.parse(as_source(model), methods=method_names())
     if system is None:
         raise ModelError(diagnostics)
-    if system.functions:
-        from odec.passes.lower import lower
-
-        lower(system)
-    return system, diagnostics
+    return system, diagnostics + _at_start(system)
 
 
 def parse(model: ModelLike) -> System:
     """The checked model. Raises ModelError."""
-    return read(model)[0]
+    if isinstance(model, System):
+        return model
+    system, diagnostics = lang.parse(as_source(model), methods=method_names())
+    if system is None:
+        raise ModelError(diagnostics)
+    if system.functions:
+        from odec.passes.lower import lower
+
+        lower(system)
+    return system
 
 
 def derive(model: ModelLike) -> Programs:

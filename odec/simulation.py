@@ -229,12 +229,11 @@ def _simulation(
 def _because(system: System | None, net: Model, t: float, states: torch.Tensor, values: Any) -> str:
     """Which formula is no finite number where a single trajectory starts, on its own line; or nothing."""
     p = net.vector(values)
-    if system is None or system.inputs or states.dim() != 2 or p.dim() != 1:
+    if system is None or states.dim() != 2 or p.dim() != 1:
         return ""
     from odec.passes.nonfinite import told_at_start
 
-    given = {system.time: t, **dict(zip(net.compiled.param_names, p.tolist(), strict=True))}
-    return told_at_start(system, given, dict(zip(net.compiled.states, states[0].tolist(), strict=True)))
+    return told_at_start(system, t, p.tolist(), states[0].tolist())
 
 
 def _finer(

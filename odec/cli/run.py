@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from odec.results import Simulation
     from odec.system import System
 
-UNREPEATED = ("W606", "W607")
-"""Warnings of check, compile and fit: of the summary's line, and of gradients, which a run has none of."""
+UNREPEATED = ("W606", "W607", "W610")
+"""Warnings of check, compile and fit: of gradients, which a run has none of, or what its own words say."""
 
 
 @click.command(

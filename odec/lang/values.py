@@ -241,7 +241,7 @@ class Values:
             self._report.add("E312", "a map runs forward by whole steps", span, f"from {start:g} to {stop:g}")
 
     def _equalities(self) -> Iterable[Op]:
-        """Comparisons for equality in which a state or the time stands."""
+        """Comparisons for equality in which a state or the time stands, but for those that guard a pole."""
         changing = {self._draft.time, *self._draft.states}
         bodies = {id(f.body): f.args for f in self._draft.functions}
         for expr in self._expressions():
@@ -251,7 +251,22 @@ class Values:
                 if isinstance(node, Op):
                     if node.op in ("eq", "ne") and changing.difference(hidden).intersection(references(node)):
                         yield node
-                    stack.extend(node.args)
+                    stack.extend(node.args[1:] if _guards_a_pole(node) else node.args)
+
+
+def _guards_a_pole(node: Op) -> bool:
+    """Whether it is `if x == 0 then … else …/x`: what is divided by has a name of the comparison in it."""
+    condition = node.args[0] if node.op == "select" else None
+    if not isinstance(condition, Op) or condition.op not in ("eq", "ne"):
+        return False
+    compared, stack = {*references(condition)}, [node.args[2 if condition.op == "eq" else 1]]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Op):
+            if part.op == "div" and compared.intersection(references(part.args[1])):
+                return True
+            stack.extend(part.args)
+    return False
 
 
 def _infinity(expr: Expr) -> float | None:

@@ -12,6 +12,7 @@ from odec.diagnostics import Diagnostic, ModelError, render_text
 from odec.lang import all_codes, decode, explain, parse, read_source
 from odec.lang.source import MAX_FILE_BYTES, MAX_LINE_CHARACTERS
 from odec.passes import derive
+from odec.passes.nonfinite import start_warnings
 
 HERE = Path(__file__).parent
 METHODS = frozenset({"euler", "heun2", "rk4", "dopri5"})
@@ -32,6 +33,7 @@ def diagnose(name: str, data: bytes | None) -> list[Diagnostic]:
         system, found = parse(source, methods=METHODS)
         if system is not None:
             derive(system)
+            found += start_warnings(system)
     except ModelError as error:
         return list(error.diagnostics)
     return found

@@ -216,6 +216,11 @@ def test_heaviside_at_zero_and_sign_at_zero():
     assert module.rhs(0.0, torch.zeros(2, dtype=D), torch.zeros(0, dtype=D)).tolist() == [10.5, 0.0]
 
 
+def test_a_step_of_a_number_is_decided_in_each_derivative():
+    points = [(0.5, 0.2), (0.7, 1.1)]
+    check("heaviside(-3, max(y, z))/gamma(0.3/y) + y*z", lambda y, z: y * z, points, ["y", "z"])
+
+
 def test_constants_are_folded_or_named():
     text = "const g = 2*pi\n" + model("sin(g/4)*y + min(g, 3) + sqrt(2) + exp(1)**2", ["y"])
     module = load(text, "euler")

@@ -11,7 +11,7 @@ from odec.arrays import Shape
 from odec.backends.layout import Call, Chain, Doc, Leaf, Parens, flat
 from odec.backends.printer import ATOM, COMMON, POWER, UNARY, Printed, Printer, Rule, called, infix
 from odec.backends.torch.arrays import ARRAY_RULES, typed
-from odec.tree import Expr, Number, Op, Symbol, evaluate, number
+from odec.tree import OPERATIONS, Expr, Number, Op, Symbol, evaluate, number
 
 _BIT_OR, _BIT_AND = 5, 6
 
@@ -23,6 +23,9 @@ _PLAIN = frozenset(
 
 _ARITHMETIC = frozenset(("add", "mul", "div", "neg", "pow"))
 """Operations that stay formulas where they are constants."""
+
+
+_CONDITIONS = frozenset(op for op, known in OPERATIONS.items() if known.kind in ("compare", "logic"))
 
 
 class TorchPrinter(Printer):
@@ -82,9 +85,11 @@ class TorchPrinter(Printer):
         return Call("torch.nan_to_num", (arg, *map(Leaf, ("math.nan", "0.0", "0.0")))), ATOM
 
     def tensor(self, expr: Expr, least: int = 0) -> Doc:
-        """The expression's document, a literal made a tensor of the anchor's dtype and device."""
+        """The expression's document, a number made a tensor of the anchor's dtype and device."""
         doc = self.doc(expr, least)
-        return Call(f"{self.anchor}.new_full", (Leaf("()"), doc)) if self.is_scalar(expr) else doc
+        decided = isinstance(expr, Op) and expr.op in _CONDITIONS  # a tensor already
+        plain = self.is_scalar(expr) and not decided
+        return Call(f"{self.anchor}.new_full", (Leaf("()"), doc)) if plain else doc
 
     def _constant(self, expr: Op) -> Printed:
         value = evaluate(expr, self.consts)
