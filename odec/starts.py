@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from odec.arguments import real_numbers
@@ -138,7 +139,7 @@ def defaults(system: System, net: Model) -> dict[str, Any]:
         if param.elements:
             found[param.name] = np.reshape(param.elements, param.shape)
         elif param.shape:
-            own = getattr(net, net.attributes[param.name]).detach().cpu().numpy()
+            own = attrgetter(net.attributes[param.name])(net).detach().cpu().numpy()
             found[param.name] = own if param.draw else np.full(param.shape, param.value)
     return found
 

@@ -176,6 +176,34 @@ class Function:
 
 
 @dataclass(frozen=True)
+class Net:
+    """A network: an affine map to each of the hidden sizes, with its activation, and one to the outputs.
+
+    args: what it sees, inputs: the shape of each; outputs: names and shapes of what it gives. Its weights are
+    parameters of the model, `NAME.0.weight` [out, in] and so on, as torch.nn.Sequential names them.
+    external: it has no layers, but is a module that a Model is given.
+    """
+
+    name: str
+    args: tuple[Expr, ...]
+    inputs: tuple[Shape, ...]
+    outputs: tuple[tuple[str, Shape], ...]
+    hidden: tuple[int, ...]
+    activation: str
+    bias: bool
+    seed: int | None
+    external: bool
+    doc: str
+    span: Span
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The lengths of what goes in, of each hidden layer, and of what comes out."""
+        wide = sum(math.prod(shape) for shape in self.inputs)
+        return (wide, *self.hidden, sum(math.prod(shape) for _, shape in self.outputs))
+
+
+@dataclass(frozen=True)
 class Input:
     """An external time series; `kind` is hold, linear or cubic."""
 
@@ -261,6 +289,7 @@ class System:
     inputs: tuple[Input, ...]
     observables: tuple[Observable, ...]
     run: Run | None = None
+    nets: tuple[Net, ...] = ()
     state_units: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -271,6 +300,7 @@ class System:
         consts = [f"{c.name} = {c.value:g}" if not c.shape else _named(c.name, c.shape) for c in self.consts]
         parts = {"params": bounded, "consts": consts}
         parts |= {"inputs": [f"{item.name} {item.kind}" for item in self.inputs]}
+        parts |= {"nets": [net.name for net in self.nets]}
         parts |= {"observables": [item.name for item in self.observables]}
         lines += [f"  {title}: {listed(items)}" for title, items in parts.items() if items]
         return "\n".join(lines)

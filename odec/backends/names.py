@@ -8,6 +8,20 @@ _MOST = 4
 """Underscores that are enough for any name: three for one that begins with two."""
 
 
+def undotted(names: Iterable[str]) -> dict[str, str]:
+    """A spelling for each name with dots, as weights of nets have: with underscores, and no other has it."""
+    taken = {*names}
+    found: dict[str, str] = {}
+    for name in sorted(name for name in taken if "." in name):
+        spelling = name.replace(".", "_")
+        spelling = f"net{spelling}" if spelling.startswith("_") else spelling
+        while spelling in taken:
+            spelling += "_"
+        taken.add(spelling)
+        found[name] = spelling
+    return found
+
+
 def spellings(names: Iterable[str], clashes: Callable[[str, str], bool]) -> dict[str, str]:
     """A spelling for each name that clashes: the name with so many underscores more.
 

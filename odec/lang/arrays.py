@@ -11,6 +11,7 @@ from odec.arrays import Shape, ShapeError, shape_words
 from odec.lang.constants import NotConstant
 from odec.lang.graph import order
 from odec.lang.left_sides import Definitions, Key
+from odec.lang.nets import Nets, NetSaid
 from odec.lang.parts import Part, Refused, Unknown
 from odec.lang.report import Report
 from odec.lang.shapes import refusal
@@ -34,13 +35,17 @@ T = TypeVar("T", Const, Equation, Initial, Intermediate, Observable)
 
 
 def with_arrays(
-    draft: System, said: Mapping[Key, Sequence[Said]], sizes: Mapping[str, tuple[Expr, ...]], report: Report
+    draft: System,
+    said: Mapping[Key, Sequence[Said]],
+    sizes: Mapping[str, tuple[Expr, ...]],
+    nets: Mapping[str, NetSaid],
+    report: Report,
 ) -> System:
     """The model by operations of arrays, what is wrong with its shapes reported.
 
-    said: definitions with an index. sizes: of inputs.
+    said: definitions with an index. sizes: of inputs. nets: by name.
     """
-    return _Arrays(draft, said, sizes, report).complete()
+    return _Arrays(draft, said, sizes, nets, report).complete()
 
 
 class _Arrays:
@@ -49,12 +54,15 @@ class _Arrays:
         draft: System,
         said: Mapping[Key, Sequence[Said]],
         sizes: Mapping[str, tuple[Expr, ...]],
+        nets: Mapping[str, NetSaid],
         report: Report,
     ):
         self._draft, self._said, self._sizes, self._report = draft, said, sizes, report
         self._functions = {f.name: f for f in draft.functions}
         self._definitions = Definitions(draft.source, self._functions, said)
-        self._definitions.shapes.places.update(_places(draft))
+        shapes = self._definitions.shapes
+        shapes.places.update(_places(draft))
+        self._nets = shapes.nets = Nets(nets, draft.source, self._definitions.subscripts, shapes.shapes)
         self._values: dict[str, Any] = {}
 
     def complete(self) -> System:
@@ -72,9 +80,10 @@ class _Arrays:
         return replace(
             draft,
             consts=consts,
-            params=params,
+            params=tuple(sorted((*params, *self._nets.params), key=lambda p: p.span.start)),
             inputs=inputs,
-            intermediates=intermediates,
+            nets=tuple(self._nets.nets.values()),
+            intermediates=(*self._nets.layers, *intermediates),
             initials=tuple(self._initial(i, states.get(i.state, ())) for i in draft.initials),
             equations=tuple(self._equation(e, states[e.state]) for e in draft.equations),
             observables=tuple(self._observable(o) for o in draft.observables),

@@ -13,6 +13,7 @@ from odec.lang.arrays import with_arrays
 from odec.lang.functions import DISTRIBUTIONS, INPUT_KINDS
 from odec.lang.left_sides import Key
 from odec.lang.names import VALUES, Names
+from odec.lang.nets import NetSaid, read_bias, split_layers
 from odec.lang.reader import Reading
 from odec.lang.report import Report, words
 from odec.lang.resolve import Context, Resolver
@@ -63,7 +64,7 @@ def check(
     if report.failed:
         return None, report.diagnostics()
     if checker.arrays:
-        draft = with_arrays(draft, checker.said, checker.sizes, report)
+        draft = with_arrays(draft, checker.said, checker.sizes, checker.nets, report)
         if report.failed:
             return None, report.diagnostics()
     system = Values(draft, reading.statements, checker.fixed, report).complete()
@@ -115,11 +116,12 @@ class _Checker:
         self.fixed: dict[Span, Expr] = {}
         self.said: dict[Key, list[Said]] = {}
         self.sizes: dict[str, tuple[Expr, ...]] = {}
+        self.nets: dict[str, NetSaid] = {}
 
     @property
     def arrays(self) -> bool:
         """Whether the model has anything of arrays."""
-        return self.resolver.arrays or bool(self.said) or any(self.sizes.values())
+        return self.resolver.arrays or bool(self.said) or any(self.sizes.values()) or bool(self.nets)
 
     def draft(self, doc: str) -> System:
         """The System with names looked up, and values, intervals and transforms still open."""
@@ -197,6 +199,8 @@ class _Checker:
                 return self._function(statement)
             case syntax.Inputs():
                 return self._inputs(statement)
+            case syntax.Net():
+                return self._net(statement)
             case syntax.Observation():
                 return self._observation(statement)
             case syntax.RunLine():
@@ -297,6 +301,30 @@ class _Checker:
         for name, sizes in zip(statement.names, statement.shapes, strict=True):
             self.sizes[name.text] = tuple(self.resolver.number(size, context) for size in sizes)
         return [Input(n.text, kind, statement.unit, statement.doc, n.span) for n in statement.names]
+
+    def _net(self, net: syntax.Net) -> list[Intermediate]:
+        layers, activation = split_layers(net, self.names.entries, self.report)
+        size = Context("a size", _CONSTANT)
+        outputs = tuple(
+            (one.name, tuple(self.resolver.number(part, size) for part in one.sizes)) for one in net.outputs
+        )
+        said = NetSaid(
+            net.name,
+            tuple(self._value(arg, "what a net sees") for arg in net.args),
+            outputs,
+            None if net.layers is None else tuple(self.resolver.number(layer, size) for layer in layers),
+            activation,
+            read_bias(net.bias, self.report),
+            None if net.seed is None else self.resolver.number(net.seed, Context("a seed", _CONSTANT)),
+            net.doc,
+            net.span,
+        )
+        if net.layers is None:
+            self.report.add("E321", "external nets are not supported yet", net.name.span)
+        if not net.args:
+            self.report.add("E321", f"the net '{net.name.text}' sees nothing", net.name.span)
+        self.nets.setdefault(net.name.text, said)
+        return said.intermediates()
 
     def _observation(self, o: syntax.Observation) -> list[Observable]:
         expr = self._value(o.expr, "an observable", reach=0)

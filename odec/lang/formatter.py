@@ -151,7 +151,9 @@ def _spaced(tokens: list[Token], operand_starts: set[int]) -> str:
             continue
         operand_before = before is not None and before.kind in _OPERAND and token.start not in operand_starts
         if before is not None and not fresh and not in_unit:
-            parts.append(_gap(before, token, unary, bool(indexes) and indexes[-1], operand_before))
+            named = bool(indexes) and "=" in (before.kind, token.kind)  # an argument by name
+            index = bool(indexes) and indexes[-1]
+            parts.append("" if named else _gap(before, token, unary, index, operand_before))
         is_unit = token.kind == ":" and not indexes
         parts.append(token.text + (" " if is_unit else ""))
         in_unit = in_unit or is_unit

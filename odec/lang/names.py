@@ -15,6 +15,7 @@ from odec.lang.syntax import (
     Inits,
     Inputs,
     Name,
+    Net,
     Observation,
     Params,
     Rule,
@@ -37,7 +38,7 @@ _MEASURED = frozenset({"state", "derivative", "intermediate", "input"})
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name of the model; `arity` of a function, `order` of a state's equation.
+    """A name of the model; `arity` of a function or net, `order` of a state's equation.
 
     indexed: whether its definition has an index: then there may be several.
     """
@@ -107,6 +108,10 @@ class Names:
             case Inputs(names=names):
                 for name in names:
                     self._add(name, "input")
+            case Net(name=name, args=args, outputs=outputs):
+                self._add(name, "net", arity=len(args))
+                for output in outputs:
+                    self._add(output.name, "intermediate")
             case Observation(name=name, expr=expr):
                 if not (isinstance(expr, Symbol) and expr.name == name.text):
                     self._add(name, "observable", indexed=statement.elements is not None)
@@ -187,5 +192,7 @@ def declared(statement: Statement) -> list[Name]:
             return [name]
         case Inputs(names=names):
             return list(names)
+        case Net(name=name, outputs=outputs):
+            return [name, *(output.name for output in outputs)]
         case _:
             return []

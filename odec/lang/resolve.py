@@ -128,14 +128,14 @@ class Resolver:
         return symbol
 
     def _no_value(self, name: str, span: Span | None, kind: str) -> None:
-        label = f"call it: {name}(…)" if kind == "function" else ""
+        label = f"call it: {name}(…)" if kind in ("function", "net") else ""
         self.report.add("E210", f"'{name}' is {article(kind)}, not a value", span, label)
 
     def _entry(self, entry: Entry, symbol: Symbol, context: Context) -> Expr:
         if entry.kind in context.kinds or entry.kind == UNREAD:
             return symbol
-        if entry.kind == "function":
-            self._no_value(entry.name, symbol.span, "function")
+        if entry.kind in ("function", "net"):
+            self._no_value(entry.name, symbol.span, entry.kind)
         elif entry.kind == "observable":
             note = f"define it as an intermediate, `NAME = EXPR`, and observe that: `obs {entry.name} = NAME`"
             message = f"the observable '{entry.name}' cannot be used in a formula"
@@ -220,7 +220,7 @@ class Resolver:
             return self._not_a_function(name, "argument", args, call, name_span)
         if entry is not None and entry.kind == UNREAD:
             return Op(f"call:{name}", args, call.span)
-        if entry is not None and entry.kind != "function":
+        if entry is not None and entry.kind not in ("function", "net"):
             return self._not_a_function(name, entry.kind, args, call, name_span)
         own = None if entry is not None else self._array_call(name, args, call, context)
         if own is not None:
@@ -231,7 +231,9 @@ class Resolver:
                 self._want(arg, boolean=False)
         if entry is not None:
             if len(args) != entry.arity:
-                self._wrong_count(name, (entry.arity, entry.arity), len(args), call.span)
+                line = 0 if entry.span is None else self.report.source.position(entry.span.start)[0]
+                told = f"line {line} defines '{name}'"
+                self._wrong_count(name, (entry.arity, entry.arity), len(args), call.span, told)
             return Op(f"call:{name}", args, call.span)
         if name == "heav":
             name, args = "heaviside", (*args, Number(1.0, "1")) if len(args) == 1 else args
@@ -288,7 +290,9 @@ class Resolver:
             return Number(1.0, "1", span)
         return self._op(op, args, span)
 
-    def _wrong_count(self, name: str, arity: tuple[int, int | None], given: int, span: Span | None) -> None:
+    def _wrong_count(
+        self, name: str, arity: tuple[int, int | None], given: int, span: Span | None, *notes: str
+    ) -> None:
         least, most = arity
         if most is None:
             wanted = f"at least {least} arguments"
@@ -296,7 +300,7 @@ class Resolver:
             count = str(least) if least == most else f"{least} or {most}"
             wanted = f"{count} argument{'' if most == 1 else 's'}"
         other_base = name in ("log", "ln") and given == 2
-        notes = ("a logarithm to another base is log(x)/log(b)",) if other_base else ()
+        notes = ("a logarithm to another base is log(x)/log(b)",) if other_base else notes
         self.report.add("E205", f"'{name}' takes {wanted}", span, f"{given} given", *notes)
 
     def _not_a_function(

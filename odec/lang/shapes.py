@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from odec.arrays import Shape, ShapeError, shape_words
 from odec.diagnostics import Source
+from odec.lang.nets import Nets
 from odec.lang.parts import (
     Axis,
     Part,
@@ -35,7 +36,7 @@ class Shapes:
     """The shapes of a model's names, and its formulas by operations of arrays.
 
     shapes: those of arrays. places: the line that gives each name its shape. unknown: names of which
-    something was refused.
+    something was refused. nets: the model's networks.
     """
 
     source: Source
@@ -44,6 +45,7 @@ class Shapes:
     shapes: dict[str, Shape] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
+    nets: Nets | None = None
 
     def part(self, expr: Expr, given: Mapping[str, Part] | None = None) -> Part:
         """An expression by operations of arrays; given: what the arguments of a function are.
@@ -75,6 +77,10 @@ class Shapes:
 
     def _operation(self, node: Op, args: tuple[Part, ...]) -> Part:
         kind, _, name = node.op.partition(":")
+        if kind == "net" and self.nets is not None:
+            return self.nets.defined(name, node, args)
+        if kind == "output" and self.nets is not None:
+            return self.nets.output(name, node, args[0])
         if kind == "call":
             return self._call(node, name, args)
         if kind == "for":
@@ -128,6 +134,8 @@ class Shapes:
 
     def _call(self, node: Op, name: str, args: tuple[Part, ...]) -> Part:
         """A function of arrays is written out here; one of numbers stays a call."""
+        if self.nets is not None and name in self.nets.nets:
+            return self.nets.applied(name, node, args, self.subscripts.loops)
         function = self.functions.get(name)
         if function is None:
             raise Unknown(name)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 
 from odec.diagnostics import Diagnostic, Fix, Source, Span
-from odec.lang.definitions import DefinitionParser
 from odec.lang.guesses import leftover, no_statement, unknown_word
 from odec.lang.lexer import WORDS, Line, Token
+from odec.lang.net_statement import NetParser
 from odec.lang.syntax import (
     Binding,
     Bounds,
@@ -46,7 +46,7 @@ def parse_statement(source: Source, line: Line) -> tuple[Statement, list[Diagnos
     return parser.statement(), parser.warnings
 
 
-class _StatementParser(DefinitionParser):
+class _StatementParser(NetParser):
     def statement(self) -> Statement:
         first, second = self.token, self.peek()
         if first.kind != "name":
@@ -78,8 +78,6 @@ class _StatementParser(DefinitionParser):
 
     def _keyword_statement(self, first: Token) -> Statement:
         word = ALIASES.get(first.text, first.text)
-        if word == "net":
-            raise self.fail("E321", "neural networks (`net`) are not supported yet", self.whole, "a network")
         if word in KEYWORDS:
             self.advance()
             return KEYWORDS[word](self)
@@ -225,6 +223,7 @@ KEYWORDS: dict[str, Callable[[_StatementParser], Statement]] = {
     "const": _StatementParser._consts,
     "init": _StatementParser._inits,
     "input": _StatementParser._inputs,
+    "net": _StatementParser._net,
     "obs": _StatementParser._observation,
     "time": _StatementParser._time,
     "run": _StatementParser._run,

@@ -63,6 +63,8 @@ def dependencies(system: System) -> dict[str, list[str]]:
         graph[const.name] = references(const.expr)
     for intermediate in system.intermediates:
         graph[intermediate.name] = references(intermediate.expr)
+        if isinstance(intermediate.expr, Op) and intermediate.expr.op.startswith("net:"):
+            graph[intermediate.expr.op[4:]] = [intermediate.name]
     for function in system.functions:
         graph[function.name] = [name for name in references(function.body) if name not in function.args]
     for equation in system.equations if system.kind == "map" else ():
@@ -266,6 +268,9 @@ def _check_unused(
                 roots += references(lower) + references(upper)
             case syntax.Inputs(shapes=shapes):
                 roots += [name for sizes in shapes for size in sizes for name in references(size)]
+            case syntax.Net(layers=layers, outputs=outputs):
+                sizes = [*(layers or ()), *(size for output in outputs for size in output.sizes)]
+                roots += [name for size in sizes for name in references(size)]
             case syntax.RunLine(numbers=numbers):
                 roots += [name for number, _ in numbers for name in references(number)]
             case _:

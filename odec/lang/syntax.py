@@ -143,6 +143,31 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """What a net gives: a name, and its sizes where it is an array."""
+
+    name: Name
+    sizes: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """net NAME(ARG, …) -> (OUTPUT, …) = mlp(SIZE, …, ACTIVATION, bias=…, seed=…), or … external.
+
+    layers: the arguments of `mlp`; None of an external net. bias, seed: None where they are not said.
+    """
+
+    name: Name
+    args: tuple[Expr, ...]
+    outputs: tuple[Output, ...]
+    layers: tuple[Expr, ...] | None
+    bias: Expr | None
+    seed: Expr | None
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseTerm:
     distribution: Name
     args: tuple[Expr, ...]
@@ -196,5 +221,15 @@ class RunLine:
 
 
 Statement = (
-    Params | Consts | Inits | Rule | Definition | FunctionDefinition | Inputs | Observation | Time | RunLine
+    Params
+    | Consts
+    | Inits
+    | Rule
+    | Definition
+    | FunctionDefinition
+    | Inputs
+    | Net
+    | Observation
+    | Time
+    | RunLine
 )

@@ -43,6 +43,9 @@ class Values:
                 for item in statement.items:
                     if (param := defaults.pop(item.name.text, None)) is not None:
                         params.append(self._param(param, item.expr.span, statement, bounds))
+            elif isinstance(statement, syntax.Net):
+                own = f"{statement.name.text}."
+                params += [defaults.pop(name) for name in [*defaults] if name.startswith(own)]
             elif isinstance(statement, syntax.RunLine) and run is not None:
                 run = self._run(statement, run)
         for comparison in self._equalities():

@@ -13,7 +13,7 @@ from odec.passes.latex import latex
 from odec.passes.located import locate
 from odec.passes.lower import lower, needed
 from odec.passes.program import Programs, Sparse
-from odec.system import Equation, Observable, Param, Run, Said, System, derivative_name
+from odec.system import Equation, Net, Observable, Param, Run, Said, System, derivative_name
 from odec.text import printable
 from odec.tree import Expr, Op, Symbol, fold, substitute, symbols
 
@@ -34,8 +34,10 @@ def equations_text(system: System) -> str:
     named, fixed = _Rows(text), _Rows(text)
     for e in system.equations:
         rates.add(e, partial(_left, system, e))
+    inside = {name for net in system.nets for name, _ in net.outputs}
     for m in system.intermediates:
-        named.add(m, m.name.__add__)
+        if m.name not in inside and "." not in m.name:
+            named.add(m, m.name.__add__)
     for i in system.initials:
         starts.add(i, (i.state + "'" * i.order).__add__, _unit(i.unit))
     for o in system.observables:
@@ -46,6 +48,7 @@ def equations_text(system: System) -> str:
         ("equations", rates),
         ("intermediates", named),
         ("functions", functions),
+        ("nets", [(_net_head(net, text), _net_layers(net), net.doc) for net in system.nets]),
         ("initial values", starts),
         ("observables", measured),
         ("constants", fixed),
@@ -89,6 +92,20 @@ def _loops(said: Said, text: Callable[[Expr], str]) -> str:
         return ""
     ends = [text(end) for _, first, last in said.loops for end in (first, last)]
     return f" for {loops_text([axis[0] for axis, _, _ in said.loops], ends)}{periodic_text(said)}"
+
+
+def _net_head(net: Net, text: Callable[[Expr], str]) -> str:
+    """A network from its name to what it gives."""
+    outputs = [name + f"[{', '.join(map(str, shape))}]" * bool(shape) for name, shape in net.outputs]
+    given = f"({', '.join(outputs)})" if len(outputs) > 1 else outputs[0]
+    return f"{net.name}({', '.join(map(text, net.args))}) -> {given}"
+
+
+def _net_layers(net: Net) -> str:
+    """A network's layers and options."""
+    options = [] if net.bias else ["bias=false"]
+    options += [] if net.seed is None else [f"seed={net.seed}"]
+    return f"mlp({', '.join([*map(str, net.hidden), *[net.activation] * bool(net.activation), *options])})"
 
 
 def _instants(system: System) -> list[str]:

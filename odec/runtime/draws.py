@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,11 +13,24 @@ from .compiled import Param
 
 Draw = Callable[..., Any]
 
+
+def _linear_weight(value: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A weight [out, in], as torch.nn.Linear draws it."""
+    return nn.init.kaiming_uniform_(value, a=math.sqrt(5), generator=generator)
+
+
+def _linear_bias(value: Tensor, wide: float, generator: torch.Generator | None) -> Tensor:
+    """A bias beside a weight [out, wide], as torch.nn.Linear draws it."""
+    return nn.init.uniform_(value, -1 / math.sqrt(wide), 1 / math.sqrt(wide), generator=generator)
+
+
 DRAWS: Mapping[str, Draw] = {
     "normal": nn.init.normal_,
     "uniform": nn.init.uniform_,
     "glorot": nn.init.xavier_uniform_,
     "orthogonal": nn.init.orthogonal_,
+    "linear_weight": _linear_weight,
+    "linear_bias": _linear_bias,
 }
 """What fills a tensor, by the name that a model says."""
 

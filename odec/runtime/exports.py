@@ -42,6 +42,7 @@ from .compiled import (
 from .errors import CompilerTimeout, DeviceMemoryError, EngineError
 from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbrock
 from .model import Model
+from .nets import Net
 from .series import Series
 from .slopes import Slope
 from .special import apart, distance, exprel, gamma, limit, near
@@ -98,6 +99,7 @@ __all__ = [
     "Kernel",
     "Map",
     "Model",
+    "Net",
     "Noise",
     "Param",
     "Parts",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import math
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -16,10 +16,12 @@ from .arguments import check_batches, holds_tensors, real
 from .arrays import side_by_side
 from .compiled import Compiled, Param
 from .draws import default_of, seeded
+from .nets import WithNets
+from .saved import check_inside, rebind
 from .shaped import flattened, shown
 from .tensors import columns
 from .torch_private import originals, own_parameters, parametrizations, wrapped
-from .transforms import Bounds, Value, bounded, from_bounds, holding
+from .transforms import Bounds, Value, bounded, holding
 
 SETTINGS = (
     *("dt", "rtol", "atol", "first_step", "min_step", "max_step", "max_steps", "dense_output", "clip"),
@@ -34,7 +36,7 @@ class Kept:
     call: Any = None
 
 
-class Parameters(nn.Module):
+class Parameters(WithNets):
     """A Model's parameters: read and set in natural units, frozen, copied, and saved with their bounds."""
 
     compiled: ClassVar[Compiled]
@@ -63,7 +65,11 @@ class Parameters(nn.Module):
         """The parameters at their defaults, held by their bounds."""
         own = seeded(seed, device)
         for attribute, param in self.spelled.items():
-            self.register_parameter(attribute, nn.Parameter(default_of(param, dtype, device, own)))
+            net = self._net_of(attribute)
+            if net is None:
+                self.register_parameter(attribute, nn.Parameter(default_of(param, dtype, device, own)))
+            elif net.spelling not in self._modules:
+                self.add_module(net.spelling, net.made(self.spelled, dtype, device, own))
         if not self.spelled:
             self.register_buffer("_anchor", torch.zeros(1, dtype=dtype, device=device))
         for attribute, param in self.spelled.items():
@@ -108,7 +114,7 @@ class Parameters(nn.Module):
         held = parametrizations(self)
         if attribute in held:
             return held[attribute].original
-        return own_parameters(self).get(attribute)
+        return self._stored(attribute)
 
     @property
     def _like(self) -> Tensor:
@@ -149,6 +155,7 @@ class Parameters(nn.Module):
         return self._require_gradients(names, True)
 
     def _require_gradients(self, names: tuple[str, ...], wanted: bool) -> Any:
+        names = tuple(self._weights_named(names))
         check_names(self.compiled, names)
         for name in names or self.compiled.param_names:
             raw = self._raw(self.attributes[name])
@@ -229,7 +236,7 @@ class Parameters(nn.Module):
         return found
 
     def _value(self, attribute: str) -> Tensor:
-        own = own_parameters(self).get(attribute)
+        own = self._stored(attribute)
         found: Tensor = parametrizations(self)[attribute]() if own is None else own
         return found
 
@@ -262,7 +269,7 @@ class Parameters(nn.Module):
             held = parametrizations(self)
             own = held[attribute][0] if attribute in held else None
             try:
-                _rebind(state_dict, prefix, param, own)
+                rebind(state_dict, prefix, param, own)
             except ValueError as error:
                 key = attribute if own is None else f"parametrizations.{attribute}.original"
                 state_dict[prefix + key] = self._raw(attribute).detach()  # which stays
@@ -321,17 +328,6 @@ def _alike(params: Iterable[Param]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(names) for names in groups.values() if len(names) > 1)  # which torch's tracer reads
 
 
-def check_inside(param: Param, values: Tensor) -> None:
-    """Raise ValueError where values of a parameter are no finite numbers, or lie outside its bounds."""
-    lower, upper, ends = param.lower, param.upper, param.ends
-    above = values >= lower if ends[0] == "[" else values > lower
-    below = values <= upper if ends[1] == "]" else values < upper
-    inside = above & below & values.isfinite()
-    if not bool(inside.all()):
-        wrong = values[~inside].flatten()[0].item()
-        raise ValueError(f"{param.name} = {wrong:g} lies outside its interval {param.interval}")
-
-
 def _check_given(param: Param, value: Any, numbers: Tensor) -> None:
     """Raise ValueError where a value that is given for a call, and its numbers, lie outside their bounds.
 
@@ -355,37 +351,6 @@ def guess(name: str, known: Collection[str]) -> str:
     """What of the known may be meant by a name, or all of them."""
     near = difflib.get_close_matches(name, known, 1)
     return f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(known) or 'none'}"
-
-
-def _rebind(state_dict: MutableMapping[str, Tensor], prefix: str, param: Param, own: Bounds | None) -> None:
-    """Turn a parameter saved under other bounds into this Model's; own: what holds its bounds, or None.
-
-    Raises ValueError where it lies outside these bounds. What was saved without its bounds stays as it is.
-    """
-    attribute = param.spelling
-    free, held = f"{prefix}{attribute}", f"{prefix}parametrizations.{attribute}"
-    raw, bounds = f"{held}.original", f"{held}.0._extra_state"
-    saved = state_dict.get(bounds)
-    if free in state_dict and own is not None:
-        value = state_dict[free]
-    elif saved is not None and raw in state_dict and not _same(own, saved):
-        value = from_bounds(state_dict[raw], *saved.tolist())
-    elif free in state_dict and param.bounded:
-        if state_dict[free].device.type != "meta":
-            check_inside(param, state_dict[free])
-        return
-    else:
-        return
-    if own is None or free in state_dict:
-        for key in (free, raw, bounds):
-            state_dict.pop(key, None)
-    check_inside(param, value)
-    state_dict[free if own is None else raw] = value if own is None else own.right_inverse(value)
-
-
-def _same(own: Bounds | None, saved: Tensor) -> bool:
-    """Whether a parameter was saved under its own bounds."""
-    return own is not None and torch.equal(saved.cpu(), own.get_extra_state())
 
 
 def told_of(compiled: Compiled) -> str:

@@ -301,7 +301,7 @@ def test_one_message_for_a_name_used_often() -> None:
         (DECAY + "when (x > 1): x = 0\n", ["E322"]),
         (DECAY + "q = x(t - 1)\n", ["E323"]),
         (DECAY + "q = x(1 - t)\n", ["E204"]),
-        (DECAY + "net f(a) -> b = mlp(3)\n", ["E321"]),
+        (DECAY + "net f(x) -> b = mlp(3)\n", ["E321"]),
         (DECAY + "init u = 1\nu' = u[1]\n", ["E402"]),
         (DECAY + "param w[3, 3] = 0\n", ["W601"]),
         (DECAY + "u[i]' = 0 for i in 1 .. 3\n", ["E301"]),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from odec.backends.layout import INDENT, Doc
+from odec.backends.names import undotted
 from odec.backends.native.arrays import Body
 from odec.backends.native.names import c_spelling
 from odec.backends.native.printer import ArrayPrinter, CPrinter, is_condition
@@ -39,7 +40,8 @@ class Function:
 def c_spellings(programs: Programs, more: Iterable[Program] = ()) -> dict[str, str]:
     """The names that are written otherwise in C, in `more` programs too."""
     names = _names(programs, more)
-    spelt = {name: c_spelling(name, constant=name in programs.consts) for name in names}
+    dotless = undotted(names)
+    spelt = {name: c_spelling(dotless.get(name, name), constant=name in programs.consts) for name in names}
     return {name: spelling for name, spelling in spelt.items() if spelling != name}
 
 

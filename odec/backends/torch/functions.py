@@ -12,7 +12,7 @@ from pathlib import PurePath
 from odec.arrays import Shape
 from odec.backends import layout
 from odec.backends.layout import Call, Doc, Leaf
-from odec.backends.names import spellings
+from odec.backends.names import spellings, undotted
 from odec.backends.torch.arrays import piece, summed_outer, unpacked, widened
 from odec.backends.torch.printer import TorchPrinter
 from odec.passes.program import Program, Programs
@@ -42,7 +42,7 @@ _MODULE_ATTRIBUTES = frozenset(
     to_empty train training type xpu zero_grad parametrizations
     observe vector status dt clip adjoint checkpoints engine chunk max_time control first_step
     rtol atol min_step max_step max_steps dense_output adjoint_rtol adjoint_atol freeze thaw
-    compiled spelled shaped attributes alike steps series raw bounds prepared _repr_html_""".split()
+    compiled spelled shaped attributes alike nets steps series raw bounds prepared _repr_html_""".split()
 )
 
 
@@ -62,16 +62,26 @@ def torch_spellings(programs: Programs) -> dict[str, str]:
         outside = spelling in _MODULE_NAMES or spelling in ARGUMENTS or hasattr(builtins, spelling)
         return name in constants and outside
 
-    return spellings(_all_names(programs), clashes)
+    names = _all_names(programs)
+    dotless = undotted(names)
+    return {**dotless, **spellings((name for name in names if name not in dotless), clashes)}
 
 
-def attributes(params: Sequence[str]) -> dict[str, str]:
-    """A Model's attribute for each parameter: its name, but for Python's words and what nn.Module has."""
+def attributes(params: Sequence[str], nets: Sequence[str] = ()) -> dict[str, str]:
+    """A Model's attribute for each parameter and net: its name, but for Python's words and nn.Module's.
+
+    Those of weights stand under their net's: `f.0.weight`.
+    """
 
     def clashes(_: str, spelling: str) -> bool:
         return keyword.iskeyword(spelling) or _private(spelling) or spelling in _MODULE_ATTRIBUTES
 
-    return {name: name for name in params} | spellings(params, clashes)
+    names = [*(name for name in params if "." not in name), *nets]
+    own = {name: name for name in names} | spellings(names, clashes)
+    for name in params:
+        head, dot, place = name.partition(".")
+        own[name] = f"{own[head]}.{place}" if dot else own[name]
+    return own
 
 
 def _private(name: str) -> bool:

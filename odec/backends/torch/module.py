@@ -29,7 +29,7 @@ from odec.methods.auto import Auto
 from odec.passes.diagonals import diagonals
 from odec.passes.program import Program, Programs
 from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
-from odec.system import Input, Noise, Param, System
+from odec.system import Input, Net, Noise, Param, System
 from odec.text import python_comment, python_string
 from odec.tree import Number, Op, symbols
 
@@ -58,7 +58,7 @@ def module_job(
     auto = method if isinstance(method, Auto) else None
     explicit = auto.explicit if auto else method if isinstance(method, Tableau) else None
     stiff = isinstance(auto.stiff if auto else method, Rosenbrock)
-    own = attributes(programs.params.names)
+    own = attributes(programs.params.names, [net.name for net in system.nets])
     functions = _functions(programs, writer, stiff)
     context: dict[str, Any] = {
         **known,
@@ -68,6 +68,7 @@ def module_job(
         "interface": INTERFACE,
         "module_name": system.name,
         "params": [_param(param, own[param.name]) for param in system.params],
+        "nets": system.nets and tuple_text([_net(net, own[net.name]) for net in system.nets], 4, "nets = "),
         "inputs": programs.inputs,
         "unpacks": programs.arrays,
         "consts": _consts(programs, writer),
@@ -88,7 +89,7 @@ def module_job(
         "native": kernel is not None,
         "kernel": kernel,
         "kernel_layout": kernel.context if kernel else {},
-        "renamed": dict(sorted(writer.names.items())),
+        "renamed": dict(sorted(item for item in writer.names.items() if "." not in item[0])),
         "inputs_text": _inputs(system),
         "stiff_equations": _stiff_equations(functions) if stiff else "",
         "define": define,
@@ -353,6 +354,16 @@ def _param(param: Param, attribute: str) -> dict[str, Any]:
     parts += [f"unit={python_string(python_comment(param.unit))}"] if param.unit else []
     parts += [f"doc={python_string(python_comment(param.doc))}"] if param.doc else []
     return {"name": param.name, "text": f"        {call_text('rt.Param', parts, 8, 1)},"}
+
+
+def _net(net: Net, attribute: str) -> str:
+    """A network, by its sizes."""
+    parts = [python_string(net.name), str(net.sizes)]
+    parts += [python_string(net.activation)] if net.activation else []
+    parts += [] if net.bias else ["bias=False"]
+    parts += [] if net.seed is None else [f"seed={net.seed}"]
+    parts += [f"attribute={python_string(attribute)}"] if attribute != net.name else []
+    return call_text("rt.Net", parts, 8, 1)
 
 
 def _draw(param: Param) -> str:
