@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from odec.arrays import Shape
 from odec.diagnostics import Diagnostic, Span
 from odec.lang import expression_text
 from odec.passes.lower import Definition, Lowered, lower, needed
@@ -108,27 +109,26 @@ def start_warnings(system: System) -> list[Diagnostic]:
 
 def _declared(system: System) -> dict[str, Any]:
     """The time where the run line starts, and the parameters at their defaults; what is drawn is left out."""
-    import numpy as np
-
     found: dict[str, Any] = {} if system.run is None else {system.time: system.run.start}
     for param in system.params:
-        if param.elements:
-            found[param.name] = np.reshape(param.elements, param.shape)
-        elif not param.draw:
-            found[param.name] = np.full(param.shape, param.value) if param.shape else param.value
+        if not param.draw:
+            flat = param.elements or [param.value] * math.prod(param.shape)
+            found[param.name] = _shaped(flat, param.shape)
     return found
 
 
 def _values(layout: Layout, flat: Sequence[float]) -> dict[str, Any]:
     """Numbers, and arrays of NumPy, by name out of one row."""
+    return {one.name: _shaped(flat[one.place : one.place + one.size], one.shape) for one in layout}
+
+
+def _shaped(flat: Sequence[float], shape: Shape) -> Any:
+    """A number, or an array of NumPy."""
+    if not shape:
+        return float(flat[0])
     import numpy as np
 
-    return {
-        one.name: np.reshape(flat[one.place : one.place + one.size], one.shape)
-        if one.shape
-        else float(flat[one.place])
-        for one in layout
-    }
+    return np.reshape(flat, shape)
 
 
 def _numbers(system: System, point: Mapping[str, Any]) -> dict[str, Any]:
