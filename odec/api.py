@@ -48,6 +48,7 @@ def simulate(
     init: Mapping[str, Any] | None = None,
     inputs: Mapping[str, Any] | None = None,
     dtype: str = "float64",
+    seed: int | None = 0,
     partial: bool = False,
     check: bool = True,
     max_time: float | None = None,
@@ -63,7 +64,8 @@ def simulate(
     error within atol + rtol·|x|, from min_step to max_step long and at most max_steps of them. dense_output:
     whether times may lie within such steps (the method's own interpolant), not only at their ends; None:
     where more than 100 follow the first. partial: of a trajectory that fails, return what comes before, with
-    NaN behind it. max_time: the most seconds that the run may take.
+    NaN behind it. seed: of parameters whose defaults are drawn; None: torch's global generator. max_time: the
+    most seconds that the run may take.
     check: whether to look for states below the reach of atol and, by a further run, at what half of a fixed
     step changes; what is found is an AccuracyWarning.
     Raises ModelError, ArgumentError, and SimulationError where a trajectory cannot be finished.
@@ -87,7 +89,9 @@ def simulate(
     assert system is not None
     module = load(system, steps.method_for(system, method), engine)
     with limited(max_time):
-        return run_module(system, module, asked, steps, dtype=dtype, engine=engine, spacing=step).cut(extra)
+        return run_module(
+            system, module, asked, steps, dtype=dtype, engine=engine, spacing=step, seed=seed
+        ).cut(extra)
 
 
 def _system_of(net: torch.nn.Module) -> System | None:
@@ -104,7 +108,7 @@ def _subject(model: Any, asked: RunRequest, anew: Sequence[str]) -> tuple[System
     if hasattr(model, "objective"):  # what a fit ended with
         asked = replace(asked, inputs={**model.data.inputs, **asked.inputs})
         if anew and model.system is not None:
-            return model.system, None, replace(asked, params={**model.values, **asked.params})
+            return model.system, None, replace(asked, params={**model.params, **asked.params})
         system, net = model.system, model.net
     elif hasattr(model, "vector"):
         system, net = _system_of(model), model

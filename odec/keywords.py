@@ -85,7 +85,6 @@ LIKE = {
 
 WORDS = {
     "bounds": "bounds stand in the model: param k = 1 in (0, 10)",
-    "seed": "a run has nothing that is drawn",
     "jac": "the Jacobian is derived from the equations",
     "jacobian": "the Jacobian is derived from the equations",
     "device": "for a GPU, make a Model: odec.load(…).Model(device='cuda')",

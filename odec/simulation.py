@@ -131,10 +131,12 @@ def run_module(
     dtype: str,
     engine: str = "auto",
     spacing: float | None = None,
+    seed: int | None = 0,
 ) -> Simulation:
     """Run a model's compiled module.
 
-    spacing: the time between outputs that was asked for, None where the `run` line says it. Raises
+    spacing: the time between outputs that was asked for, None where the `run` line says it. seed: of
+    what is drawn. Raises
     ArgumentError, and SimulationError where a trajectory fails that may not.
     """
     import torch
@@ -146,7 +148,7 @@ def run_module(
     options = {"engine": engine, **step_options(system, module.COMPILED, asked.times, steps, spacing)}
     # All by value: a Model's own parameters have been through their transforms and back, to rounding.
     with _told():
-        net = module.Model(adjoint="none", dtype=kind, seed=0, **options)
+        net = module.Model(adjoint="none", dtype=kind, seed=seed, **options)
         everything = with_elements(defaults(system, net), asked.params)
         values = {name: torch.tensor(real_numbers(v, name), dtype=kind) for name, v in everything.items()}
     return _simulation(system, net, asked, values, series)

@@ -83,18 +83,17 @@ def initial_states(
     lowered = lower(system)
     layout = Layout.of((param.name, param.shape) for param in net.compiled.params)
     shapes = {value.name: value.shape for value in (*lowered.states, *layout)}
-    given = {}
-    for name, value in init.items():
-        state = state_name(system, name)
-        given[state] = _given(name, value, shapes[state])
+    given, elements = _of_states(system, init, shapes)
     vector = net.vector(params).double().numpy()
     env: dict[str, Any] = {one.name: _taken(vector, one) for one in layout}
     env |= system.constants
     shapes |= {name: np.shape(value) for name, value in system.constants.items()}
+    given = {name: with_places(value, elements.get(name, {})) for name, value in given.items()}
     env |= {system.time: float(t[0]), "pi": math.pi, **given}
     definitions = {name: d for name, d in lowered.starting.items() if name not in given}
     for definition in needed(definitions, lowered.initial):
-        env[definition.name] = _evaluated(definition, env, shapes)
+        value = _evaluated(definition, env, shapes)
+        env[definition.name] = with_places(value, elements.get(definition.name, {}))
     flat = []
     for name in lowered.states.names:
         value = np.asarray(env[name], dtype=np.float64)
@@ -103,6 +102,47 @@ def initial_states(
     batch = np.broadcast_shapes(*(value.shape[:-1] for value in flat))
     columns = [np.broadcast_to(value, (*batch, value.shape[-1])) for value in flat]
     return torch.from_numpy(np.concatenate(columns, -1)).to(t.dtype)
+
+
+Places = dict[tuple[int, ...], Any]
+"""Values (*batch,) of elements, by their indices."""
+
+
+def _of_states(
+    system: System, init: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, Any], dict[str, Places]]:
+    """Initial values given: of whole states, and of elements. Raises ArgumentError."""
+    given: dict[str, Any] = {}
+    elements: dict[str, Places] = {}
+    for name, value in init.items():
+        whole, bracket, index = name.partition("[")
+        state = state_name(system, whole)
+        if not bracket:
+            given[state] = _given(name, value, shapes[state])
+            continue
+        place = tuple(int(k) if k.strip().isdecimal() else -1 for k in index.rstrip("]").split(","))
+        shape = shapes[state]
+        if len(place) != len(shape) or not all(0 <= k < n for k, n in zip(place, shape, strict=True)):
+            sizes = ", ".join(map(str, shape))
+            told = f"{whole} is of shape [{sizes}], counted from 0" if shape else f"{whole} is a number"
+            raise ArgumentError(f"there is no {name}: {told}")
+        elements.setdefault(state, {})[place] = _given(name, value, ())
+    return given, elements
+
+
+def with_places(array: np.ndarray, places: Places) -> np.ndarray:
+    """Values (*batch, *shape) with others (*batch,) in some places."""
+    import numpy as np
+
+    if not places:
+        return array
+    rank = len(next(iter(places)))
+    batch = np.broadcast_shapes(array.shape[: array.ndim - rank], *(np.shape(v) for v in places.values()))
+    found = np.array(np.broadcast_to(array, (*batch, *array.shape[array.ndim - rank :])))
+    for place, value in places.items():
+        where: Any = (..., *place)
+        found[where] = value
+    return found
 
 
 def _evaluated(
@@ -156,17 +196,19 @@ def elements_of(system: System) -> dict[str, Param]:
 def with_elements(values: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Values by name with those that are given, of whole parameters or of elements (`W[0,1]`) in their place.
 
-    Raises ArgumentError for an element's value that is no number.
+    Raises ArgumentError where an element's value is no number.
     """
     import numpy as np
 
     found = values | {name: value for name, value in given.items() if "[" not in name}
+    places: dict[str, Places] = {}
     for name, value in given.items():
         whole, bracket, index = name.partition("[")
         if bracket:
-            if np.ndim(value) or not math.isfinite(value):
-                raise ArgumentError(f"{name} takes a number; give {whole} a value per trajectory as a whole")
-            array = np.array(found[whole], dtype=np.float64)
-            array[tuple(int(k) for k in index.rstrip("]").split(","))] = value
-            found[whole] = array
+            place = tuple(int(k) for k in index.rstrip("]").split(","))
+            places.setdefault(whole, {})[place] = real_numbers(value, name)
+    for whole, own in places.items():
+        array = real_numbers(found[whole], whole)
+        array = array if array.ndim else np.broadcast_to(array, np.shape(values[whole]))
+        found[whole] = with_places(array, own)
     return found

@@ -71,7 +71,8 @@ class Said:
     """A part of a definition as the model says it, where that is not its formula.
 
     index: which elements it is of, for each of the loops. loops: each index with its place, its first and its
-    last value. periodic: those that are taken modulo the sizes.
+    last value. periodic: those that are taken modulo the sizes. span: its name with the brackets, end: where
+    all of it ends in the text.
     """
 
     index: tuple[Expr, ...]
@@ -80,6 +81,7 @@ class Said:
     expr: Expr
     doc: str
     span: Span | None
+    end: int = 0
 
 
 @dataclass(frozen=True)

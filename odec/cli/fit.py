@@ -23,6 +23,7 @@ from odec.cli.support import (
     say,
     say_diagnostics,
     say_warning,
+    separated,
     step_request,
     tolerances,
     view_of,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 @click.option("--weights", type=click.Choice(["spread", "none"]),
               help="spread: weight columns whose spreads differ by over 100 (default).")  # fmt: skip
 @click.option("--fix", metavar="NAME", multiple=True, help="Keep a parameter at its start. May be repeated.")
+@click.option("--free", metavar="NAME", multiple=True, help="Move these alone. May be repeated.")
 @set_option
 @input_option
 @click.option(
@@ -84,7 +86,7 @@ if TYPE_CHECKING:
 @step_options
 @adjoint_options
 @click.option("--clip", metavar="BOUND", help="Bound on |dx/dt|, against overflow far from the optimum.")
-@click.option("--seed", type=int, metavar="N", help="Seed of what is random.")
+@click.option("--seed", type=int, metavar="N", help="Seed of what is drawn. Default: 0.")
 @max_time_option
 @click.option("--resume", type=FILE, metavar="FIT.JSON|DIR", help="Go on from a saved fit.")
 @quiet_option
@@ -118,6 +120,8 @@ def fit(
 
     system, warnings = build.read(read_model(model))
     say_diagnostics(warnings)
+    if options["seed"] is None and options["resume"] is None and any(p.draw for p in system.params):
+        options["seed"] = 0
     with warned_once(say_warning), accuracy_told(not quiet):
         result = api.fit(
             system,
@@ -140,7 +144,8 @@ def _options(given: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]
         if given[name] is not None:
             given[name] = finite(given[name], f"--{name.replace('_', '-')}")
     given["adjoint_atol"] = tolerances(given["adjoint_atol"], "--adjoint-atol")
-    given["fix"] = [name.strip() for item in given["fix"] for name in item.split(",") if name.strip()] or None
+    for option in ("fix", "free"):
+        given[option] = [name for item in given[option] for name in separated(item)] or None
     return {**given, **steps.given, "set": assignments(settings, "--set") or None}
 
 

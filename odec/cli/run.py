@@ -84,6 +84,9 @@ UNREPEATED = ("W606", "W607", "W610")
 @step_options
 @set_option
 @input_option
+@click.option(
+    "--seed", type=int, metavar="N", default=0, help="Seed of parameters that are drawn. Default: 0."
+)
 @max_time_option
 @click.option("--partial", is_flag=True,
               help="Where the run fails, keep what comes before; the exit code stays 3.")  # fmt: skip
@@ -149,6 +152,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
         **step_request(given).given,
         "check": given["check"],
         "max_time": given["max_time"],
+        "seed": given["seed"],
         "times": None if times is None else _times(times),
         "method": given["method"],
         "engine": given["engine"] or "auto",

@@ -256,6 +256,11 @@ _BETWEEN = r",(?![^\[\]]*\])"
 """A comma between assignments: none inside the brackets of `W[0,1]=2`."""
 
 
+def separated(text: str) -> list[str]:
+    """Names with commas between them."""
+    return [name.strip() for name in re.split(_BETWEEN, text) if name.strip()]
+
+
 def assignments(pairs: Iterable[str], option: str) -> dict[str, float]:
     """NAME=VALUE pairs as numbers, several with commas between them. Raises click.UsageError."""
     values: dict[str, float] = {}

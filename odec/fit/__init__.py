@@ -33,7 +33,8 @@ def fit(
     transforms: str | None = None,
     weights: str | None = None,
     fix: Iterable[str] | None = None,
-    set: Mapping[str, float] | None = None,
+    free: Iterable[str] | None = None,
+    set: Mapping[str, Any] | None = None,
     seed: int | None = None,
     dtype: str | None = None,
     dt: float | None = None,
@@ -65,7 +66,8 @@ def fit(
     optimizer: "lbfgs" (default), "gauss-newton", or "adam" with `lr`. epochs: the most steps. transforms:
     "model" keeps the bounds, "none" moves natural values. weights:
     "spread" (default) divides the residuals of each column by its spread where those differ by more than 100,
-    "none" takes them as they are. fix: names that stay; set: start values by name.
+    "none" takes them as they are. fix: names that stay; free: the only ones that move; set: start values by
+    name. `W` is the whole of an array, `W[0,1]` one of its elements.
     dtype: "float64" (default) or "float32". dt, or rtol, atol, min_step, max_step, max_steps, dense_output;
     method, clip: of the simulation.
     t0: its start (default: that of the model's `run` line, else the first time measured). adjoint: how lbfgs

@@ -11,12 +11,15 @@ import torch
 
 from odec.fit.loss import Objective
 from odec.fit.optimize import LAST_EPOCH, TOLD, Trace
-from odec.fit.start import Start, ends_of, size_in_raw
+from odec.fit.start import Start, ends_of, size_in_raw, whole_of
 from odec.fit.trust_region import REJECTED
 from odec.fit.verdict import MET, MINIMUM, Local, listed
 from odec.runtime.compiled import Param
 
 ELSEWHERE = "another start (--set, set= from Python) may lead further"
+
+MOST_NOTES = 20
+"""So many remarks on parameters are told one by one."""
 
 MOST_ENTRIES = 20_000_000
 """A larger Jacobian is not looked at."""
@@ -100,7 +103,9 @@ def conclude(
 
     unseen: a sentence on each parameter that no gradient sees.
     """
-    hidden = [unseen[name] for name in objective.coordinates.names if name in unseen]
+    names = objective.coordinates.names
+    hidden = [unseen[name] for name in dict.fromkeys(map(whole_of, names)) if name in unseen]
+    unseen = {name: unseen[whole_of(name)] for name in names if whole_of(name) in unseen}
     if trace.cut_short:
         return trace, hidden
     try:
@@ -185,7 +190,8 @@ def remarks(local: Local, unseen: Collection[str] = ()) -> list[str]:
             notes.append(f"{name} has no effect on what was measured at {value:g}; it stays at its start")
         elif local.idle[k]:
             notes.append(f"{name} has no effect on what was measured at {value:.3g}, where it came to")
-    return notes
+    more = len(notes) - MOST_NOTES
+    return notes if more < 2 else [*notes[:MOST_NOTES], f"the same or the like of {more} more"]
 
 
 def _of_a_direction(names: tuple[str, ...]) -> str:
@@ -201,8 +207,8 @@ def of_the_model(fitted: Mapping[str, float], params: Iterable[Param]) -> list[s
     """Which fitted values have left their parameters' bounds, and what keeps them."""
     notes = []
     for param in params:
-        value = fitted.get(param.name)
-        if value is None or param.lower <= value <= param.upper:
+        values = [fitted[name] for name in param.columns if name in fitted]
+        if all(param.lower <= value <= param.upper for value in values):
             continue
         keeps = (
             "transforms 'model' keeps them" if param.via != "none" else "without `via none` a fit keeps them"

@@ -9,7 +9,7 @@ from odec.errors import SimulationError
 from odec.fit.fused import FusedAdam
 from odec.fit.loss import Objective
 from odec.fit.optimize import Optimizer, Trace, begin
-from odec.fit.start import Start
+from odec.fit.start import Start, whole_of
 from odec.fit.trust_region import TrustRegion
 from odec.fit.verdict import listed
 from odec.system import System
@@ -84,7 +84,8 @@ def _lines_of(names: list[str], system: System | None) -> str:
     formulas = [(f.expr, f.span) for f in system.equations]
     formulas += [(f.expr, f.span) for f in system.intermediates]
     formulas += [(f.expr, f.span) for f in system.observables]
-    found = [span for expr, span in formulas if {symbol.name for symbol in symbols(expr)} & set(names)]
+    wanted = set(map(whole_of, names))
+    found = [span for expr, span in formulas if {symbol.name for symbol in symbols(expr)} & wanted]
     lines = sorted({system.source.position(span.start)[0] for span in found})
     where = listed([str(line) for line in lines])
     return f", on line{'s' if len(lines) > 1 else ''} {where}" if lines else ""

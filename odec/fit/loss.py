@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ AT_A_TIME = 64
 
 MANY = 10_000
 """More rows take longer than to build the kernel of the tangent and to run it once a parameter."""
+
+
+Values = Mapping[str, Tensor | float] | Tensor
+"""Parameters: numbers by name, of an array by the names of its elements; or all of them, (m,)."""
 
 
 class SumOfSquares:
@@ -74,12 +79,21 @@ class SumOfSquares:
         """‖measurements/scale‖, against which a residual is small."""
         return float((self._measured * self._factor).norm())
 
-    def simulate(self, params: Mapping[str, Tensor | float], times: Tensor | None = None) -> Tensor:
+    def vector(self, params: Values) -> Tensor:
+        """All parameters (m,); those that are not said are fixed, or the Model's own."""
+        if isinstance(params, Tensor):
+            return params
+        values = {**self.fixed, **params}
+        names = [name for param in self.net.compiled.params for name in param.columns]
+        if len(values) < len(names):
+            values = dict(zip(names, self.net.vector().detach(), strict=True)) | values
+        return torch.stack([torch.as_tensor(values[name], dtype=self.dtype) for name in names])
+
+    def simulate(self, params: Values, times: Tensor | None = None) -> Tensor:
         """States and, where they are needed, observables at the times: (T, n + n_obs)."""
         t = self.times if times is None else times
-        values = {**self.fixed, **params}  # as tensors: what a fit comes to may lie on a bound, or beyond
-        given = {name: torch.as_tensor(value, dtype=self.dtype) for name, value in values.items()}
-        keywords: dict[str, Any] = {"params": given}
+        # As a tensor: what a fit comes to may lie on a bound, or beyond.
+        keywords: dict[str, Any] = {"params": self.vector(params)}
         if self.inputs:
             keywords["inputs"] = self.inputs
         x = self.net(t, **keywords)
@@ -87,16 +101,16 @@ class SumOfSquares:
             return x
         return torch.cat([x, self.net.observe(t, x, **keywords)], dim=-1)
 
-    def residuals(self, params: Mapping[str, Tensor | float]) -> Tensor:
+    def residuals(self, params: Values) -> Tensor:
         """(prediction − measurement)/scale for each number measured, in order of time: (M,) in float64."""
         return self.deviations(params) * self._factor
 
-    def deviations(self, params: Mapping[str, Tensor | float]) -> Tensor:
+    def deviations(self, params: Values) -> Tensor:
         """prediction − measurement, the same in natural units."""
         predicted = self.simulate(params)[self._time_index, self._column_index]
         return predicted.to("cpu", torch.float64) - self._measured
 
-    def outliers(self, params: Mapping[str, Tensor | float]) -> list[tuple[str, float, float]]:
+    def outliers(self, params: Values) -> list[tuple[str, float, float]]:
         """The predictions of what was measured that are not finite: column, time and value."""
         with torch.no_grad():
             found = self.simulate(params)[self._time_index, self._column_index]
@@ -121,7 +135,7 @@ class SumOfSquares:
         mean = total / torch.where(weight > 0, weight, 1.0)
         return mean, weight, float((square * (self._measured - mean[place]).square()).sum())
 
-    def __call__(self, params: Mapping[str, Tensor | float]) -> Tensor:
+    def __call__(self, params: Values) -> Tensor:
         residuals = self.residuals(params)
         return residuals @ residuals
 
@@ -140,9 +154,13 @@ class Coordinates:
 
     def natural(self, theta: Tensor) -> Tensor:
         """Parameters in natural units: (k,) -> (k,)."""
-        raw = torch.as_tensor(self.scale) * theta
-        parts = [raw[k] if f is None else f(raw[k]) for k, f in enumerate(self.transforms)]
-        return torch.stack(parts)
+        raw, parts, first = torch.as_tensor(self.scale) * theta, list[Tensor](), 0
+        for transform, several in groupby(self.transforms):  # of an array all at once
+            last = first + len(list(several))
+            part = raw[first:last]
+            parts.append(part if transform is None else transform(part))
+            first = last
+        return torch.cat(parts)
 
 
 class Objective:
@@ -152,11 +170,17 @@ class Objective:
         self.loss = loss
         self.coordinates = coordinates
         self.evaluations = 0
+        free = coordinates.names
+        names = [*free, *(name for name in loss.fixed if name not in free)]
+        every = [name for param in loss.net.compiled.params for name in param.columns]
+        self._still = torch.tensor([loss.fixed[name] for name in names[len(free) :]], dtype=loss.dtype)
+        place = {name: k for k, name in enumerate(names)}
+        self._order = torch.tensor([place[name] for name in every])
 
-    def params(self, theta: Tensor) -> dict[str, Tensor | float]:
-        """The parameters that θ stands for, in the model's precision."""
+    def params(self, theta: Tensor) -> Tensor:
+        """The parameters that θ stands for, with those that are fixed, in the model's precision: (m,)."""
         natural = self.coordinates.natural(theta).to(self.loss.dtype)
-        return {name: natural[k] for k, name in enumerate(self.coordinates.names)}
+        return torch.cat([natural, self._still])[self._order]
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """(loss, gradient) at θ: (k,) -> a float and (k,)."""
@@ -237,4 +261,5 @@ class Objective:
     def natural(self, theta: np.ndarray) -> dict[str, float]:
         """The parameters at θ as floats."""
         with torch.no_grad():
-            return {name: float(value) for name, value in self.params(torch.as_tensor(theta)).items()}
+            natural = self.coordinates.natural(torch.as_tensor(theta)).to(self.loss.dtype)
+        return dict(zip(self.coordinates.names, natural.tolist(), strict=True))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from odec.arguments import real_numbers
 from odec.errors import ArgumentError, as_number, check_mapping, did_you_mean
 from odec.steps import StepRequest
 
@@ -28,7 +29,8 @@ class Options:
     transforms: str | None = None
     weights: str | None = None
     fix: tuple[str, ...] | None = None
-    set: dict[str, float] | None = None
+    free: tuple[str, ...] | None = None
+    set: dict[str, Any] | None = None
     seed: int | None = None
     dtype: str | None = None
     steps: StepRequest = StepRequest()
@@ -45,11 +47,12 @@ class Options:
         """The options among keywords of `odec.fit`, what is iterable as tuples. Raises ArgumentError."""
         names = [field.name for part in (StepRequest, cls) for field in fields(part) if field.name != "steps"]
         found: dict[str, Any] = {name: _plain(values.get(name)) for name in names}
-        if isinstance(found["fix"], str):
-            found["fix"] = (found["fix"],)
-        if not isinstance(found["fix"], Iterable | None):
-            raise ArgumentError(f"fix takes names of parameters, not {found['fix']!r}")
-        found["fix"] = None if found["fix"] is None else tuple(map(str, found["fix"]))
+        for name in ("fix", "free"):
+            if isinstance(found[name], str):
+                found[name] = (found[name],)
+            if not isinstance(found[name], Iterable | None):
+                raise ArgumentError(f"{name} takes names of parameters, not {found[name]!r}")
+            found[name] = None if found[name] is None else tuple(map(str, found[name]))
         for name in ("atol", "adjoint_atol"):
             if isinstance(found[name], Iterable):
                 found[name] = tuple(as_number(value, name) for value in found[name])
@@ -58,7 +61,7 @@ class Options:
                 found[name] = as_number(found[name], name)
         if found["set"] is not None:
             check_mapping(found["set"], "set", "{'k': 0.5}")
-            found["set"] = {name: _plain(value) for name, value in found["set"].items()}
+            found["set"] = {name: _listed(value) for name, value in found["set"].items()}
         steps = StepRequest(**{field.name: found.pop(field.name) for field in fields(StepRequest)})
         return cls(**found, steps=steps)
 
@@ -90,7 +93,8 @@ class Settings:
     transforms: str
     weights: str
     fix: tuple[str, ...]
-    set: dict[str, float]
+    free: tuple[str, ...] | None
+    set: dict[str, Any]
     dtype: str
     epochs_again: bool = False
 
@@ -121,6 +125,7 @@ def settle(options: Options, *, epochs_again: bool = False) -> Settings:
         transforms=transforms,
         weights=_choice("weights", options.weights or "spread", WEIGHTS),
         fix=options.fix or (),
+        free=options.free,
         set=_numbers(options.set or {}),
         dtype=_choice("dtype", options.dtype or "float64", DTYPES),
         epochs_again=epochs_again,
@@ -162,11 +167,17 @@ def _plain(value: Any) -> Any:
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
-def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    found = {}
+def _listed(value: Any) -> Any:
+    """A number as Python's own, an array or a tensor as lists of such."""
+    return value.tolist() if getattr(value, "ndim", 0) and hasattr(value, "tolist") else _plain(value)
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Start values as numbers, those of arrays as arrays."""
+    found: dict[str, Any] = {}
     for name, value in values.items():
         try:
-            found[name] = float(value)
+            found[name] = real_numbers(value, name) if isinstance(value, list | tuple) else float(value)
         except (TypeError, ValueError):
             raise ArgumentError(f"the start value of {name!r} must be a number, not {value!r}") from None
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,10 @@ import numpy as np
 from odec.errors import ArgumentError
 from odec.files import write_whole
 from odec.fit.data import Columns, Dataset
-from odec.fit.ode_text import with_values
+from odec.fit.ode_text import MOST_PRINTED, with_values
 from odec.fit.optimize import Trace
 from odec.fit.saved import FORMAT, digest_of, state_document
+from odec.runtime.compiled import Param
 from odec.system import System
 from odec.words import as_html
 
@@ -32,7 +33,8 @@ _CURVE_POINTS = 400
 class FitResult:
     """A finished or interrupted fit.
 
-    values, start: every parameter by name, in natural units; fixed: those that did not move. loss: the sum
+    values, start: every parameter by name, in natural units, of arrays each element (`W[0,1]`); fixed: those
+    that did not move. loss: the sum
     of squares at `values`, the lowest seen; losses: at the start and after each epoch. net: the Model, left
     at `values`. options: what the fit was asked for. system: None where only a module was given.
     steps: the method, and its dt or its rtol and atol by state; summary: a line that says them and how many
@@ -72,14 +74,16 @@ class FitResult:
         """The optimizer's steps so far."""
         return self.trace.state.epoch
 
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values by the names of parameters, those of an array as one array of its shape."""
+        return by_parameter(self.values, self.net.compiled.params)
+
     def table(self) -> str:
-        """The fitted parameters and how the fit ended, as text."""
-        units = {p.name: p.unit or "" for p in self.system.params} if self.system else {}
+        """The fitted parameters and how the fit ended, as text; of large arrays the least and the largest."""
         rows = [("parameter", "start", "fitted", "")]
-        for name, value in self.values.items():
-            remark = "fixed" if name in self.fixed else ""
-            unit = units.get(name, "")
-            rows.append((name, f"{self.start[name]:.6g}", f"{value:.6g}", f"{unit}  {remark}".strip()))
+        for param in self.net.compiled.params:
+            rows += _rows(param, self.start, self.values, self.fixed)
         widths = [max(len(row[k]) for row in rows) for k in range(3)]
         lines = [
             f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()
@@ -191,6 +195,38 @@ class FitResult:
         from odec.plot import View
 
         plot_fit(self, path, View(show, x_log, y_log, grid))
+
+
+def _rows(
+    param: Param, start: Mapping[str, float], values: Mapping[str, float], fixed: Sequence[str]
+) -> list[tuple[str, str, str, str]]:
+    """The rows of a table for a parameter: one for each of its numbers, or one for a large array."""
+    names, unit = param.columns, param.unit
+    if len(names) > MOST_PRINTED:
+        remark = "fixed" if set(names) <= set(fixed) else ""
+        title = f"{param.name}{list(param.shape)}"
+        return [(title, _ends(start, names), _ends(values, names), f"{unit}  {remark}".strip())]
+    still = set(fixed)
+    return [
+        (n, f"{start[n]:.6g}", f"{values[n]:.6g}", f"{unit}  {'fixed' if n in still else ''}".strip())
+        for n in names
+    ]
+
+
+def _ends(values: Mapping[str, float], names: Sequence[str]) -> str:
+    """The least and the largest of some values."""
+    some = [values[name] for name in names]
+    return f"{min(some):.6g} .. {max(some):.6g}"
+
+
+def by_parameter(values: Mapping[str, float], params: Iterable[Param]) -> dict[str, Any]:
+    """Numbers by name as values of parameters, those of an array as one array of its shape."""
+    return {
+        param.name: np.reshape([values[name] for name in param.columns], param.shape)
+        if param.shape
+        else values[param.name]
+        for param in params
+    }
 
 
 def plot_fit(result: FitResult, path: str | Path, view: View | None = None) -> None:

@@ -96,7 +96,8 @@ def _problem(
     measured = with_inputs(read_data(data, columns, t0=options.t0), inputs, columns)
     chosen = choose_step(subject, measured)
     check_cost(subject.net, measured.times.tolist(), numbers=len(subject.net.compiled.states), kept=True)
-    free = free_parameters(subject.params, {*settings.fix, *frozen(subject.net, subject.params)})
+    still = {*settings.fix, *frozen(subject.net, subject.params)}
+    free = free_parameters(subject.params, still, settings.free)
     values = start_values(subject.net, subject.params, settings.set, subject.system, own=subject.own_values)
     if saved is not None:
         saved.check(subject.digest, measured.digest)
@@ -148,7 +149,7 @@ def _run(
 def _result(problem: _Problem, options: Options, trace: Trace, notes: list[str], command: str) -> FitResult:
     subject, start, objective = problem.subject, problem.start, problem.objective
     fitted = objective.natural(trace.best.theta)
-    apply_values(subject.net, subject.params, {**start.values, **fitted})
+    apply_values(subject.net, {**start.values, **fitted})
     notes += _remarks(subject, fitted, trace)
     return FitResult(
         values={name: fitted.get(name, value) for name, value in start.values.items()},

@@ -37,8 +37,7 @@ class Subject:
 
     system: None for a module that this process did not compile. digest: SHA-256 of the source, or of the file
     of a module that was given. stepless: whether nothing says how long a step may be.
-    own_values: whether the fit starts at the Model's present values. Raises ArgumentError where parameters
-    are arrays.
+    own_values: whether the fit starts at the Model's present values.
     """
 
     net: Any
@@ -48,17 +47,10 @@ class Subject:
     stepless: bool = False
     own_values: bool = False
 
-    def __post_init__(self) -> None:
-        arrays = [param.name for param in self.net.compiled.params if param.shape]
-        if arrays:
-            raise ArgumentError(
-                f"{arrays[0]} is an array of parameters, which a fit cannot move yet: declare its elements "
-                f"as parameters of their own, or move the Model's {arrays[0]} by an optimizer of torch.optim"
-            )
-
     @property
     def params(self) -> tuple[str, ...]:
-        return tuple(param.name for param in self.net.compiled.params)
+        """The parameters' numbers by name: of an array its elements, `W[0,1]`."""
+        return tuple(name for param in self.net.compiled.params for name in param.columns)
 
     def columns(self) -> Columns:
         """What data may measure of the model."""

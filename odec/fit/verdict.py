@@ -194,6 +194,13 @@ def _made_of(names: Sequence[str], direction: np.ndarray) -> tuple[str, ...]:
     return tuple(name for name, part in zip(names, direction, strict=True) if abs(part) > 0.2)
 
 
+MOST_ELEMENTS = 6
+"""So many elements of arrays are named one by one."""
+
+
 def listed(names: Sequence[str], *, word: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """`a`, `a and b`, `a, b and c`; of many elements of arrays the first."""
+    more = len(names) - MOST_ELEMENTS
+    if more > 1 and any(name.endswith("]") for name in names):
+        names = [*names[:MOST_ELEMENTS], f"{more} more"]
     return f" {word} ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

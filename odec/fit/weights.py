@@ -46,8 +46,12 @@ def check_noise(data: Dataset, compiled: Compiled) -> bool:
 
     Raises ArgumentError where it says anything else, which least squares would not heed.
     """
+    own = {name: name.partition("[")[0] for name in data.measured}  # that of an array is of its elements
+    noises = {noise.observable: noise for noise in compiled.noise}
     sigmas = {
-        noise.observable: _sigma(noise) for noise in compiled.noise if noise.observable in data.measured
+        name: _sigma(noises[whole] if whole in noises else noises[name])
+        for name, whole in own.items()
+        if whole in noises or name in noises
     }
     if not sigmas:
         return False

@@ -226,7 +226,8 @@ class _Checker:
             (loop.axis, self.resolver.number(loop.first, context), self.resolver.number(loop.last, context))
             for loop in elements.loops
         )
-        found.append(Said(index, loops, elements.periodic, expr, doc, name.span.to(elements.span)))
+        span = name.span.to(elements.span)
+        found.append(Said(index, loops, elements.periodic, expr, doc, span, elements.end))
         return len(found) == 1
 
     def _const(self, item: syntax.Binding, unit: str | None, doc: str) -> list[Const]:

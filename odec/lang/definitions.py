@@ -59,7 +59,8 @@ class DefinitionParser(Parser):
     def _elements(self, place: Place | None, expr: Expr) -> tuple[Elements | None, Expr]:
         """Which elements a definition is of, once its formula is read and `for` may stand behind it."""
         if not (self.token.kind == "name" and self.token.text == "for"):
-            return (None if place is None else Elements(place[0], (), (), place[1])), expr
+            plain = place and Elements(place[0], (), (), place[1], self.previous.end)
+            return plain or None, expr
         word = self.token.span
         if place is None:
             note = "an equation for each element is `u[i]' = … for i in 0 .. n-1`"
@@ -73,7 +74,7 @@ class DefinitionParser(Parser):
             seen.add(loop.name.text)
         periodic = self._periodic(loops) if self._word("periodic") else ()
         index = tuple(bound(part, loops) for part in index)
-        return Elements(index, loops, periodic, span), bound(expr, loops)
+        return Elements(index, loops, periodic, span, self.previous.end), bound(expr, loops)
 
     def _periodic(self, loops: tuple[Loop, ...]) -> tuple[tuple[str, int], ...]:
         """The indices behind `periodic`, or all."""

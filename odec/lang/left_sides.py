@@ -21,6 +21,9 @@ Key = tuple[str, str, int]
 DECLARING = frozenset({"constant", "parameter", "initial"})
 """Kinds of definitions whose first brackets hold sizes, where no `for` stands."""
 
+FOLLOWING = frozenset({"intermediate", "observable"})
+"""Those whose shape follows from their formula: brackets hold an index, or the sizes that it has anyway."""
+
 
 class Definitions:
     """A model's definitions, those of one name as one formula of operations of arrays.
@@ -88,6 +91,9 @@ class Definitions:
             if shape is not None:
                 self.fit(key[1], expr, part.shape, shape)
             return part
+        sized = self._sized(said[0]) if len(said) == 1 and key[0] in FOLLOWING else None
+        if sized is not None:
+            return sized
         declares = key[0] in DECLARING and not any(one.loops for one in said)
         shape = self.shape_of(said, declares) if shape is None else shape
         base = None
@@ -104,6 +110,18 @@ class Definitions:
         if base is not None and not pieces:
             return Part(base.array, shape)
         return Part(joined(key[1], pieces, shape, self.source, base), shape)
+
+    def _sized(self, said: Said) -> Part | None:
+        """The formula of `obs y[2] = x`, whose shape is just what stands in the brackets; else None."""
+        if said.loops:
+            return None
+        self.begin(said)
+        try:
+            sizes = self.subscripts.shape(said.index)
+        except Refused:
+            return None
+        part = self.shapes.part(said.expr)
+        return Part(part.expr, sizes) if part.shape == sizes else None
 
     def fit(self, name: str, expr: Expr, found: Shape, wanted: Shape) -> None:
         """Refuse a formula of another shape than its name; a number may be that of all elements."""

@@ -40,12 +40,14 @@ class Elements:
     """What stands in square brackets on the left of a definition: sizes, or which elements it is of.
 
     loops: `for` behind the formula. periodic: indices that are taken modulo the sizes. span: the brackets.
+    end: where the definition ends in the text.
     """
 
     index: tuple[Expr, ...]
     loops: tuple[Loop, ...]
     periodic: tuple[tuple[str, int], ...]
     span: Span
+    end: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from .equal_times import at_own_times, first_at
 from .errors import DeviceMemoryError, EngineError
 from .inputs import series_of
 from .operators import NO_EXPORT, NO_EXPORT_OF_INPUTS, refuse_export
-from .parameters import Kept, Parameters, check_names, guess, told_of
+from .parameter_docs import told_of
+from .parameters import Kept, Parameters, guess
 from .series import Series
 from .status import Retake, Status
 from .steps import LONGEST, Steps
@@ -141,9 +142,8 @@ class Model(Parameters):
         self._kept = Kept()
         self._settle({**known, **settings}, dtype)
         self._make_parameters(dtype, device, seed)
-        check_names(self.compiled, params or ())
         for name, value in (params or {}).items():
-            self._set(self.attributes[name], value)
+            self._set_by_name(name, value)
 
     def _settle(self, settings: dict[str, Any], dtype: torch.dtype) -> None:
         """Take the settings of steps, adjoint and engine. Raises ValueError where they do not fit."""

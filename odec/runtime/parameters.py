@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,8 +16,9 @@ from .arrays import side_by_side
 from .compiled import Compiled, Param
 from .draws import default_of, seeded
 from .nets import WithNets
+from .parameter_docs import documented
 from .saved import check_inside, rebind
-from .shaped import flattened, shown
+from .shaped import element_of, flattened, shown, with_element
 from .tensors import columns
 from .torch_private import originals, own_parameters, parametrizations, wrapped
 from .transforms import Bounds, Value, bounded, holding
@@ -59,7 +59,7 @@ class Parameters(WithNets):
             cls.attributes = {param.name: param.spelling for param in params}
             cls.alike = _alike(params)
             cls.shaped = any(param.shape for param in params)
-            cls.__doc__ = _documented(cls.__doc__, params)
+            cls.__doc__ = documented(cls.__doc__, params)
 
     def _make_parameters(self, dtype: torch.dtype, device: Any, seed: int | None) -> None:
         """The parameters at their defaults, held by their bounds."""
@@ -179,9 +179,9 @@ class Parameters(WithNets):
             return p
         if not len(params):
             return self._natural()
-        check_names(self.compiled, params)
         if self.shaped:
             return self._with_arrays(params)
+        check_names(self.compiled, params)
         own = {} if len(params) == len(names) else dict(zip(names, self._natural().unbind(-1)))
         like = own[names[0]] if own else self._like
         given = {name: real(value, like, name) for name, value in params.items()}
@@ -196,17 +196,42 @@ class Parameters(WithNets):
     def _with_arrays(self, params: Mapping[str, Any]) -> Tensor:
         """The parameters in natural units (*batch, m), those that are given in place of the module's own."""
         given: dict[str, Tensor] = {}
+        elements: list[tuple[str, int, Tensor]] = []
         for name, value in params.items():
-            param = self.spelled[self.attributes[name]]
-            given[name] = flattened(real(value, self._like, name), param)
+            whole = self._whole(name)
+            param = self.spelled[self.attributes[whole]]
+            numbers = real(value, self._like, name)
+            if name == whole:
+                given[name] = numbers = flattened(numbers, param)
+            else:
+                elements.append((whole, element_of(param, name), numbers))
             if param.bounded:
-                _check_given(param, value, given[name])
-        check_batches({f"params[{name!r}]": value.shape[:-1] for name, value in given.items()})
-        own = {
-            param.name: self._value(name) for name, param in self.spelled.items() if param.name not in given
-        }
-        given.update({name: value.reshape(-1) for name, value in own.items()})
+                _check_given(param, value, numbers)
+        shapes: dict[str, Sequence[int]] = {name: value.shape[:-1] for name, value in given.items()}
+        shapes.update({f"{whole}[{place}]": value.shape for whole, place, value in elements})
+        check_batches({f"params[{name!r}]": shape for name, shape in shapes.items()})
+        for name, param in self.spelled.items():
+            if param.name not in given:
+                given[param.name] = self._value(name).reshape(-1)
+        for whole, place, value in elements:
+            given[whole] = with_element(given[whole], place, value)
         return side_by_side(*(given[name] for name in self.compiled.param_names))
+
+    def _whole(self, name: str) -> str:
+        """The parameter that a name is of: `W` of `W[0,1]`. Raises ValueError for what is no parameter."""
+        whole = name if name in self.attributes else name.partition("[")[0]
+        check_names(self.compiled, [whole])
+        return whole
+
+    def _set_by_name(self, name: str, value: Any) -> None:
+        """Set a parameter, or one element of an array, in natural units. Raises ValueError."""
+        whole = self._whole(name)
+        attribute = self.attributes[whole]
+        if name != whole:
+            param, own = self.spelled[attribute], self._value(attribute).detach()
+            numbers = real(value, own, name).detach()
+            value = with_element(own.reshape(-1), element_of(param, name), numbers).reshape(own.shape)
+        self._set(attribute, value)
 
     def _natural(self) -> Tensor:
         """The module's own parameters in natural units (m,)."""
@@ -294,22 +319,6 @@ class Parameters(WithNets):
         return f"<pre>{html.escape(repr(self))}</pre>"
 
 
-def _documented(doc: str | None, params: Sequence[Param]) -> str:
-    """A Model's docstring with its parameters: their attributes, defaults, bounds and units."""
-    held = any(holding(param.via, param.lower, param.upper) for param in params)
-    lines = []
-    for param in params:
-        bounds = f" in {param.interval}" if param.bounded else ""
-        unit = f" [{param.unit}]" if param.unit else ""
-        own = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
-        more = f"  {param.doc}" if param.doc else ""
-        lines.append(f"    {param.spelling} = {param.default}{bounds}{unit}{own}{more}")
-    kind = "natural units; the bounds are held by parametrizations" if held else "natural units"
-    told = "\n".join(lines or ["    none"])
-    settings = "Settings, of steps, gradients and engines: see help(Model.__base__)."
-    return f"{doc or ''}\n\nParameters ({kind}):\n\n{told}\n\n{settings}"
-
-
 def _blank(cls: Any, held: bool) -> Any:
     """A Model without its state; held: whether its parameters are read through bounds."""
     net = cls.__new__(cls)
@@ -351,15 +360,3 @@ def guess(name: str, known: Collection[str]) -> str:
     """What of the known may be meant by a name, or all of them."""
     near = difflib.get_close_matches(name, known, 1)
     return f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(known) or 'none'}"
-
-
-def told_of(compiled: Compiled) -> str:
-    """A paragraph on the keywords, and a line for each parameter."""
-    lines = ["Its keywords, and what it does: help(odec.runtime.Model). Parameters, in natural units:", ""]
-    for param in compiled.params:
-        ends, finite = param.ends, math.isfinite(param.lower) or math.isfinite(param.upper)
-        interval = f" in {ends[0]}{param.lower:g}, {param.upper:g}{ends[1]}" if finite else ""
-        named = f"  the parameter `{param.name}`" if param.spelling != param.name else ""
-        told = (f" [{param.unit}]" if param.unit else "") + named + (f"  {param.doc}" if param.doc else "")
-        lines.append(f"    {param.spelling} = {param.default}{interval}{told}")
-    return "\n".join(lines if compiled.params else [*lines, "    none"])

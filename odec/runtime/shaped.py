@@ -4,20 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from .compiled import Param
 
 
 def flattened(value: Tensor, param: Param) -> Tensor:
-    """The values (*batch, *shape) of a parameter as columns (*batch, size). Raises ValueError."""
+    """The values (*batch, *shape) of a parameter as columns (*batch, size); one number is of all elements.
+
+    Raises ValueError.
+    """
     rank = len(param.shape)
     if not rank:
         return value.unsqueeze(-1)
+    if not value.dim():
+        return value.expand(param.size)
     if value.shape[-rank:] != param.shape:
         wanted = ", ".join(["*batch", *map(str, param.shape)])
         raise ValueError(f"{param.name} takes values ({wanted}), not of shape {tuple(value.shape)}")
     return value.flatten(-rank)
+
+
+def element_of(param: Param, name: str) -> int:
+    """The column of an element among those of its array: W[0,1]. Raises ValueError where it has none."""
+    index = name.partition("[")[2].rstrip("]").split(",")
+    place = 0
+    if not param.shape or len(index) != len(param.shape):
+        raise ValueError(_no_element(param, name))
+    for text, extent in zip(index, param.shape):
+        if not text.strip().isdecimal() or int(text) >= extent:
+            raise ValueError(_no_element(param, name))
+        place = place * extent + int(text)
+    return place
+
+
+def _no_element(param: Param, name: str) -> str:
+    if not param.shape:
+        return f"there is no {name}: {param.name} is a number"
+    return f"there is no {name}: {param.name} has the elements {param.columns[0]} to {param.columns[-1]}"
+
+
+def with_element(columns: Tensor, place: int, value: Tensor) -> Tensor:
+    """Columns (*batch, size) with values (*batch,) in one of them."""
+    chosen = torch.arange(columns.shape[-1], device=columns.device) == place
+    return torch.where(chosen, value.unsqueeze(-1), columns)
 
 
 def shown(param: Param, value: Tensor) -> str:

@@ -86,12 +86,3 @@ def test_options_are_kept_under_the_keywords_that_were_given() -> None:
     assert list(options.given) == ["optimizer", "lr", "dt", "atol", "max_steps", "method"]
     assert options.steps == StepRequest(dt=0.5, atol=(1e-9, 1e-8), max_steps=7)
     assert Options.of(options.given) == options
-
-
-def test_arrays_of_states_are_fitted_and_those_of_parameters_refused():
-    data = {"t": [0, 1, 2], "x[0]": [1.0, 0.4, 0.16], "x[1]": [2.0, 0.8, 0.32]}
-    shared = "param k = 0.5 in (0, inf)\ninit x[2] = [1, 2]\nx' = -k*x\nrun t = 0 .. 2"
-    assert odec.fit(odec.parse(shared), data).values["k"] == pytest.approx(0.9163, rel=1e-3)
-    own = shared.replace("param k = 0.5", "param k[2] = 0.5")
-    with pytest.raises(odec.ArgumentError, match="k is an array of parameters, which a fit cannot move yet"):
-        odec.fit(odec.parse(own), data)
