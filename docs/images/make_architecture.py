@@ -51,7 +51,10 @@ RUNTIME: Boxes = {
     "exports.py": ("what modules name: rt.…", ("exports",)),
     "model.py": (
         "Model, its parameters, inputs",
-        ("model", "inputs", "parameters", "shaped", "draws", "nets", "saved", "transforms"),
+        (
+            *("model", "inputs", "parameters", "parameter_docs", "shaped", "draws"),
+            *("nets", "saved", "transforms"),
+        ),
     ),
     "cell.py": ("StepCell", ("cell",)),
     "status.py": ("what became of a call", ("status",)),
