@@ -19,7 +19,7 @@ def with_values(system: System, values: Mapping[str, float], *, digits: int = 17
     (a text that was formatted is formatted again).
 
     values: numbers by name, of arrays those of the elements. Raises ValueError for a value outside its
-    parameter's interval, and for an array that several definitions give its values.
+    parameter's interval, for weights of networks, and for an array of several definitions.
     """
     text = system.source.text
     changes = [change for param in system.params if (change := _change(param, values, digits))]
@@ -46,6 +46,8 @@ def _change_of_array(param: Param, values: Mapping[str, float], digits: int) -> 
     found = [values.get(name, own) for name, own in zip(names, each or [0.0] * len(names), strict=True)]
     if found == each:
         return None
+    if not param.said:
+        raise ValueError(f"{param.name} is a weight of a network, which no line gives its values")
     if len(param.said) > 1:
         raise ValueError(f"{param.name} has its values from several lines: write them as one list")
     said = param.said[0]
