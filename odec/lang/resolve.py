@@ -226,13 +226,11 @@ class Resolver:
         if own is not None:
             self.arrays = True
             return own
-        for arg in args:
-            if entry is not None:
-                self._want(arg, boolean=False)
         if entry is not None:
-            if len(args) != entry.arity:
-                line = 0 if entry.span is None else self.report.source.position(entry.span.start)[0]
-                told = f"line {line} defines '{name}'"
+            for arg in args:
+                self._want(arg, boolean=False)
+            if len(args) != entry.arity and entry.span is not None:
+                told = f"line {self.report.source.position(entry.span.start)[0]} defines '{name}'"
                 self._wrong_count(name, (entry.arity, entry.arity), len(args), call.span, told)
             return Op(f"call:{name}", args, call.span)
         if name == "heav":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import textwrap
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from odec.backends.job import Job, of_the_model
 from odec.backends.layout import WIDTH, call_text, tuple_text
 from odec.backends.torch.arrays import in_runs
 from odec.backends.torch.cell import cell
+from odec.backends.torch.declared import consts_of, inputs_text, nets_text, param_of
 from odec.backends.torch.functions import Function, FunctionWriter, attributes
 from odec.backends.torch.linear import linear_in_states
 from odec.backends.torch.tables import statements
@@ -21,7 +21,6 @@ from odec.backends.torch.text import (
     literal,
     literal_tuple,
     numbers_in_a_call,
-    short_literal,
     wrap,
 )
 from odec.methods import Method, Rosenbrock, Tableau
@@ -29,7 +28,7 @@ from odec.methods.auto import Auto
 from odec.passes.diagonals import diagonals
 from odec.passes.program import Program, Programs
 from odec.passes.scale import absolute_tolerances, fixed_step, longest_step
-from odec.system import Input, Net, Noise, Param, System
+from odec.system import Noise, System
 from odec.text import python_comment, python_string
 from odec.tree import Number, Op, symbols
 
@@ -67,11 +66,11 @@ def module_job(
         "import_line": IMPORTS[standalone],
         "interface": INTERFACE,
         "module_name": system.name,
-        "params": [_param(param, own[param.name]) for param in system.params],
-        "nets": system.nets and tuple_text([_net(net, own[net.name]) for net in system.nets], 4, "nets = "),
+        "params": [param_of(param, own[param.name]) for param in system.params],
+        "nets": nets_text(system.nets, own),
         "inputs": programs.inputs,
         "unpacks": programs.arrays,
-        "consts": _consts(programs, writer),
+        "consts": consts_of(programs, writer),
         "parts": writer.parts() if programs.arrays else [],
         **functions,
         "stiff": stiff,
@@ -90,7 +89,7 @@ def module_job(
         "kernel": kernel,
         "kernel_layout": kernel.context if kernel else {},
         "renamed": dict(sorted(item for item in writer.names.items() if "." not in item[0])),
-        "inputs_text": _inputs(system),
+        "inputs_text": inputs_text(system),
         "stiff_equations": _stiff_equations(functions) if stiff else "",
         "define": define,
         "tuple_text": tuple_text,
@@ -262,17 +261,6 @@ def _noise(system: System, name: str, noise: Noise) -> str:
     return f"rt.Noise({', '.join(parts)}, place={python_string(place)})"
 
 
-def _inputs(system: System) -> str:
-    return tuple_text([_input(entry) for entry in system.inputs], 4, "inputs=,")
-
-
-def _input(entry: Input) -> str:
-    name = python_string(entry.name)
-    if entry.shape:
-        return f'*rt.inputs({name}, "{entry.kind}", {", ".join(map(str, entry.shape))})'
-    return f'rt.Input({name}, "{entry.kind}")'
-
-
 def _cell_functions(explicit: Tableau | None) -> str:
     names = ["step", "step_vjp", "step_jvp"]
     if explicit and explicit.error:
@@ -334,53 +322,6 @@ def _numbers(name: str, values: Sequence[int]) -> str:
 def _tolerances(system: System) -> str:
     numbers = [literal(value) for value in absolute_tolerances(system)]
     return tuple_text(in_runs(numbers), 8, "atol=,") if system.arrays else numbers_in_a_call(numbers)
-
-
-def _param(param: Param, attribute: str) -> dict[str, Any]:
-    interval = param.interval
-    parts = [python_string(param.name)]
-    if param.elements:
-        parts.append(tuple_text([short_literal(value) for value in param.elements], 12, ","))
-    elif not param.draw:
-        parts.append(short_literal(param.value))
-    parts += [f"lower={short_literal(interval.lower)}"] if math.isfinite(interval.lower) else []
-    parts += [f"upper={short_literal(interval.upper)}"] if math.isfinite(interval.upper) else []
-    ends = ("[" if interval.lower_closed else "(") + ("]" if interval.upper_closed else ")")
-    parts += [f'ends="{ends}"'] if ends != "()" else []
-    parts += [f'via="{param.transform}"'] if param.transform != "none" else []
-    parts += [f"shape={param.shape}"] if param.shape else []
-    parts += [f"draw={_draw(param)}"] if param.draw else []
-    parts += [f"attribute={python_string(attribute)}"] if attribute != param.name else []
-    parts += [f"unit={python_string(python_comment(param.unit))}"] if param.unit else []
-    parts += [f"doc={python_string(python_comment(param.doc))}"] if param.doc else []
-    return {"name": param.name, "text": f"        {call_text('rt.Param', parts, 8, 1)},"}
-
-
-def _net(net: Net, attribute: str) -> str:
-    """A network, by its sizes."""
-    parts = [python_string(net.name), str(net.sizes)]
-    parts += [python_string(net.activation)] if net.activation else []
-    parts += [] if net.bias else ["bias=False"]
-    parts += [] if net.seed is None else [f"seed={net.seed}"]
-    parts += [f"attribute={python_string(attribute)}"] if attribute != net.name else []
-    return call_text("rt.Net", parts, 8, 1)
-
-
-def _draw(param: Param) -> str:
-    """What a parameter is drawn from, as a tuple."""
-    name, *numbers = param.draw
-    parts = [python_string(str(name)), *(short_literal(float(number)) for number in numbers)]
-    return f"({', '.join(parts)}{'' if numbers else ','})"
-
-
-def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:
-    source = programs.system.source
-    rows = []
-    for const in (c for c in programs.system.consts if not c.shape):
-        place = f"{PurePath(source.name).name}:{source.position(const.span.start)[0]}"
-        remark = f"{place}: {const.doc}" if const.doc else place
-        rows.append({"name": writer.spell(const.name), "value": literal(const.value), "remark": remark})
-    return rows
 
 
 def _defaults(system: System, method: Method | Auto | None) -> str:
