@@ -74,6 +74,8 @@ class Adaptive:
             output = stops[k + 1][1]
             if output is not None:
                 xs[output] = torch.where((course.pace.code == 0).unsqueeze(-1), course.x, math.nan)
+            if bool((course.pace.code != 0).all()):
+                break
         return Run(xs, course.kept(), course.pace.report())
 
     def adjoint(

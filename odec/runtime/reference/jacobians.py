@@ -47,9 +47,16 @@ class SlopeJacobian:
         return self.stiff.product is not None
 
     def vjp(
-        self, t: Time, x: Tensor, p: Tensor, u: Series | None, left: Sequence[Tensor], right: Sequence[Tensor]
+        self,
+        t: Time,
+        x: Tensor,
+        p: Tensor,
+        u: Series | None,
+        h: Time,
+        left: Sequence[Tensor],
+        right: Sequence[Tensor],
     ) -> tuple[Any, ...] | None:
-        """What Σ_i l_i·J r_i gives t, x, p and the inputs, as Slope.vjp; l_i, r_i (*batch, n).
+        """What h Σ_i l_i·J r_i gives t, x, p and the inputs, as Slope.vjp; l_i, r_i (*batch, n).
 
         None where J is constant.
         """
@@ -57,9 +64,9 @@ class SlopeJacobian:
         given = (time_at(t), x, p) if u is None else (time_at(t), x, p, u(t))
         if entries_vjp is not None:
             outer = [a[..., self.rows] * b[..., self.columns] for a, b in zip(left, right)]
-            found = entries_vjp(*given, sum(outer[1:], outer[0]))
+            found = entries_vjp(*given, h * sum(outer[1:], outer[0]))
         elif product_vjp is not None:
-            each = product_vjp(*given, torch.stack(tuple(right)), torch.stack(tuple(left)))
+            each = product_vjp(*given, torch.stack(tuple(right)), h * torch.stack(tuple(left)))
             found = tuple(
                 one if one.dim() == 1 == like.dim() else one.sum(0)
                 for one, like in zip(each, (x[..., 0], x, p, x))

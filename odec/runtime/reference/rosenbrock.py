@@ -213,7 +213,7 @@ class RosenbrockStepper:
             pulled = self.slope.vjp(shifted(t, method.alpha[i], h), stages.states[i], p, u, None, h * q[i])
             each[i], v[i] = pulled, pulled[1]
         rate = None
-        jacobian = self.jacobian.vjp(t, x, p, u, [h * one for one in q], stages.increments[: self.used])
+        jacobian = self.jacobian.vjp(t, x, p, u, h, q, stages.increments[: self.used])
         if stages.rate is not None:
             rate = self.rate.vjp(t, x, p, u, h**2 * weighted(method.d, q))
         return _Pulled(q, each, jacobian, rate)
