@@ -46,6 +46,29 @@ obs total = prey + predator
 run t = 0 .. 40 step 0.1
 """
 
+UDE = """\
+# {name}: predators and prey, whose interaction is a network that data teach.
+# Change it into your own model; `odec check {file}` tells what is wrong.
+
+# What is known has a formula.
+param birth = 1.3, death = 1.8 in (0, inf)
+
+# What is not known is a network: what it sees, what it gives, its hidden layers and their activation
+# (tanh, relu, softplus, sigmoid, silu, gelu). An array is an output with its size: `-> u[8]`.
+net f(prey, pred) -> (eaten, born) = mlp(16, 16, tanh)
+
+init prey = 0.44, pred = 4.6
+dprey/dt = birth*prey + eaten
+dpred/dt = born - death*pred
+
+# With fixed steps of an explicit method it runs as one kernel. In Python the weights are those of `net.f`, an
+# nn.Sequential, and any optimizer of torch trains them: see docs/nets.md and examples/ude.
+run t = 0 .. 6 step 0.1 method rk4 dt 0.05
+"""
+
+STARTERS = {"ode": STARTER, "ude": UDE}
+"""Starters by their kind."""
+
 
 @click.command(
     short_help="Write a commented starter model.",
@@ -53,11 +76,13 @@ run t = 0 .. 40 step 0.1
         "odec new predator             # writes predator.ode",
         "odec new models/predator.ode",
         "odec new predator --force     # overwrite it",
+        "odec new predator --kind ude  # with a network for what is not known",
     ),
 )
 @click.argument("name", type=MODEL)
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
-def new(name: str, force: bool) -> int:
+@click.option("--kind", type=click.Choice([*STARTERS]), default="ode", help="What it shows (default: ode).")
+def new(name: str, force: bool, kind: str) -> int:
     """Write a commented starter model, NAME.ode."""
     path = "-" if name == "-" else name if name.endswith(".ode") else f"{name}.ode"
     stem = "model" if path == "-" else os.path.basename(path)[: -len(".ode")]
@@ -67,7 +92,8 @@ def new(name: str, force: bool) -> int:
         )
     if path != "-" and os.path.lexists(path) and not force:
         raise ArgumentError(f"{path} is already there: overwrite it with --force")
-    write_result(path, STARTER.format(name=stem, file="model.ode" if path == "-" else python_comment(path)))
+    file = "model.ode" if path == "-" else python_comment(path)
+    write_result(path, STARTERS[kind].format(name=stem, file=file))
     if path != "-":
         say(f"wrote {path}; next: odec run {path} --plot {stem}.png")
     return OK

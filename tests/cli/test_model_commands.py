@@ -247,6 +247,14 @@ def test_new_writes_a_model_that_is_clean_and_runs(odec: Run, folder: Path) -> N
     assert odec("new", "..").exit_code == 2
 
 
+def test_new_writes_a_model_with_a_network(odec: Run, folder: Path) -> None:
+    assert odec("new", "fox", "--kind", "ude").exit_code == 0
+    checked = odec("check", "--strict", "fox.ode")
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    assert odec("fmt", "--check", "fox.ode").exit_code == 0
+    assert odec("run", "fox.ode", "--t1", "1").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("name", "instead"),
     [("lv.csv", "odec new lv"), ("my model", "odec new my_model"), ("a.b.ode", "odec new a_b")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from types import ModuleType
 
 import example_references as reference
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 from example_references import EXAMPLES
+from scipy.integrate import solve_ivp
 
 import odec
 
 pytestmark = pytest.mark.optimised
 
-NAMES = ["competition", "hodgkin_huxley", "influenza", "lorenz", "lynx_hare", "pendulum", "ricker"]
+NAMES = ["competition", "hodgkin_huxley", "influenza", "lorenz", "lynx_hare", "pendulum", "ricker", "ude"]
 
 
 def model(name: str, **options: object) -> ModuleType:
@@ -196,3 +198,16 @@ def test_outputs_at_given_times_start_where_the_run_line_says() -> None:
         odec.simulate(path, [-5, 10])
     with pytest.raises(odec.ArgumentError, match=r"all increase or all decrease; t\[2\] = 3 comes after 1"):
         odec.simulate(path, [5, 1, 3])
+
+
+def test_ude_learns_from_what_its_script_measures() -> None:
+    """The data of examples/ude beside scipy, and the first epochs of its training."""
+    own = runpy.run_path(str(EXAMPLES / "ude" / "train.py"))
+    t, truth, measured = own["measurements"]()
+    rate = lambda _, x: (1.3 * x[0] - 0.9 * x[0] * x[1], 0.8 * x[0] * x[1] - 1.8 * x[1])  # noqa: E731
+    exact = solve_ivp(rate, (0, 12), (0.44, 4.6), "DOP853", t.numpy(), rtol=1e-11, atol=1e-12).y.T
+    np.testing.assert_allclose(truth, exact, rtol=1e-7)
+    assert 0.02 < ((measured - truth).std(0) / truth.mean(0)).mean() < 0.04
+    net = model("ude").Model(seed=0)
+    losses = own["train"](net, t[:8], measured[:8], epochs=(15, 10), iterations=5)
+    assert losses[14] < 0.7 * losses[0] and losses[-1] < losses[16]
