@@ -52,11 +52,11 @@ RUNTIME: Boxes = {
     "model.py": (
         "Model, its parameters, inputs",
         (
-            *("model", "inputs", "parameters", "parameter_docs", "shaped", "draws"),
+            *("model", "settings", "sequence", "inputs", "parameters", "parameter_docs", "shaped", "draws"),
             *("nets", "saved", "transforms"),
         ),
     ),
-    "cell.py": ("StepCell", ("cell",)),
+    "cell.py": ("StepCell, MapCell", ("cell",)),
     "status.py": ("what became of a call", ("status",)),
     "autograd.py": (
         "solves as torch sees them",

@@ -20,7 +20,8 @@ from odec.fit.options import Options
 from odec.passes.scale import fixed_step
 from odec.runtime.compiled import Compiled
 from odec.runtime.errors import EngineError
-from odec.runtime.model import Model, default_settings
+from odec.runtime.model import Model
+from odec.runtime.settings import default_settings
 from odec.steps import StepRequest
 from odec.system import System
 

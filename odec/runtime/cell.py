@@ -1,15 +1,21 @@
-"""The StepCell: one step of a method as a recurrent cell."""
+"""The StepCell: one step of a method as a recurrent cell; of a map one that owns its parameters."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
+from .arguments import check_batches, real
 from .compiled import Compiled
+from .draws import default_of, seeded
 from .methods import Adams
+from .sequence import Recurrence, State
 from .series import Asking, Held
-from .tensors import Time
+from .shaped import columns_of, state_of
+from .tensors import Time, common_shape
 
 
 class StepCell(nn.Module):
@@ -47,3 +53,63 @@ class StepCell(nn.Module):
             return AdamsStep(own, own.method).advance(x, history, t, dt, p, u, clip)
         step = own.cell.step if own.cell is not None else own.stepper.step
         return step(x, t, dt, p, u, clip)
+
+
+class MapCell(Recurrence):
+    """One step of a map that owns its parameters, as torch.nn.RNNCell: state = cell(input, state).
+
+    input (*batch, k): a column for each of INPUTS; None of a map without. state: of one state a tensor
+    (*batch, *shape), of several a tuple of such in the order of STATES; by default the model's init. Returns
+    the next state in the same form. t: the present time, of maps that read it.
+
+    dtype, device, params, seed: as of a Model, whose parameters, bounds and keys of the state_dict it has.
+    Raises ValueError for what does not fit.
+    """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.__doc__ = MapCell.__doc__
+
+    def __init__(
+        self,
+        *,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str | None = None,
+        params: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ):
+        super().__init__()
+        self._make_parameters(dtype, device, seed)
+        for name, value in (params or {}).items():
+            self._set_by_name(name, value)
+
+    def reset_parameters(self, seed: int | None = None) -> None:
+        """All parameters at their defaults again; those that are drawn are drawn anew."""
+        dtype, device = self._like.dtype, self._like.device
+        own = {"": seeded(seed, device)}
+        own |= {net.spelling: seeded(net.seed, device) for net in self.nets if net.seed is not None}
+        for attribute, param in self.spelled.items():
+            net = self._net_of(attribute)
+            drawn_by = own.get(net.spelling, own[""]) if net else own[""]
+            self._set(attribute, default_of(param, dtype, device, drawn_by))
+
+    def forward(self, input: Any = None, state: Any = None, t: float = 0.0) -> State:
+        """The next state from a row of inputs and the present state."""
+        own, p = self.compiled, self._natural()
+        k = len(own.inputs)
+        u = p.new_zeros(0) if input is None else real(input, p, "the input")
+        if u.dim() == 0 or u.shape[-1] != k:
+            wanted = f"(*batch, {k}), a column for each of INPUTS"
+            raise ValueError(f"the input must be {wanted}, not of shape {tuple(u.shape)}")
+        when = p.new_tensor(t)
+        x = self._initial(when, p) if state is None else columns_of(own.states, state, p)
+        shapes = {"the input": u.shape[:-1], "the state": x.shape[:-1]}
+        check_batches(shapes)
+        whole = common_shape(*shapes.values())
+        x, u = x.expand(*whole, x.shape[-1]), u.expand(*whole, k)
+        return state_of(own.states, self._next(when, x, p, *([u] if k else [])))
+
+    def extra_repr(self) -> str:
+        """The number of inputs, and the states."""
+        names = {name.partition("[")[0]: None for name in self.compiled.states}
+        return f"{len(self.compiled.inputs)} inputs, {', '.join(names)}"

@@ -22,7 +22,7 @@ from .arrays import (
     stack,
     vecmat,
 )
-from .cell import StepCell
+from .cell import MapCell, StepCell
 from .compiled import (
     Cell,
     Compiled,
@@ -98,6 +98,7 @@ __all__ = [
     "Interpolant",
     "Kernel",
     "Map",
+    "MapCell",
     "Model",
     "Net",
     "Noise",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
 
 from .arguments import check_batches, positive, real, vector_of_times
 from .autograd import PlainSolve, Plan, Solve, differentiable, solve_in_graph
-from .compiled import Compiled, enter
+from .compiled import enter
 from .differentiated import differentiated, reads_nothing
 from .engines import ALL, SQRT, How, choose
 from .equal_times import at_own_times, first_at
@@ -21,56 +20,17 @@ from .errors import DeviceMemoryError, EngineError
 from .inputs import series_of
 from .operators import NO_EXPORT, NO_EXPORT_OF_INPUTS, refuse_export
 from .parameter_docs import told_of
-from .parameters import Kept, Parameters, guess
+from .parameters import Kept, guess
+from .sequence import Recurrence
 from .series import Series
+from .settings import Settings, default_settings
 from .status import Retake, Status
 from .steps import LONGEST, Steps
 from .tensors import common_shape
 from .torch_private import transformed, wrapped
 
-ADAPTIVE = ("rtol", "atol", "first_step", "min_step", "max_step", "max_steps", "dense_output")
-"""The settings that are of steps by tolerance."""
 
-
-class Settings(TypedDict, total=False):
-    """How a Model steps, and how its gradients are found; see Model."""
-
-    dt: float | None
-    rtol: float | None
-    atol: float | Sequence[float] | None
-    first_step: float | None
-    min_step: float
-    max_step: float
-    max_steps: int
-    dense_output: bool | None
-    clip: float | None
-    adjoint: str
-    adjoint_rtol: float | None
-    adjoint_atol: float | Sequence[float] | None
-    checkpoints: int | str | None
-    engine: str
-    chunk: int | None
-    max_time: float | None
-
-
-def default_settings(compiled: Compiled) -> dict[str, Any]:
-    """The settings that a Model has, with their defaults."""
-    found: dict[str, Any] = {}
-    if not compiled.is_map:
-        found["dt"] = None if compiled.adaptive else compiled.defaults.dt
-    if compiled.adaptive:
-        steered = {"min_step": 0.0, "max_step": math.inf, "max_steps": compiled.defaults.max_steps}
-        found.update(dict.fromkeys(ADAPTIVE) | steered)
-    if not compiled.is_map:
-        found["clip"] = None
-    found["adjoint"] = "discrete"
-    if compiled.adaptive and compiled.continuous:
-        found.update(adjoint_rtol=None, adjoint_atol=None)
-    found.update(checkpoints=None, engine="auto", max_time=None)
-    return found if compiled.kernel is None else found | {"chunk": None}
-
-
-class Model(Parameters):
+class Model(Recurrence):
     """x = Model()(t) gives the states (T, *batch, n) at the times t (T,).
 
     rtol, atol: adaptive steps, each with a local error within atol + rtol·|x|; atol is a number, or one for
@@ -99,7 +59,6 @@ class Model(Parameters):
     Settings can be set later too, as attributes; those that do not apply to the method are refused.
     """
 
-    _initial: ClassVar[Callable[..., Tensor]]
     _observables: ClassVar[Callable[..., Tensor]]
     _numbers: ClassVar[bool] = False  # whether the first states are numbers alone
     _stale: ClassVar[bool] = False
@@ -119,7 +78,6 @@ class Model(Parameters):
             cls.__doc__ = f"{cls.__doc__ or 'A model.'}\n\n{told_of(cls.compiled)}"
             _replace(cls)
             cls._numbers = reads_nothing(own.initial)
-            cls._initial = staticmethod(differentiated(own.initial, own.initial_vjp, own.initial_jvp))
             observed = differentiated(own.observables, own.observables_vjp, own.observables_jvp)
             cls._observables = staticmethod(observed)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from .arguments import real
+from .arrays import side_by_side
 from .compiled import Param
 
 
@@ -89,3 +93,29 @@ def by_element(columns: Iterable[str], name: str, values: Tensor) -> dict[str, T
         wanted = ", ".join(["K", "*batch", *map(str, shape)])
         raise ValueError(f"input {name!r} needs times (K,) and values ({wanted}), not {tuple(values.shape)}")
     return dict(zip(own, values.flatten(-len(shape)).unbind(-1)))
+
+
+def state_of(columns: Iterable[str], x: Tensor) -> Tensor | tuple[Tensor, ...]:
+    """The states x (..., n) apart: of one itself (..., *shape), of several a tuple in their order."""
+    found = []
+    for place, shape in arrays_of(columns).values():
+        part = x[..., place : place + math.prod(shape)]
+        found.append(part.unflatten(-1, shape) if shape else part.squeeze(-1))
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def columns_of(columns: Iterable[str], state: Any, like: Tensor) -> Tensor:
+    """The inverse of state_of: x (*batch, n) in the dtype of `like`. Raises ValueError."""
+    arrays = arrays_of(columns)
+    given = (state,) if len(arrays) == 1 and not isinstance(state, tuple) else tuple(state)
+    if len(given) != len(arrays):
+        raise ValueError(f"the state is {', '.join(arrays)}, not {len(given)} tensors")
+    parts = []
+    for (name, (_, shape)), value in zip(arrays.items(), given):
+        one = real(value, like, name)
+        batch = one.shape[: one.dim() - len(shape)]
+        if one.shape[len(batch) :] != shape:
+            wanted = ", ".join(["*batch", *map(str, shape)])
+            raise ValueError(f"the state {name} is ({wanted}), not of shape {tuple(one.shape)}")
+        parts.append(one.reshape(*batch, math.prod(shape)))
+    return side_by_side(*parts)

@@ -166,8 +166,8 @@ def taken(net, t, x0, p=None, series=()):
 
 
 def plain(module, t, x0, p, dt, u=None, clip=None):
-    """The states at the times t by a loop over StepCell: what every adjoint is compared with."""
-    cell, x, xs = module.StepCell(), x0, [x0]
+    """The states at the times t by a loop over single steps: what every adjoint is compared with."""
+    cell, x, xs = module.step if is_map(module) else module.StepCell(), x0, [x0]
     least = 0 if is_map(module) else 1
     for a, b, is_output in pieces_between(t, () if u is None or is_map(module) else u.knots):
         count = max(least, math.ceil(abs(float((b - a).detach())) / dt - 1e-6))
@@ -176,6 +176,7 @@ def plain(module, t, x0, p, dt, u=None, clip=None):
             options = {} if clip is None else {"clip": clip}
             middle = a + (j + 0.5) * h
             extra = [] if u is None else [u if is_map(module) else functools.partial(u, middle=middle)]
+            extra = [*extra, None, None][:2] if is_map(module) else extra
             x = cell(x, a + j * h, h, p, *extra, **options)
         if is_output:
             xs.append(x)

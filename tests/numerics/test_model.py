@@ -58,7 +58,7 @@ def test_a_cell_of_a_map():
     x = torch.tensor([20.0], dtype=D)
     for k in range(5):
         expected = x * torch.exp(net.r * (1 - x / net.K)) + 0.1 * k
-        x = cell(x, k, 1, net.vector())
+        x = cell(None, x.squeeze(-1), k).unsqueeze(-1)
         torch.testing.assert_close(x, expected, rtol=1e-14, atol=0)
     torch.testing.assert_close(net(torch.tensor([0.0, 5.0], dtype=D))[-1], x, rtol=1e-14, atol=0)
 

@@ -107,7 +107,7 @@ class Model(rt.Model):
     compiled = COMPILED
 
 
-class StepCell(rt.StepCell):
+class StepCell(rt.MapCell):
     compiled = COMPILED
 
 
