@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from odec.passes.graph import Graph
-from odec.passes.powers import Linear, never_zero, power
+from odec.passes.powers import Linear, is_whole, never_zero, power
 
 
 def may_vanish(graph: Graph, i: int) -> bool:
@@ -26,10 +26,10 @@ def shares(graph: Graph, y: int) -> list[tuple[int, Linear]]:
     By u it is c*r/(u + r)**2, without the digits that 1 - u/(u + r) loses where u is large.
     """
     p, q = graph.args[y]
-    if graph.ops[q] != "add" or q in graph.beside:
+    if graph.ops[q] != "add" or is_whole(graph, q):
         return []
     terms = graph.args[q]
-    factors = graph.args[p] if graph.ops[p] == "mul" and p not in graph.beside else (p,)
+    factors = graph.args[p] if graph.ops[p] == "mul" and not is_whole(graph, p) else (p,)
     shared = [f for f in factors if terms.count(f) == 1 and not graph.is_number(f)]
     if len(shared) != 1 or factors.count(shared[0]) > 1:
         return []
@@ -116,7 +116,7 @@ def _factors(graph: Graph, y: int) -> list[int]:
     stack = [*reversed(graph.args[y])]
     while stack:
         i = stack.pop()
-        if graph.ops[i] == "mul" and i not in graph.beside:
+        if graph.ops[i] == "mul" and not is_whole(graph, i):
             stack.extend(reversed(graph.args[i]))
         else:
             found.append(i)
@@ -125,7 +125,7 @@ def _factors(graph: Graph, y: int) -> list[int]:
 
 def is_singular(graph: Graph, i: int) -> bool:
     """Whether the node is a power whose slope may be infinite at 0."""
-    if i in graph.beside:
+    if is_whole(graph, i):
         return False
     if graph.ops[i] == "sqrt":
         return may_vanish(graph, graph.args[i][0])

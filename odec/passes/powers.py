@@ -49,7 +49,7 @@ def signed_terms(graph: Graph, total: int) -> list[tuple[int, bool]]:
     stack = [(total, False)]
     while stack:
         i, negative = stack.pop()
-        if i in graph.beside:
+        if is_whole(graph, i):
             found.append((i, negative))
         elif graph.ops[i] == "neg":
             stack.append((graph.args[i][0], not negative))
@@ -68,7 +68,7 @@ def _factored(graph: Graph, i: int, negative: bool) -> _Term:
     while stack:
         j = stack.pop()
         args = graph.args[j]
-        if j in graph.beside:
+        if is_whole(graph, j):
             above.append(j)
         elif graph.ops[j] == "log" and base is None and not never_zero(graph, args[0]):
             base = args[0]
@@ -83,6 +83,11 @@ def _factored(graph: Graph, i: int, negative: bool) -> _Term:
         else:
             above.append(j)
     return _Term(i, negative) if base is None else _Term(i, negative, odd, base, tuple(above), tuple(below))
+
+
+def is_whole(graph: Graph, i: int) -> bool:
+    """Whether the node has slopes of its own, so that no rule looks at what it is made of."""
+    return i in graph.beside or i in graph.settled
 
 
 def never_zero(graph: Graph, i: int, depth: int = 8) -> bool:
@@ -138,7 +143,7 @@ def product_roots(graph: Graph, y: int) -> list[tuple[int, Linear]]:
     By a it is y/(2a), which is 0 where b is, and not 0 times the infinite slope of the root.
     """
     product = graph.args[y][0]
-    if graph.ops[product] != "mul" or product in graph.large or product in graph.beside:
+    if graph.ops[product] != "mul" or product in graph.large or is_whole(graph, product):
         return []
     factors = graph.args[product]
     others = {f: [other for other in factors if other != f] for f in factors if graph.value(f) is None}
@@ -197,7 +202,7 @@ def logarithmic(graph: Graph, y: int) -> list[tuple[int, Linear]]:
 
 def power(graph: Graph, i: int) -> tuple[int, int]:
     """u and n where the node is u**n."""
-    if i in graph.beside:
+    if is_whole(graph, i):
         return i, graph.one
     if graph.ops[i] == "pow":
         return graph.args[i][0], graph.args[i][1]
@@ -212,7 +217,7 @@ def _sides(graph: Graph, i: int) -> tuple[list[int], list[int]]:
     while stack:
         j, up = stack.pop()
         args = graph.args[j]
-        if j in graph.beside:
+        if is_whole(graph, j):
             (above if up else below).append(j)
         elif graph.ops[j] in ("guard", "guard_not"):
             stack.append((args[1], up))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -139,6 +140,8 @@ def check(written: str, at: list[dict[str, float]]) -> tuple[int, list[Wrong]]:
             continue
         if _decisions(expr, point) != _decisions(expr, {**point, "z": point["z"] * (1 + 1e-12) or 1e-9}):
             continue  # a kink, or a condition that opens there
+        if _rounded_onto_a_kink(expr, point) or _underflows(expr, point):
+            continue
         limits = {by: _limit(expr, point, by, value) for by in NAMES}
         slopes = _slopes(programs, point)
         for by, exact in limits.items():
@@ -158,9 +161,9 @@ def _close(found: float, exact: float, value: float, at: float) -> bool:
     return abs(found - exact) <= 1e-8 * abs(exact) + rounding
 
 
-def _decisions(expr: Expr, point: Mapping[str, float]) -> list[object]:
+def _decisions(expr: Expr, point: Mapping[str, float]) -> list[list[int]]:
     """What the kinks and conditions of a formula decide."""
-    found: list[object] = []
+    found: list[list[int]] = []
 
     def combine(node: Op, args: tuple[float, ...]) -> float:
         if node.op in KINKS:
@@ -176,6 +179,48 @@ def _decisions(expr: Expr, point: Mapping[str, float]) -> list[object]:
 
     fold(expr, lambda leaf: leaf.value if isinstance(leaf, Number) else point[leaf.name], guarded)
     return found
+
+
+def _rounded_onto_a_kink(expr: Expr, point: Mapping[str, float]) -> bool:
+    """Whether a kink or a condition is decided otherwise without rounding, as that of relu(k - (b - z))."""
+    found: list[tuple[Any, ...]] = []
+
+    def combine(node: Op, args: tuple[Any, ...]) -> Any:
+        if node.op in KINKS:
+            found.append(args)
+        if node.op == "select":
+            return args[1] if args[0] else args[2]
+        try:
+            return EXACT[node.op](*args)
+        except (_Unknown, ArithmeticError, ValueError, TypeError):
+            return mp.nan
+
+    with mp.workdps(200):
+        at = {name: mp.mpf(value) for name, value in point.items()} | {"z": mp.mpf(point["z"] or "1e-70")}
+        fold(expr, lambda leaf: mp.mpf(leaf.text) if isinstance(leaf, Number) else at[leaf.name], combine)
+        exact = [[_sign(args[0] - other) for other in args[1:] or (0,)] for args in found]
+    pairs = zip(_decisions(expr, point), exact, strict=True)
+    return any(b is not None and a != b for here, there in pairs for a, b in zip(here, there, strict=True))
+
+
+def _underflows(expr: Expr, point: Mapping[str, float]) -> bool:
+    """Whether a part is so small that it has few digits left, as (1e-80)**4."""
+    found: list[float] = []
+
+    def combine(node: Op, args: tuple[float, ...]) -> float:
+        try:
+            found.append(float(OPERATIONS[node.op].evaluate(*args)))
+        except (OverflowError, ValueError):
+            found.append(math.nan)
+        return found[-1]
+
+    fold(expr, lambda leaf: leaf.value if isinstance(leaf, Number) else point[leaf.name], combine)
+    return any(0 < abs(value) < sys.float_info.min for value in found)
+
+
+def _sign(x: Any) -> int | None:
+    """The sign of a real number, None of what is none."""
+    return None if isinstance(x, mp.mpc) or mp.isnan(x) else int(mp.sign(x))
 
 
 def _value(programs: Programs, point: Mapping[str, float]) -> float:
