@@ -63,13 +63,13 @@ RUNTIME: Boxes = {
         ("autograd", "operators", "differentiated", "equal_times", "tracer"),
     ),
     "engines.py": ("Engine, ENGINES, choose", ("engines",)),
-    "switching.py": ("an engine over an engine", ("switching", "shares")),
+    "switching.py": ("an engine over an engine", ("switching", "shares", "landing")),
     "reference/": ("the torch engine", ("reference",)),
     "native/": ("the C and CUDA engine", ("native",)),
     "steps.py": ("Steps, Tolerance", ("steps", "arguments")),
     "compiled.py": (
         "what a module says of itself",
-        ("compiled", "methods", "slopes", "series", "external", "switch_times"),
+        ("compiled", "methods", "slopes", "series", "external", "switch_times", "input_lines"),
     ),
 }
 SMALL_OF_RUNTIME = ("arrays", "errors", "special", "stopping", "tensors", "torch_private")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from odec.diagnostics import Span
 from odec.lang.graph import order
 from odec.lang.structure import dependencies
-from odec.lang.turns import INPUT, STATE, STILL, TIME, Course, constant, course
+from odec.lang.turns import STATE, TIME, Course, constant, course, input_course
 from odec.system import System, at_time, derivative_name
 from odec.tree import OPERATIONS, Expr, Number, Op, Symbol, fold
 
@@ -90,9 +90,9 @@ def params_only_in_conditions(system: System) -> dict[str, tuple[Switch, ...]]:
 
 def _landed(system: System, found: _Definitions) -> _Names:
     """What moves the located switches of the equations."""
-    series = {item.name for item in system.inputs}
+    lines = {system.time, *(item.name for item in system.inputs if item.kind == "linear")}
     each = frozenset().union(*(_of(equation.expr, found).switches for equation in system.equations))
-    moved = (s.names for s in each if system.time in s.names and not s.why and not s.names & series)
+    moved = (s.names for s in each if s.names & lines and not s.why)
     return _NOTHING.union(*moved)
 
 
@@ -117,7 +117,7 @@ def _together(parts: Iterable[_Found]) -> _Found:
 class _Definitions:
     """What is known of each name, the functions' arguments and bodies, and what calls were found to be.
 
-    courses: of the time, states and inputs; held inputs change at knots alone, where steps end anyway.
+    courses: of the time, states and inputs.
     """
 
     courses: dict[str, Course]
@@ -132,8 +132,7 @@ def _definitions(system: System) -> _Definitions:
     exprs = {item.name: item.expr for item in system.intermediates}
     exprs |= {at_time(e.state, 1, system.time): e.expr for e in system.equations if system.kind == "map"}
     courses = {system.time: TIME, **dict.fromkeys(_states(system), Course(why=STATE))}
-    held, moving = Course((STILL,)), Course(why=INPUT)
-    courses |= {item.name: held if item.kind == "hold" else moving for item in system.inputs}
+    courses |= {item.name: input_course(item.name, item.kind, item.shape) for item in system.inputs}
     found = _Definitions(courses, known, functions, {})
     for name in order(dependencies(system)):
         if name in exprs:

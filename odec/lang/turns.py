@@ -1,8 +1,9 @@
-"""When the formulas of a model turn, where the time alone decides: at which instants, as formulas of params.
+"""When the formulas of a model turn, where the time and inputs decide: at which instants, by its parameters.
 
-A value that goes with the time is a set of branches, value = rate·t + offset + k·period for a whole number k.
-Sums, multiples and conditionals of such values are such values; what jumps or bends turns where one of its
-branches crosses 0, or with `floor` and `mod` a multiple of something. See docs/discontinuities.md.
+A value that goes with the time is a set of branches, value = rate·t + offset + k·period for a whole number k,
+with multiples of inputs that stay, or run in straight lines, between their samples. Sums, multiples and
+conditionals of such values are such values; what jumps or bends turns where one of its branches crosses 0, or
+with `floor` and `mod` a multiple of something. See docs/discontinuities.md.
 """
 
 from __future__ import annotations
@@ -10,10 +11,22 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from odec.arrays import ARRAY_OPERATIONS
+from odec.lang.arithmetic import (
+    ONE,
+    ZERO,
+    add,
+    equals,
+    is_negative,
+    negative,
+    over,
+    signed,
+    times,
+)
 from odec.tree import OPERATIONS, Expr, Number, Op, number
 
 MOST = 16
@@ -24,35 +37,50 @@ LONGEST = 1000
 
 STATE = "a state decides"
 ARRAY = "an array stands in it"
-INPUT = "an input decides"
+INPUT = "an input that is cubic between its samples decides"
 CURVED = "it is no straight line in the time"
+BENT = "it is no straight line in the inputs"
 PERIODS = "two different periods meet in it"
 MANY = f"it has more than {MOST} branches"
 LONG = f"it takes more than {LONGEST:,} operations"
 
-ZERO, ONE = number(0), number(1)
+
+class Weighed(NamedTuple):
+    """A multiple of an input, which moves in straight lines, or else stays between samples."""
+
+    name: str
+    moves: bool
+    by: Expr = ONE
 
 
 @dataclass(frozen=True)
 class Branch:
-    """rate·t + offset + k·period; offset None: unknown numbers that stay between turns (rate 0).
+    """rate·t + offset + k·period + multiples of inputs; offset None: unknown numbers that stay between turns.
 
-    As a turn: where rate·t + offset is a multiple of the period (0: is 0).
+    As a turn: where it is, without k·period, a multiple of the period (0: is 0). inputs: in order of their
+    names.
     """
 
     rate: Expr
     offset: Expr | None = ZERO
     period: Expr = ZERO
+    inputs: tuple[Weighed, ...] = ()
 
     @property
     def moves(self) -> bool:
         """Whether it changes between turns."""
-        return not _is(self.rate, 0)
+        return not equals(self.rate, 0) or any(item.moves for item in self.inputs)
+
+    @property
+    def stays(self) -> bool:
+        """Whether inputs that stay between samples decide, and nothing else that moves."""
+        return bool(self.inputs) and not self.moves
 
     @property
     def single(self) -> bool:
         """Whether it is one known number."""
-        return not self.moves and self.offset is not None and _is(self.period, 0)
+        numbers = not self.moves and not self.inputs and self.offset is not None
+        return numbers and equals(self.period, 0)
 
 
 STILL = Branch(ZERO, None)
@@ -93,6 +121,15 @@ def constant(expr: Expr) -> Course:
     return Course((Branch(ZERO, expr),))
 
 
+def input_course(name: str, kind: str, shape: tuple[int, ...] = ()) -> Course:
+    """Of an input, by its kind: held ones change at samples alone, where steps end anyway."""
+    if shape:
+        return Course((STILL,)) if kind == "hold" else Course(why=ARRAY)
+    if kind not in ("hold", "linear"):
+        return Course(why=INPUT)
+    return Course((Branch(ZERO, inputs=(Weighed(name, kind == "linear"),)),))
+
+
 def course(op: str, args: tuple[Course, ...]) -> Course:
     """How the value of an operation goes, from how its arguments do.
 
@@ -103,6 +140,13 @@ def course(op: str, args: tuple[Course, ...]) -> Course:
         return Course(why=blocked)
     if all(arg.fixed for arg in args):
         return constant(Op(op, tuple(arg.branches[0].offset or ZERO for arg in args)))
+    found = _combined(op, args)
+    if found.why and any(branch.stays for arg in args for branch in arg.branches):
+        return _combined(op, tuple(map(_stilled, args)))
+    return found
+
+
+def _combined(op: str, args: tuple[Course, ...]) -> Course:
     size = 1 + sum(arg.size for arg in args)
     inside = tuple(turn for arg in args for turn in arg.turns)
     try:
@@ -113,6 +157,11 @@ def course(op: str, args: tuple[Course, ...]) -> Course:
     if len(branches) > MOST or size > LONGEST:
         return Course(why=LONG if size > LONGEST else MANY)
     return Course(branches, turns, size=size)
+
+
+def _stilled(value: Course) -> Course:
+    """The same with less known of the branches that held inputs decide."""
+    return replace(value, branches=_distinct(STILL if b.stays else b for b in value.branches))
 
 
 class _Unknown(Exception):
@@ -130,7 +179,7 @@ def _rule(op: str) -> Callable[..., _Found]:
 
 def _smooth(*args: Course) -> _Found:
     if any(arg.moves for arg in args):
-        raise _Unknown(CURVED)
+        raise _curved(*(branch for arg in args for branch in arg.branches))
     return (STILL,), ()
 
 
@@ -186,9 +235,7 @@ def _mod(v: Course, m: Course) -> _Found:
     if not m.fixed:
         raise _Unknown("the period of 'mod' is not one number")
     period = m.branches[0].offset
-    wrapped = (
-        b if b.offset is None else Branch(b.rate, b.offset, _common(b.period, period)) for b in v.branches
-    )
+    wrapped = (b if b.offset is None else replace(b, period=_common(b.period, period)) for b in v.branches)
     return wrapped, _crossings(v.branches, period)
 
 
@@ -240,12 +287,13 @@ def zeros(value: Course) -> tuple[Branch, ...]:
 
 
 def _crossings(branches: Iterable[Branch], modulus: Expr | None = ZERO) -> list[Branch]:
-    """Where branches that move cross a multiple of the modulus, their rates positive where that is known."""
+    """Where branches that move cross a multiple of the modulus, rising where that is known."""
     found = []
     for b in branches:
         if b.moves:
-            turn = Branch(b.rate, b.offset, _common(b.period, modulus))
-            found.append(_negative(turn) if _is_negative(b.rate) else turn)
+            turn = replace(b, period=_common(b.period, modulus))
+            leading = b.inputs[0].by if equals(b.rate, 0) else b.rate
+            found.append(_negative(turn) if is_negative(leading) else turn)
     return found
 
 
@@ -258,12 +306,26 @@ def _sum(terms: tuple[Branch, ...]) -> Branch:
     for term in terms[1:]:
         if total.offset is None or term.offset is None:
             if total.moves or term.moves:
-                raise _Unknown(CURVED)
+                raise _curved(total, term)
             total = STILL
         else:
             period = _common(total.period, term.period)
-            total = Branch(add(total.rate, term.rate), add(total.offset, term.offset), period)
+            rate, offset = add(total.rate, term.rate), add(total.offset, term.offset)
+            total = Branch(rate, offset, period, _gathered((*total.inputs, *term.inputs)))
     return total
+
+
+def _gathered(terms: tuple[Weighed, ...]) -> tuple[Weighed, ...]:
+    """Multiples of inputs, those of one input together."""
+    found: dict[str, Weighed] = {}
+    for item in terms:
+        found[item.name] = item._replace(by=add(found[item.name].by, item.by)) if item.name in found else item
+    return tuple(found[name] for name in sorted(found) if not equals(found[name].by, 0))
+
+
+def _curved(*branches: Branch) -> _Unknown:
+    """What is wrong with a value of such branches, which is no straight line."""
+    return _Unknown(BENT if any(branch.inputs for branch in branches) else CURVED)
 
 
 def _product(factors: tuple[Branch, ...]) -> Branch:
@@ -274,7 +336,7 @@ def _product(factors: tuple[Branch, ...]) -> Branch:
         elif factor.single:
             product = _scaled(product, factor.offset, times)
         elif product.moves or factor.moves:
-            raise _Unknown(CURVED)
+            raise _curved(product, factor)
         else:
             product = STILL
     return product
@@ -283,20 +345,22 @@ def _product(factors: tuple[Branch, ...]) -> Branch:
 def _scaled(branch: Branch, by: Expr | None, rule: Callable[[Expr, Expr], Expr]) -> Branch:
     if branch.offset is None or by is None:
         return STILL
-    return Branch(rule(branch.rate, by), rule(branch.offset, by), rule(branch.period, by))
+    own = _gathered(tuple(item._replace(by=rule(item.by, by)) for item in branch.inputs))
+    return Branch(rule(branch.rate, by), rule(branch.offset, by), rule(branch.period, by), own)
 
 
 def _negative(branch: Branch) -> Branch:
     if branch.offset is None:
         return branch
-    return Branch(negative(branch.rate), negative(branch.offset), branch.period)
+    own = tuple(item._replace(by=negative(item.by)) for item in branch.inputs)
+    return Branch(negative(branch.rate), negative(branch.offset), branch.period, own)
 
 
 def _common(a: Expr, b: Expr | None) -> Expr:
     """A number whose multiples are those of both periods, and perhaps more. Raises _Unknown."""
-    if b is None or _is(b, 0) or a == b:
+    if b is None or equals(b, 0) or a == b:
         return a
-    if _is(a, 0):
+    if equals(a, 0):
         return b
     x, y = _ratio(a), _ratio(b)
     if x is None or y is None:
@@ -324,75 +388,3 @@ def _few(found: Iterable[tuple[Branch, ...]], args: tuple[Course, ...]) -> Itera
 
 def _distinct(branches: Iterable[Branch]) -> tuple[Branch, ...]:
     return tuple(dict.fromkeys(branches))
-
-
-def _is(expr: Expr, value: float) -> bool:
-    return isinstance(expr, Number) and expr.value == value
-
-
-def _is_negative(expr: Expr) -> bool:
-    return isinstance(expr, Op) and expr.op == "neg"
-
-
-def negative(a: Expr) -> Expr:
-    """-a, in its shortest form."""
-    if _is(a, 0):
-        return a
-    if isinstance(a, Op) and a.op == "neg":
-        return a.args[0]
-    if isinstance(a, Op) and a.op == "add":
-        return add(*map(negative, a.args))
-    return Op("neg", (a,))
-
-
-def add(*terms: Expr) -> Expr:
-    """The sum, numbers taken together."""
-    flat = [
-        t for term in terms for t in (term.args if isinstance(term, Op) and term.op == "add" else (term,))
-    ]
-    known = [value for t in flat if (value := _value(t)) is not None]
-    total, rest = signed(math.fsum(known)), list[Expr]()
-    for term in flat:
-        if negative(term) in rest:
-            rest.remove(negative(term))
-        elif _value(term) is None:
-            rest.append(term)
-    parts = rest if rest and _is(total, 0) else [*rest, total]
-    return parts[0] if len(parts) == 1 else Op("add", tuple(parts))
-
-
-def times(a: Expr, b: Expr) -> Expr:
-    """The product; numbers are multiplied, signs drawn out."""
-    x, y = _value(a), _value(b)
-    if x is not None and y is not None:
-        return signed(x * y)
-    if x == 0 or y == 0:
-        return ZERO
-    if _is(a, 1) or _is(b, 1):
-        return b if _is(a, 1) else a
-    if _is_negative(a) or _is_negative(b):
-        return negative(times(negative(a), b) if _is_negative(a) else times(a, negative(b)))
-    return Op("mul", (a, b))
-
-
-def over(a: Expr, b: Expr) -> Expr:
-    """The quotient; signs are drawn out."""
-    if _is(a, 0) or _is(b, 1):
-        return a
-    if _is_negative(a) or _is_negative(b):
-        return negative(over(negative(a), b) if _is_negative(a) else over(a, negative(b)))
-    return Op("div", (a, b))
-
-
-def signed(value: float) -> Expr:
-    """A number as the parser writes it, a negative one as the negative of a literal."""
-    return number(value) if value >= 0 else Op("neg", (number(-value),))
-
-
-def _value(expr: Expr) -> float | None:
-    if isinstance(expr, Number):
-        return expr.value
-    if _is_negative(expr) and isinstance(expr, Op):
-        inner = _value(expr.args[0])
-        return None if inner is None else -inner
-    return None

@@ -39,7 +39,7 @@ def derive(system: System) -> Programs:
     inputs: Groups = {group: layout for group, layout in groups.items() if layout}
     start = {group: layout for group, layout in inputs.items() if group in ("t", "p")}
     located = locate(lowered)
-    asked = Layout.of((name, ()) for name in located.asked)
+    asked = Layout.of((name, ()) for name in located.names)
     held = Layout.of((value.name, value.shape) for value in (*series, *asked))
     whole: Groups = {**inputs, "u": held} if asked else inputs
     rhs = _Function("rhs", "dx", lowered, located.running, lowered.rhs, whole, lowered.states)
@@ -69,6 +69,7 @@ def derive(system: System) -> Programs:
         jacobians={} if rhs.program.arrays else _Jacobians(functions),
         derived=_Derived(rhs),
         asked=asked,
+        sources=tuple(source for names in located.asked for source in names.values()),
         switches=switches_of(lowered, located, start) if asked else None,
     )
 

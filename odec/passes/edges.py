@@ -96,29 +96,43 @@ def _positive(node: Op, args: tuple[Edges, ...]) -> bool:
 def chosen(
     expr: Op, plain: Expr, turns: Iterable[Branch], args: tuple[Edges, ...], env: Mapping[str, float]
 ) -> Op:
-    """A conditional by a located condition; plain: the condition of the time itself."""
-    instants = [instant for turn in turns if (instant := _instant(turn, env)) is not None]
+    """A conditional by a located condition; plain: the condition of the time and inputs themselves."""
+    places = [place for turn in turns if (place := _place(turn, env)) is not None]
     condition, *branches = expr.args
     for k, (edges, op) in enumerate(zip(args[1:], ("and", "or"), strict=True)):
-        if _among(edges.poles, instants, env):
+        if _among(edges.poles, places, env):
             condition = Op(op, (condition, plain))
-        elif _among(edges.roots, instants, env):
+        elif _among(edges.roots, places, env):
             branches[k] = edges.safe
     return keep(expr, (condition, *branches))
 
 
-def _among(found: Iterable[Branch], instants: list[float], env: Mapping[str, float]) -> bool:
+_Place = tuple[float, dict[str, float]]
+"""Where a multiple of the time and inputs is 0: an offset and multiples, the first of which is 1."""
+
+
+def _among(found: Iterable[Branch], places: list[_Place], env: Mapping[str, float]) -> bool:
     """Whether an operand is 0 where the condition turns."""
-    times = (_instant(zero, env) for zero in found)
-    return any(
-        math.isclose(t, own, rel_tol=1e-9, abs_tol=1e-9) for t in times if t is not None for own in instants
-    )
+    zeros = (_place(zero, env) for zero in found)
+    return any(_same(zero, place) for zero in zeros if zero is not None for place in places)
 
 
-def _instant(turn: Branch, env: Mapping[str, float]) -> float | None:
-    """Where a value of this rate and offset is 0, for some values of the parameters."""
+def _same(one: _Place, other: _Place) -> bool:
+    (here, inputs), (there, others) = one, other
+    pairs = [(here, there), *((by, others[name]) for name, by in inputs.items() if name in others)]
+    alike = all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9) for a, b in pairs)
+    return inputs.keys() == others.keys() and alike
+
+
+def _place(turn: Branch, env: Mapping[str, float]) -> _Place | None:
+    """Where a value is 0, for some values of the parameters; None where it is nowhere, or not known."""
     try:
         rate, offset = float(evaluate(turn.rate, env)), float(evaluate(turn.offset or ZERO, env))
+        inputs = {item.name: float(evaluate(item.by, env)) for item in turn.inputs}
     except KeyError:
         return None
-    return -offset / rate if rate and math.isfinite(rate) and math.isfinite(offset) else None
+    moving = {"": rate, **inputs} if rate else inputs
+    first = next(iter(moving.values()), 0.0)
+    if not first or not all(map(math.isfinite, (offset, *moving.values()))):
+        return None
+    return offset / first, {name: by / first for name, by in moving.items()}

@@ -1,9 +1,10 @@
-"""Conditions on the time alone, taken out of the right-hand side: steps land where they turn.
+"""Conditions on the time and on inputs alone, taken out of the right-hand side: steps land where they turn.
 
 On which side of its turns a step lies, a condition reads from an input of its own, a time strictly within the
 piece between two turns: `if t < T` asks whether asked_0 < T. What is smooth keeps the time itself: abs(t - T)
-is t - T or its negative, as asked_0 - T is positive or not. So no stage of a step looks across a switch, or
-takes a value that a formula has at the switch alone. Where the turns are, odec/lang/turns.py finds.
+is t - T or its negative, as asked_0 - T is positive or not. `if u > L` asks whether asked_0_u > L, the value
+of the linear input u at such a time. So no stage of a step looks across a switch, or takes a value that a
+formula has at the switch alone. Where the turns are, odec/lang/turns.py finds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from odec.lang.turns import ARRAY, INPUT, TIME, TURNING, ZERO, Branch, Course, constant, course
+from odec.lang.arithmetic import ZERO
+from odec.lang.turns import ARRAY, STATE, TIME, TURNING, Branch, Course, constant, course, input_course
 from odec.passes.edges import Edges, chosen, held
 from odec.passes.lower import Definition, Lowered, needed
 from odec.passes.program import Assign, Layout, Program
@@ -24,11 +26,19 @@ Turns = frozenset[Branch]
 
 @dataclass(frozen=True)
 class Located:
-    """The definitions of a right-hand side that asks, the names of what it asks, and where each turns."""
+    """The definitions of a right-hand side that asks, the names of what it asks, and where each turns.
+
+    asked: of each condition on the time, by a name for each the time or the input that it stands for.
+    """
 
     running: dict[str, Definition]
-    asked: tuple[str, ...] = ()
+    asked: tuple[dict[str, str], ...] = ()
     turns: tuple[tuple[Branch, ...], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that is asked."""
+        return tuple(name for names in self.asked for name in names)
 
 
 def locate(lowered: Lowered) -> Located:
@@ -43,13 +53,20 @@ def locate(lowered: Lowered) -> Located:
         return Located(lowered.running)
     left = needed(definitions, lowered.rhs)
     used = dict.fromkeys(s.name for d in left for s in symbols(d.expr))
-    turns = {name: found for found, name in locator.asked.items()}
-    kept = [name for name in used if name in turns]
-    names = {name: Symbol(lowered.names.fresh(f"asked_{k}")) for k, name in enumerate(kept)}
+    owners = {symbol.name: turns for turns, each in locator.asked.items() for symbol in each.values()}
+    kept = dict.fromkeys(owners[name] for name in used if name in owners)
+    names, asked = dict[str, Symbol](), []
+    for k, turns in enumerate(kept):
+        own = dict[str, str]()
+        for source, symbol in locator.asked[turns].items():
+            name = f"asked_{k}" if source == lowered.system.time else f"asked_{k}_{source}"
+            names[symbol.name] = Symbol(lowered.names.fresh(name))
+            own[names[symbol.name].name] = source
+        asked.append(own)
     for d in left:
         definitions[d.name] = replace(d, expr=_renamed(d.expr, names))
-    found = tuple(tuple(sorted(turns[name], key=locator.order.__getitem__)) for name in kept)
-    return Located(definitions, tuple(names[name].name for name in kept), found)
+    found = tuple(tuple(sorted(turns, key=locator.order.__getitem__)) for turns in kept)
+    return Located(definitions, tuple(asked), found)
 
 
 def _renamed(expr: Expr, names: dict[str, Symbol]) -> Expr:
@@ -60,7 +77,7 @@ def _renamed(expr: Expr, names: dict[str, Symbol]) -> Expr:
 
 @dataclass(frozen=True)
 class _Part:
-    """An expression that asks; the same of t, params and constants alone, else None; how it goes."""
+    """An expression that asks; the same of t, inputs and constants alone, else None; how it goes."""
 
     expr: Expr
     plain: Expr | None
@@ -69,15 +86,17 @@ class _Part:
 
 
 class _Locator:
-    """Goes through definitions in order. asked: a provisional name for each set of turns."""
+    """Goes through definitions in order. asked: of each set of turns what it asks, by provisional names."""
 
     def __init__(self, lowered: Lowered):
         system = lowered.system
-        self.asked: dict[Turns, str] = {}
+        self.asked: dict[Turns, dict[str, Symbol]] = {}
         self.order: dict[Branch, int] = {}
         self._time = system.time
         self._fixed = {*(p.name for p in system.params), *system.constants}
         self._arrays = {p.name for p in system.params if p.shape}
+        self._constants = dict(system.constants)
+        self._inputs = {i.name: input_course(i.name, i.kind) for i in system.inputs if not i.shape}
         self._known: dict[str, _Part] = {}
         self._positive = {p.name for p in system.params if p.interval.lower >= 0}
         self._env = {p.name: 1 + (k + 1) * 0.6180339887 % 1 for k, p in enumerate(system.params)}
@@ -88,8 +107,10 @@ class _Locator:
         part, symbol = fold(definition.expr, self._leaf, self._node), Symbol(definition.name)
         edges = part.edges.named(symbol)
         if part.course.fixed:
-            anywhere = {self._time: 1.0, **self._env}
+            anywhere = {self._time: 1.0, **dict.fromkeys(self._inputs, 1.0), **self._env}
             self._env[definition.name] = float(evaluate(part.expr, anywhere))
+            if all(s.name in self._constants for s in symbols(definition.expr)):
+                self._constants[definition.name] = self._env[definition.name]
             self._known[definition.name] = _Part(symbol, symbol, constant(symbol), edges)
         else:
             self._known[definition.name] = replace(part, expr=symbol, edges=edges)
@@ -105,7 +126,10 @@ class _Locator:
             return _Part(leaf, leaf, constant(leaf), edges)
         if leaf.name == self._time:
             return _Part(leaf, leaf, TIME, edges)
-        return self._known.get(leaf.name) or _Part(leaf, None, Course(why=INPUT), edges)
+        if leaf.name in self._inputs:
+            goes = self._inputs[leaf.name]
+            return _Part(leaf, None if goes.why else leaf, goes, edges)
+        return self._known.get(leaf.name) or _Part(leaf, None, Course(why=STATE), edges)
 
     def _node(self, node: Op, args: tuple[_Part, ...]) -> _Part:
         courses, edges = tuple(arg.course for arg in args), tuple(arg.edges for arg in args)
@@ -127,12 +151,23 @@ class _Locator:
         """What a condition comes to, with the time that it asks in place of t where it turns."""
         for turn in goes.turns:
             self.order.setdefault(turn, len(self.order))
-        name = self.asked.setdefault(frozenset(goes.turns), f" {len(self.asked)}")
-        env = {self._time: Symbol(name)}
+        env = self.asked.setdefault(frozenset(goes.turns), self._what(goes.turns))
         if node.op not in _SMOOTH or not any(arg.course.moves for arg in args):
             return substitute(plain, env)
         asked = [substitute(arg.plain, env) for arg in args if arg.plain is not None]
         return _SMOOTH[node.op](node, [(arg.expr, at) for arg, at in zip(args, asked, strict=True)])
+
+    def _what(self, turns: tuple[Branch, ...]) -> dict[str, Symbol]:
+        """What a condition asks: the time and the inputs that run to its turns."""
+        running = {item.name for turn in turns for item in turn.inputs if item.moves}
+        time = not running or any(self._goes(turn.rate) for turn in turns)
+        sources = [self._time] * time + [name for name in self._inputs if name in running]
+        return {source: Symbol(f" {len(self.asked)} {source}") for source in sources}
+
+    def _goes(self, rate: Expr) -> bool:
+        """Whether a rate is not 0 whatever the parameters are."""
+        known = all(s.name in self._constants for s in symbols(rate))
+        return not known or evaluate(rate, self._constants) != 0
 
 
 _Pair = tuple[Expr, Expr]
@@ -187,11 +222,16 @@ _SMOOTH: dict[str, Callable[[Op, list[_Pair]], Expr]] = {
 
 
 def switches_of(lowered: Lowered, located: Located, inputs: dict[str, Layout]) -> Program:
-    """Where each condition on the time may turn; a condition is an output group."""
-    found = {
-        name: [part for turn in turns for part in (turn.rate, turn.offset or ZERO, turn.period)]
-        for name, turns in zip(located.asked, located.turns, strict=True)
-    }
+    """Where each condition on the time may turn; a condition is an output group, named as what it asks first.
+
+    results: of each turn "rate", "offset", "period", and of multiples of inputs their names behind "of ".
+    """
+    found, results = dict[str, list[Expr]](), dict[str, Layout]()
+    for asked, turns in zip(located.asked, located.turns, strict=True):
+        name = next(iter(asked))
+        columns = [column for turn in turns for column in _columns(turn)]
+        found[name] = [part for _, part in columns]
+        results[name] = Layout.of((column, ()) for column, _ in columns)
     parts = [part for numbers in found.values() for part in numbers]
     again = dict.fromkeys(part for part in parts if isinstance(part, Op) and parts.count(part) > 1)
     names, shared = lowered.names.copy(), dict[Expr, Symbol]()
@@ -200,5 +240,10 @@ def switches_of(lowered: Lowered, located: Located, inputs: dict[str, Layout]) -
         shared[part] = Symbol(names.fresh(f"c{len(shared)}"))
         body.append(Assign(shared[part].name, part))
     outputs = {name: tuple(shared.get(part, part) for part in numbers) for name, numbers in found.items()}
-    results = {name: Layout.of((f"{name}_{k}", ()) for k in range(len(outputs[name]))) for name in outputs}
     return Program("switches", {g: inputs[g] for g in inputs if g == "p"}, tuple(body), outputs, results)
+
+
+def _columns(turn: Branch) -> list[tuple[str, Expr]]:
+    """The numbers of a turn, by what they are."""
+    own = [("rate", turn.rate), ("offset", turn.offset or ZERO), ("period", turn.period)]
+    return own + [(f"of {item.name}", item.by) for item in turn.inputs]

@@ -198,9 +198,10 @@ class Programs:
     u' is the input group "rate" of models with inputs, "rhs_time_vjp" (outputs per input group, "rate" too)
     and "rhs_time_jvp" (tangents "dt", "dx", "dp", "du", "drate").
 
-    asked: what the group "u" of rhs and of all that is derived from it has behind the inputs, a time for each
-    condition on the time (located.py); switches: from p, for each of them (an output group of its name) where
-    it may turn: rate, offset, period, rate, …; None where nothing is asked.
+    asked: what the group "u" of rhs and of all that is derived from it has behind the inputs: values of the
+    time and inputs for each condition on them (located.py); sources: which each is; switches: from p, for
+    each condition (an output group) where it may turn: rate, offset, period, multiples of inputs, rate, …;
+    None where nothing is asked.
     """
 
     system: System
@@ -221,6 +222,7 @@ class Programs:
     jacobians: Mapping[tuple[str, str], Sparse] = field(default_factory=dict)
     derived: Mapping[str, Program] = field(default_factory=dict)
     asked: Layout = Layout()
+    sources: tuple[str, ...] = ()
     switches: Program | None = None
 
     @property

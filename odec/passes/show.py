@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from odec.lang import expression_text
+from odec.lang.arithmetic import ONE, ZERO, add, negative, over, times
 from odec.lang.array_text import loops_text, periodic_text
-from odec.lang.turns import ONE, ZERO, add, negative, over
+from odec.lang.turns import Branch
 from odec.passes.latex import latex
 from odec.passes.located import locate
 from odec.passes.lower import lower, needed
@@ -112,13 +113,24 @@ def _instants(system: System) -> list[str]:
     """At which times the equations switch: where steps land."""
     lowered = lower(system)
     turns = dict.fromkeys(turn for found in locate(lowered).turns for turn in found)
-    n, times = Symbol(lowered.names.fresh("n")), dict[Expr, None]()
-    for turn in turns:
-        at, each = over(negative(turn.offset or ZERO), turn.rate), over(turn.period, turn.rate)
-        times.setdefault(at if each == ZERO else add(at, n if each == ONE else Op("mul", (each, n))))
-    text, whole = _speller(system), f" ({n.name} = 0, 1, -1, …)" * any(turn.period != ZERO for turn in turns)
-    shown = [f"  {system.time} = {text(time)}" for time in times]
+    n, text = Symbol(lowered.names.fresh("n")), _speller(system)
+    shown = dict.fromkeys(_instant(turn, Symbol(system.time), n, text) for turn in turns)
+    whole = f" ({n.name} = 0, 1, -1, …)" * any(turn.period != ZERO for turn in turns)
     return ["", f"switches{whole}", *shown] if shown else []
+
+
+def _instant(turn: Branch, time: Symbol, n: Symbol, text: Callable[[Expr], str]) -> str:
+    """Where a turn is, as an equation, which is divided by the multiple of what stands alone."""
+    moving = [(Symbol(item.name), item.by) for item in turn.inputs]
+    moving += [(time, turn.rate)] if turn.rate != ZERO else []
+    (first, by), *others = moving
+    by = ONE if others else by
+    left = add(*(times(factor, term) for term, factor in moving)) if others else first
+    inverse = by.args[1] if isinstance(by, Op) and by.op == "div" and by.args[0] == ONE else None
+    parts = (negative(turn.offset or ZERO), turn.period)
+    at, each = (over(part, by) if inverse is None else times(part, inverse) for part in parts)
+    right = at if each == ZERO else add(at, n if each == ONE else Op("mul", (each, n)))
+    return f"  {text(left)} = {text(right)}"
 
 
 def _run_words(time: str, run: Run) -> str:
@@ -179,8 +191,11 @@ def graph_text(system: System) -> str:
 
 def jacobian_text(programs: Programs) -> str:
     """∂f/∂x: a picture of its sparsity, then each entry that is not zero as a formula."""
-    sparse, system, now = programs.jacobians["rhs", "x"], programs.system, Symbol(programs.system.time)
-    asked, text = dict.fromkeys(programs.asked.names, now), _speller(programs.system)
+    sparse, system = programs.jacobians["rhs", "x"], programs.system
+    asked = {
+        name: Symbol(source) for name, source in zip(programs.asked.names, programs.sources, strict=True)
+    }
+    text = _speller(programs.system)
     rows, columns = _row_labels(system), list(_state_names(system).values())
     count, (height, width) = len(sparse.rows), sparse.shape
     lines = [f"Jacobian ∂f/∂x: {height} x {width}, {count} of {height * width} entries not zero", ""]

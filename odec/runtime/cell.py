@@ -46,7 +46,7 @@ class StepCell(nn.Module):
         elif not callable(u):
             u = Held(u)
         if own.asked:
-            u = Asking(u, x, t + 0.5 * dt, own.asked)
+            u = Asking(u, x, t + 0.5 * dt, own.asked_places)
         if isinstance(own.method, Adams):
             from .reference.adams_step import AdamsStep  # loops that a module of another method does without
 

@@ -244,8 +244,8 @@ class Compiled:
     """All that a generated module says of itself. key names it in graphs, in every process alike.
 
     time, time_unit: the independent variable. span: None where the model has no run line.
-    switches(p): where its conditions on the time turn; None where none is located. asked: how many these
-    are: the equations ask each of them at a time of its own, which stands behind the inputs.
+    switches(p): where its conditions on the time and inputs turn; None where none is located. asked: how many
+    values they ask for, which stand behind the inputs: a time of each one's own, and linear inputs then.
     timed: whether the right-hand side depends on the time itself, not through inputs alone.
     """
 
@@ -276,7 +276,8 @@ class Compiled:
         object.__setattr__(self, "param_names", tuple(param.name for param in self.params))
         object.__setattr__(self, "input_names", tuple(entry.name for entry in self.inputs))
         elements = [param.name for param in self.params for _ in range(param.size)]
-        turns = self.switches and Switches(self.switches, elements)
+        kinds = {entry.name: entry.kind for entry in self.inputs}
+        turns = self.switches and Switches(self.switches, elements, kinds)
         object.__setattr__(self, "turns", turns)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -371,14 +372,28 @@ class Compiled:
 
     @cached_property
     def held(self) -> Compiled:
-        """The model between its switches: the times that conditions ask for are held inputs behind its own.
+        """The model between its switches: what conditions ask for are held inputs behind its own.
 
         Itself where it has no switches.
         """
         if self.turns is None:
             return self
-        asked = tuple(Input(f"the time of condition {k + 1}", "hold") for k in range(self.asked))
+        inputs = ("the time", *(f"input {name}" for name in self.turns.inputs))
+        asked = tuple(
+            Input(f"{inputs[0 if source is None else source + 1]} of condition {k + 1}", "hold")
+            for k, sources in enumerate(self.turns.sources)
+            for source in sources
+        )
         return replace(self, switches=None, inputs=(*self.inputs, *asked), engines={})
+
+    @property
+    def asked_places(self) -> tuple[int | None, ...]:
+        """Of each value that conditions ask for its place among the inputs, None for the time."""
+        if self.turns is None:
+            return (None,) * self.asked
+        places = (*self.turns.watched, None)
+        every = (source for sources in self.turns.sources for source in sources)
+        return tuple(places[-1 if source is None else source] for source in every)
 
     @cached_property
     def stepper(self) -> FixedStepper:

@@ -159,7 +159,7 @@ def slopes_at(
     if compiled.turns is None:
         u = Series(series, own.input_names) if series else None
         return torch.stack([slope(time, state, p, u, clip) for time, state in zip(t, x)])
-    shares = shares_of(compiled.turns, t, p, x.shape[1:-1])
+    shares = shares_of(compiled.turns, t, p, series, x.shape[1:-1])
     for share in shares:
         u = Series([*share.series(series), *share.asked], own.input_names)
         given = share.parameters(p), u, clip

@@ -101,16 +101,18 @@ class Held:
 
 
 class Asking:
-    """Input values with the time behind them that conditions on the time ask for, the same in a whole step.
+    """Input values, and behind them what conditions ask for at a time, the same in a whole step.
 
     u: the inputs as a function of time, None of a model without. x (..., n): the states. time: (), (..., 1).
+    places: of each value asked for which input it is, None for the time.
     """
 
-    def __init__(self, u: Any, x: Tensor, time: Time, asked: int):
+    def __init__(self, u: Any, x: Tensor, time: Time, places: Sequence[int | None]):
         self.u = u
         time = time_like(time, x)
-        time = time if time.dim() else time.unsqueeze(-1)
-        self.asked = time.expand(*x.shape[:-1], asked)
+        now = time if time.dim() else time.unsqueeze(-1)
+        columns = [now if k is None else u(time)[..., k : k + 1] for k in places]
+        self.asked = torch.cat([column.expand(*x.shape[:-1], 1) for column in columns], -1)
 
     def __call__(self, t: Time) -> Tensor:
         return self.asked if self.u is None else self._behind(self.u(t), self.asked)

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .input_lines import Samples
+from .landing import Landing, landing_of
 from .reference.mesh import checked_times
-from .switch_times import Landing, Switches, TooManySwitches, landing_of
+from .series import knots_of
+from .switch_times import Switches, TooManySwitches, aligned
 from .torch_private import numbers, transformed
 
 
@@ -49,11 +52,6 @@ class Share(NamedTuple):
         return list(self.landing.asked)
 
 
-def aligned(c: Tensor, batch: Sequence[int]) -> Tensor:
-    """Coefficients (pieces, terms, *some batch) with as many axes as the whole batch has."""
-    return c.reshape(*c.shape[:2], *[1] * (len(batch) - c.dim() + 2), *c.shape[2:])
-
-
 def joined(shares: Sequence[Share], parts: Sequence[Tensor], axis: int) -> Tensor:
     """The whole of what each share has a part of, with the batch from an axis on."""
     if shares[0].items is None:
@@ -71,28 +69,74 @@ def _landing(
     switches: Switches,
     times: tuple[float, ...],
     numbers: tuple[float, ...] | None,
+    inputs: tuple[Samples, ...],
     dtype: torch.dtype,
     device: torch.device,
 ) -> Landing:
     """landing_of, kept. Raises ValueError for times that are not finite, or go forth and back."""
     checked_times(torch.tensor(times, dtype=torch.float64))
-    return landing_of(switches, times, numbers, dtype, device)
+    return landing_of(switches, times, numbers, inputs, dtype, device)
 
 
-def _whose(switches: Switches, p: Tensor, row: Sequence[float], term: int) -> str:
-    """Words on the first trajectory with this row of numbers behind its parameters, and on its period."""
-    flat = p.reshape(-1, p.shape[-1])
-    same = (flat[:, switches.params :] == p.new_tensor(row)).all(-1)
-    first = int(same.nonzero()[0])
-    own = flat[first, : switches.params]
+class _Watched:
+    """The inputs that decide when a model switches, those of each trajectory behind its numbers.
+
+    several: whether some of them differ between trajectories. Raises ValueError where knots do not increase.
+    """
+
+    def __init__(self, switches: Switches, series: Sequence[Tensor]):
+        self.switches = switches
+        pieces = [series[2 * k + part] for k in switches.watched for part in (0, 1)]
+        self.knots = [tuple(knots) for knots in knots_of(pieces, switches.inputs)]
+        self.coefficients = [c.detach() for c in pieces[1::2]]
+        self.several = any(c.dim() > 2 for c in self.coefficients)
+        self._shared = [None if c.dim() > 2 else _rows(numbers(c.flatten()), c) for c in self.coefficients]
+
+    def rows(self, p: Tensor, batch: Sequence[int]) -> Tensor:
+        """What moves the switches of each trajectory (..., width)."""
+        moving = p.detach()[..., self.switches.params :]
+        if not self.several:
+            return moving
+        own = [
+            aligned(c, batch).expand(*c.shape[:2], *batch).flatten(0, 1).movedim(0, -1) for c in self._own()
+        ]
+        return torch.cat((moving.expand(*batch, moving.shape[-1]), *own), -1)
+
+    def _own(self) -> list[Tensor]:
+        return [c for c in self.coefficients if c.dim() > 2]
+
+    def of(self, row: Sequence[float]) -> tuple[tuple[float, ...], tuple[Samples, ...]]:
+        """The numbers of a row, and the inputs."""
+        place, found = self.switches.moving, []
+        for knots, c, shared in zip(self.knots, self.coefficients, self._shared):
+            if shared is None:
+                size = c.shape[0] * c.shape[1]
+                shared, place = _rows(row[place : place + size], c), place + size
+            found.append((knots, shared))
+        return (*row[: self.switches.moving], *self.switches.constants), tuple(found)
+
+
+def _rows(values: Sequence[float], c: Tensor) -> tuple[tuple[float, ...], ...]:
+    """The coefficients of each piece, from all of them in a row."""
+    width = c.shape[1]
+    return tuple(tuple(values[k : k + width]) for k in range(0, len(values), width))
+
+
+def _whose(switches: Switches, p: Tensor, first: int, term: int) -> str:
+    """Words on a trajectory of all, by its place, and on its period."""
+    own = p.reshape(-1, p.shape[-1])[first]
     index = [int(k) for k in torch.unravel_index(torch.tensor(first), p.shape[:-1])] if p.dim() > 1 else []
     where = f", in trajectory {index[0] if len(index) == 1 else tuple(index)}" if index else ""
-    by = ", ".join(f"{switches.names[k]} = {own[k].item():g}" for k in switches.movers(term, own))
-    return f"{where}, whose period is {row[term]:g} ({by})" if by else where
+    by = ", ".join(
+        f"{switches.names[k]} = {own[k].item():g}" for k in switches.movers(term, own[: switches.params])
+    )
+    return f"{where}, whose period is {own[switches.params + term].item():g} ({by})" if by else where
 
 
-def shares_of(switches: Switches, t: Tensor, p: Tensor, batch: Sequence[int]) -> list[Share]:
-    """The trajectories of a batch by where they land, for output times t (T,).
+def shares_of(
+    switches: Switches, t: Tensor, p: Tensor, series: Sequence[Tensor], batch: Sequence[int]
+) -> list[Share]:
+    """The trajectories of a batch by where they land, for output times t (T,) and the model's inputs.
 
     p: (..., m), or with what moves switches behind it.
     """
@@ -100,18 +144,24 @@ def shares_of(switches: Switches, t: Tensor, p: Tensor, batch: Sequence[int]) ->
     p = p if p.shape[-1] > switches.params else switches.carried(p)
     # tensors made under a transform of torch.func are dead when it ends
     land = _landing.__wrapped__ if transformed() else _landing
+    watched = _Watched(switches, series)
+    rows = watched.rows(p, batch)
+    some, rows = rows.shape[:-1], rows.flatten(0, -2) if rows.dim() > 1 else rows.unsqueeze(0)
 
     def landing(row: Any) -> Landing:
         try:
-            return land(switches, times, (*row, *switches.constants), *place)
+            return land(switches, times, *watched.of(row), *place)
         except TooManySwitches as error:
-            raise error.of(_whose(switches, p.detach(), row, error.term)) from None
+            wanted = rows.new_tensor(row)
+            first = int(((rows == wanted) | wanted.isnan()).all(-1).nonzero()[0])
+            raise error.of(
+                _whose(switches, p.detach().expand(*some, p.shape[-1]), first, error.term)
+            ) from None
 
-    if not switches.moving:
+    if not rows.shape[-1]:
         return [Share(landing(()), batch, None)]
-    rows = p.detach()[..., switches.params :].reshape(-1, switches.moving)
     if not len(rows) or not math.prod(batch):
-        return [Share(land(switches, times, None, *place), batch, None)]
+        return [Share(land(switches, times, None, (), *place), batch, None)]
     if len(rows) == 1 or bool((rows == rows[0]).all()):
         return [Share(landing(numbers(rows[0])), batch, None)]
     distinct, which = torch.unique(rows, dim=0, return_inverse=True)
@@ -123,6 +173,6 @@ def shares_of(switches: Switches, t: Tensor, p: Tensor, batch: Sequence[int]) ->
         numbered.append(list(found).index(repr(one.key)))
     if len(found) == 1:
         return [Share(one, batch, None) for one in found.values()]
-    own = torch.tensor(numbered, device=which.device)[which].reshape(p.shape[:-1]).expand(*batch).flatten()
+    own = torch.tensor(numbered, device=which.device)[which].reshape(some).expand(*batch).flatten()
     items = own.argsort(stable=True).split(own.bincount().tolist())
     return [Share(one, batch, some) for one, some in zip(found.values(), items)]

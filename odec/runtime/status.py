@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .compiled import Compiled
 from .engines import ALL, MAX_STEPS, NOT_FINITE, OFTEN_UNSOLVED, UNDERFLOW, UNSOLVED
+from .landing import Landing
 from .methods import Auto, Explicit, Implicit, Rosenbrock
 from .reference.interpolant import landings
 from .reference.jacobians import SlopeJacobian, SlopeRate
@@ -21,7 +22,6 @@ from .reference.stiffness import is_stiff, reach, sentence
 from .series import Series
 from .shares import joined, shares_of
 from .steps import Steps
-from .switch_times import Landing
 from .tensors import Time, first_bad
 from .torch_private import numbers
 
@@ -265,7 +265,7 @@ class Retake:
         """How many fixed steps lie between the times: (*batch) where trajectories switch at their own."""
         if self.compiled.turns is None:
             return mesh(t, self.steps.dt, self._inputs(self.series)).steps
-        shares = shares_of(self.compiled.turns, t, self.p, self.batch)
+        shares = shares_of(self.compiled.turns, t, self.p, self.series, self.batch)
         u = Series(self.series, self.compiled.input_names) if self.series else None
         counts = [mesh(share.landing.times, self.steps.dt, u).steps for share in shares]
         if min(counts) == max(counts):
@@ -287,16 +287,20 @@ class Retake:
         if self.compiled.turns is None:
             return None
         p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
-        return shares_of(self.compiled.turns, self.t, p, ())[0].landing
+        return shares_of(self.compiled.turns, self.t, p, self._series(batch), ())[0].landing
 
-    def _of(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-        """The parameters and inputs of one trajectory, and behind these what its equations ask for."""
+    def _series(self, batch: Batch) -> list[Tensor]:
+        """The inputs of one trajectory."""
         series = list(self.series)
         for k, c in enumerate(series[1::2]):
             each = c.reshape(*c.shape[:2], *[1] * (2 + len(self.batch) - c.dim()), *c.shape[2:])
             place: Any = (..., *batch)
             series[2 * k + 1] = each.expand(*c.shape[:2], *self.batch)[place]
-        landing = self._landing(batch)
+        return series
+
+    def _of(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+        """The parameters and inputs of one trajectory, and behind these what its equations ask for."""
+        landing, series = self._landing(batch), self._series(batch)
         series += [] if landing is None else landing.asked
         return self.p.expand(*self.batch, self.p.shape[-1])[batch], series
 

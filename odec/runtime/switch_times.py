@@ -1,25 +1,30 @@
-"""When a model's equations switch: the times at which conditions on the time turn, moved by parameters."""
+"""When a model's equations switch: the times at which conditions on the time and inputs turn."""
 
 from __future__ import annotations
 
-import bisect
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-Turn = tuple[float | Tensor, float | Tensor, float | Tensor]
-"""(rate, offset, period): the times t at which rate·t + offset is a multiple of the period, 0: is 0."""
+from .input_lines import Crossing, Lines, TooMany
+
+if TYPE_CHECKING:
+    from .landing import Landing
+
+Number = float | Tensor
+Turn = tuple[Number, Number, Number] | tuple[Number, Number, Number, dict[str, Number]]
+"""(rate, offset, period): the times t at which rate·t + offset is a multiple of the period, 0: is 0.
+
+Behind them, by their names, multiples of held and linear inputs that are added.
+"""
 Turns = tuple[tuple[Turn, ...], ...]
 """Of each condition on the time, where it may turn, from one value to another; tensors are (*batch,)."""
 
 MOST = 10**6
 """More switches than that are an error."""
-
-_GAP = 4
-"""So many roundings are switches at one time apart, and a switch from an output at its time."""
 
 
 class TooManySwitches(ValueError):
@@ -36,45 +41,44 @@ class TooManySwitches(ValueError):
 
 
 class Event(NamedTuple):
-    """A switch: its time, which turn it is, and of which multiple of the period."""
+    """A switch: its time, which turn it is, of which multiple of the period, in which segment of inputs."""
 
     time: float
     turn: int
     multiple: int
-
-
-class Landing(NamedTuple):
-    """Where a run lands on its switches, and what its equations ask in place of the time on either side.
-
-    times (T + E,): the output times with E switches among them; outputs (T,) and switches (E,): where these
-    stand. asked: for each condition knots and values of a held input, a time within each of its pieces.
-    terms (E, 3): where rate, offset and period of a switch stand among the numbers of a Switches; slopes
-    (E, 3): the derivatives of its time by them; multiples (E, 1). lost: whether some time is no number. key:
-    what tells it from others.
-    """
-
-    times: Tensor
-    outputs: Tensor
-    switches: Tensor
-    asked: tuple[Tensor, ...]
-    terms: Tensor
-    slopes: Tensor
-    multiples: Tensor
-    lost: bool
-    key: Any
+    segment: int = -1
 
 
 class Switches:
     """What may turn of a model: the distinct turns of all its conditions, from numbers that hang on p.
 
     The numbers are those that a parameter may move, which runs carry behind the parameters, then constants.
-    names: of each parameter. turns: where rate, offset and period stand among the numbers; conditions: by
-    number the turns of each. moving: how many numbers are carried.
+    names: of each parameter. inputs, watched: which inputs decide, and their places among all. turns: where
+    rate, offset, period and multiples of these stand among the numbers; conditions: by number the turns of
+    each; sources: what each asks for, None for the time, a place among `inputs` for a linear one; follows:
+    all inputs that move its turns. moving: how many numbers are carried.
     """
 
-    def __init__(self, switches: Callable[[Tensor], Turns], params: Sequence[str]):
-        self.switches, self.params, self.names = switches, len(params), tuple(params)
-        found = switches(torch.ones(len(params), dtype=torch.float64))
+    def __init__(
+        self,
+        switches: Callable[[Tensor], Turns],
+        params: Sequence[str],
+        inputs: Mapping[str, str] | None = None,
+    ):
+        self.params, self.names, kinds = len(params), tuple(params), dict(inputs or {})
+        given = switches(torch.ones(len(params), dtype=torch.float64))
+        own = [[_multiples(turn) for turn in turns] for turns in given]
+        each = [[name for name in kinds if any(name in turn for turn in turns)] for turns in own]
+        names = [name for name in kinds if any(name in found for found in each)]
+        self.watched = tuple(list(kinds).index(name) for name in names)
+        self.follows = tuple(tuple(map(names.index, found)) for found in each)
+        lines = [tuple(i for i in found if kinds[names[i]] == "linear") for found in self.follows]
+        self.sources: tuple[tuple[int | None, ...], ...] = tuple(
+            (None, *found) if not found or any(_moves(turn[0]) for turn in turns) else found
+            for turns, found in zip(given, lines)
+        )
+        self.inputs, self._switches = tuple(names), switches
+        found = self.switches(torch.ones(len(params), dtype=torch.float64))
         self._moving: dict[Any, tuple[int, int, int]] = {}
         constants: dict[float, None] = {}
         for i, turns in enumerate(found):
@@ -85,11 +89,20 @@ class Switches:
                     else:
                         constants.setdefault(float(value))
         self.moving, self.constants = len(self._moving), tuple(constants)
-        places = {own: k for k, own in enumerate((*self._moving, *constants))}
+        places = {one: k for k, one in enumerate((*self._moving, *constants))}
         rows = [[tuple(places[_own(value)] for value in turn) for turn in turns] for turns in found]
         self.turns = tuple(dict.fromkeys(row for turns in rows for row in turns))
         self.conditions = tuple(frozenset(map(self.turns.index, turns)) for turns in rows)
+        zero = places.get(0.0)
+        self._driven = tuple(any(k != zero for k in turn[3:]) for turn in self.turns)
         self._where = tuple(self._moving.values())
+
+    def switches(self, p: Tensor) -> tuple[tuple[tuple[Number, ...], ...], ...]:
+        """Of each condition the turns: rate, offset, period, multiples of the inputs that are watched."""
+        return tuple(
+            tuple((*turn[:3], *(_multiples(turn).get(name, 0.0) for name in self.inputs)) for turn in turns)
+            for turns in self._switches(p)
+        )
 
     def carried(self, p: Tensor) -> Tensor:
         """The parameters p (*batch, m) with the numbers that move behind them: (*batch, m + moving)."""
@@ -102,43 +115,50 @@ class Switches:
     def lost(self, numbers: Sequence[float]) -> bool:
         """Whether the time of some switch is no number, or a period 0. One at infinity never comes."""
         for terms in self.turns:
-            rate, offset, period = (numbers[k] for k in terms)
+            rate, offset, period, *multiples = (numbers[k] for k in terms)
             never = math.isinf(offset) and not period
-            if not math.isfinite(rate) or math.isnan(period) or not (math.isfinite(offset) or never):
+            if not all(map(math.isfinite, (rate, *multiples))) or math.isnan(period):
+                return True
+            if not (math.isfinite(offset) or never):
                 return True
             if not period and terms[2] < self.moving:
                 return True
         return False
 
-    def events(self, numbers: Sequence[float], a: float, b: float) -> list[Event]:
+    def events(self, numbers: Sequence[float], lines: Lines, a: float, b: float) -> list[Event]:
         """The switches of a run from time a to b, in its order. Raises ValueError for too many."""
-        low, high = min(a, b), max(a, b)
-        found = [
-            Event(time, turn, multiple)
-            for turn, terms in enumerate(self.turns)
-            for time, multiple in self._crossings(terms, numbers, low, high)
-        ]
+        found = list[Event]()
+        for turn, terms in enumerate(self.turns):
+            crossings = self._of_inputs if self._driven[turn] else self._crossings
+            found += [Event(time, turn, *which) for time, *which in crossings(terms, numbers, lines)]
         if len(found) > MOST:
             raise TooManySwitches(len(found), a, b)
         found.sort(key=lambda event: (event.time if b > a else -event.time, event.turn))
         return found
 
-    def _crossings(
-        self, terms: Sequence[int], numbers: Sequence[float], low: float, high: float
-    ) -> list[tuple[float, int]]:
-        """The times of a turn within [low, high], and of which multiple they are. Raises TooManySwitches."""
-        rate, offset, period = (numbers[k] for k in terms)
+    def _crossings(self, terms: Sequence[int], numbers: Sequence[float], lines: Lines) -> list[Crossing]:
+        """The times of a turn within a run, and of which multiple they are. Raises TooManySwitches."""
+        rate, offset, period = (numbers[k] for k in terms[:3])
+        low, high = lines.nodes[0], lines.nodes[-1]
         if not rate or math.isinf(offset):
             return []
         if not period or math.isinf(period):
             time = -offset / rate + 0.0
-            return [(time, 0)] if low <= time <= high else []
+            return [Crossing(time, 0)] if low <= time <= high else []
         ends = sorted(((rate * low + offset) / period, (rate * high + offset) / period))
         if not ends[1] - ends[0] <= MOST:
             raise TooManySwitches(ends[1] - ends[0], low, high, terms[2])
         first, last = math.floor(ends[0]), math.ceil(ends[1])
         times = [((k * period - offset) / rate + 0.0, k) for k in range(first, last + 1)]
-        return [(time, k) for time, k in times if low <= time <= high]
+        return [Crossing(time, k) for time, k in times if low <= time <= high]
+
+    def _of_inputs(self, terms: Sequence[int], numbers: Sequence[float], lines: Lines) -> list[Crossing]:
+        """The same of a turn that inputs move."""
+        rate, offset, period, *multiples = (numbers[k] for k in terms)
+        try:
+            return lines.crossings(rate, offset, period, multiples, MOST)
+        except TooMany as error:
+            raise TooManySwitches(error.count, lines.nodes[0], lines.nodes[-1], terms[2]) from None
 
     def movers(self, term: int, p: Tensor) -> list[int]:
         """Which of the parameters p (m,) move a number; those that do not move it here are left out."""
@@ -151,14 +171,20 @@ class Switches:
         return [int(k) for k in slope.nonzero().flatten()]
 
     def moves(self, turn: int) -> bool:
-        """Whether parameters move a turn."""
-        return any(k < self.moving for k in self.turns[turn])
+        """Whether parameters or inputs move a turn."""
+        return self._driven[turn] or any(k < self.moving for k in self.turns[turn])
 
-    def times(self, landing: Landing, moving: Tensor) -> Tensor:
-        """The times of a landing (T + E,), outputs as they are, as functions of the numbers that move."""
+    def times(self, landing: Landing, moving: Tensor, series: Sequence[Tensor]) -> Tensor:
+        """The times of switches (E,) as functions of the numbers that move, and of inputs (pieces, terms)."""
         numbers = torch.cat((moving, moving.new_tensor(self.constants)))
-        rate, offset, period = numbers[landing.terms].unbind(-1)
+        rate, offset, period, *multiples = numbers[landing.terms].unbind(-1)
         multiple = landing.multiples.squeeze(-1)
+        for k, (by, index) in enumerate(zip(multiples, self.watched)):
+            value, *slopes = series[2 * index + 1][landing.pieces[:, k]].unbind(1)
+            reach, running = landing.lines[:, k].unbind(-1)
+            for slope in slopes:
+                value, rate = value + slope * reach, rate + by * slope * running
+            offset = offset + by * value
         own = (torch.where(multiple == 0, 0.0, multiple * period) - offset) / rate
         return own + (landing.times[landing.switches] - own).detach()
 
@@ -169,6 +195,29 @@ class Switches:
         found = g_times.new_zeros(shape).index_add_(-1, landing.terms.flatten(), each.flatten(-2))
         return found[..., : self.moving]
 
+    def pull_series(
+        self, landing: Landing, g_times: Tensor, series: Sequence[Tensor], found: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """The gradients of coefficients with those (E, *batch) of the switches added."""
+        found = list(found)
+        for k, index in enumerate(self.watched):
+            c, batch = series[2 * index + 1], g_times.shape[1:]
+            own = g_times.new_zeros((*c.shape[:2], *batch))
+            for term in range(c.shape[1]):
+                each = landing.bends[:, k, term].reshape(-1, *[1] * len(batch)) * g_times
+                own[:, term].index_add_(0, landing.pieces[:, k], each)
+            found[index] = found[index] + own.sum_to_size(aligned(c, batch).shape).reshape(c.shape)
+        return found
+
+    def push_series(self, landing: Landing, d_series: Sequence[Tensor], batch: Sequence[int]) -> Tensor:
+        """The tangents (E, *batch) of the switches, from those of the inputs' coefficients."""
+        found = landing.bends.new_zeros((len(landing.switches), *batch))
+        for k, index in enumerate(self.watched):
+            d_c = aligned(d_series[2 * index + 1], batch)[landing.pieces[:, k]]
+            bends = landing.bends[:, k, : d_c.shape[1]]
+            found = found + (bends.reshape(*bends.shape, *[1] * len(batch)) * d_c).sum(1)
+        return found
+
     def push(self, landing: Landing, d_moving: Tensor) -> Tensor:
         """The tangents (E, *batch) of the switches, from those (*batch, moving) of the numbers that move."""
         still = d_moving.new_zeros((*d_moving.shape[:-1], len(self.constants)))
@@ -176,126 +225,21 @@ class Switches:
         return (each * landing.slopes).sum(-1).movedim(-1, 0)
 
 
+def aligned(c: Tensor, batch: Sequence[int]) -> Tensor:
+    """Coefficients (pieces, terms, *some batch) with as many axes as the whole batch has."""
+    return c.reshape(*c.shape[:2], *[1] * (len(batch) - c.dim() + 2), *c.shape[2:])
+
+
+def _multiples(turn: Turn) -> dict[str, Number]:
+    """The multiples of inputs in a turn, by their names."""
+    return turn[3] if len(turn) > 3 else {}
+
+
+def _moves(rate: Number) -> bool:
+    """Whether a turn goes with the time."""
+    return isinstance(rate, Tensor) or rate != 0
+
+
 def _own(value: float | Tensor) -> Any:
     """What tells a number of a turn from others: a tensor by itself, a constant by its value."""
     return id(value) if isinstance(value, Tensor) else float(value)
-
-
-def landing_of(
-    switches: Switches,
-    times: tuple[float, ...],
-    numbers: tuple[float, ...] | None,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Landing:
-    """Where a run with these output times lands. numbers: of its Switches; None where it has no trajectory.
-
-    A switch at an output comes just before it, one at the start just behind it; of several at one time each
-    has a place of its own. Raises ValueError for more switches than there is room for.
-    """
-    lost = numbers is None or switches.lost(numbers)
-    events = [] if numbers is None or lost else switches.events(numbers, times[0], times[-1])
-    a, b = times[0], times[-1]
-    stops = [e for e in events if e.time != a or switches.moves(e.turn)]
-    merged, places = _woven(times, [event.time for event in stops], dtype)
-    own = dict(zip(stops, (merged[place] for place in places)))
-    asked = [
-        part
-        for turns in switches.conditions
-        for part in _asked([e for e in events if e.turn in turns], own, a, b, dtype)
-    ]
-    terms = [switches.turns[event.turn] for event in stops]
-    slopes = [_slopes(event, *(numbers[k] for k in row)) for event, row in zip(stops, terms) if numbers]
-    chosen = set(places)
-    outputs = [k for k in range(len(merged)) if k not in chosen]
-
-    def real(values: Any) -> Tensor:
-        return torch.tensor(values, dtype=dtype, device=device)
-
-    def index(values: Any) -> Tensor:
-        return torch.tensor(values, dtype=torch.long, device=device)
-
-    return Landing(
-        real(merged),
-        index(outputs),
-        index(places),
-        tuple(real(part) if k % 2 == 0 else real(part).unsqueeze(-1) for k, part in enumerate(asked)),
-        index(terms).reshape(-1, 3),
-        real(slopes).reshape(-1, 3),
-        real([event.multiple for event in stops]).reshape(-1, 1),
-        lost and numbers is not None,
-        (lost, merged, asked, terms, slopes),
-    )
-
-
-def _slopes(event: Event, rate: float, offset: float, period: float) -> tuple[float, float, float]:
-    """The derivatives of a switch's time by rate, offset and period."""
-    return -event.time / rate, -1 / rate, event.multiple / rate
-
-
-def _woven(
-    times: Sequence[float], wanted: Sequence[float], dtype: torch.dtype
-) -> tuple[list[float], list[int]]:
-    """The times with switches, wanted at times in the run's order, among them; the places of the switches."""
-    sign = -1.0 if times[-1] < times[0] else 1.0
-    along = [sign * time for time in times]
-    before: dict[int, list[float]] = {}
-    for time in wanted:
-        at_start = sign * time <= along[0]
-        place = (bisect.bisect_right if at_start else bisect.bisect_left)(along, sign * time)
-        before.setdefault(place, []).append(sign * time)
-    merged: list[float] = []
-    places: list[int] = []
-    for k, time in enumerate(along):
-        if k in before:
-            between = _apart(before[k], along[k - 1], time, dtype)
-            places += range(len(merged), len(merged) + len(between))
-            merged += between
-        merged.append(time)
-    return [sign * time for time in merged], places
-
-
-def _apart(wanted: Sequence[float], a: float, b: float, dtype: torch.dtype) -> list[float]:
-    """Ascending times between a and b, close to those wanted, which neither meet nor come to an end.
-
-    Raises ValueError where the dtype has no room for them.
-    """
-    gap = min(_GAP * torch.finfo(dtype).eps * max(abs(a), abs(b)), (b - a) / (len(wanted) + 1))
-    found: list[float] = []
-    for time in reversed(wanted):
-        found.append(min(time, (found[-1] if found else b) - gap))
-    found.reverse()
-    for k, time in enumerate(found):
-        found[k] = max(time, (found[k - 1] if k else a) + gap)
-    found = torch.tensor(found, dtype=torch.float64).to(dtype).tolist()
-    if any(not later > earlier for earlier, later in zip([a, *found], [*found, b])):
-        many = f"the equations switch {len(wanted)} times between t = {a!r} and {b!r}"
-        raise ValueError(f"{many}, which {dtype} cannot tell apart: take float64, or other times")
-    return found
-
-
-def _asked(
-    events: Sequence[Event], own: dict[Event, float], a: float, b: float, dtype: torch.dtype
-) -> tuple[list[float], list[float]]:
-    """Knots and values of a held input: within each piece of a condition a time that is inside it.
-
-    events: the condition's own, in the run's order; own: where the run lands on them.
-    """
-    beyond = math.copysign(math.sqrt(torch.finfo(dtype).eps) * abs(b - a), b - a)
-    times = [event.time for event in events]
-    first, last = (times[0], times[-1]) if times else (b, a)
-    middles = [(time + after) / 2 for time, after in zip([a, *times], [*times, b])]
-    middles[0] = a - beyond if first == a else middles[0]
-    middles[-1] = b + beyond if last == b else middles[-1]
-    for k in range(1, len(times)):  # of two turns at one time the second changes it
-        middles[k] = middles[k - 1] if times[k] == times[k - 1] else middles[k]
-    knots, values = [a], middles[:1]
-    for event, middle in zip(events, middles[1:]):
-        if event in own:
-            knots.append(own[event])
-            values.append(middle)
-        else:
-            values[-1] = middle
-    if b < a:
-        return [b, *reversed(knots[1:])], values[::-1]
-    return knots, values

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from .compiled import Compiled
 from .engines import ALL, NOT_FINITE, Gradients, How, Run, states_alone
+from .landing import Landing
 from .shares import Share, aligned, joined, shares_of
 from .steps import Steps
-from .switch_times import Landing
 from .tensors import empty, sum_to
 from .torch_private import batched, numbers
 
@@ -39,6 +39,15 @@ class Switching:
     def _carried(self, p: Tensor) -> Tensor:
         return p if p.shape[-1] > self.switches.params else self.switches.carried(p)
 
+    @property
+    def moved(self) -> bool:
+        """Whether parameters or inputs move switches."""
+        return bool(self.switches.moving or self.switches.watched)
+
+    def _watched(self, series: Sequence[Tensor]) -> list[Tensor]:
+        """The coefficients of the inputs that move switches."""
+        return [series[2 * k + 1] for k in self.switches.watched]
+
     def _own(self, p: Tensor) -> Tensor:
         """The parameters alone."""
         return p[..., : self.switches.params].contiguous() if self.switches.moving else p
@@ -55,7 +64,7 @@ class Switching:
     ) -> Run:
         """The states at the times, without a graph; the adjoint takes the steps again and keeps none."""
         p, steps = self._carried(p), self._over(_times(t), steps)
-        shares = shares_of(self.switches, t, p, x0.shape[:-1])
+        shares = shares_of(self.switches, t, p, series, x0.shape[:-1])
         runs = []
         for share in shares:
             run, outputs = self._run(share, x0, p, series, steps, 1), share.landing.outputs
@@ -91,12 +100,12 @@ class Switching:
         self, t: Tensor, x0: Tensor, p: Tensor, series: Sequence[Tensor], steps: Steps
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """The states as a function of other x0 and p of the same shapes."""
-        if self.switches.moving:
+        shares = [] if self.switches.moving else shares_of(self.switches, t, p, series, x0.shape[:-1])
+        if len(shares) != 1:
             return states_alone(self, t, x0, p, series, steps)
-        (share,) = shares_of(self.switches, t, p, x0.shape[:-1])
-        landing, steps = share.landing, self._over(_times(t), steps)
+        landing, steps = shares[0].landing, self._over(_times(t), steps)
         run: Callable[[Tensor, Tensor], Tensor] = self.inner.prepared(
-            landing.times, x0, p, [*series, *share.asked], steps
+            landing.times, x0, p, [*series, *shares[0].asked], steps
         )
         return lambda x0, p: run(x0, p).index_select(0, landing.outputs)
 
@@ -108,20 +117,22 @@ class Switching:
         Trajectories that have parameters of their own run one after the other, as their switches move.
         """
         p, batch, steps = self._carried(p), x0.shape[:-1], self._over(_times(t), steps)
-        if self.switches.moving and batched(p):
+        given = [p] * bool(self.switches.moving) + self._watched(series)
+        if any(map(batched, given)):
             raise ValueError(
-                "torch.vmap cannot map over parameters that move switches where adjoint is 'autograd': give "
-                "them as a batch, or take adjoint='discrete'"
+                "torch.vmap cannot map over what moves switches where adjoint is 'autograd': give it as a "
+                "batch, or take adjoint='discrete'"
             )
-        shares = shares_of(self.switches, t, p, batch)
-        if shares[0].items is None and (p.numel() == p.shape[-1] or not self.switches.moving):
+        shares = shares_of(self.switches, t, p, series, batch)
+        alike = not self.switches.moving or p.numel() == p.shape[-1]
+        if shares[0].items is None and alike and all(c.dim() == 2 for c in self._watched(series)):
             return self._plain(shares[0].landing, t, x0, p, series, steps)
         count, flat = math.prod(batch), p.expand(*batch, p.shape[-1]).reshape(-1, p.shape[-1])
         pieces = [aligned(c, batch).expand(*c.shape[:2], *batch).flatten(2) for c in series[1::2]]
         runs = []
         for k, x in enumerate(x0.reshape(count, -1)):
             own = [value for pair in zip(series[::2], pieces) for value in (pair[0], pair[1][..., k])]
-            (share,) = shares_of(self.switches, t, flat[k], ())
+            (share,) = shares_of(self.switches, t, flat[k], own, ())
             runs.append(self._plain(share.landing, t, x, flat[k], own, steps))
         xs, reports = torch.stack([xs for xs, _ in runs], 1), torch.stack([report for _, report in runs])
         return xs.reshape(len(t), *x0.shape), reports.reshape(*batch, reports.shape[-1])
@@ -139,8 +150,8 @@ class Switching:
             plain: tuple[Tensor, Tensor] = self.inner.plain(t, x0, own, given, steps)
             return plain
         switches = landing.times[landing.switches]
-        if self.switches.moving:
-            switches = self.switches.times(landing, p[..., self.switches.params :].flatten())
+        if self.moved:
+            switches = self.switches.times(landing, p[..., self.switches.params :].flatten(), series)
         order = torch.cat((landing.outputs, landing.switches)).argsort()
         xs, report = self.inner.plain(torch.cat((t, switches))[order], x0, own, given, steps)
         return xs[landing.outputs], report
@@ -158,7 +169,7 @@ class Switching:
     ) -> Gradients:
         """The gradient of Σ w_xs·xs; w_xs (T, *batch, n)."""
         whole, batch, steps = self._carried(p), run.xs.shape[1:-1], self._over(_times(t), steps)
-        shares = shares_of(self.switches, t, whole, batch)
+        shares = shares_of(self.switches, t, whole, series, batch)
         parts = [self._adjoint(share, run, whole, series, w_xs, steps, how, wrt_times) for share in shares]
         g_t = joined(shares, [part.t for part in parts], 1)
         g_x0 = joined(shares, [part.x0 for part in parts], 0)
@@ -195,18 +206,22 @@ class Switching:
         w = w_outputs
         if len(landing.switches):
             w = w.new_zeros((len(landing.times), *w.shape[1:])).index_copy_(0, landing.outputs, w)
-        moves = bool(self.switches.moving and len(landing.switches))
+        by_inputs = bool(self.switches.watched and how.inputs and len(landing.switches))
+        moves = by_inputs or bool(self.switches.moving and len(landing.switches))
         found = self.back(share, run, p, series, w, steps, how, wrt_times or moves)
-        g_p, g_t = found.p, found.t
+        g_p, g_t, g_u = found.p, found.t, found.u[: len(series) // 2]
         if self.switches.moving:
             g_moving = torch.zeros_like(moving)
             if moves:
                 g_switches = g_t.index_select(0, landing.switches)
                 g_moving = sum_to(self.switches.pull(landing, g_switches), moving.shape)
             g_p = torch.cat((g_p, g_moving), -1)
+        if by_inputs:
+            g_switches = g_t.index_select(0, landing.switches)
+            g_u = self.switches.pull_series(landing, g_switches, share.series(series), g_u)
         if len(landing.switches):
             g_t = g_t.index_select(0, landing.outputs)
-        return Gradients(g_t, found.x0, g_p, found.u[: len(series) // 2])
+        return Gradients(g_t, found.x0, g_p, g_u)
 
     def back(
         self,
@@ -246,7 +261,7 @@ class Switching:
             p, d_p = (value.contiguous() for value in torch.broadcast_tensors(p, d_p))
             d_p = torch.func.jvp(self.switches.carried, (p,), (d_p,))[1]
         d_x0 = d_x0.expand(x0.shape)
-        shares = shares_of(self.switches, t, whole, batch)
+        shares = shares_of(self.switches, t, whole, series, batch)
         parts = [self._tangent(share, x0, whole, series, d_t, d_x0, d_p, d_series, steps) for share in shares]
         return joined(shares, parts, 1)
 
@@ -277,6 +292,9 @@ class Switching:
             d_times[landing.outputs] = d_outputs.expand(-1, *x0.shape[:-1])
             if self.switches.moving:
                 d_times[landing.switches] = self.switches.push(landing, d_p[..., self.switches.params :])
+            if self.switches.watched:
+                d_own = self.switches.push_series(landing, share.series(d_series), x0.shape[:-1])
+                d_times[landing.switches] += d_own
         given, d_given = [*share.series(series), *share.asked], share.series(d_series)
         d_given += [part if k % 2 == 0 else torch.zeros_like(part) for k, part in enumerate(share.asked)]
         arguments = x0, self._own(p), given, d_times, d_x0, self._own(d_p), d_given, steps

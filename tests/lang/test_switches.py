@@ -79,13 +79,16 @@ def test_what_decides_is_followed_through_intermediates_and_functions() -> None:
         ("if t < q then q*x else -x", []),
         ("if t < 1 then -x else q*x", []),
         ("if mod(t - q, r) < q*q then -x else x", []),
-        ("if t < q*u then -x else r*x", ["q"]),
+        ("if t < q*u then -x else r*x", []),
+        ("if w > q then -x else r*x", []),
+        ("if w*w > q then -x else r*x", ["q"]),
+        ("if u > q then -x else r*x", ["q"]),
         ("max(t, q)*mod(x, r)", []),
         ("-x", []),
     ],
 )
 def test_parameters_that_no_derivative_sees(formula: str, hidden: list[str]) -> None:
-    model = system(formula, "param q = 1, r = 2")
+    model = system(formula, "param q = 1, r = 2\ninput w linear")
     assert list(params_only_in_conditions(model)) == hidden
 
 
@@ -100,15 +103,23 @@ def test_parameters_that_no_derivative_sees(formula: str, hidden: list[str]) -> 
         ("if u > k then x else -x", ""),
         ("if sin(t) > k then x else -x", "it is no straight line in the time"),
         ("if t*t > k then x else -x", "it is no straight line in the time"),
-        ("if t > u then x else -x", "it is no straight line in the time"),
-        ("if t > v then x else -x", "an input decides"),
+        ("if t > u then x else -x", ""),
+        ("if 2*v + t > k*u then x else -x", ""),
+        ("floor(v/2)*mod(v, T)*max(v - u, 0)", ""),
+        ("if v - u*k > T and t < 3 or x > 2 then abs(v) else 0", ""),
+        ("if u*u > k then x else -x", ""),
+        ("if v**2 > k then x else -x", "it is no straight line in the inputs"),
+        ("if exp(v) > k then x else -x", "it is no straight line in the inputs"),
+        ("if v*u > k then x else -x", "it is no straight line in the inputs"),
+        ("if v*t > k then x else -x", "it is no straight line in the inputs"),
+        ("if v + s > k then x else -x", "an input that is cubic between its samples decides"),
         ("if mod(t, 24) + mod(t, k) < 3 then 1 else 0", "two different periods meet in it"),
         ("if mod(t, 1 + floor(t)) < 3 then 1 else 0", "the period of 'mod' is not one number"),
         ("sign(" + " + ".join(f"mod(t, {n})" for n in range(3, 14)) + " - 5)", ""),
     ],
 )
 def test_what_is_located_and_why_the_rest_is_not(formula: str, why: str) -> None:
-    model = system(formula, "input v linear")
+    model = system(formula, "input v linear\ninput s cubic")
     assert {s.why for s in not_located(model)} == ({why} if why else set())
 
 
@@ -120,3 +131,9 @@ def test_a_condition_that_is_too_long_is_not_located() -> None:
         nested = f"abs({nested} - {n})"
     model = system(f"sign({nested})")
     assert "it has more than 16 branches" in {s.why for s in not_located(model)}
+
+
+def test_a_held_input_stays_a_number_where_its_branches_are_many() -> None:
+    terms = " + ".join(f"max(u, {n})" for n in range(6))
+    assert not_located(system(f"floor({terms})*x")) == ()
+    assert not_located(system(f"(if {terms} > k and t < T then 1 else 0)*x")) == ()

@@ -10,8 +10,9 @@ from switching_models import DOSE, PULSE, at_dose, at_pulse, dose, dosed, switch
 import odec
 from odec.runtime.engines import How
 from odec.runtime.errors import EngineError
+from odec.runtime.landing import landing_of
 from odec.runtime.native.fused import FusedFit
-from odec.runtime.switch_times import Switches, landing_of
+from odec.runtime.switch_times import Switches
 
 ENGINES = ["torch", "native"]
 SLOW = pytest.mark.slow
@@ -386,7 +387,7 @@ def landing(turns, times, numbers=(), dtype=torch.float64):
         return turns
 
     found = Switches(switches, [])
-    return landing_of(found, times, (*numbers, *found.constants), dtype, torch.device("cpu"))
+    return landing_of(found, times, (*numbers, *found.constants), (), dtype, torch.device("cpu"))
 
 
 def test_periodic_turns_come_at_every_multiple():

@@ -164,9 +164,14 @@ class FunctionWriter:
         """The body of `switches`; returns: of each condition a tuple of its turns."""
         printer, returns = self.printer("p"), {}
         for name, exprs in program.outputs.items():
-            texts = [layout.flat(printer.doc(expr)) for expr in exprs]
-            triples = [f"({', '.join(texts[k : k + 3])})" for k in range(0, len(texts), 3)]
-            returns[name] = layout.tuple_text(triples, 8, ",")
+            turns = list[tuple[list[str], list[str]]]()
+            for column, expr in zip(program.results[name].names, exprs, strict=True):
+                text, of = layout.flat(printer.doc(expr)), column.removeprefix("of ")
+                if column == "rate":
+                    turns.append(([], []))
+                turns[-1][of != column].append(text if of == column else f'"{of}": {text}')
+            texts = (", ".join(own + [f"{{{', '.join(inputs)}}}"] * bool(inputs)) for own, inputs in turns)
+            returns[name] = layout.tuple_text([f"({text})" for text in texts], 8, ",")
         return Function(*self._lines(program, printer, {}), returns)
 
     def _lines(self, program: Program, printer: TorchPrinter, shapes: Mapping[str, Shape]) -> tuple[str, str]:
