@@ -145,7 +145,8 @@ def load(model: ModelLike, method: str | None = None, engine: str = "auto") -> M
     chosen = choose_method(system, method)
     kind = choose_engine(engine, chosen, system)
     facts = (odec.__version__, code_fingerprint(), system.source.name, system.source.text, chosen, kind)
-    key = sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
+    read = (digest for _, digest in system.files)
+    key = sha256("\0".join((*facts, *read)).encode("utf-8", "surrogatepass")).hexdigest()
     own = f"model_{key[:20]}"
     name = f"{models.__name__}.{own}"
     SYSTEMS[name] = system

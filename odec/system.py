@@ -16,7 +16,8 @@ from typing import Any
 
 from odec.arrays import ARRAY_OPERATIONS, Shape
 from odec.diagnostics import Source, Span
-from odec.tree import Expr, operations
+from odec.lookups import Lookup
+from odec.tree import Expr, lookups, operations
 from odec.words import as_html, listed
 
 
@@ -272,7 +273,8 @@ class System:
     """A checked model. `kind` is "ode" or "map"; every tuple is in source order.
 
     `states` lists each state once, by its own name, in the order of the equations; `equations` has exactly
-    one entry per state, and `initials` one per state and order below that equation's order.
+    one entry per state, and `initials` one per state and order below that equation's order. `files` has the
+    names and digests of the files whose numbers are in it; `values` is where that of defaults is named.
     """
 
     name: str
@@ -293,6 +295,15 @@ class System:
     run: Run | None = None
     nets: tuple[Net, ...] = ()
     state_units: dict[str, str] = field(default_factory=dict)
+    files: tuple[tuple[str, str], ...] = ()
+    values: Span | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled with its lookup tables, which the process that reads it must know."""
+        return {**self.__dict__, "_lookups": self.lookups}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({name: value for name, value in state.items() if name != "_lookups"})
 
     def __repr__(self) -> str:
         kind = {"ode": "an ODE", "map": "a map"}[self.kind]
@@ -331,14 +342,22 @@ class System:
         return (*(one.expr for part in parts for one in part), *(f.body for f in self.functions))
 
     @property
+    def lookups(self) -> list[Lookup]:
+        """The lookup tables in its formulas."""
+        return lookups(*self.formulas)
+
+    @property
     def has_arrays(self) -> bool:
         """Whether it has arrays, of its own or within formulas."""
         return bool(self.arrays) or not ARRAY_OPERATIONS.keys().isdisjoint(operations(*self.formulas))
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the source text, hexadecimal."""
-        return hashlib.sha256(self.source.text.encode()).hexdigest()
+        """SHA-256 of the source text and of the files whose numbers are in it, hexadecimal."""
+        found = hashlib.sha256(self.source.text.encode())
+        for _, digest in self.files:
+            found.update(digest.encode())
+        return found.hexdigest()
 
     @classmethod
     def from_equations(cls, equations: Any, *parts: Any, **options: Any) -> System:

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 from odec.arrays import ARRAY_OPERATIONS, Shape, Static, by_element, elementwise
 from odec.diagnostics import Span
+from odec.gamma import digamma, trigamma
+from odec.lookups import TABLES, Lookup
 
 T = TypeVar("T")
 
@@ -201,35 +203,13 @@ def _finite(x: float) -> float:
     return 0.0 if math.isinf(x) else x
 
 
+def _looked_up(x: float, key: float, order: float) -> float:
+    return TABLES[int(key)].value(x, int(order))
+
+
 def _lgamma(x: float) -> float:
     """log |Γ(x)|, infinite at its poles 0, -1, -2, …"""
     return math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)
-
-
-def digamma(x: float) -> float:
-    """ψ(x) by recurrence and its asymptotic series. Abramowitz & Stegun 6.3.5, 6.3.7, 6.3.18."""
-    if x <= 0:
-        return math.nan if x == math.floor(x) else digamma(1 - x) - math.pi / math.tan(math.pi * x)
-    shift = 0.0
-    while x < 12:
-        shift -= 1 / x
-        x += 1
-    y = 1 / (x * x)
-    tail = y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y * (5 / 660 - y * 691 / 32760)))))
-    return shift + math.log(x) - 0.5 / x - tail
-
-
-def trigamma(x: float) -> float:
-    """ψ'(x) by recurrence and its asymptotic series. Abramowitz & Stegun 6.4.6, 6.4.7, 6.4.12."""
-    if x <= 0:
-        return math.inf if x == math.floor(x) else (math.pi / math.sin(math.pi * x)) ** 2 - trigamma(1 - x)
-    shift = 0.0
-    while x < 12:
-        shift += 1 / (x * x)
-        x += 1
-    y = 1 / (x * x)
-    tail = y * (1 / 6 - y * (1 / 30 - y * (1 / 42 - y * (1 / 30 - y * (5 / 66 - y * 691 / 2730)))))
-    return shift + (1 + 0.5 / x + tail) / x
 
 
 def _table() -> dict[str, Operation]:
@@ -274,6 +254,7 @@ def _table() -> dict[str, Operation]:
         ("apart", two, "function", _apart),
         ("limit", (3, 3), "function", _limit),
         ("xlogy", two, "function", _xlogy),
+        ("lookup", (3, 3), "function", _looked_up),
         ("exprel", one, "function", _exprel(0)),
         ("exprel1", one, "function", _exprel(1)),
         ("exprel2", one, "function", _exprel(2)),
@@ -301,7 +282,7 @@ def rule_of(op: str) -> ShapeRule:
 
 INTERNAL = frozenset(
     "add mul div pow neg select true false digamma trigamma finite near distance apart limit "
-    "xlogy exprel exprel1 exprel2".split()
+    "xlogy lookup exprel exprel1 exprel2".split()
 )
 """Operations that a user does not call by this name."""
 
@@ -368,6 +349,18 @@ def operations(*exprs: Expr) -> set[str]:
             found.add(node.op)
             stack.extend(node.args)
     return found
+
+
+def lookups(*exprs: Expr) -> list[Lookup]:
+    """The tables that stand in the expressions, each once, in order of appearance."""
+    stack, found = [*reversed(exprs)], dict[int, None]()
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Op):
+            if node.op == "lookup" and isinstance(node.args[1], Number):
+                found[int(node.args[1].value)] = None
+            stack.extend(reversed(node.args))
+    return [TABLES[key] for key in found]
 
 
 def fold(expr: Expr, leaf: Callable[[Number | Symbol], T], combine: Callable[[Op, tuple[T, ...]], T]) -> T:

@@ -43,7 +43,7 @@ COMPILER: Boxes = {
     "files.py": ("cache, folders that stand alone", ("files", "models", "standalone")),
     "runtime/": ("what modules import: below", ("runtime",)),
 }
-SMALL = ("csvtext", "errors", "headers", "keywords", "progress", "text", "words")
+SMALL = ("csvtext", "errors", "gamma", "headers", "keywords", "lookups", "progress", "text", "words")
 """Rooms of one small file that any other may use: listed, not drawn."""
 
 RUNTIME: Boxes = {
@@ -72,7 +72,7 @@ RUNTIME: Boxes = {
         ("compiled", "methods", "slopes", "series", "external", "switch_times", "input_lines"),
     ),
 }
-SMALL_OF_RUNTIME = ("arrays", "errors", "special", "stopping", "tensors", "torch_private")
+SMALL_OF_RUNTIME = ("arrays", "errors", "lookups", "special", "stopping", "tensors", "torch_private")
 
 WIDTH, HEIGHT, GAP, RISE, MARGIN = 196, 44, 18, 40, 24
 

@@ -180,8 +180,9 @@ def _targets(out: str, model: str) -> tuple[str, str]:
 def _write_model(result: FitResult, path: str) -> None:
     """fit.ode, or the reason why the values found cannot be written as defaults."""
     try:
-        result.write_ode(path)
+        written = result.write_ode(path)
     except ArgumentError as error:
         say(f"note: no {path}: {error}")
     else:
-        say(f"wrote {path}")
+        for name in written:
+            say(f"wrote {name}")

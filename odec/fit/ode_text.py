@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 
@@ -14,47 +16,70 @@ MOST_PRINTED = 64
 """Arrays of so many elements are printed."""
 
 
-def with_values(system: System, values: Mapping[str, float], *, digits: int = 17) -> str:
-    """The source text in which parameters have `values` as defaults; comments stay, and so does the layout
-    (a text that was formatted is formatted again).
+def with_values(
+    system: System, values: Mapping[str, float], *, digits: int = 17, file: str = "fit.values.csv"
+) -> tuple[str, str]:
+    """The source text in which parameters have `values` as defaults, and the CSV that it names, or "".
 
-    values: numbers by name, of arrays those of the elements. Raises ValueError for a value outside its
-    parameter's interval, for weights of networks, and for an array of several definitions.
+    Comments stay, and so does the layout (a text that was formatted is formatted again). values: numbers by
+    name, of arrays those of the elements. file: the name of the CSV, beside the text: it has what has no
+    place in the text, which are large arrays, those of several definitions and weights of networks, and all
+    of a model that had such a file. Raises ValueError for a value outside its parameter's interval.
     """
-    text = system.source.text
-    changes = [change for param in system.params if (change := _change(param, values, digits))]
+    text, changes, rows = system.source.text, list[tuple[int, int, str]](), list[tuple[str, str]]()
+    for param in system.params:
+        numbers = _numbers(param, values, digits)
+        if system.values is not None or not _has_a_place(param):
+            rows += numbers
+        elif _differs(param, numbers, digits):
+            changes.append(_change(param, [number for _, number in numbers]))
+    if rows and system.values is not None:
+        changes.append((system.values.start, system.values.end, f'"{file}"'))
     for start, end, instead in sorted(changes, reverse=True):
         text = text[:start] + instead + text[end:]
+    if rows and system.values is None:
+        text = text.rstrip("\n") + f'\nvalues from "{file}"\n'
     fitted = Source(system.source.name, text)
-    return format_source(fitted) if format_source(system.source) == system.source.text else text
+    text = format_source(fitted) if format_source(system.source) == system.source.text else text
+    return text, _csv(rows) if rows else ""
 
 
-def _change(param: Param, values: Mapping[str, float], digits: int) -> tuple[int, int, str] | None:
-    """What of the text takes a new default: from where to where, and what stands there then."""
-    if param.shape:
-        return _change_of_array(param, values, digits)
-    value = values.get(param.name, param.value)
-    if value == param.value:
-        return None
-    assert param.default.span is not None, f"the default of {param.name} has no place in the source"
-    return param.default.span.start, param.default.span.end, spell(_settle(value, param), digits)
-
-
-def _change_of_array(param: Param, values: Mapping[str, float], digits: int) -> tuple[int, int, str] | None:
+def _numbers(param: Param, values: Mapping[str, float], digits: int) -> list[tuple[str, str]]:
+    """The numbers of a parameter as text, by name."""
     names = Layout.of([(param.name, param.shape)]).columns
-    each = list(param.elements) or ([] if param.draw else [param.value] * len(names))
-    found = [values.get(name, own) for name, own in zip(names, each or [0.0] * len(names), strict=True)]
-    if found == each:
-        return None
-    if not param.said:
-        raise ValueError(f"{param.name} is a weight of a network, which no line gives its values")
-    if len(param.said) > 1:
-        raise ValueError(f"{param.name} has its values from several lines: write them as one list")
+    own = param.elements or [param.value] * len(names)
+    found = zip(names, (values.get(name, k) for name, k in zip(names, own, strict=True)), strict=True)
+    return [(name, spell(_settle(value, param), digits)) for name, value in found]
+
+
+def _has_a_place(param: Param) -> bool:
+    """Whether a parameter's numbers can stand in the text, in place of its one formula."""
+    if not param.shape:
+        return param.default.span is not None
+    one = len(param.said) == 1 and param.said[0].span is not None and param.said[0].end > 0
+    return one and math.prod(param.shape) <= MOST_PRINTED
+
+
+def _differs(param: Param, numbers: Sequence[tuple[str, str]], digits: int) -> bool:
+    """Whether a parameter's numbers are others than its default."""
+    return bool(param.draw) or list(numbers) != _numbers(param, {}, digits)
+
+
+def _change(param: Param, numbers: Sequence[str]) -> tuple[int, int, str]:
+    """What of the text takes a new default: from where to where, and what stands there then."""
+    if not param.shape:
+        assert param.default.span is not None, f"the default of {param.name} has no place in the source"
+        return param.default.span.start, param.default.span.end, numbers[0]
     said = param.said[0]
     assert said.span is not None, f"the default of {param.name} has no place in the source"
-    numbers = [spell(_settle(value, param), digits) for value in found]
     sizes = ", ".join(map(str, param.shape))
     return said.span.start, said.end, f"{param.name}[{sizes}] = {_nested(numbers, param.shape)}"
+
+
+def _csv(rows: Sequence[tuple[str, str]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([("parameter", "value"), *rows])
+    return out.getvalue()
 
 
 def _nested(texts: Sequence[str], shape: Sequence[int]) -> str:

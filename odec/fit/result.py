@@ -136,24 +136,38 @@ class FitResult:
     def ode_text(self) -> str:
         """The model's own text with the fitted values as defaults.
 
-        Raises ArgumentError where there is no text, or a value has left its bounds.
+        What has no place in it, as large arrays and weights of networks, it takes from the file that
+        `write_ode` writes beside it. Raises ArgumentError where there is no text, or a value has left its
+        bounds.
         """
+        return self._written("fit.values.csv")[0]
+
+    def _written(self, file: str) -> tuple[str, str]:
+        """The text, and what the file that it names is to have, "" where it names none."""
         if self.system is None:
             raise ArgumentError(
                 "the fitted model's text is not known: fit the .ode file instead of its module"
             )
+        digits = 9 if self.options.get("dtype") == "float32" else 17
         try:
-            return with_values(
-                self.system, self.values, digits=9 if self.options.get("dtype") == "float32" else 17
-            )
+            return with_values(self.system, self.values, digits=digits, file=file)
         except ValueError as error:
             free = self.options.get("transforms") == "none"
             keeps = "fit with transforms 'model'" if free else "leave out `via none`, or widen the interval"
             raise ArgumentError(f"the fitted model cannot be written: {error}; {keeps}") from None
 
-    def write_ode(self, path: str | Path = "fit.ode") -> None:
-        """Write the model with the fitted values as defaults. Raises ArgumentError, OSError."""
-        write_whole(path, self.ode_text())
+    def write_ode(self, path: str | Path = "fit.ode") -> tuple[str, ...]:
+        """Write the model with the fitted values as defaults; returns the names of the files written.
+
+        Large arrays and weights of networks go to FIT.values.csv beside it, which is written first. Raises
+        ArgumentError, OSError.
+        """
+        beside = Path(path).with_suffix(".values.csv")
+        text, values = self._written(beside.name)
+        if values:
+            write_whole(beside, values)
+        write_whole(path, text)
+        return (str(path), *([str(beside)] if values else []))
 
     def curves(self, *, log: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The fitted trajectory: times (T,) and, by the name of each column measured, (T,).

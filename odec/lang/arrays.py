@@ -64,6 +64,7 @@ class _Arrays:
         shapes.places.update(_places(draft))
         self._nets = shapes.nets = Nets(nets, draft.source, self._definitions.subscripts, shapes.shapes)
         self._values: dict[str, Any] = {}
+        self._definitions.shapes.numbers = self._array
 
     def complete(self) -> System:
         draft, ranks = self._draft, order(dependencies(self._draft))

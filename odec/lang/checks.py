@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
@@ -10,10 +11,13 @@ from typing import Any, TypeVar
 from odec.diagnostics import Diagnostic, Source, Span
 from odec.lang import syntax
 from odec.lang.arrays import with_arrays
+from odec.lang.constants import Evaluator, NotConstant
 from odec.lang.functions import DISTRIBUTIONS, INPUT_KINDS
 from odec.lang.left_sides import Key
 from odec.lang.names import VALUES, Names
 from odec.lang.nets import NetSaid, read_bias, split_layers
+from odec.lang.number_files import NumberFiles
+from odec.lang.parts import Refused
 from odec.lang.reader import Reading
 from odec.lang.report import Report, words
 from odec.lang.resolve import Context, Resolver
@@ -35,7 +39,7 @@ from odec.system import (
     Said,
     System,
 )
-from odec.tree import Expr, Op
+from odec.tree import Expr, Op, Symbol, number
 
 _CONSTANT = frozenset({"constant"})
 _MAX_ORDER = 9
@@ -67,6 +71,9 @@ def check(
         draft = with_arrays(draft, checker.said, checker.sizes, checker.nets, report)
         if report.failed:
             return None, report.diagnostics()
+    draft = checker.files.applied(draft, reading.statements)
+    if report.failed:
+        return None, report.diagnostics()
     system = Values(draft, reading.statements, checker.fixed, report).complete()
     if not report.failed:
         report_switches(system, report)
@@ -117,6 +124,8 @@ class _Checker:
         self.said: dict[Key, list[Said]] = {}
         self.sizes: dict[str, tuple[Expr, ...]] = {}
         self.nets: dict[str, NetSaid] = {}
+        self.files = NumberFiles(report)
+        self.constants = Evaluator({})
 
     @property
     def arrays(self) -> bool:
@@ -197,6 +206,8 @@ class _Checker:
                 return [Intermediate(name.text, value, doc, span)] if first else []
             case syntax.FunctionDefinition():
                 return self._function(statement)
+            case syntax.Table():
+                return self._table(statement)
             case syntax.Inputs():
                 return self._inputs(statement)
             case syntax.Net():
@@ -233,6 +244,9 @@ class _Checker:
     def _const(self, item: syntax.Binding, unit: str | None, doc: str) -> list[Const]:
         """Its value is found when all constants are known."""
         expr = self._constant(item.expr, "a constant")
+        if item.elements is None:
+            with contextlib.suppress(NotConstant):
+                self.constants.values[item.name.text] = self.constants.value(expr)
         first = self._first("constant", item.name, item.elements, expr, doc)
         return [Const(item.name.text, expr, 0.0, unit, doc, item.name.span)] if first else []
 
@@ -289,6 +303,27 @@ class _Checker:
         context = Context("a function", VALUES, frozenset(seen), reach=1)
         body = self.resolver.number(f.body, context)
         return [Function(f.name.text, tuple(a.text for a in f.args), body, f.doc, f.span)]
+
+    def _table(self, statement: syntax.Table) -> list[Function]:
+        """A function whose value is looked up."""
+        context = Context("a point of a table", _CONSTANT)
+        read = self.constants.value
+        try:
+            points = [
+                (read(self.resolver.number(x, context)), read(self.resolver.number(y, context)))
+                for x, y in statement.points
+            ]
+            table = self.files.table(statement, points)
+        except NotConstant as error:
+            label = f"it depends on '{error}'" if str(error) else ""
+            message, note = "a point is not known when compiled", "constants stand above the table"
+            self.report.add("E311", message, statement.name.span, label, note)
+        except Refused as wrong:
+            self.report.add(wrong.code, wrong.message, wrong.span, wrong.label, *wrong.notes)
+        else:
+            body = Op("lookup", (Symbol("x"), number(table.key), number(0)))
+            return [Function(statement.name.text, ("x",), body, statement.doc, statement.span)]
+        return []
 
     def _inputs(self, statement: syntax.Inputs) -> list[Input]:
         kind = statement.kind.text if statement.kind else "hold"
@@ -353,8 +388,8 @@ class _Checker:
 
     def _run(self, statement: syntax.RunLine) -> list[Run]:
         method = statement.method
-        for number, what in statement.numbers:
-            self._constant(number, what)
+        for expr, what in statement.numbers:
+            self._constant(expr, what)
         self._check_time(statement.time)
         if method is not None and self.methods is not None and method.text not in self.methods:
             guess = self.report.guess(method.text, sorted(self.methods))

@@ -40,7 +40,7 @@ ARRAY_FUNCTIONS: Mapping[str, tuple[int, int | None]] = {
     **dict.fromkeys(("sum", "mean", "norm", "cumsum", "arange"), (1, 1)),
     **dict.fromkeys(("dot", "outer"), (2, 2)),
     **dict.fromkeys(("concat", "stack"), (1, None)),
-    "linspace": (3, 3),
+    **dict.fromkeys(("linspace", "interp", "cubic"), (3, 3)),
 }
 """Functions of arrays, with their numbers of arguments; max and min of one argument are such too."""
 

@@ -33,7 +33,8 @@ _LATER = {
     "markov": ("E325", "Markov processes (`markov`) are"),
     "table": (
         "E325",
-        "tables (`table`) are",
+        "XPP's tables (`table`) are",
+        'a table is `lookup f from "file.csv"`, of two columns x,y, or `lookup f = (0, 1), (2, 5)`',
         _SAMPLES,
     ),
     "set": ("E325", "sets of values (`set`) are", _SETTINGS),

@@ -12,7 +12,7 @@ from odec.diagnostics import Span
 
 
 class Token(NamedTuple):
-    """kind: name, number, comment, newline, bad, end, or the text of an operator or a word of `WORDS`."""
+    """kind: name, number, string, comment, newline, bad, end, or the text of a sign or a word of `WORDS`."""
 
     kind: str
     text: str
@@ -52,6 +52,7 @@ _PATTERN = re.compile(
     |(?P<newline>\n)
     |(?P<comment>\#[^\n]*)
     |(?P<op>\*\*|\.\.|\.T(?!\w)|==|!=|<=|>=|->|&&|\|\||[-+*/^=<>()\[\],:~'&|@])
+    |(?P<string>"[^"\n]*")
     |(?P<typographic>[{_SIGNS}])
     |(?P<bad>.)""",
     re.VERBOSE,

@@ -20,6 +20,7 @@ from odec.lang.syntax import (
     Params,
     Rule,
     Statement,
+    Table,
     Time,
 )
 from odec.system import derivative_name
@@ -105,6 +106,8 @@ class Names:
                 self._add(name, "intermediate", indexed=statement.elements is not None)
             case FunctionDefinition(name=name, args=args):
                 self._add(name, "function", arity=len(args))
+            case Table(name=name):
+                self._add(name, "function", arity=1)
             case Inputs(names=names):
                 for name in names:
                     self._add(name, "input")
@@ -188,7 +191,9 @@ def declared(statement: Statement) -> list[Name]:
             return [item.name for item in items]
         case Rule(state=state):
             return [state]
-        case Definition(name=name) | FunctionDefinition(name=name) | Observation(name=name) | Time(name=name):
+        case Definition(name=name) | FunctionDefinition(name=name) | Table(name=name):
+            return [name]
+        case Observation(name=name) | Time(name=name):
             return [name]
         case Inputs(names=names):
             return list(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from odec.lang.array_text import array_text
+from odec.lookups import TABLES
 from odec.tree import Expr, Number, Op, Symbol, fold
 
 _INFIX = {
@@ -71,8 +72,16 @@ def _operation(expr: Op, texts: tuple[str, ...]) -> str:
         return _INFIX[expr.op].join([first, *(_within(arg, text, power + 1) for arg, text in rest)])
     if expr.op in ("true", "false"):
         return expr.op.capitalize()
+    if expr.op == "lookup":
+        return _looked_up(expr, texts)
     text = array_text(expr, texts)
     return f"{expr.op.removeprefix('call:')}({', '.join(texts)})" if text is None else text
+
+
+def _looked_up(expr: Op, texts: tuple[str, ...]) -> str:
+    """A table of the language as a call of it, with a prime for each derivative."""
+    key, order = (int(arg.value) for arg in expr.args[1:] if isinstance(arg, Number))
+    return f"{TABLES[key].name}{chr(39) * order}({texts[0]})"
 
 
 def _is(expr: Expr, *ops: str) -> bool:

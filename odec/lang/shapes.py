@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from odec.arrays import Shape, ShapeError, shape_words
 from odec.diagnostics import Source
+from odec.lang.interpolation import interpolated
 from odec.lang.nets import Nets
 from odec.lang.parts import (
     Axis,
@@ -20,10 +22,10 @@ from odec.lang.parts import (
     along,
     beside,
     filled,
-    mismatch,
     only_axis,
     union,
 )
+from odec.lang.parts import mismatch as told_mismatch
 from odec.lang.subscripts import Subscripts
 from odec.system import Function
 from odec.tree import Expr, Number, Op, Symbol, fold, number, symbols
@@ -36,7 +38,8 @@ class Shapes:
     """The shapes of a model's names, and its formulas by operations of arrays.
 
     shapes: those of arrays. places: the line that gives each name its shape. unknown: names of which
-    something was refused. nets: the model's networks.
+    something was refused. nets: the model's networks. numbers: the values of an array of constants; tables:
+    the names of tables that formulas have.
     """
 
     source: Source
@@ -46,6 +49,8 @@ class Shapes:
     places: dict[str, int] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     nets: Nets | None = None
+    numbers: Callable[[Expr, str], Any] | None = None
+    tables: dict[tuple[object, ...], str] = field(default_factory=dict)
 
     def part(self, expr: Expr, given: Mapping[str, Part] | None = None) -> Part:
         """An expression by operations of arrays; given: what the arguments of a function are.
@@ -91,9 +96,9 @@ class Shapes:
         rule = _RULES.get(node.op)
         return self._by_element(node, args) if rule is None else rule(self, node, args)
 
-    def _mismatch(self, node: Op, first: Expr, a: Shape, second: Expr, b: Shape) -> Refused:
+    def mismatch(self, node: Op, first: Expr, a: Shape, second: Expr, b: Shape) -> Refused:
         """Two shapes that do not go together, with the places of both."""
-        told = mismatch(node, first, a, second, b, self.source)
+        told = told_mismatch(node, first, a, second, b, self.source)
         lines = [
             f"`{name}` is {shape_words(self.shapes[name])} by line {self.places[name]}"
             for name in dict.fromkeys(s.name for e in (first, second) for s in symbols(e))
@@ -111,7 +116,7 @@ class Shapes:
         for k, arg in enumerate(args):
             if first is not None and arg.shape and arg.shape != args[first].shape:
                 pair = node.args[first], args[first].shape, node.args[k], arg.shape
-                raise self._mismatch(node, *pair)
+                raise self.mismatch(node, *pair)
         shape = () if first is None else args[first].shape
         return [beside(arg, axes, shape, loops) for arg in args], axes, shape
 
@@ -177,7 +182,7 @@ class Shapes:
             if not arg.shape:
                 raise Refused("E402", "concat joins arrays, and this is a number", raw.span, "", "[x] is one")
             if arg.shape[1:] != args[0].shape[1:]:
-                raise self._mismatch(node, node.args[0], args[0].shape, raw, arg.shape)
+                raise self.mismatch(node, node.args[0], args[0].shape, raw, arg.shape)
         exprs = [filled(arg, axes, arg.shape, self.subscripts.loops) for arg in args]
         shape = (sum(arg.shape[0] for arg in args), *args[0].shape[1:])
         return Part(Op("concat", tuple(exprs), node.span, static=(len(axes),)), shape, axes)
@@ -196,7 +201,7 @@ class Shapes:
         a, b = args
         ranks = len(a.shape), len(b.shape)
         if not (min(ranks) >= 1 and max(ranks) <= 2 and a.shape[-1] == b.shape[0]):
-            raise self._mismatch(node, node.args[0], a.shape, node.args[1], b.shape)
+            raise self.mismatch(node, node.args[0], a.shape, node.args[1], b.shape)
         shape = a.shape[:-1] + b.shape[1:]
         if not (a.axes or b.axes):
             return Part(Op("matmul", (a.expr, b.expr), node.span), shape)
@@ -212,14 +217,14 @@ class Shapes:
 
     def _dot(self, node: Op, args: tuple[Part, ...]) -> Part:
         if any(len(arg.shape) != 1 for arg in args) or args[0].shape != args[1].shape:
-            raise self._mismatch(node, node.args[0], args[0].shape, node.args[1], args[1].shape)
+            raise self.mismatch(node, node.args[0], args[0].shape, node.args[1], args[1].shape)
         return self._product(node, args)
 
     def _outer(self, node: Op, args: tuple[Part, ...]) -> Part:
         self._no_axes(node, args, "outer")
         a, b = args
         if len(a.shape) != 1 or len(b.shape) != 1:
-            raise self._mismatch(node, node.args[0], a.shape, node.args[1], b.shape)
+            raise self.mismatch(node, node.args[0], a.shape, node.args[1], b.shape)
         return Part(Op("outer", (a.expr, b.expr), node.span), a.shape + b.shape)
 
     def _no_axes(self, node: Op, args: tuple[Part, ...], what: str) -> None:
@@ -377,4 +382,6 @@ _RULES: Mapping[str, _Rule] = {
     "array:cumsum": Shapes._cumulated,
     "array:arange": Shapes._counted,
     "array:linspace": Shapes._spaced,
+    "array:interp": interpolated,
+    "array:cubic": interpolated,
 }

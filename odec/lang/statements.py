@@ -23,6 +23,7 @@ from odec.lang.syntax import (
     Statement,
     Time,
 )
+from odec.lang.table_statement import TableParser
 from odec.tree import Expr
 
 ALIASES = {"par": "param", "number": "const", "aux": "obs"}
@@ -46,7 +47,7 @@ def parse_statement(source: Source, line: Line) -> tuple[Statement, list[Diagnos
     return parser.statement(), parser.warnings
 
 
-class _StatementParser(NetParser):
+class _StatementParser(NetParser, TableParser):
     def statement(self) -> Statement:
         first, second = self.token, self.peek()
         if first.kind != "name":
@@ -224,6 +225,8 @@ KEYWORDS: dict[str, Callable[[_StatementParser], Statement]] = {
     "init": _StatementParser._inits,
     "input": _StatementParser._inputs,
     "net": _StatementParser._net,
+    "lookup": _StatementParser._lookup,
+    "values": _StatementParser._fitted_values,
     "obs": _StatementParser._observation,
     "time": _StatementParser._time,
     "run": _StatementParser._run,

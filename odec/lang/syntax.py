@@ -133,6 +133,28 @@ class FunctionDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A lookup table: its points, or the name of the file that has them."""
+
+    name: Name
+    kind: Name | None
+    points: tuple[tuple[Expr, Expr], ...]
+    file: Name | None
+    extrapolate: bool
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class FittedValues:
+    """The name of a file with defaults of parameters."""
+
+    file: Name
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """shapes: the sizes of each."""
 
@@ -229,6 +251,8 @@ Statement = (
     | Rule
     | Definition
     | FunctionDefinition
+    | Table
+    | FittedValues
     | Inputs
     | Net
     | Observation

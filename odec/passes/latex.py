@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from odec.system import Equation, System, derivative_name
-from odec.tree import Expr, Number, Op, Symbol, fold, substitute
+from odec.tree import Expr, Number, Op, Symbol, fold, lookups, substitute
 
 _GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi"
@@ -64,7 +64,7 @@ def latex(system: System) -> str:
     """The equations, intermediates, initial values and observables as one `align*` environment."""
     rows = [row for e in system.equations for row in _rows(e, partial(_left, system, e))]
     rows += [row for m in system.intermediates for row in _rows(m, name_latex(m.name).__add__)]
-    for function in system.functions:
+    for function in (f for f in system.functions if not lookups(f.body)):  # a table is no formula
         head = name_latex(function.name)
         args = ", ".join(name_latex(arg) for arg in function.args)
         rows.append((rf"{head}\left({args}\right)", function.body, ""))

@@ -6,7 +6,8 @@ map carries a tangent forward (v = da) and a cotangent back (v = w), so one tabl
 Where a derivative does not exist the conventions are torch's: |x|' = 0 at 0; relu' = 0 at 0; max(a, b) and
 min(a, b) pass all to the active argument, half to each of two that tie (all to `a` where `b` is constant, as
 clamp does); sign, floor, ceil, heaviside (but for its value at zero) and comparisons have derivative 0;
-d mod(a, b) = da - floor(a/b) db; d/dy x**y = x**y log x, taken as 0 at x = 0.
+d mod(a, b) = da - floor(a/b) db; a lookup has at a knot the slope on its right; d/dy x**y = x**y log x, taken
+as 0 at x = 0.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from odec.lookups import TABLES
 from odec.passes.graph import Graph
 
 Linear = Callable[[int], int]
@@ -191,6 +193,15 @@ def _log_base(base: float) -> Rule:
     return _divided(lambda g, x, y: g.mul(g.number(math.log(base)), x))
 
 
+def _lookup(g: Graph, y: int, args: tuple[int, ...]) -> list[tuple[int, Linear]]:
+    x, key, order = args
+    table, above = g.value(key), g.value(order)
+    assert table is not None and above is not None, "a table and the order of its derivative are numbers"
+    if above + 1 > TABLES[int(table)].degree:
+        return []
+    return [(0, lambda v: g.times(v, g.node("lookup", x, key, g.number(above + 1))))]
+
+
 RULES: Mapping[str, Rule] = {
     "add": _add,
     "neg": _neg,
@@ -235,6 +246,7 @@ RULES: Mapping[str, Rule] = {
     "erf": _scaled(_erf_slope),
     "gamma": lambda g, y, args: [(0, _times(g, y, g.node("digamma", args[0])))],
     "lgamma": _scaled(lambda g, x, y: g.node("digamma", x)),
+    "lookup": _lookup,
     "xlogy": lambda g, y, args: [
         (0, lambda v: g.mul(v, g.node("log", args[1]))),
         (1, lambda v: g.div(g.mul(v, args[0]), args[1])),

@@ -14,9 +14,9 @@ from odec.passes.latex import latex
 from odec.passes.located import locate
 from odec.passes.lower import lower, needed
 from odec.passes.program import Programs, Sparse
-from odec.system import Equation, Net, Observable, Param, Run, Said, System, derivative_name
+from odec.system import Equation, Function, Net, Observable, Param, Run, Said, System, derivative_name
 from odec.text import printable
-from odec.tree import Expr, Op, Symbol, fold, substitute, symbols
+from odec.tree import Expr, Op, Symbol, fold, lookups, substitute, symbols
 
 __all__ = ["equations_text", "graph_text", "jacobian_text", "latex", "params_table", "sparsity_text"]
 
@@ -30,7 +30,7 @@ _SHADES = "·░▒▓█"
 def equations_text(system: System) -> str:
     """The model in the spelling of `.ode` files, by what it defines: equations first, the rest after."""
     text = _speller(system)
-    functions = [(f"{f.name}({', '.join(f.args)})", text(f.body), f.doc) for f in system.functions]
+    functions = [(f"{f.name}({', '.join(f.args)})", _body(f, text), f.doc) for f in system.functions]
     rates, starts, measured = _Rows(text), _Rows(text), _Rows(text)
     named, fixed = _Rows(text), _Rows(text)
     for e in system.equations:
@@ -300,6 +300,16 @@ def _left(system: System, equation: Equation, index: str = "") -> str:
     if equation.order == 1:
         return f"d{equation.state}{index}/d{system.time}"
     return equation.state + index + "'" * equation.order
+
+
+def _body(function: Function, text: Callable[[Expr], str]) -> str:
+    """What a function is: a formula, or a table."""
+    body = function.body
+    if not (isinstance(body, Op) and body.op == "lookup"):
+        return text(body)
+    (table,) = lookups(body)
+    beyond = ", extrapolated" if table.extrapolate else ""
+    return f"{table.kind} through {len(table.xs)} points from {table.xs[0]:g} to {table.xs[-1]:g}{beyond}"
 
 
 def _noise(observable: Observable, text: Callable[[Expr], str]) -> str:

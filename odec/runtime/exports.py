@@ -40,6 +40,7 @@ from .compiled import (
     inputs,
 )
 from .errors import CompilerTimeout, DeviceMemoryError, EngineError
+from .lookups import Lookup
 from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbrock
 from .model import Model
 from .nets import Net
@@ -97,6 +98,7 @@ __all__ = [
     "Inputs",
     "Interpolant",
     "Kernel",
+    "Lookup",
     "Map",
     "MapCell",
     "Model",

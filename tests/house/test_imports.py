@@ -26,6 +26,8 @@ ORDER = (
     "files",
     "diagnostics",
     "arrays",
+    "gamma",
+    "lookups",
     "tree",
     "system",
     "lang",

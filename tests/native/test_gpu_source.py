@@ -124,3 +124,12 @@ def test_targets_are_the_nearest_older_of_the_same_kind():
         cuda.architecture((7, 0), supported)
     with pytest.raises(EngineError, match=r"not for this GPU \(sm_130\); install a newer one"):
         cuda.architecture((13, 0), supported)
+
+
+@pytest.mark.slow
+def test_a_table_of_a_thousand_points_is_searched():
+    points = ", ".join(f"({k}, {(k * 37) % 11})" for k in range(1000))
+    module = load(f"lookup f = {points}\ninit x = 3\nx' = -f(100*x)\nrun t = 0 .. 1 method rk4 dt 0.1\n")
+    registers, _, spilled = figures(module, "adjoint", torch.float64)
+    assert registers < 128 and spilled == 0
+    assert len(module.KERNEL.source.splitlines()) < 2000

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.special import polygamma
 from test_derivatives import at_its_time, models, quotient
 
+from odec.gamma import trigamma
 from odec.passes import derive
-from odec.tree import trigamma
 
 T, X, Y, A, B, U, V, DU, DV = sp.symbols("t x y a b u v du dv")
 STATES, PARAMS, INPUTS = (X, Y), (A, B), (U, V)

@@ -13,6 +13,7 @@ from odec.backends.native.arrays import Body
 from odec.backends.native.names import c_spelling
 from odec.backends.native.printer import ArrayPrinter, CPrinter, is_condition
 from odec.backends.native.text import statement
+from odec.lookups import Lookup
 from odec.passes.program import Layout, Program, Programs
 from odec.tree import Expr, Number, symbols
 
@@ -60,6 +61,14 @@ def _all(programs: Programs) -> Iterable[Program]:
     return [*found, *(p for p in (programs.observe, programs.observe_vjp) if p)]
 
 
+def _tables(tables: Iterable[Lookup], known: Iterable[str]) -> dict[int, str]:
+    """The names of lookup tables in C, by key: such as no name of the model begins with."""
+    prefix = "table"
+    while any(name.startswith(prefix) for name in known):
+        prefix += "_"
+    return {table.key: f"{prefix}_{k}" for k, table in enumerate(tables)}
+
+
 class FunctionWriter:
     """Writes Programs as bodies of C functions; collects the helpers that they use."""
 
@@ -68,7 +77,9 @@ class FunctionWriter:
         self.source = programs.system.source
         self._known = frozenset(_names(programs, more))
         self.names = c_spellings(programs, more)
-        self.printer = ArrayPrinter(self.names) if programs.arrays else CPrinter(self.names)
+        self.lookups = _tables(programs.system.lookups, self._known)
+        printer = ArrayPrinter if programs.arrays else CPrinter
+        self.printer = printer(self.names, self.lookups)
 
     def spell(self, name: str) -> str:
         return self.names.get(name, name)

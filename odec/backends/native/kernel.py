@@ -16,6 +16,7 @@ from odec.backends.native.functions import Function, FunctionWriter
 from odec.backends.native.implicit import implicit_context
 from odec.backends.native.rosenbrock import rosenbrock_context, stiff_programs
 from odec.backends.native.steps import c_steps
+from odec.lookups import Lookup
 from odec.methods import Auto, Implicit, Method, Multistep, Rosenbrock, Tableau
 from odec.passes.program import Programs
 
@@ -42,6 +43,7 @@ def kernel_job(programs: Programs, tableau: Method | Auto | None, *, version: st
         "input_terms": terms,
         "terms": max(terms, default=0),
         "consts": _consts(programs, writer),
+        "lookups": [_lookup(table, writer.lookups[table.key]) for table in programs.system.lookups],
         **functions,
         "factored": _factored(programs, tableau, writer),
         "method": tableau,
@@ -216,6 +218,20 @@ def _break_of(line: str) -> tuple[str, int] | None:
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
+
+
+def _lookup(table: Lookup, name: str) -> dict[str, Any]:
+    """What the template says of a lookup table."""
+    pieces = (f"{{ {', '.join(map(repr, piece))} }}" for piece in table.pieces)
+    return {
+        "name": name,
+        "title": table.name,
+        "count": len(table.xs),
+        "terms": table.degree + 1,
+        "extrapolate": int(table.extrapolate),
+        "knots": ", ".join(map(repr, table.xs)),
+        "pieces": ", ".join(pieces),
+    }
 
 
 def _consts(programs: Programs, writer: FunctionWriter) -> list[dict[str, str]]:

@@ -58,13 +58,13 @@ def _own(name: str) -> Rule:
 class CPrinter(Printer):
     """Prints for one lane: scalars of type `real`, whose literals are written R(2.0).
 
-    names: spellings of symbols that differ from the model's; elements: those of arrays, here and now. After
-    printing, `helpers` holds the names of the helper functions used and `libm` those of the C library, in
-    order of appearance.
+    names: spellings of symbols that differ from the model's; tables: those of lookups by key; elements: those
+    of arrays, here and now. After printing, `helpers` holds the names of the helper functions used and `libm`
+    those of the C library, in order of appearance.
     """
 
-    def __init__(self, names: Mapping[str, str]):
-        self.names = names
+    def __init__(self, names: Mapping[str, str], tables: Mapping[int, str] | None = None):
+        self.names, self.tables = names, tables or {}
         self.elements: Mapping[str, str] = {}
         self.helpers: dict[str, None] = {}
         self.libm: dict[str, None] = {}
@@ -154,6 +154,11 @@ class CPrinter(Printer):
             doc = Call(name, (doc, self.doc(arg)))
         return doc, ATOM
 
+    def _lookup(self, expr: Op) -> Printed:
+        x, key, order = expr.args
+        assert isinstance(key, Number)
+        return self.call(self.tables[int(key.value)], x, order)
+
     def _heaviside(self, expr: Op) -> Printed:
         half = () if len(expr.args) == 2 else (Number(0.5, "0.5"),)
         return self.helper("heaviside", *expr.args, *half)
@@ -165,6 +170,7 @@ class CPrinter(Printer):
         **{op: called(name) for op, name in _BUILT_IN.items()},
         **dict.fromkeys(("min", "max"), _extremum),
         "neg": _negative,
+        "lookup": _lookup,
         "pow": _power,
         "and": infix("&", AND),
         "or": infix("|", OR),

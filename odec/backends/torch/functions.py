@@ -24,7 +24,7 @@ _PRIVATE = {"rate": "_rate", "drate": "_d_rate", "v": "_v"}
 """Arguments that few functions have: spelt so that no name of a model is in their way."""
 
 _MODULE_NAMES = frozenset(
-    """annotations math torch Tensor rt STATES PARAMS OBSERVABLES INPUTS PARTS DIAGONALS rhs rhs_vjp
+    """annotations math torch Tensor rt STATES PARAMS OBSERVABLES INPUTS PARTS LOOKUPS DIAGONALS rhs rhs_vjp
     rhs_jvp jacobian jacobian_product jacobian_vjp jacobian_jvp product_vjp product_jvp rhs_time
     rhs_time_vjp rhs_time_jvp initial initial_vjp initial_jvp observables observables_vjp observables_jvp
     slope METHOD EXPLICIT STIFF WITHIN ROWS COLUMNS STIFF_EQUATIONS switches A B C E E3 step step_vjp

@@ -15,7 +15,7 @@ from odec.backends.torch.cell import cell
 from odec.backends.torch.declared import consts_of, inputs_text, nets_text, param_of
 from odec.backends.torch.functions import Function, FunctionWriter, attributes
 from odec.backends.torch.linear import linear_in_states
-from odec.backends.torch.tables import statements
+from odec.backends.torch.tables import lookup_text, statements
 from odec.backends.torch.text import (
     columns_tuple,
     literal,
@@ -71,6 +71,7 @@ def module_job(
         "inputs": programs.inputs,
         "unpacks": programs.arrays,
         "consts": consts_of(programs, writer),
+        "lookups": [lookup_text(table) for table in system.lookups],
         "parts": writer.parts() if programs.arrays else [],
         **functions,
         "stiff": stiff,

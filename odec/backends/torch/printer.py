@@ -11,6 +11,8 @@ from odec.arrays import Shape
 from odec.backends.layout import Call, Chain, Doc, Leaf, Parens, flat
 from odec.backends.printer import ATOM, COMMON, POWER, UNARY, Printed, Printer, Rule, called, infix
 from odec.backends.torch.arrays import ARRAY_RULES, typed
+from odec.lookups import TABLES
+from odec.text import python_string
 from odec.tree import OPERATIONS, Expr, Number, Op, Symbol, evaluate, number
 
 _BIT_OR, _BIT_AND = 5, 6
@@ -133,6 +135,12 @@ class TorchPrinter(Printer):
         order = expr.op.removeprefix("exprel")
         return self.call(f"{self.room}exprel", *expr.args, *([number(int(order))] if order else []))
 
+    def _lookup(self, expr: Op) -> Printed:
+        x, key, order = expr.args
+        assert isinstance(key, Number) and isinstance(order, Number)
+        name = f"LOOKUPS[{python_string(TABLES[int(key.value)].name)}]"
+        return self.call(name, x, *([order] if order.value else []))
+
     def _own(self, expr: Op) -> Printed:
         return self.call(f"{self.room}{expr.op}", *expr.args)
 
@@ -149,6 +157,7 @@ class TorchPrinter(Printer):
         **dict.fromkeys(("min", "max"), _extremum),
         **dict.fromkeys(("true", "false"), _constant),
         **dict.fromkeys(("gamma", "near", "distance", "apart", "limit"), _own),
+        "lookup": _lookup,
         "pow": _power,
         "and": infix("&", _BIT_AND),
         "or": infix("|", _BIT_OR),

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from odec.backends.layout import WIDTH
+from odec.lookups import Lookup
 from odec.methods import METHODS, Implicit, Method, Multistep, Rosenbrock, Tableau
 from odec.methods.auto import Auto
 from odec.methods.interpolant import Interpolant
 from odec.methods.stability import real_interval
+from odec.text import python_string
 
 STARTER = "rk4"
 """The method of the first steps of Adams methods."""
@@ -30,6 +32,22 @@ def statements(method: Method | Auto | None) -> str:
     else:
         parts = _with_interpolant("METHOD", method)
     return "\n\n".join(map(_framed, parts))
+
+
+def lookup_text(table: Lookup) -> str:
+    """The entry of a lookup table in the module's LOOKUPS."""
+    pieces = (f"({', '.join(map(repr, piece))})" for piece in table.pieces)
+    fields = [_filled(map(repr, table.xs)), _filled(pieces), *(["extrapolate=True"] * table.extrapolate)]
+    name = python_string(table.name)
+    return f"{name}: rt.Lookup({', '.join(fields)}),"
+
+
+def _filled(texts: Iterable[str]) -> str:
+    """A tuple, filled to the line width."""
+    line = f"({', '.join(texts)},)"
+    return textwrap.fill(
+        line, WIDTH - 8, initial_indent="", subsequent_indent="        ", break_long_words=False
+    )
 
 
 def _with_interpolant(name: str, method: Method | None) -> list[str]:

@@ -227,3 +227,25 @@ BY_LANE real trigamma(real x)
         s*(R(1.0)/6 - s*(R(1.0)/30 - s*(R(1.0)/42 - s*(R(1.0)/30 - s*(R(5.0)/66 - s*R(691.0)/2730)))));
     return shift + sign*(R(1.0) + R(0.5)/x + tail)/x;
 }
+
+// A piecewise polynomial at x, or its derivative of an order. Outside of the knots the end values hold, unless
+// the pieces go on there.
+#define LOOKUP(name, count, terms, extrapolate) \
+    BY_LANE real name(real x, real order) \
+    { \
+        const real first = name##_knots[0], last = name##_knots[(count) - 1]; \
+        const real at = (extrapolate) || x != x ? x : x < first ? first : x > last ? last : x; \
+        int low = 0, high = (count) - 1; \
+        while (high - low > 1) { \
+            const int middle = (low + high)/2; \
+            if (at < name##_knots[middle]) high = middle; \
+            else low = middle; \
+        } \
+        real value = R(0.0); \
+        for (int k = (terms) - 1; k >= (int)order; k--) { \
+            real factor = R(1.0); \
+            for (int j = 0; j < (int)order; j++) factor *= (real)(k - j); \
+            value = value*(at - name##_knots[low]) + factor*name##_pieces[low][k]; \
+        } \
+        return order > R(0.0) && !(extrapolate) && (x < first || x > last) ? R(0.0) : value; \
+    }
