@@ -45,8 +45,8 @@ class StepCell(nn.Module):
             u, clip = None, u if clip is None else clip
         elif not callable(u):
             u = Held(u)
-        if own.asked:
-            u = Asking(u, x, t + 0.5 * dt, own.asked_places)
+        if own.turns is not None:
+            u = Asking(u, x, t + 0.5 * dt, own.turns.places)
         if isinstance(own.method, Adams):
             from .reference.adams_step import AdamsStep  # loops that a module of another method does without
 

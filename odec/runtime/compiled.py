@@ -378,22 +378,8 @@ class Compiled:
         """
         if self.turns is None:
             return self
-        inputs = ("the time", *(f"input {name}" for name in self.turns.inputs))
-        asked = tuple(
-            Input(f"{inputs[0 if source is None else source + 1]} of condition {k + 1}", "hold")
-            for k, sources in enumerate(self.turns.sources)
-            for source in sources
-        )
+        asked = tuple(Input(name, "hold") for name in self.turns.asked)
         return replace(self, switches=None, inputs=(*self.inputs, *asked), engines={})
-
-    @property
-    def asked_places(self) -> tuple[int | None, ...]:
-        """Of each value that conditions ask for its place among the inputs, None for the time."""
-        if self.turns is None:
-            return (None,) * self.asked
-        places = (*self.turns.watched, None)
-        every = (source for sources in self.turns.sources for source in sources)
-        return tuple(places[-1 if source is None else source] for source in every)
 
     @cached_property
     def stepper(self) -> FixedStepper:

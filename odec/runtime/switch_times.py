@@ -97,6 +97,21 @@ class Switches:
         self._driven = tuple(any(k != zero for k in turn[3:]) for turn in self.turns)
         self._where = tuple(self._moving.values())
 
+    @property
+    def places(self) -> tuple[int | None, ...]:
+        """Of each value that conditions ask for its place among the model's inputs, None for the time."""
+        every = (source for sources in self.sources for source in sources)
+        return tuple(None if source is None else self.watched[source] for source in every)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What these values are, in words."""
+        return tuple(
+            f"{'the time' if source is None else f'input {self.inputs[source]}'} of condition {k + 1}"
+            for k, sources in enumerate(self.sources)
+            for source in sources
+        )
+
     def switches(self, p: Tensor) -> tuple[tuple[tuple[Number, ...], ...], ...]:
         """Of each condition the turns: rate, offset, period, multiples of the inputs that are watched."""
         return tuple(
