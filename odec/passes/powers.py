@@ -140,25 +140,34 @@ def _by_base(graph: Graph, y: int, term: _Term, others: list[_Term]) -> Linear:
 def product_roots(graph: Graph, y: int) -> list[tuple[int, Linear]]:
     """The slopes of y = sqrt(a*b*…) by each factor; none where no other factor can be 0.
 
-    By a it is y/(2a), which is 0 where b is, and not 0 times the infinite slope of the root.
+    By a it is y/(2a), which is 0 where b is, and not 0 times the infinite slope of the root. By u, where a is
+    exp(u), it is y/2, though a may have underflowed.
     """
     product = graph.args[y][0]
     if graph.ops[product] != "mul" or product in graph.large or is_whole(graph, product):
         return []
     factors = graph.args[product]
     others = {f: [other for other in factors if other != f] for f in factors if graph.value(f) is None}
-    zero = {f for f in factors if not never_zero(graph, f)}
+    zero = {f for f in factors if _may_be_zero(graph, f)}
     if len({*factors}) < len(factors) or all(zero.isdisjoint(rest) for rest in others.values()):
         return []
-    return [(f, _by_factor(graph, y, f, rest)) for f, rest in others.items()]
+    return [_by_factor(graph, y, f, rest) for f, rest in others.items()]
 
 
-def _by_factor(graph: Graph, y: int, factor: int, others: list[int]) -> Linear:
+def _may_be_zero(graph: Graph, factor: int) -> bool:
+    return _is_exponential(graph, factor) or not never_zero(graph, factor)
+
+
+def _is_exponential(graph: Graph, i: int) -> bool:
+    return graph.ops[i] == "exp" and not is_whole(graph, i)
+
+
+def _by_factor(graph: Graph, y: int, factor: int, others: list[int]) -> tuple[int, Linear]:
     def plain(v: int) -> int:
         return graph.div(graph.mul(v, *others), graph.mul(graph.number(2), y))
 
     def apply(v: int) -> int:
-        if all(never_zero(graph, other) for other in others):
+        if not any(_may_be_zero(graph, other) for other in others):
             return plain(v)
         if graph.is_nonzero(factor):
             return graph.div(graph.mul(v, y), graph.mul(graph.number(2), factor))
@@ -166,7 +175,9 @@ def _by_factor(graph: Graph, y: int, factor: int, others: list[int]) -> Linear:
         safe = graph.mul(graph.number(2), graph.select(apart, factor, graph.one))
         return graph.select(apart, graph.div(graph.mul(v, y), safe), plain(v))
 
-    return apply
+    if _is_exponential(graph, factor):
+        return graph.args[factor][0], lambda v: graph.div(graph.mul(v, y), graph.number(2))
+    return factor, apply
 
 
 def logarithmic(graph: Graph, y: int) -> list[tuple[int, Linear]]:

@@ -40,6 +40,7 @@ def test_a_slope_is_right_or_no_number(seed: int, count: int) -> None:
         ("b/(k + k/sqrt(z))", 1.0),
         ("max(-(k/z), k)", 1.0),
         ("exp(-k*log(1 + k**z))", 1.0),
+        ("sqrt(exp(-(k/z)**2)*log(1 + exp(b*z)))", 1.0),
         ("sqrt(1/sqrt(1 + (k/z)**4)*relu(b/z**2 - k))", 1.0),
     ],
 )
