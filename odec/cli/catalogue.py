@@ -66,7 +66,30 @@ dpred/dt = born - death*pred
 run t = 0 .. 6 step 0.1 method rk4 dt 0.05
 """
 
-STARTERS = {"ode": STARTER, "ude": UDE}
+RNN = """\
+# {name}: a recurrent network, a map that reads a row of features each step and tells the next one.
+# Change it into your own model; `odec check {file}` tells what is wrong.
+
+const n = 12, k = 1  # hidden units, features
+
+# Weights are drawn when a Model is made: Model(seed=3) draws the same ones again.
+param W[n, k] = glorot(), U[n, n] = orthogonal(), b[n] = 0
+param V[k, n] = glorot(), a[k] = 0
+
+input x[k]
+
+init h[n] = 0
+
+# `[t+1]` is the next value; of another state it may stand on the right too, as c[t+1] of an LSTM.
+h[t+1] = tanh(W @ x + U @ h + b)
+
+obs y = V @ h + a
+
+# From Python: y, state = net.sequence(rows, output="observables") takes rows (T, batch, k) as torch.nn.LSTM
+# does; net.layer() goes into an nn.Sequential. See docs/maps.md and examples/sine.
+"""
+
+STARTERS = {"ode": STARTER, "ude": UDE, "rnn": RNN}
 """Starters by their kind."""
 
 
@@ -77,6 +100,7 @@ STARTERS = {"ode": STARTER, "ude": UDE}
         "odec new models/predator.ode",
         "odec new predator --force     # overwrite it",
         "odec new predator --kind ude  # with a network for what is not known",
+        "odec new series --kind rnn    # a recurrent network",
     ),
 )
 @click.argument("name", type=MODEL)
@@ -95,7 +119,8 @@ def new(name: str, force: bool, kind: str) -> int:
     file = "model.ode" if path == "-" else python_comment(path)
     write_result(path, STARTERS[kind].format(name=stem, file=file))
     if path != "-":
-        say(f"wrote {path}; next: odec run {path} --plot {stem}.png")
+        following = "check {}" if kind == "rnn" else f"run {{}} --plot {stem}.png"  # one has inputs
+        say(f"wrote {path}; next: odec {following.format(path)}")
     return OK
 
 

@@ -255,6 +255,13 @@ def test_new_writes_a_model_with_a_network(odec: Run, folder: Path) -> None:
     assert odec("run", "fox.ode", "--t1", "1").exit_code == 0
 
 
+def test_new_writes_a_recurrent_network(odec: Run, folder: Path) -> None:
+    assert odec("new", "series", "--kind", "rnn").exit_code == 0
+    checked = odec("check", "--strict", "series.ode")
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    assert odec("fmt", "--check", "series.ode").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("name", "instead"),
     [("lv.csv", "odec new lv"), ("my model", "odec new my_model"), ("a.b.ode", "odec new a_b")],

@@ -119,6 +119,7 @@ def test_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "language.md",
         "which-method.md",
         "discontinuities.md",
+        "maps.md",
     ],
 )
 def test_python_sessions(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
