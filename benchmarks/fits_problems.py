@@ -1,6 +1,7 @@
 """Published fits with certified values: the nonlinear regressions of NIST's Statistical Reference Datasets.
 
-Data, starts and certified sums of squares: https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml (a work of
+Data, starts, certified sums of squares and standard errors (`nist/errors.csv`):
+https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml (a work of
 the United States government, in the public domain), kept in `nist/NAME.csv`. Each is a model without
 dynamics, the predictor being the time of a state that rests.
 """
@@ -32,6 +33,11 @@ class Problem:
         """x (M,) and y (M,)."""
         rows = np.loadtxt(FOLDER / f"{self.name}.csv", delimiter=",", skiprows=1)
         return rows[:, 0], rows[:, 1]
+
+    def errors(self) -> list[float]:
+        """The certified standard deviation of each parameter."""
+        rows = (line.split(",") for line in (FOLDER / "errors.csv").read_text().splitlines())
+        return [float(row[2]) for row in rows if row[0] == self.name]
 
     def model(self, start: int) -> str:
         """The .ode text with a start as its defaults."""

@@ -43,6 +43,7 @@ def local_problem(objective: Objective, start: Start, theta: np.ndarray, loss: f
         names=names,
         r=r,
         effects=effects,
+        sizes=sizes,
         values=values,
         start=begun,
         bounds=_bounds(objective.coordinates.transforms, values, effects.T @ r),
@@ -98,8 +99,9 @@ def limits(transform: Any) -> tuple[float, float]:
 
 def conclude(
     objective: Objective, start: Start, trace: Trace, optimizer: str, unseen: Mapping[str, str]
-) -> tuple[Trace, list[str]]:
-    """The trace with the sentence for its end and whether that is a minimum, and notes on the values.
+) -> tuple[Trace, list[str], Local | None]:
+    """The trace with the sentence for its end and whether that is a minimum, notes on the values, and the
+    problem near them, where it was looked at.
 
     unseen: a sentence on each parameter that no gradient sees.
     """
@@ -107,15 +109,15 @@ def conclude(
     hidden = [unseen[name] for name in dict.fromkeys(map(whole_of, names)) if name in unseen]
     unseen = {name: unseen[whole_of(name)] for name in names if whole_of(name) in unseen}
     if trace.cut_short:
-        return trace, hidden
+        return trace, hidden, None
     try:
         local = local_problem(objective, start, trace.best.theta, trace.best.loss)
     except TOLD:
-        return replace(trace, interrupted=True), hidden
+        return replace(trace, interrupted=True), hidden, None
     if local is None:
-        return trace, hidden
+        return trace, hidden, None
     verdict = sentence(local, trace.state.finished, gauss_newton=optimizer == "gauss-newton", unseen=unseen)
-    return replace(trace, verdict=verdict), hidden + remarks(local, unseen)
+    return replace(trace, verdict=verdict), hidden + remarks(local, unseen), local
 
 
 def sentence(

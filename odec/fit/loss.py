@@ -36,7 +36,8 @@ class SumOfSquares:
     """Σ ((prediction − measurement)/scale)² over everything measured.
 
     net: a generated Model. data: what was measured of its states and observables. fixed: the values of the
-    parameters that a call does not give. scales: by the name of a column, 1 where it is not said.
+    parameters that a call does not give. scales: by the name of a column, 1 where it is not said. sigma: the
+    standard deviation of what is summed, where it is known.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class SumOfSquares:
         columns: Columns,
         fixed: Mapping[str, float],
         scales: Mapping[str, float] | None = None,
+        sigma: float | None = None,
     ):
         self.net = net
+        self.sigma = sigma
         self.data = data
         self.names, self.states = columns.measurable, len(columns.states)
         self.fixed = dict(fixed)
@@ -78,6 +81,14 @@ class SumOfSquares:
     def data_norm(self) -> float:
         """‖measurements/scale‖, against which a residual is small."""
         return float((self._measured * self._factor).norm())
+
+    def log_likelihood(self, loss: float) -> float:
+        """That of normal noise where the sum of squares is `loss`, sigma² being known or else loss/M."""
+        variance = loss / self.count if self.sigma is None else self.sigma**2
+        if variance == 0:
+            return math.inf
+        scaled = self.count * math.log(2 * math.pi * variance) + loss / variance
+        return float(self._factor.log().sum()) - scaled / 2
 
     def vector(self, params: Values) -> Tensor:
         """All parameters (m,); those that are not said are fixed, or the Model's own."""

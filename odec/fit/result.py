@@ -15,8 +15,9 @@ import numpy as np
 from odec.errors import ArgumentError
 from odec.files import write_whole
 from odec.fit.data import Columns, Dataset
-from odec.fit.ode_text import MOST_PRINTED, with_values
+from odec.fit.ode_text import with_values
 from odec.fit.optimize import Trace
+from odec.fit.printed import table, uncertainty_document
 from odec.fit.saved import FORMAT, digest_of, state_document
 from odec.runtime.compiled import Param
 from odec.system import System
@@ -24,6 +25,7 @@ from odec.words import as_html
 
 if TYPE_CHECKING:
     from odec.fit.loss import SumOfSquares
+    from odec.fit.uncertainty import Uncertainty
     from odec.plot import View
 
 _CURVE_POINTS = 400
@@ -38,7 +40,7 @@ class FitResult:
     of squares at `values`, the lowest seen; losses: at the start and after each epoch. net: the Model, left
     at `values`. options: what the fit was asked for. system: None where only a module was given.
     steps: the method, and its dt or its rtol and atol by state; summary: a line that says them and how many
-    steps the last simulation took.
+    steps the last simulation took. uncertainty: how sure the values are; None away from a minimum.
     """
 
     values: dict[str, float]
@@ -62,6 +64,7 @@ class FitResult:
     trace: Trace
     summary: str = ""
     steps: dict[str, Any] = field(default_factory=dict)
+    uncertainty: Uncertainty | None = None
 
     def __repr__(self) -> str:
         return f"Fit of {self.name} to {self.data.name}\n\n{self.table()}".rstrip()
@@ -79,26 +82,57 @@ class FitResult:
         """The values by the names of parameters, those of an array as one array of its shape."""
         return by_parameter(self.values, self.net.compiled.params)
 
+    @property
+    def estimated(self) -> tuple[str, ...]:
+        """The parameters that moved, in the order of `covariance` and `correlations`."""
+        return tuple(name for name in self.values if name not in set(self.fixed))
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """The standard error of each parameter that moved, in natural units; empty away from a minimum.
+
+        inf: the data do not determine it; nan: it lies on its bound.
+        """
+        sure = self.uncertainty
+        return dict(zip(sure.names, sure.errors.tolist(), strict=True)) if sure else {}
+
+    def intervals(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
+        """The confidence interval of each parameter that moved; see `Uncertainty.intervals`."""
+        return self.uncertainty.intervals(level) if self.uncertainty else {}
+
+    @property
+    def covariance(self) -> np.ndarray | None:
+        """The covariance (k, k) of `estimated`, in natural units; None away from a minimum."""
+        return self.uncertainty.covariance if self.uncertainty else None
+
+    @property
+    def correlations(self) -> np.ndarray | None:
+        """The same as correlations."""
+        return self.uncertainty.correlations if self.uncertainty else None
+
+    @property
+    def log_likelihood(self) -> float:
+        """That of the data, their noise being normal, with the model's sigma or with sigma² = SSR/n."""
+        return self.objective.log_likelihood(self.loss)
+
+    @property
+    def counted(self) -> int:
+        """How many numbers were estimated, sigma included where it is not known."""
+        return len(self.estimated) + (self.objective.sigma is None)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, 2 k − 2 log L with k = `counted`."""
+        return 2 * self.counted - 2 * self.log_likelihood
+
+    @property
+    def bic(self) -> float:
+        """The Bayesian criterion, k log n − 2 log L with k = `counted`."""
+        return self.counted * math.log(self.data.count) - 2 * self.log_likelihood
+
     def table(self) -> str:
         """The fitted parameters and how the fit ended, as text; of large arrays the least and the largest."""
-        rows = [("parameter", "start", "fitted", "")]
-        for param in self.net.compiled.params:
-            rows += _rows(param, self.start, self.values, self.fixed)
-        widths = [max(len(row[k]) for row in rows) for k in range(3)]
-        lines = [
-            f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()
-            for row in rows
-        ]
-        lines.insert(1, "─" * max(len(line) for line in lines))
-        plural = "s" if self.data.count != 1 else ""
-        lines += [
-            "",
-            f"sum of squares {self.loss:.6g} over {self.data.count} measurement{plural}"
-            f" (at the start {self.losses[0]:.6g})",
-            f"{self.message} ({self.epochs} epoch{'s' if self.epochs != 1 else ''})",
-            *(f"note: {note}" for note in self.notes),
-        ]
-        return "\n".join(lines) + "\n"
+        return table(self)
 
     def as_dict(self) -> dict[str, Any]:
         """The content of fit.json."""
@@ -124,6 +158,7 @@ class FitResult:
             "interrupted": self.interrupted,
             "message": self.message,
             "notes": list(self.notes),
+            "uncertainty": uncertainty_document(self),
             "losses": self.losses,
             "state": state_document(self.trace),
         }
@@ -209,28 +244,6 @@ class FitResult:
         from odec.plot import View
 
         plot_fit(self, path, View(show, x_log, y_log, grid))
-
-
-def _rows(
-    param: Param, start: Mapping[str, float], values: Mapping[str, float], fixed: Sequence[str]
-) -> list[tuple[str, str, str, str]]:
-    """The rows of a table for a parameter: one for each of its numbers, or one for a large array."""
-    names, unit = param.columns, param.unit
-    if len(names) > MOST_PRINTED:
-        remark = "fixed" if set(names) <= set(fixed) else ""
-        title = f"{param.name}{list(param.shape)}"
-        return [(title, _ends(start, names), _ends(values, names), f"{unit}  {remark}".strip())]
-    still = set(fixed)
-    return [
-        (n, f"{start[n]:.6g}", f"{values[n]:.6g}", f"{unit}  {'fixed' if n in still else ''}".strip())
-        for n in names
-    ]
-
-
-def _ends(values: Mapping[str, float], names: Sequence[str]) -> str:
-    """The least and the largest of some values."""
-    some = [values[name] for name in names]
-    return f"{min(some):.6g} .. {max(some):.6g}"
 
 
 def by_parameter(values: Mapping[str, float], params: Iterable[Param]) -> dict[str, Any]:

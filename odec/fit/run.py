@@ -25,7 +25,9 @@ from odec.fit.result import FitResult
 from odec.fit.saved import Saved, read_saved
 from odec.fit.start import Start, apply_values, free_parameters, frozen, start_of, start_values
 from odec.fit.subject import Subject, choose_step, subject_of, with_inputs
-from odec.fit.weights import scales_of
+from odec.fit.uncertainty import Uncertainty, uncertainty_of
+from odec.fit.verdict import Local
+from odec.fit.weights import weighting_of
 from odec.lang.switch_warnings import unseen_parameters
 from odec.runtime.errors import EngineError
 from odec.runtime.stopping import OutOfTime, within
@@ -55,19 +57,20 @@ def fit(
     seconds = seconds_of(max_time)
     try:
         with warned_once(), within():
-            trace, seen = _minimum(problem, settings, saved, progress, seconds)
+            trace, seen, local = _minimum(problem, settings, saved, progress, seconds)
+            sure = _uncertainty(problem, trace, local)
     except EngineError as error:
         raise ArgumentError(str(error)) from error
     loss, subject = problem.objective.loss, problem.subject
     asked = command or _command(options, subject, loss.data)
     kept = replace(without_defaults(options), dtype=str(loss.dtype).removeprefix("torch."))
-    result = _result(problem, kept, trace, [*problem.notes, *seen], asked)
+    result = _result(problem, kept, trace, [*problem.notes, *seen], asked, sure)
     try:
         line, told = told_of_steps(subject, loss, result.values, check=check and not trace.cut_short)
         warn(told, stacklevel=4)
     except TOLD:
         trace.interrupted = True
-        return replace(result, interrupted=True, converged=False, message=trace.message)
+        return replace(result, interrupted=True, converged=False, message=trace.message, uncertainty=None)
     return replace(result, summary=line)
 
 
@@ -104,9 +107,9 @@ def _problem(
         values = saved.start(values)
     start = start_of(subject.net, values, free, transforms=settings.transforms, scaled=settings.scaled)
     fixed = {name: value for name, value in start.values.items() if name not in free}
-    scales, weighted = scales_of(measured, subject.net.compiled, settings.weights)
-    loss = SumOfSquares(subject.net, measured, columns, fixed, scales)
-    notes = (*measured.notes, *chosen, *weighted, *start.notes)
+    weighting = weighting_of(measured, subject.net.compiled, settings.weights)
+    loss = SumOfSquares(subject.net, measured, columns, fixed, weighting.scales, weighting.sigma)
+    notes = (*measured.notes, *chosen, *weighting.notes, *start.notes)
     return _Problem(subject, columns, start, Objective(loss, start.coordinates), notes)
 
 
@@ -116,8 +119,9 @@ def _minimum(
     saved: Saved | None,
     progress: Progress | None,
     seconds: float | None,
-) -> tuple[Trace, Sequence[str]]:
-    """The trace to the minimum, or to the last epoch, and what is to be said of where it ends."""
+) -> tuple[Trace, Sequence[str], Local | None]:
+    """The trace to the minimum, or to the last epoch, what is to be said of where it ends, and the problem
+    near that."""
     objective, start, system = problem.objective, problem.start, problem.subject.system
     before = saved.trace(len(objective.coordinates.names)) if saved else None
     optimizer, last = optimizer_of(settings, objective, start, before)
@@ -130,6 +134,14 @@ def _minimum(
         raise SimulationError(first) from error
     unseen = unseen_parameters(system) if system else {}
     return conclude(objective, start, trace, settings.optimizer, unseen)
+
+
+def _uncertainty(problem: _Problem, trace: Trace, local: Local | None) -> Uncertainty | None:
+    """That of a minimum; None where the fit has not come to one."""
+    if local is None or not trace.converged:
+        return None
+    objective = problem.objective
+    return uncertainty_of(local, objective.coordinates, trace.best.theta, objective.loss.sigma)
 
 
 def _run(
@@ -146,7 +158,14 @@ def _run(
     return minimize(objective, optimizer, trace, epochs=last, progress=progress)
 
 
-def _result(problem: _Problem, options: Options, trace: Trace, notes: list[str], command: str) -> FitResult:
+def _result(
+    problem: _Problem,
+    options: Options,
+    trace: Trace,
+    notes: list[str],
+    command: str,
+    uncertainty: Uncertainty | None,
+) -> FitResult:
     subject, start, objective = problem.subject, problem.start, problem.objective
     fitted = objective.natural(trace.best.theta)
     apply_values(subject.net, {**start.values, **fitted})
@@ -172,6 +191,7 @@ def _result(problem: _Problem, options: Options, trace: Trace, notes: list[str],
         objective=objective.loss,
         trace=trace,
         steps=steps_document(subject.net),
+        uncertainty=uncertainty,
     )
 
 

@@ -65,6 +65,7 @@ class Local:
     names: tuple[str, ...]
     r: np.ndarray
     effects: np.ndarray
+    sizes: np.ndarray
     values: np.ndarray
     start: np.ndarray
     bounds: np.ndarray
@@ -188,6 +189,16 @@ class Local:
         sizes = np.append(sizes, np.zeros(len(v) - len(sizes)))
         bar = max(self.scatter, 1e-10 * float(sizes[0]), self.noise)
         return [_made_of(self._names(), row) for size, row in zip(sizes, v, strict=True) if size < bar]
+
+    def directions(self, scatter: float) -> tuple[tuple[float, tuple[str, ...]], ...]:
+        """The directions of the parameters that can move, the sloppiest first, each by what it is made of.
+
+        Before it: its standard deviation, in parts of the parameters' sizes, where that of a residual is
+        `scatter`; those without effect are left out.
+        """
+        _, sizes, v = np.linalg.svd(self.effects[:, self.moving], full_matrices=False)
+        pairs = [(float(size), row) for size, row in zip(sizes, v, strict=True) if size > 0]
+        return tuple((scatter / size, _made_of(self._names(), row)) for size, row in reversed(pairs))
 
 
 def _made_of(names: Sequence[str], direction: np.ndarray) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from odec.errors import ArgumentError
@@ -23,28 +25,40 @@ def spreads(data: Dataset) -> dict[str, float]:
     return found
 
 
-def scales_of(data: Dataset, compiled: Compiled, weights: str) -> tuple[dict[str, float], list[str]]:
-    """What the residuals of each column are divided by, and a remark where that is not 1.
+@dataclass(frozen=True)
+class Weighting:
+    """What the residuals of each column are divided by, and the sigma of what comes of it, where the model
+    says it. notes: a remark where the scales are not 1."""
+
+    scales: dict[str, float]
+    sigma: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def weighting_of(data: Dataset, compiled: Compiled, weights: str) -> Weighting:
+    """How the columns of the data are weighted.
 
     weights: "spread" or "none". Raises ArgumentError for a noise that least squares do not stand for.
     """
     alike = dict.fromkeys(data.measured, 1.0)
-    if check_noise(data, compiled) or weights == "none":
-        return alike, []
+    sigma = known_sigma(data, compiled)
+    if sigma is not None or weights == "none":
+        return Weighting(alike, sigma)
     found = spreads(data)
     if max(found.values()) <= UNLIKE * min(found.values()):
-        return alike, []
+        return Weighting(alike)
     told = ", ".join(f"{name} {spread:.3g}" for name, spread in found.items())
-    return found, [
+    note = (
         f"the columns differ in size by more than {UNLIKE:g}, so each is weighted by its spread ({told});"
         " --weights none (weights= from Python) takes them as they are"
-    ]
+    )
+    return Weighting(found, notes=(note,))
 
 
-def check_noise(data: Dataset, compiled: Compiled) -> bool:
-    """Whether the model says what the noise of all that was measured is: one normal(s) with a constant s.
+def known_sigma(data: Dataset, compiled: Compiled) -> float | None:
+    """The s where the model says that all that was measured has one noise normal(s) with a constant s.
 
-    Raises ArgumentError where it says anything else, which least squares would not heed.
+    None where it says nothing. Raises ArgumentError for anything else, which least squares would not heed.
     """
     own = {name: name.partition("[")[0] for name in data.measured}  # that of an array is of its elements
     noises = {noise.observable: noise for noise in compiled.noise}
@@ -54,7 +68,7 @@ def check_noise(data: Dataset, compiled: Compiled) -> bool:
         if whole in noises or name in noises
     }
     if not sigmas:
-        return False
+        return None
     bare = [name for name in data.measured if name not in sigmas]
     if bare:
         raise ArgumentError(
@@ -64,7 +78,7 @@ def check_noise(data: Dataset, compiled: Compiled) -> bool:
     if len(set(sigmas.values())) > 1:
         told = " and ".join(f"{name} has sigma {sigma:g}" for name, sigma in list(sigmas.items())[:2])
         raise ArgumentError(f"{told}: a fit by least squares has one sigma for all that was measured")
-    return True
+    return next(iter(sigmas.values()))
 
 
 def _sigma(noise: Noise) -> float:

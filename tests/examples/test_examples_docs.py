@@ -56,7 +56,7 @@ def run(command: str, folder: Path) -> str:
 
 def same_line(shown: str, printed: str, tolerance: float = 2e-3) -> bool:
     """Equal but for the last digits of numbers, the width of columns, and how many epochs a fit took."""
-    shown, printed = (re.sub(r" \(\d+ epochs?\)$", "", line) for line in (shown, printed))
+    shown, printed = (re.sub(r" \(\d+ epochs?(, from one start)?\)$", "", line) for line in (shown, printed))
     words = [" ".join(NUMBER.sub("#", line).split()) for line in (shown, printed)]
     if words[0] != words[1]:
         return False

@@ -164,5 +164,5 @@ def test_a_step_below_what_a_value_is_worth_leaves_a_minimum(size: float, minimu
     """Exact data: a value is off by size, and a step would take all residuals away."""
     effects, one = np.array([[3.0], [4.0]]), np.ones(1)
     r = size * effects[:, 0]
-    local = Local(("k",), r, effects, one, one, one * np.inf, float(r @ r), 2, 1.0, 2.2e-16)
+    local = Local(("k",), r, effects, one, one, one, one * np.inf, float(r @ r), 2, 1.0, 2.2e-16)
     assert local.minimum is minimum

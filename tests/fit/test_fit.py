@@ -275,10 +275,10 @@ def test_a_module_is_fitted_as_its_text(tmp_path: Path) -> None:
 
 def test_the_table(competition: FitResult) -> None:
     lines = competition.table().splitlines()
-    assert lines[0].split() == ["parameter", "start", "fitted"]
-    assert lines[2].split() == ["r1", "0.1", "0.0995784", "1/day"]
-    assert lines[-2] == "sum of squares 0.696644 over 12 measurements (at the start 915370)"
-    assert re.fullmatch(r"converged: the .* \(\d+ epochs\)", lines[-1])
+    assert lines[0].split() == ["parameter", "start", "fitted", "±", "error", "95", "%", "interval"]
+    assert re.fullmatch(r"r1 +0\.1 +0\.0995784 +± 0\.001616 +\[0\.0956\d+, 0\.1036\d+\] +1/day", lines[2])
+    assert "sum of squares 0.696644 over 12 measurements (at the start 915370)" in lines
+    assert re.fullmatch(r"converged: the .* \(\d+ epochs, from one start\)", lines[-1])
     fixed = odec.fit(COMPETITION, COMPETITION_DATA, fix=["r1"], epochs=0)
     assert fixed.table().splitlines()[2].split() == ["r1", "0.1", "0.1", "1/day", "fixed"]
 

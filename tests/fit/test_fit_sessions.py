@@ -46,7 +46,7 @@ def test_ctrl_c_keeps_the_best_and_resume_goes_on(tmp_path: Path, optimizer: str
     assert part.interrupted
     assert part.epochs == 24
     assert part.loss == min(part.losses)
-    assert "interrupted; the best values so far are kept (24 epochs)" in part.table()
+    assert "interrupted; the best values so far are kept (24 epochs, from one start)" in part.table()
     part.save(tmp_path / "fit.json")
     resumed = odec.fit(model, COMPETITION_DATA, resume=tmp_path / "fit.json")
     assert not resumed.interrupted
