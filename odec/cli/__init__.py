@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -80,4 +82,5 @@ for _command in (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
+    atexit.register(gc.freeze)  # torch's thousands of objects end with the process, not one by one
     cli.main(arguments, prog_name="odec")

@@ -356,3 +356,10 @@ def test_the_page_on_the_command_line_names_every_option() -> None:
         for parameter in command.params:
             if parameter.param_type_name == "option":
                 assert any(option in page for option in parameter.opts), f"{parameter.opts} of odec {name}"
+
+
+def test_objects_are_not_searched_for_circles_as_the_process_ends() -> None:
+    script = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+    script += "from odec.cli import main; main(['list', 'codes'])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("True\n")
