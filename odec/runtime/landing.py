@@ -26,7 +26,7 @@ class Landing(NamedTuple):
     of W inputs stand among the numbers of a Switches; slopes (E, 3 + W): the derivatives of a switch's time
     by them; multiples (E, 1). pieces (E, W): of each input the piece that holds then; lines (E, W, 2): reach
     and running of its Line; bends (E, W, 2): the derivatives of the time by the piece's value and slope.
-    lost: whether some time is no number. key: what tells it from others.
+    lost: whether some time is no number. key: what tells it from others, but for the values of inputs.
     """
 
     times: Tensor
@@ -63,12 +63,13 @@ def landing_of(
     stops = [e for e in events if e.time != a or switches.moves(e.turn)]
     merged, places = _woven(times, [event.time for event in stops], dtype)
     own = dict(zip(stops, (merged[place] for place in places)))
-    asked = []
+    asked, pieces = [], []
     for turns, follows, sources in zip(switches.conditions, switches.follows, switches.sources):
         marks, landed = [e for e in events if e.turn in turns], own
         if numbers and follows:
             marks, landed = _with_knots(marks, own, [inputs[i][0] for i in follows], a, b, _GAP * eps)
         knots, middles = _asked(marks, landed, a, b, dtype)
+        pieces.append((knots, middles))
         for source in sources:
             still = source is None or not numbers
             asked += [knots, middles if still else [lines.at(source or 0, time) for time in middles]]
@@ -95,7 +96,7 @@ def landing_of(
         real([[line[-2:] for line in each] for each in derived.held]).reshape(several, width, 2),
         real(derived.bends).reshape(several, width, 2),
         lost and numbers is not None,
-        (lost, merged, asked, *derived),
+        (lost, merged, pieces, *derived),
     )
 
 

@@ -19,11 +19,15 @@ from .torch_private import numbers, transformed
 
 
 class Share(NamedTuple):
-    """The trajectories of a batch that land alike: their places among all, None where that is all of them."""
+    """The trajectories of a batch that land alike: their places among all, None where that is all of them.
+
+    own: what their equations ask for, where that is not the same for all.
+    """
 
     landing: Landing
     batch: Sequence[int]
     items: Tensor | None
+    own: Sequence[Tensor] = ()
 
     def of(self, value: Tensor, axis: int) -> Tensor:
         """Its part of a tensor with the whole batch from an axis on, as one axis."""
@@ -49,7 +53,7 @@ class Share(NamedTuple):
     @property
     def asked(self) -> list[Tensor]:
         """What the equations ask for in place of the time, as inputs."""
-        return list(self.landing.asked)
+        return list(self.own or self.landing.asked)
 
 
 def joined(shares: Sequence[Share], parts: Sequence[Tensor], axis: int) -> Tensor:
@@ -165,14 +169,36 @@ def shares_of(
     if len(rows) == 1 or bool((rows == rows[0]).all()):
         return [Share(landing(numbers(rows[0])), batch, None)]
     distinct, which = torch.unique(rows, dim=0, return_inverse=True)
-    found: dict[str, Landing] = {}
-    numbered = []
-    for row in distinct.tolist():
-        one = landing(row)
-        found.setdefault(repr(one.key), one)
-        numbered.append(list(found).index(repr(one.key)))
-    if len(found) == 1:
-        return [Share(one, batch, None) for one in found.values()]
-    own = torch.tensor(numbered, device=which.device)[which].reshape(some).expand(*batch).flatten()
-    items = own.argsort(stable=True).split(own.bincount().tolist())
-    return [Share(one, batch, some) for one, some in zip(found.values(), items)]
+    return _by_landing([landing(row) for row in distinct.tolist()], which.reshape(some), batch)
+
+
+def _by_landing(landings: Sequence[Landing], which: Tensor, batch: Sequence[int]) -> list[Share]:
+    """The shares of a batch, of whose trajectories each has one of the landings."""
+    alike: dict[str, list[int]] = {}
+    for k, landing in enumerate(landings):
+        alike.setdefault(repr(landing.key), []).append(k)
+    group, place = torch.empty(len(landings), dtype=torch.long), torch.empty(len(landings), dtype=torch.long)
+    for k, members in enumerate(alike.values()):
+        group[members], place[members] = k, torch.arange(len(members))
+    which = which.expand(*batch)
+    groups = group.to(which.device)[which].flatten()
+    every: list[Tensor | None] = [None]
+    if len(alike) > 1:
+        every = [*groups.argsort(stable=True).split(groups.bincount().tolist())]
+    found = []
+    for members, items in zip(alike.values(), every):
+        share = Share(landings[members[0]], batch, items)
+        if len(members) > 1:
+            places = share.of(place.to(which.device)[which], 0)
+            share = share._replace(own=_asked([landings[k] for k in members], places))
+        found.append(share)
+    return found
+
+
+def _asked(landings: Sequence[Landing], places: Tensor) -> list[Tensor]:
+    """What the equations of trajectories (*batch) ask for, each as its landing says."""
+    found = []
+    for parts in zip(*(landing.asked for landing in landings)):
+        same = all(torch.equal(part, parts[0]) for part in parts)
+        found.append(parts[0] if same else torch.stack(parts, -1)[..., places])
+    return found

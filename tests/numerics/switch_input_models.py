@@ -33,12 +33,13 @@ def at(name: str, p: Values, side: Tensor, t: Tensor) -> Tensor:
 class ByInputs:
     """g as a formula, the sums that switch it where they are 0, and its value at t on the side of s.
 
-    Both are functions of the inputs u, v, h at t, of t and the parameters; g has the signs of the sums too.
+    Both are functions of the inputs u, v, h at t, of t and the parameters; g knows which sums are `beyond`.
     """
 
     formula: str
     sums: Callable[[dict[str, Tensor]], list[Tensor]]
     g: Callable[[list[Tensor], dict[str, Tensor]], Tensor]
+    beyond: Callable[[Tensor, Tensor], Tensor] = torch.gt
 
 
 def _at(p: Values, side: Tensor, t: Tensor) -> dict[str, Tensor]:
@@ -66,11 +67,13 @@ MODELS = {
         "floor(u/a)",
         lambda z: [z["u"] - n * z["a"] for n in range(-3, 7)],
         lambda on, z: sum(on) - 4,
+        torch.ge,
     ),
     "rest": ByInputs(
         "mod(u - v, q)",
         lambda z: [z["u"] - z["v"] - n * z["q"] for n in range(-2, 3)],
         lambda on, z: z["u"] - z["v"] - z["q"] * (sum(on) - 3),
+        torch.ge,
     ),
 }
 
@@ -95,8 +98,9 @@ def series(p: Values) -> dict[str, tuple[Tensor, Tensor]]:
 
 def breaks(model: ByInputs, p: Values) -> list[Tensor]:
     """Where a sum crosses 0: in each segment between knots by Newton's method, which is exact at once."""
-    knots = sorted({0.0, STOP, *(knot for each in KNOTS.values() for knot in each)})
-    found = [torch.tensor(knot, dtype=D) for knot in knots if knot <= STOP]
+    inside = (knot for each in KNOTS.values() for knot in each if 0 < knot < STOP)
+    knots = sorted({0.0, STOP, *inside})
+    found = [torch.tensor(knot, dtype=D) for knot in knots]
     for a, b in zip(knots, knots[1:], strict=False):
         middle = torch.tensor((a + b) / 2, dtype=D)
         here, there = (model.sums(_at(p, middle, time)) for time in (middle, middle + 0.25))
@@ -113,7 +117,9 @@ def exact(model: ByInputs, times: Tensor, p: Values) -> Tensor:
     ends = breaks(model, p)
     for a, b in zip(ends, ends[1:], strict=False):
         side = ((a + b) / 2).detach()
-        on = [(value.detach() > 0).to(D) for value in model.sums(_at(p, side, side))]
+        on = [
+            model.beyond(value.detach(), torch.tensor(0.0)).to(D) for value in model.sums(_at(p, side, side))
+        ]
         level, end = (model.g(on, _at(p, side, end)) for end in (a, b))
         slope = (end - level) / (b - a)
 
