@@ -89,7 +89,30 @@ obs y = V @ h + a
 # does; net.layer() goes into an nn.Sequential. See docs/maps.md and examples/sine.
 """
 
-STARTERS = {"ode": STARTER, "ude": UDE, "rnn": RNN}
+PDE = """\
+# {name}: a substance that spreads along a line and grows. Two dimensions: examples/gray_scott.
+# Change it into your own model; `odec check {file}` tells what is wrong.
+
+# Sizes are constants. An array's shape stands in brackets, and elements count from 0.
+const n = 64
+const L = 40, dx = L/(n - 1)
+param D = 1, r = 1 in (0, inf)
+
+# A formula by index: which elements it is of stands behind `for`; both ends belong to it.
+init u[i] = exp(-(i*dx - 10)**2) for i in 0 .. n - 1
+
+# Every element has one equation. Nothing flows through the ends; `… periodic` would join them.
+u[0]' = 2*D*(u[1] - u[0])/dx**2 + r*u[0]*(1 - u[0])
+u[i]' = D*(u[i-1] - 2*u[i] + u[i+1])/dx**2 + r*u[i]*(1 - u[i]) for i in 1 .. n - 2
+u[n-1]' = 2*D*(u[n-2] - u[n-1])/dx**2 + r*u[n-1]*(1 - u[n-1])
+
+obs total = dx*sum(u)
+
+# A stiff method suits fine grids. Explicit ones (`method tsit5`) run as one compiled kernel.
+run t = 0 .. 10 step 0.1 method rodas4 rtol 1e-5
+"""
+
+STARTERS = {"ode": STARTER, "pde": PDE, "ude": UDE, "rnn": RNN}
 """Starters by their kind."""
 
 
@@ -101,6 +124,7 @@ STARTERS = {"ode": STARTER, "ude": UDE, "rnn": RNN}
         "odec new predator --force     # overwrite it",
         "odec new predator --kind ude  # with a network for what is not known",
         "odec new series --kind rnn    # a recurrent network",
+        "odec new heat --kind pde      # an array along a line, by index",
     ),
 )
 @click.argument("name", type=MODEL)

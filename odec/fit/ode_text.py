@@ -72,6 +72,8 @@ def _change(param: Param, numbers: Sequence[str]) -> tuple[int, int, str]:
         return param.default.span.start, param.default.span.end, numbers[0]
     said = param.said[0]
     assert said.span is not None, f"the default of {param.name} has no place in the source"
+    if not said.loops:  # its brackets stay as they are
+        return said.span.end, said.end, f" = {_nested(numbers, param.shape)}"
     sizes = ", ".join(map(str, param.shape))
     return said.span.start, said.end, f"{param.name}[{sizes}] = {_nested(numbers, param.shape)}"
 

@@ -247,8 +247,9 @@ def test_new_writes_a_model_that_is_clean_and_runs(odec: Run, folder: Path) -> N
     assert odec("new", "..").exit_code == 2
 
 
-def test_new_writes_a_model_with_a_network(odec: Run, folder: Path) -> None:
-    assert odec("new", "fox", "--kind", "ude").exit_code == 0
+@pytest.mark.parametrize("kind", ["ude", "pde"])
+def test_new_writes_a_model_with_a_network_or_an_array(odec: Run, folder: Path, kind: str) -> None:
+    assert odec("new", "fox", "--kind", kind).exit_code == 0
     checked = odec("check", "--strict", "fox.ode")
     assert (checked.exit_code, checked.stderr) == (0, "")
     assert odec("fmt", "--check", "fox.ode").exit_code == 0

@@ -16,7 +16,8 @@ import odec
 
 pytestmark = pytest.mark.optimised
 
-NAMES = ["competition", "hodgkin_huxley", "influenza", "lorenz", "lynx_hare", "pendulum", "ricker", "ude"]
+NAMES = """competition ctrnn fisher_kpp gray_scott gru hodgkin_huxley influenza kuramoto lorenz lorenz96 lstm
+    lynx_hare my_rnn pendulum ricker rnn sine ude""".split()
 
 
 def model(name: str, **options: object) -> ModuleType:
@@ -33,7 +34,7 @@ def test_each_folder_is_complete() -> None:
     folders = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
     assert folders == NAMES
     for name in folders:
-        assert (EXAMPLES / name / f"{name}.ode").is_file()
+        assert list((EXAMPLES / name).glob("*.ode"))
         assert (EXAMPLES / name / "README.md").is_file()
 
 
@@ -211,3 +212,76 @@ def test_ude_learns_from_what_its_script_measures() -> None:
     net = model("ude").Model(seed=0)
     losses = own["train"](net, t[:8], measured[:8], epochs=(15, 10), iterations=5)
     assert losses[14] < 0.7 * losses[0] and losses[-1] < losses[16]
+
+
+def test_lorenz96_is_that_of_scipy() -> None:
+    def rate(_: float, x: np.ndarray) -> np.ndarray:
+        return (np.roll(x, -1) - np.roll(x, 2)) * np.roll(x, 1) - x + 8
+
+    start = np.full(40, 8.0)
+    start[19] += 0.01
+    run = odec.simulate(EXAMPLES / "lorenz96" / "lorenz96.ode", [0, 0.5, 1], rtol=1e-11, atol=1e-11)
+    exact = solve_ivp(rate, (0, 1), start, "DOP853", [0, 0.5, 1], rtol=1e-12, atol=1e-12).y.T
+    np.testing.assert_allclose(run["x"], exact, atol=1e-6)
+
+
+def test_kuramoto_is_that_of_the_mean_field() -> None:
+    own = 0.5 * np.tan(np.pi * ((np.arange(64) + 0.5) / 64 - 0.5))
+
+    def rate(_: float, th: np.ndarray) -> np.ndarray:
+        mean = np.exp(1j * th).mean()
+        return own + 2 * np.abs(mean) * np.sin(np.angle(mean) - th)
+
+    run = odec.simulate(EXAMPLES / "kuramoto" / "kuramoto.ode", [0, 2, 4], dt=0.01, check=False)
+    exact = solve_ivp(rate, (0, 4), 2.4 * np.arange(64), "DOP853", [0, 2, 4], rtol=1e-11, atol=1e-11).y.T
+    np.testing.assert_allclose(run["th"], exact, atol=1e-5)
+    np.testing.assert_allclose(run["order"], np.abs(np.exp(1j * exact).mean(-1)), atol=1e-6)
+
+
+def test_gray_scott_is_a_runge_kutta_step_of_numpy() -> None:
+    def laplacian(x: np.ndarray) -> np.ndarray:
+        return sum(np.roll(x, by, axis) for by in (1, -1) for axis in (0, 1)) - 4 * x
+
+    def rate(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        eaten = u * v**2
+        return np.array(
+            [0.16 * laplacian(u) - eaten + 0.035 * (1 - u), 0.08 * laplacian(v) + eaten - 0.1 * v]
+        )
+
+    run = odec.simulate(EXAMPLES / "gray_scott" / "gray_scott.ode", [0, 2], check=False)
+    x = np.array([run["u"][0], run["v"][0]])
+    for _ in range(4):
+        a = rate(*x)
+        b = rate(*(x + 0.25 * a))
+        c = rate(*(x + 0.25 * b))
+        x = x + 0.5 / 6 * (a + 2 * b + 2 * c + rate(*(x + 0.5 * c)))
+    np.testing.assert_allclose([run["u"][1], run["v"][1]], x, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.slow
+def test_the_front_of_fisher_kpp_has_its_speed() -> None:
+    times = [0, 39, 40, 41]
+    front = odec.simulate(EXAMPLES / "fisher_kpp" / "fisher_kpp.ode", times, check=False)["front"]
+    speed, dx = (front[3] - front[1]) / 2, 170 / 255
+    assert speed == pytest.approx(2 - 3 / (2 * 40) + dx**2 / 12, rel=3e-3)
+
+
+def test_ctrnn_is_that_of_scipy() -> None:
+    data = reference.table(EXAMPLES / "ctrnn" / "held_out.csv")
+    assert data["t"][0] == 20.25
+    rng = np.random.default_rng(0)
+    w, b, c = rng.normal(size=(4, 4)), rng.normal(size=(4, 2)), rng.normal(size=4)
+    knots = np.array([0.0, 1, 2, 3])
+    taps = rng.uniform(size=(2, 4))
+    inputs = {"fill": (knots, taps[0]), "drain": (knots, taps[1])}
+    params = {"tau": np.array([0.5, 1, 2, 1]), "W": w, "B": b, "c": c}
+    path = EXAMPLES / "ctrnn" / "ctrnn.ode"
+    run = odec.simulate(path, [0, 1.5, 3], dt=0.01, params=params, inputs=inputs)
+
+    def rate(t: float, h: np.ndarray) -> np.ndarray:
+        heard = [np.interp(t, knots, one) for one in taps]
+        return (w @ np.tanh(h) + b @ heard - h) / params["tau"]
+
+    exact = solve_ivp(rate, (0, 3), np.zeros(4), "DOP853", [0, 1.5, 3], rtol=1e-10, atol=1e-12, max_step=0.1)
+    np.testing.assert_allclose(run["h"], exact.y.T, atol=1e-6)
+    np.testing.assert_allclose(run["y"], exact.y.T @ c, atol=1e-6)

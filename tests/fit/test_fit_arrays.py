@@ -141,7 +141,7 @@ def test_what_there_is_not_of_an_array_is_told(
         odec.fit(system, measured(), engine="native", **options)
 
 
-def test_large_arrays_have_one_row_and_drawn_ones_start_where_the_seed_says() -> None:
+def test_large_arrays_have_one_row_and_drawn_ones_start_where_the_seed_says(tmp_path: Any) -> None:
     text = "param W[9, 8] = glorot()\ninit h[8] = 1\ninit z[9] = 0\nh' = -h\nz' = W @ h - z\nrun t = 0 .. 1\n"
     system = odec.parse(text.replace(" .. 1", " .. 1 method rk4 dt 0.1"))
     data = {"t": [0.5, 1.0], "z[3]": [0.2, 0.3]}
@@ -151,6 +151,12 @@ def test_large_arrays_have_one_row_and_drawn_ones_start_where_the_seed_says() ->
     row = next(line for line in found.table().splitlines() if line.startswith("W[9, 8]"))
     ends = f"{float(drawn.min()):.6g} .. {float(drawn.max()):.6g}"
     assert ends in row and len(found.notes) < 25
+    assert found.write_ode(tmp_path / "big.ode") == (
+        str(tmp_path / "big.ode"),
+        str(tmp_path / "big.values.csv"),
+    )
+    again = odec.load(tmp_path / "big.ode", engine="native").Model()
+    np.testing.assert_array_equal(again.W.detach().numpy(), found.params["W"])
 
 
 def test_values_of_elements_and_of_trajectories() -> None:
