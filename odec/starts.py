@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def state_name(system: System, name: str) -> str:
     """The first-order state that `x`, `x'` or `dx_dt` names. Raises ArgumentError."""
     wanted = unprimed(name)
-    states = [derivative_name(i.state, i.order) for i in system.initials]
+    states = [derivative_name(i.state, i.order) for i in system.initials if i.order >= 0]
     if wanted not in states:
         raise ArgumentError(unknown_name(system, name))
     return wanted

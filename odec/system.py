@@ -1,7 +1,7 @@
 """The System: what a user said in a model, checked, in source order. Nothing is derived or lowered here.
 
-All names in expressions are resolved by the checks of `odec.lang`: a `Symbol` names the time, a state, a
-derivative of a state (`derivative_name`) or its next value (`at_time`), a parameter, a constant, an input, an
+All names in expressions are resolved by the checks of `odec.lang`: a `Symbol` names the time, a state, its
+derivative (`derivative_name`) or its value at another time (`at_time`), a parameter, a constant, an input, an
 intermediate, or (inside `Function.body`) an argument. Calls to the model's own functions stay in the tree as
 `Op("call:NAME", args)` until the lowering pass inlines them. A `shape` is () for a scalar.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from odec.arrays import ARRAY_OPERATIONS, Shape
 from odec.diagnostics import Source, Span
 from odec.lookups import Lookup
-from odec.tree import Expr, lookups, operations
+from odec.tree import Expr, lookups, operations, symbols
 from odec.words import as_html, listed
 
 
@@ -29,7 +29,7 @@ def derivative_name(state: str, order: int) -> str:
 
 
 def at_time(state: str, steps: int, time: str) -> str:
-    """The name in formulas of a map of a state at another time: `x[t+1]`, the next."""
+    """The name in formulas of a map of a state at another time: the next, `x[t+1]`, or earlier, `x[t-2]`."""
     return f"{state}[{time}{steps:+d}]"
 
 
@@ -141,7 +141,7 @@ class Equation:
 
 @dataclass(frozen=True)
 class Initial:
-    """The initial value of a state (order 0) or of its derivative of that order.
+    """The initial value of a state (order 0), its derivative (order 1, …) or its history (order -2: x[t-2]).
 
     In `expr` a state's name (or derivative's name) means its initial value.
     """
@@ -345,6 +345,15 @@ class System:
     def lookups(self) -> list[Lookup]:
         """The lookup tables in its formulas."""
         return lookups(*self.formulas)
+
+    @property
+    def delays(self) -> dict[str, int]:
+        """Of a map, the states whose earlier values are used, each with the most steps that one lies back."""
+        found = dict.fromkeys(self.states if self.kind == "map" else (), 0)
+        for name in {s.name for expr in self.formulas if found for s in symbols(expr) if "[" in s.name}:
+            state, _, index = name.partition("[")
+            found[state] = max(found.get(state, 0), -int(index.removeprefix(self.time).rstrip("]")))
+        return {state: most for state, most in found.items() if most > 0}
 
     @property
     def has_arrays(self) -> bool:

@@ -30,6 +30,7 @@ def of_the_model(programs: Programs, version: str) -> dict[str, Any]:
         "source_name": PurePath(system.source.name).name,
         "is_map": system.kind == MAP,
         "widths": {name: layout.width for name, layout in layouts.items()},
-        "states": programs.states,
+        "states": programs.shown,
+        "hidden": programs.hidden,
         "observables": programs.observables,
     }

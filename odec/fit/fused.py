@@ -24,11 +24,11 @@ _CARRIED = ("m", "v", "count", "lr", "decay1", "decay2")
 def fused_problem(objective: Objective) -> tuple[FusedFit, float] | None:
     """A FusedFit of an objective, and the part of the loss that no parameter changes.
 
-    None where a kernel cannot run the fit: another engine than the native one, a GPU, arrays, or equations
-    that switch in time, where each set of parameters has output times of its own.
+    None where a kernel cannot run the fit: another engine than the native one, a GPU, arrays, a map
+    with delays, or equations that switch in time, where each set of parameters has output times of its own.
     """
     net, loss = objective.loss.net, objective.loss
-    if net.engine != "native" or net.compiled.turns is not None:
+    if net.engine != "native" or net.compiled.turns is not None or net.compiled.hidden:
         return None
     if net.compiled.kernel is not None and net.compiled.kernel.arrays:
         return None

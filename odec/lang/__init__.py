@@ -59,7 +59,7 @@ def parse_expression(text: str | Source) -> Expr:
         if len(lines) > 1:
             raise parser.fail("E104", "expected one expression", lines[1].tokens[0].span, "a second line")
         expr = Resolver({}, "t", report, open_world=True, is_map=True).any(
-            raw, Context("an expression", reach=1)
+            raw, Context("an expression", ahead=True, past=True)
         )
     except Problem as problem:
         raise ModelError([problem.diagnostic]) from None

@@ -73,10 +73,12 @@ class _Arrays:
         inputs = tuple(replace(i, shape=self._declared(i.name)) for i in draft.inputs)
         params = tuple(self._param(p) for p in draft.params)
         states = {e.state: self._state_shape(e) for e in draft.equations}
+        delays = draft.delays
         for equation in draft.equations:
             for k in range(equation.order):
                 self._know(derivative_name(equation.state, k), states[equation.state])
-            self._know(at_time(equation.state, 1, draft.time), states[equation.state])
+            for k in (1, *range(-delays.get(equation.state, 0), 0)):
+                self._know(at_time(equation.state, k, draft.time), states[equation.state])
         intermediates = self._in_order(draft.intermediates, place, self._intermediate)
         return replace(
             draft,

@@ -23,6 +23,7 @@ from odec.lang.report import Report, words
 from odec.lang.resolve import Context, Resolver
 from odec.lang.structure import check_structure
 from odec.lang.switch_warnings import report_switches
+from odec.lang.times import with_past
 from odec.lang.values import Values
 from odec.system import (
     Const,
@@ -62,6 +63,7 @@ def check(
     report.extend([*reading.errors, *reading.warnings])
     if report.full or any(d.code == "E116" for d in reading.errors):
         return None, report.diagnostics()
+    reading = replace(reading, statements=with_past(reading.statements, report))
     checker = _Checker(source, reading, methods, report)
     draft = checker.draft(reading.doc)
     check_structure(draft, checker.names, reading, report)
@@ -187,8 +189,8 @@ class _Checker:
             self.fixed[expr.span] = resolved
         return resolved
 
-    def _value(self, expr: Expr, what: str, reach: int = 1) -> Expr:
-        return self.resolver.number(expr, Context(what, reach=reach))
+    def _value(self, expr: Expr, what: str, present: bool = False) -> Expr:
+        return self.resolver.number(expr, Context(what, ahead=not present, past=not present))
 
     def _parts(self, statement: syntax.Statement) -> Iterable[object]:
         match statement:
@@ -266,7 +268,7 @@ class _Checker:
         return params
 
     def _inits(self, statement: syntax.Inits) -> list[Initial]:
-        context = Context("an initial value", VALUES - {"input"})
+        context = Context("an initial value", VALUES - {"input"}, past=True)
         initials = []
         for item in statement.items:
             expr = self.resolver.number(item.expr, context)
@@ -300,7 +302,7 @@ class _Checker:
                 message = f"the function '{f.name.text}' has two arguments named '{arg.text}'"
                 self.report.add("E202", message, arg.span, "named again")
             seen[arg.text] = arg.span
-        context = Context("a function", VALUES, frozenset(seen), reach=1)
+        context = Context("a function", VALUES, frozenset(seen), ahead=True, past=True)
         body = self.resolver.number(f.body, context)
         return [Function(f.name.text, tuple(a.text for a in f.args), body, f.doc, f.span)]
 
@@ -363,12 +365,12 @@ class _Checker:
         return said.intermediates()
 
     def _observation(self, o: syntax.Observation) -> list[Observable]:
-        expr = self._value(o.expr, "an observable", reach=0)
+        expr = self._value(o.expr, "an observable", present=True)
         first = self._first("observable", o.name, o.elements, expr, o.doc)
         noise = None
         if o.noise is not None:
             name = o.noise.distribution
-            args = tuple(self._value(arg, "a noise term", reach=0) for arg in o.noise.args)
+            args = tuple(self._value(arg, "a noise term", present=True) for arg in o.noise.args)
             self._check_noise(name, len(args), o.noise.span)
             noise = Noise(name.text, args, o.noise.span)
         return [Observable(o.name.text, expr, noise, o.unit, o.doc, o.span)] if first else []

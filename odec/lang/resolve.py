@@ -33,7 +33,7 @@ _SPELLED = {"π": "pi", "Pi": "pi", "PI": "pi"}
 class Context:
     """Where an expression stands: what it is called in messages, and the kinds of names it may use.
 
-    reach: of a map, how many steps ahead of the present its states may be.
+    ahead, past: whether a map's states may be the next ones, and earlier ones.
     """
 
     what: str
@@ -41,7 +41,8 @@ class Context:
     args: frozenset[str] = frozenset()
     infinite: bool = False
     draws: bool = False
-    reach: int = 0
+    ahead: bool = False
+    past: bool = False
 
 
 @dataclass
@@ -316,10 +317,10 @@ class Resolver:
             self.report.add("E204", message, call.span, "", note)
         elif kind == "state" and len(args) == 1 and is_shifted(args[0], self.time):
             message = f"delays (`{name}({self.time} - …)`) are not supported yet"
-            self.report.add("E323", message, call.span, "a delay")
+            self.report.add("E323", message, call.span, f"in a map, `{name}[{self.time}-1]`")
         else:
             brackets = self._brackets_of(call.span)
-            text = "(…)" if brackets is None else self.report.source.text[brackets.start : brackets.end]
+            text = self.report.source.text[brackets.start : brackets.end] if brackets else "(…)"
             text = text if len(text) <= 30 and "\n" not in text else "(…)"
             fix = None if brackets is None else Fix(Span(brackets.start, brackets.start), "*")
             message = f"'{name}' is {article(kind)}, not a function"
@@ -350,10 +351,9 @@ class Resolver:
     def _at_time(self, name: str, kind: str, index: Expr, node: Op, context: Context) -> Expr:
         """A state or an input whose index is of the time."""
         self._symbol(Symbol(name, node.span), context)
-        if kind == "input":
-            found = of_input(name, index, node, self.time)
-        else:
-            found = of_state(name, index, node, self.time, self.is_map, context.reach)
+        found = of_input(name, index, node, self.time)
+        if kind == "state":
+            found = of_state(name, index, node, self.time, self.is_map, context.ahead, context.past)
         return self._unless_misused(found)
 
     # Types.

@@ -12,6 +12,7 @@ from odec.lang.lookalikes import Lookalikes
 from odec.lang.names import UNREAD, Names
 from odec.lang.reader import Reading
 from odec.lang.report import Report, article
+from odec.lang.times import initial_name
 from odec.system import System, at_time, derivative_name
 from odec.tree import Expr, Op, symbols
 
@@ -26,6 +27,7 @@ def check_structure(system: System, names: Names, reading: Reading, report: Repo
         _report_no_equations(system, statements, names, report)
     _check_kinds(rules, report)
     _check_initials(rules, statements, names, report)
+    _check_history(system, rules, report)
     graph = dependencies(system)
     if not _check_cycles(system, graph, report):
         _check_initial_cycles(system, graph, report)
@@ -113,7 +115,8 @@ def _check_initials(
             key = (item.name.text, item.order)
             if key in given and not (item.elements and key in indexed):
                 line = report.source.position(given[key].span.start)[0]
-                message = f"'{item.name.text}{_PRIME * item.order}' has two initial values"
+                written = initial_name(item.name.text, item.order, names.time)
+                message = f"'{written}' has two initial values"
                 report.add("E202", message, item.name.span, "given again", f"line {line} gives the first")
             given.setdefault(key, item.name)
             indexed |= {key} if item.elements else set()
@@ -127,13 +130,37 @@ def _check_initials(
                 _report_no_initial(rule, order, report)
 
 
-def _report_no_initial(rule: syntax.Rule, order: int, report: Report) -> None:
-    written = rule.state.text + _PRIME * order
+def _report_no_initial(rule: syntax.Rule, order: int, report: Report, time: str = "t") -> None:
+    written = initial_name(rule.state.text, order, time)
     what = f"the state '{written}'" if order == 0 else f"the derivative {written}"
+    what = f"the history '{written}'" if order < 0 else what
     label = f"needs `init {written} = …`"
     fix = Fix(Span(rule.span.start, rule.span.start), f"init {written} = 0\n")
     note = f"a state that starts at zero says so: `init {written} = 0`"
     report.add("E301", f"{what} has no initial value", rule.state.span, label, note, fix=fix)
+
+
+def _past(system: System) -> list[str]:
+    """The names of the earlier values of a map, back to the first that is used."""
+    delays = system.delays.items()
+    return [at_time(state, -k, system.time) for state, most in delays for k in range(1, most + 1)]
+
+
+def _check_history(system: System, rules: list[syntax.Rule], report: Report) -> None:
+    """Each earlier value of a map that is used needs an initial one, and those between."""
+    delays = system.delays
+    given = {(item.state, item.order) for item in system.initials}
+    for rule in {rule.state.text: rule for rule in reversed(rules)}.values():
+        missing = [
+            k for k in range(1, delays.get(rule.state.text, 0) + 1) if (rule.state.text, -k) not in given
+        ]
+        if missing:
+            _report_no_initial(rule, -missing[0], report, system.time)
+    for item in system.initials:
+        if -item.order > delays.get(item.state, 0):
+            written = initial_name(item.state, item.order, system.time)
+            label = "no formula reaches so far back"
+            report.add("W602", f"the history '{written}' is never used", item.span, label)
 
 
 def _report_disguised(name: syntax.Name, fix: Fix, report: Report) -> None:
@@ -198,6 +225,7 @@ def _check_initial_cycles(system: System, graph: dict[str, list[str]], report: R
         for e in system.equations
         for order in range(e.order)
     }
+    variables |= {name: name for name in _past(system)}
     inputs = {i.name for i in system.inputs}
 
     def at_start(names: list[str]) -> list[str]:
@@ -206,7 +234,7 @@ def _check_initial_cycles(system: System, graph: dict[str, list[str]], report: R
     starts: dict[str, list[str]] = {name: at_start(needs) for name, needs in graph.items()}
     spans = {}
     for initial in system.initials:
-        node = f"init {initial.state}{_PRIME * initial.order}"
+        node = f"init {initial_name(initial.state, initial.order, system.time)}"
         starts[node] = at_start(references(initial.expr))
         spans[node] = initial.expr.span
         used = inputs & reachable(graph, references(initial.expr))
@@ -229,18 +257,20 @@ def _check_initial_cycles(system: System, graph: dict[str, list[str]], report: R
 
 
 def _check_present(system: System, graph: dict[str, list[str]], report: Report) -> None:
-    """Initial values and observables are of present values, through intermediates and functions too."""
+    """No initial value is of next ones, no observable of other times, through intermediates either."""
     if system.kind != "map":
         return
     ahead = {at_time(e.state, 1, system.time) for e in system.equations}
-    parts: list[tuple[str, Expr]] = [("an initial value", item.expr) for item in system.initials]
+    others = ahead | {*_past(system)}
+    parts = [("an initial value", item.expr, ahead) for item in system.initials]
     for observable in system.observables:
         noise = observable.noise.args if observable.noise else ()
-        parts += [("an observable", expr) for expr in (observable.expr, *noise)]
-    for what, expr in parts:
-        used = sorted(ahead & reachable(graph, references(expr)))
+        parts += [("an observable", expr, others) for expr in (observable.expr, *noise)]
+    for what, expr, refused in parts:
+        used = sorted(refused & reachable(graph, references(expr)))
         if used:
-            message = f"{what} cannot use the next value '{used[0]}'"
+            kind = "next" if used[0] in ahead else "earlier"
+            message = f"{what} cannot use the {kind} value '{used[0]}'"
             report.add("E311", message, expr.span, f"it depends on '{used[0]}'")
 
 

@@ -97,7 +97,8 @@ def _landed(system: System, found: _Definitions) -> _Names:
 
 
 def _states(system: System) -> set[str]:
-    return {derivative_name(e.state, k) for e in system.equations for k in range(e.order)}
+    past = {at_time(s, -k, system.time) for s, most in system.delays.items() for k in range(1, most + 1)}
+    return past | {derivative_name(e.state, k) for e in system.equations for k in range(e.order)}
 
 
 def _in_order(found: Iterable[Switch]) -> tuple[Switch, ...]:

@@ -53,6 +53,7 @@ def derive(system: System) -> Programs:
     return Programs(
         system=system,
         states=lowered.states,
+        hidden=lowered.hidden,
         params=params,
         inputs=series,
         observables=observables,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from odec.system import Equation, System, derivative_name
+from odec.system import Equation, Initial, System, at_time, derivative_name
 from odec.tree import Expr, Number, Op, Symbol, fold, lookups, substitute
 
 _GREEK = frozenset(
@@ -70,7 +70,7 @@ def latex(system: System) -> str:
         rows.append((rf"{head}\left({args}\right)", function.body, ""))
     starts = _starts(system)
     for i in system.initials:
-        start = starts[derivative_name(i.state, i.order)].name
+        start = starts[_first_order(system, i)].name
         found = _rows(i, start.__add__)
         rows += [(left, substitute(right, starts), behind) for left, right, behind in found]
     rows += [row for o in system.observables for row in _rows(o, name_latex(o.name).__add__)]
@@ -190,9 +190,20 @@ def _left(system: System, equation: Equation, index: str) -> str:
 
 def _starts(system: System) -> dict[str, Symbol]:
     """The states at the start, as symbols that are LaTeX already."""
-    start = rf"\left({name_latex(system.time)}_{{0}}\right)"
-    names = [derivative_name(i.state, i.order) for i in system.initials]
-    return {name: Symbol(name_latex(name) + start) for name in names}
+    first = name_latex(system.time) + "_{0}"
+    found = {}
+    for i in system.initials:
+        name = derivative_name(i.state, max(i.order, 0))
+        behind = f" - {-i.order}" if i.order < 0 else ""
+        found[_first_order(system, i)] = Symbol(rf"{name_latex(name)}\left({first}{behind}\right)")
+    return found
+
+
+def _first_order(system: System, initial: Initial) -> str:
+    """The name in formulas of what an initial value is of."""
+    if initial.order < 0:
+        return at_time(initial.state, initial.order, system.time)
+    return derivative_name(initial.state, initial.order)
 
 
 def _number(number: Number) -> str:

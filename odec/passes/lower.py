@@ -17,7 +17,7 @@ from odec.passes.limits import with_limits
 from odec.passes.parts import cut
 from odec.passes.program import Layout
 from odec.passes.walk import keep, topological
-from odec.system import Function, System, at_time, derivative_name
+from odec.system import Function, Initial, System, at_time, derivative_name
 from odec.tree import MAX_DEPTH, Expr, Op, Symbol, fold, substitute, symbols
 
 MAX_NODES = 200_000
@@ -53,6 +53,7 @@ class Names:
 class Lowered:
     """A first-order model: states, what is defined while running and at the start, and what comes out.
 
+    hidden: the last of the states: earlier values of a map, which are shifted each step.
     rhs, initial: one expression per state; observe: one per observable. Each is a symbol of `running` (or
     `starting`), of a state, or of a parameter.
     """
@@ -65,6 +66,7 @@ class Lowered:
     initial: tuple[Expr, ...]
     observe: tuple[Expr, ...]
     names: Names = field(compare=False)
+    hidden: Layout = Layout()
 
 
 def lower(system: System) -> Lowered:
@@ -73,12 +75,17 @@ def lower(system: System) -> Lowered:
     Raises ModelError where inlining makes a formula of unreasonable size.
     """
     orders = [(e, k) for e in system.equations for k in range(e.order)]
-    layout = Layout.of((derivative_name(e.state, k), e.shape) for e, k in orders)
-    states = layout.names
-    names = Names(_model_names(system, states))
+    shown = Layout.of((derivative_name(e.state, k), e.shape) for e, k in orders)
+    names = Names(_model_names(system, shown.names))
     following = {e.state: names.fresh(f"{e.state}_next") for e in system.equations if system.kind == "map"}
-    ahead = {at_time(state, 1, system.time): Symbol(name) for state, name in following.items()}
-    inline = _Inliner(system, ahead)
+    past = _past(system, names)
+    shapes = {e.state: e.shape for e in system.equations}
+    hidden = [(name, shapes[state]) for (state, _), name in past.items()]
+    layout = Layout.of([*((value.name, value.shape) for value in shown), *hidden])
+    states = layout.names
+    others = {at_time(state, 1, system.time): Symbol(name) for state, name in following.items()}
+    others |= {at_time(state, -k, system.time): Symbol(name) for (state, k), name in past.items()}
+    inline = _Inliner(system, others)
     shared: dict[str, Definition] = {}
     for c in system.consts:
         if c.shape:
@@ -87,12 +94,29 @@ def lower(system: System) -> Lowered:
         _define(shared, names, Definition(d.name, inline(d.expr, d.span), d.span, d.doc))
     running, starting = dict(shared), dict(shared)
     rhs = _add_equations(system, inline, names, following, running)
+    rhs += tuple(Symbol(past.get((state, k - 1), state)) for state, k in past)
     observe = _add_observables(system, inline, names, running, states)
     for initial in system.initials:
-        name = derivative_name(initial.state, initial.order)
+        name = _of_initial(initial, past)
+        if not name:  # a history that no formula reaches
+            continue
         expr = inline(initial.expr, initial.span)
         _define(starting, names, Definition(name, expr, initial.span, initial.doc))
-    return Lowered(system, layout, running, starting, rhs, tuple(Symbol(s) for s in states), observe, names)
+    first = tuple(Symbol(s) for s in states)
+    return Lowered(system, layout, running, starting, rhs, first, observe, names, Layout.of(hidden))
+
+
+def _past(system: System, names: Names) -> dict[tuple[str, int], str]:
+    """The names of earlier values, by the state and how many steps ago."""
+    delays = system.delays.items()
+    return {(state, k): names.fresh(f"{state}_{k}_ago") for state, most in delays for k in range(1, most + 1)}
+
+
+def _of_initial(initial: Initial, past: Mapping[tuple[str, int], str]) -> str:
+    """The name of the first-order state that an initial value is of; "" where no formula needs it."""
+    if initial.order < 0:
+        return past.get((initial.state, -initial.order), "")
+    return derivative_name(initial.state, initial.order)
 
 
 def needed(definitions: dict[str, Definition], outputs: tuple[Expr, ...]) -> list[Definition]:

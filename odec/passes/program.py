@@ -186,7 +186,8 @@ class Sparse:
 class Programs:
     """All that the backends need of a model: first-order, ordered, functions inlined.
 
-    states: first-order in source order (theta, dtheta_dt, …). consts: names and values; a constant
+    states: first-order in source order (theta, dtheta_dt, …); the last of them, hidden, are earlier values of
+    a map, which nobody is shown. consts: names and values; a constant
     appears in bodies as a Symbol. For each of rhs (outputs "dx"), initial (inputs t, p; outputs "x") and
     observe (outputs "y") there is the function, its VJP (outputs per input group: "t", "x", "p", "u"), its
     JVP (same output group as the function), and sparse Jacobians by input group ("x", "p", "u").
@@ -222,8 +223,14 @@ class Programs:
     jacobians: Mapping[tuple[str, str], Sparse] = field(default_factory=dict)
     derived: Mapping[str, Program] = field(default_factory=dict)
     asked: Layout = Layout()
+    hidden: Layout = Layout()
     sources: tuple[str, ...] = ()
     switches: Program | None = None
+
+    @property
+    def shown(self) -> Layout:
+        """The states without those that are hidden."""
+        return Layout(self.states.values[: len(self.states.values) - len(self.hidden.values)])
 
     @property
     def held(self) -> Layout:

@@ -9,12 +9,23 @@ from typing import Any
 from odec.lang import expression_text
 from odec.lang.arithmetic import ONE, ZERO, add, negative, over, times
 from odec.lang.array_text import loops_text, periodic_text
+from odec.lang.times import initial_name
 from odec.lang.turns import Branch
+from odec.passes.labels import earlier, left, row_labels, speller, state_names
 from odec.passes.latex import latex
 from odec.passes.located import locate
 from odec.passes.lower import lower, needed
 from odec.passes.program import Programs, Sparse
-from odec.system import Equation, Function, Net, Observable, Param, Run, Said, System, derivative_name
+from odec.system import (
+    Function,
+    Net,
+    Observable,
+    Param,
+    Run,
+    Said,
+    System,
+    derivative_name,
+)
 from odec.text import printable
 from odec.tree import Expr, Op, Symbol, fold, lookups, substitute, symbols
 
@@ -29,18 +40,18 @@ _SHADES = "·░▒▓█"
 
 def equations_text(system: System) -> str:
     """The model in the spelling of `.ode` files, by what it defines: equations first, the rest after."""
-    text = _speller(system)
+    text = speller(system)
     functions = [(f"{f.name}({', '.join(f.args)})", _body(f, text), f.doc) for f in system.functions]
     rates, starts, measured = _Rows(text), _Rows(text), _Rows(text)
     named, fixed = _Rows(text), _Rows(text)
     for e in system.equations:
-        rates.add(e, partial(_left, system, e))
+        rates.add(e, partial(left, system, e))
     inside = {name for net in system.nets for name, _ in net.outputs}
     for m in system.intermediates:
         if m.name not in inside and "." not in m.name:
             named.add(m, m.name.__add__)
     for i in system.initials:
-        starts.add(i, (i.state + "'" * i.order).__add__, _unit(i.unit))
+        starts.add(i, initial_name(i.state, i.order, system.time).__add__, _unit(i.unit))
     for o in system.observables:
         measured.add(o, o.name.__add__, _noise(o, text) + _unit(o.unit))
     for c in system.consts:
@@ -113,7 +124,7 @@ def _instants(system: System) -> list[str]:
     """At which times the equations switch: where steps land."""
     lowered = lower(system)
     turns = dict.fromkeys(turn for found in locate(lowered).turns for turn in found)
-    n, text = Symbol(lowered.names.fresh("n")), _speller(system)
+    n, text = Symbol(lowered.names.fresh("n")), speller(system)
     shown = dict.fromkeys(_instant(turn, Symbol(system.time), n, text) for turn in turns)
     whole = f" ({n.name} = 0, 1, -1, …)" * any(turn.period != ZERO for turn in turns)
     return ["", f"switches{whole}", *shown] if shown else []
@@ -179,7 +190,7 @@ def graph_text(system: System) -> str:
             if name in entered:
                 entered[name].append(label)
     ends = {o.name for o in system.observables}
-    quiet = {system.time, *_row_labels(system)}
+    quiet = {system.time, *row_labels(system)}
     shown = {
         name: found for name, found in entered.items() if name not in ends and (found or name not in quiet)
     }
@@ -195,8 +206,8 @@ def jacobian_text(programs: Programs) -> str:
     asked = {
         name: Symbol(source) for name, source in zip(programs.asked.names, programs.sources, strict=True)
     }
-    text = _speller(programs.system)
-    rows, columns = _row_labels(system), list(_state_names(system).values())
+    text = speller(programs.system)
+    rows, columns = [*row_labels(system), *earlier(system)], list(state_names(system).values())
     count, (height, width) = len(sparse.rows), sparse.shape
     lines = [f"Jacobian ∂f/∂x: {height} x {width}, {count} of {height * width} entries not zero", ""]
     lines += [sparsity_text(sparse, rows, columns), ""]
@@ -294,14 +305,6 @@ def _unit(unit: str | None) -> str:
     return f" : {unit}" if unit else ""
 
 
-def _left(system: System, equation: Equation, index: str = "") -> str:
-    if system.kind == "map":
-        return f"{equation.state}[{system.time}+1]{index}"
-    if equation.order == 1:
-        return f"d{equation.state}{index}/d{system.time}"
-    return equation.state + index + "'" * equation.order
-
-
 def _body(function: Function, text: Callable[[Expr], str]) -> str:
     """What a function is: a formula, or a table."""
     body = function.body
@@ -340,8 +343,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 def _dependencies(system: System) -> list[tuple[str, list[str]]]:
     """Each quantity, in the order in which it is computed, with the names that it uses directly."""
     lowered = lower(system)
-    labels: dict[Expr, str] = dict(zip(lowered.rhs, _row_labels(system), strict=True))
-    names = {e.name: label for e, label in labels.items() if isinstance(e, Symbol)} | _state_names(system)
+    labels: dict[Expr, str] = dict(zip(lowered.rhs, row_labels(system), strict=False))
+    names = {e.name: label for e, label in labels.items() if isinstance(e, Symbol)} | state_names(system)
     found: list[tuple[str, Expr]] = []
     for definition in needed(lowered.running, (*lowered.rhs, *lowered.observe)):
         found.append((labels.get(Symbol(definition.name), definition.name), definition.expr))
@@ -358,32 +361,12 @@ def _used(expr: Expr) -> list[str]:
 
 
 def _kinds(system: System) -> dict[str, str]:
-    kinds = dict.fromkeys((system.time, *_state_names(system).values()), "state")
+    kinds = dict.fromkeys((system.time, *state_names(system).values()), "state")
     if system.kind == "map":
-        kinds.update(dict.fromkeys(_row_labels(system), "state"))
+        kinds.update(dict.fromkeys(row_labels(system), "state"))
     kinds.update((m.name, "state") for m in system.intermediates)
     kinds.update((o.name, "state") for o in system.observables)
     kinds.update((u.name, "input") for u in system.inputs)
     kinds.update((p.name, "param") for p in system.params)
     kinds.update((c.name, "const") for c in system.consts)
     return kinds
-
-
-def _state_names(system: System) -> dict[str, str]:
-    """First-order states as the user writes them: dtheta_dt is theta'."""
-    return {derivative_name(e.state, k): e.state + "'" * k for e in system.equations for k in range(e.order)}
-
-
-def _row_labels(system: System) -> list[str]:
-    """What each row of the right-hand side is: dx/dt, theta' and theta'', N[t+1]."""
-    labels: list[str] = []
-    for equation in system.equations:
-        labels += [equation.state + "'" * k for k in range(1, equation.order)]
-        labels.append(_left(system, equation))
-    return labels
-
-
-def _speller(system: System) -> Callable[[Expr], str]:
-    """Expressions as text, derivatives of states spelled with primes."""
-    primed = {name: Symbol(text) for name, text in _state_names(system).items() if text != name}
-    return lambda expr: expression_text(substitute(expr, primed) if primed else expr)

@@ -102,14 +102,14 @@ class MapCell(Recurrence):
             wanted = f"(*batch, {k}), a column for each of INPUTS"
             raise ValueError(f"the input must be {wanted}, not of shape {tuple(u.shape)}")
         when = p.new_tensor(t)
-        x = self._initial(when, p) if state is None else columns_of(own.states, state, p)
+        x = self._initial(when, p) if state is None else columns_of(own.columns, state, p)
         shapes = {"the input": u.shape[:-1], "the state": x.shape[:-1]}
         check_batches(shapes)
         whole = common_shape(*shapes.values())
         x, u = x.expand(*whole, x.shape[-1]), u.expand(*whole, k)
-        return state_of(own.states, self._next(when, x, p, *([u] if k else [])))
+        return state_of(own.columns, self._next(when, x, p, *([u] if k else [])))
 
     def extra_repr(self) -> str:
         """The number of inputs, and the states."""
-        names = {name.partition("[")[0]: None for name in self.compiled.states}
+        names = {name.partition("[")[0]: None for name in self.compiled.columns}
         return f"{len(self.compiled.inputs)} inputs, {', '.join(names)}"

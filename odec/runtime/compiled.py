@@ -246,7 +246,8 @@ class Compiled:
     time, time_unit: the independent variable. span: None where the model has no run line.
     switches(p): where its conditions on the time and inputs turn; None where none is located. asked: how many
     values they ask for, which stand behind the inputs: a time of each one's own, and linear inputs then.
-    timed: whether the right-hand side depends on the time itself, not through inputs alone.
+    timed: whether the right-hand side depends on the time itself, not through inputs alone. hidden: columns
+    behind the states that a run has and nobody sees: earlier values of a map.
     """
 
     name: str
@@ -267,10 +268,12 @@ class Compiled:
     switches: Callable[[Tensor], Turns] | None = None
     asked: int = 0
     timed: bool = False
+    hidden: tuple[str, ...] = ()
     engines: dict[str, Engine] = field(default_factory=dict, compare=False, repr=False)
     param_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
     input_names: tuple[str, ...] = field(init=False, compare=False, repr=False)
     turns: Switches | None = field(init=False, compare=False, repr=False)
+    columns: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "param_names", tuple(param.name for param in self.params))
@@ -279,6 +282,7 @@ class Compiled:
         kinds = {entry.name: entry.kind for entry in self.inputs}
         turns = self.switches and Switches(self.switches, elements, kinds)
         object.__setattr__(self, "turns", turns)
+        object.__setattr__(self, "columns", (*self.states, *self.hidden))
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickled and copied without its engines, which are made anew where they are asked for."""
@@ -292,15 +296,11 @@ class Compiled:
 
     def unpack(self, x: Tensor) -> dict[str, Tensor]:
         """The states x (..., n) by name, those that are arrays as (..., *shape). Raises ValueError."""
-        from .shaped import arrays_of
+        from .shaped import parts_of
 
         if x.dim() == 0 or x.shape[-1] != len(self.states):
             raise ValueError(f"states are (..., {len(self.states)}), not of shape {tuple(x.shape)}")
-        found = {}
-        for name, (place, shape) in arrays_of(self.states).items():
-            part = x[..., place : place + math.prod(shape)]
-            found[name] = part.unflatten(-1, shape) if shape else part.squeeze(-1)
-        return found
+        return parts_of(self.states, x)
 
     @property
     def key(self) -> str:

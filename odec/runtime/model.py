@@ -156,9 +156,9 @@ class Model(Recurrence):
     ) -> Tensor:
         """The states at the times t (T,): x (T, *batch, n), x[0] at t[0].
 
-        x0 (*batch, n): the states at t[0] (default: the model's init). params: values by name in natural
-        units, scalars or (*batch,), in place of the module's own; or all of them, (*batch, m). Numbers and
-        arrays by name are held to the bounds; tensors are taken as they are.
+        x0 (*batch, n): the states at t[0] (default: the model's init, whose the history of a map always is).
+        params: values by name in natural units, scalars or (*batch,), in place of the module's own; or all
+        of them, (*batch, m). Numbers and arrays by name are held to the bounds; tensors are taken as given.
         inputs: for each input its times (K,) and values (K,) or (K, *batch), a pandas Series, or a number.
 
         Raises ValueError for arguments that do not fit.
@@ -168,13 +168,13 @@ class Model(Recurrence):
         p = self._vector(params)
         t = vector_of_times(t, p)
         series = self.series(inputs, p)
-        x0, batch = self._start(self._first(t, p) if x0 is None else real(x0, p, "x0"), p, series)
+        x0, batch = self._start(self._with_hidden(t, p, x0), p, series)
         first = first_at(t) if self.steps.tolerance is not None else None
         x, report = self._solve(t if first is None else t[first], x0, p, series)
         if first is not None:
             x = at_own_times(self.compiled, x, t, first, p, series, self.steps.clip)
         self._record(t, x, report, x0, p, series, batch)
-        return x
+        return x[..., : len(self.compiled.states)] if self.compiled.hidden else x
 
     def prepared(
         self,
@@ -193,11 +193,14 @@ class Model(Recurrence):
             p = self._vector(params)
             t = vector_of_times(t, p)
             series = self.series(inputs, p)
-            x0, _ = self._start(self._first(t, p) if x0 is None else real(x0, p, "x0"), p, series)
+            x0, _ = self._start(self._with_hidden(t, p, x0), p, series)
             engine = self.compiled.engine(self.engine)
             made = self._plan.limited(engine.prepared(t, x0, p, series, self.steps))
             made(x0, p)  # once, so that what is missing is told here
-        return made
+        n = len(self.compiled.states)
+        return (
+            made if not self.compiled.hidden else lambda x0, p: made(self._with_hidden(t, p, x0), p)[..., :n]
+        )
 
     def series(self, inputs: Any, p: Tensor) -> list[Tensor]:
         """The knots and coefficients of each input, [] of a model without. Raises ValueError."""
@@ -217,11 +220,24 @@ class Model(Recurrence):
             found = self._plan.firsts[place] = self._initial(t[0].detach(), unread)
         return found
 
+    def _with_hidden(self, t: Tensor, p: Tensor, x0: Any) -> Tensor:
+        """The first states that are given, with what is hidden behind them; None: the model's own."""
+        if x0 is None:
+            return self._first(t, p)
+        x0, own = real(x0, p, "x0"), self.compiled
+        if not own.hidden or x0.dim() == 0 or x0.shape[-1] != len(own.states):
+            return x0
+        behind = self._first(t, p)[..., len(own.states) :]
+        shapes = {"x0": x0.shape[:-1], "params": behind.shape[:-1]}
+        check_batches(shapes)
+        whole = common_shape(*shapes.values())
+        return torch.cat([part.expand(*whole, part.shape[-1]) for part in (x0, behind)], -1)
+
     def _start(self, x0: Tensor, p: Tensor, series: Sequence[Tensor]) -> tuple[Tensor, Sequence[int]]:
         """The first states over the whole batch, and its shape. Raises ValueError where shapes do not fit."""
-        n = len(self.compiled.states)
+        n = len(self.compiled.columns)
         if x0.dim() == 0 or x0.shape[-1] != n:
-            wanted = f"(*batch, {n}), a column for each of STATES"
+            wanted = f"(*batch, {len(self.compiled.states)}), a column for each of STATES"
             raise ValueError(f"x0 must be {wanted}, not {tuple(x0.shape)}")
         batch = x0.shape[:-1]
         if not series and p.shape[:-1] in ((), batch):
@@ -306,6 +322,8 @@ class Model(Recurrence):
             raise ValueError(f"observe needs times t (T,) and states x (T, *batch, {n}), not {shapes}")
         check_batches({"x": x.shape[1:-1], "params": p.shape[:-1]})
         when = t.reshape(-1, *[1] * (x.dim() - 2))
+        if own.hidden:  # which observables do not read
+            x = torch.cat((x, x.new_zeros((*x.shape[:-1], len(own.hidden)))), -1)
         if not own.inputs:
             return self._observables(when, x, p).contiguous()
         refuse_export(NO_EXPORT_OF_INPUTS)

@@ -58,7 +58,8 @@ class Recurrence(Parameters):
         that row's inputs. last: of the last row alone, (*batch, …). params: as of a call. start: the time of
         the first row, of maps that read it; the states after it are of start + 1.
 
-        The final state, which goes on with the next sequence, has the form of `state`. Raises ValueError for
+        The final state, which goes on with the next sequence, has the form of `state`; of a map with delays
+        the earlier values follow behind its states. Raises ValueError for
         what does not fit, TypeError for a model that is no map.
         """
         own = self.compiled
@@ -73,12 +74,12 @@ class Recurrence(Parameters):
         xs = self._plan.limited(self._through)(u, x0, p, float(start))
         final = xs[-1] if len(xs) else x0
         if output == "states":
-            return (final if last else xs), state_of(own.states, final)
+            return (final if last else xs)[..., : len(own.states)], state_of(own.columns, final)
         times = torch.arange(1, len(u) + 1, dtype=x0.dtype, device=x0.device) + start
         when, rows, states = (part[-1:] if last else part for part in (times, u, xs))
         given = (when.reshape(-1, *[1] * (xs.dim() - 2)), states, p, *([rows] if own.inputs else []))
         found = self._observables(*given)
-        return (found[0] if last else found), state_of(own.states, final)
+        return (found[0] if last else found), state_of(own.columns, final)
 
     def layer(self, *, output: str = "states", last: bool = False) -> Layer:
         """A sequence as a module of its own, for torch.nn.Sequential: output = layer(u). Of maps."""
@@ -91,7 +92,7 @@ class Recurrence(Parameters):
         if u.dim() < 2 or u.shape[-1] != width:
             wanted = f"(T, *batch, {width}), a column for each of INPUTS"
             raise ValueError(f"u must be {wanted}, not of shape {tuple(u.shape)}")
-        x0 = self._initial(p.new_tensor(start), p) if state is None else columns_of(own.states, state, p)
+        x0 = self._initial(p.new_tensor(start), p) if state is None else columns_of(own.columns, state, p)
         shapes = {"u": u.shape[1:-1], "the state": x0.shape[:-1], "params": p.shape[:-1]}
         check_batches(shapes)
         whole = common_shape(*shapes.values())

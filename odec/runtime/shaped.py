@@ -95,13 +95,19 @@ def by_element(columns: Iterable[str], name: str, values: Tensor) -> dict[str, T
     return dict(zip(own, values.flatten(-len(shape)).unbind(-1)))
 
 
+def parts_of(columns: Iterable[str], x: Tensor) -> dict[str, Tensor]:
+    """Columns x (..., n) by the names of what they are of, arrays as (..., *shape)."""
+    found = {}
+    for name, (place, shape) in arrays_of(columns).items():
+        part = x[..., place : place + math.prod(shape)]
+        found[name] = part.unflatten(-1, shape) if shape else part.squeeze(-1)
+    return found
+
+
 def state_of(columns: Iterable[str], x: Tensor) -> Tensor | tuple[Tensor, ...]:
     """The states x (..., n) apart: of one itself (..., *shape), of several a tuple in their order."""
-    found = []
-    for place, shape in arrays_of(columns).values():
-        part = x[..., place : place + math.prod(shape)]
-        found.append(part.unflatten(-1, shape) if shape else part.squeeze(-1))
-    return found[0] if len(found) == 1 else tuple(found)
+    found = tuple(parts_of(columns, x).values())
+    return found[0] if len(found) == 1 else found
 
 
 def columns_of(columns: Iterable[str], state: Any, like: Tensor) -> Tensor:

@@ -212,7 +212,7 @@ class Status:
         return self._xs[place]
 
     def _failure(self, batch: Batch) -> Failure:
-        retake, states = self._retake, self._retake.compiled.states
+        retake, states = self._retake, self._retake.compiled.columns
         cause, pace = retake.cause(batch), retake.steps.tolerance
         if pace is not None:
             code, time, state = self._report[batch][:3].tolist()

@@ -100,3 +100,78 @@ def test_new_values_in_forward_mode_and_in_pictures_of_the_model():
     system = odec.parse(PAIR)
     assert "x(t + 1) + b" in latex(system)
     assert "grown   <-  x[t+1], y; b" in graph_text(system)
+
+
+DELAYED = """
+const n = 2
+param a = 0.3, b = 0.5, h = 0.1
+init N = 1
+init N[t-1] = h, N[t-2] = 2*h
+init N[t-3] = N[t-1] + N
+crowd = b*N[t-3]
+N[t+1] = N*exp(a - crowd) + 0.1*N[t-1]*sum(v[t-1])
+init v[n] = [0.5, 0.25], v[t-1] = h
+v[t+1] = 0.9*v[t-1] + 0.1*N
+obs y = 2*N
+run t = 0 .. 3
+"""
+
+
+def delayed_by_hand(a, b, h, x0):
+    """States (T, *batch, 3); the history is of the model's own N, 1."""
+    N, v = x0[..., 0], x0[..., 1:]
+    one, two, three = (value.expand(N.shape) for value in (h, 2 * h, h + 1))
+    before, found = h.expand(v.shape), [x0]
+    for _ in T[1:]:
+        N_next = N * torch.exp(a - b * three) + 0.1 * one * before.sum(-1)
+        v, before = 0.9 * before + 0.1 * N.unsqueeze(-1), v
+        N, one, two, three = N_next, N, one, two
+        found.append(torch.cat((N.unsqueeze(-1), v), -1))
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_delays_and_their_histories_beside_a_loop(engine):
+    module = odec.load(DELAYED, engine=engine)
+    net = module.Model(engine=engine)
+    assert module.STATES == ("N", "v[0]", "v[1]") and net.engine == engine
+    a, b, h = (one.detach().clone().requires_grad_() for one in (net.a, net.b, net.h))
+    x0 = torch.tensor([[1.0, 0.5, 0.25], [2.0, 0.1, 0.3]], dtype=F64, requires_grad=True)
+    x, wanted = net(T, x0=x0), delayed_by_hand(a, b, h, x0)
+    compared(x, wanted, (net.a, net.b, net.h, x0), (a, b, h, x0))
+    assert [*module.unpack(x)] == ["N", "v"] and str(net.status) == "ok: 5 steps"
+    torch.testing.assert_close(net.observe(T, x)[..., 0], 2 * x[..., 0], rtol=0, atol=0)
+    prepared = net.prepared(T, x0=x0.detach())
+    torch.testing.assert_close(prepared(x0.detach(), net.vector().detach()), x.detach(), rtol=1e-15, atol=0)
+    first, state = net.sequence(torch.zeros(2, 0))
+    rest, _ = net.sequence(torch.zeros(3, 0), state)
+    torch.testing.assert_close(torch.cat((first, rest)), net(T)[1:], rtol=1e-15, atol=0)
+
+
+def test_delays_are_no_columns_of_a_simulation():
+    run = odec.simulate(DELAYED, init={"N": [1.0, 2.0]})
+    assert run.state_names == ("N", "v[0]", "v[1]") and run.states.shape == (4, 2, 3)
+    a, b, h = (torch.tensor(value, dtype=F64) for value in (0.3, 0.5, 0.1))
+    x0 = torch.tensor([1.0, 0.5, 0.25], dtype=F64)
+    wanted = delayed_by_hand(a, b, h, x0)[:4]
+    torch.testing.assert_close(torch.from_numpy(run.states[:, 0]), wanted, rtol=1e-13, atol=0)
+
+
+SCALAR = """
+param a = 0.3, b = 0.5
+init N = 1
+init N[t-1] = 0.1
+N[t+1] = N*exp(a - b*N[t-1])
+obs y = 2*N
+"""
+
+
+@pytest.mark.parametrize("engine", ["torch", "native"])
+def test_a_map_with_delays_is_fitted(engine, tmp_path):
+    y = 2 * odec.load(SCALAR).Model(adjoint="none")(T)[:, 0]
+    rows = [f"{t:g},{value!r}" for t, value in zip(T.tolist(), y.tolist(), strict=True)]
+    data = tmp_path / "data.csv"
+    data.write_text("\n".join(["t,y", *rows]) + "\n", encoding="utf-8")
+    text = SCALAR.replace("a = 0.3, b = 0.5", "a = 0.2, b = 0.6")
+    found = odec.fit(text, data, engine=engine, progress=False)
+    assert found.params == pytest.approx({"a": 0.3, "b": 0.5}, abs=1e-5)

@@ -28,7 +28,7 @@ class Kernels:
         if compiled.kernel is None:
             raise EngineError(f"the module of {compiled.name} was compiled without the native engine")
         self.compiled, self.kernel = compiled, compiled.kernel
-        self.states, self.params = len(compiled.states), sum(param.size for param in compiled.params)
+        self.states, self.params = len(compiled.columns), sum(param.size for param in compiled.params)
         self.observables, self.inputs = len(compiled.observables), tuple(i.name for i in compiled.inputs)
         self.terms = tuple(_TERMS[entry.kind] for entry in compiled.inputs)
         self.adaptive = compiled.adaptive
