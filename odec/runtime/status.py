@@ -27,6 +27,9 @@ from .torch_private import numbers
 
 Batch = tuple[int, ...]
 
+_OF_SWITCH = 20
+"""No more steps than that are laid to each switch, at which they become short and grow again."""
+
 
 @dataclass
 class Failure:
@@ -34,7 +37,8 @@ class Failure:
 
     cause: the parameter or input to blame, as words; "" for none. code: what ended adaptive steps, as in a
     report. of_slope: whether it is the state's derivative at the start that is not finite. steep: with what
-    that derivative changes infinitely fast where the step that failed began; "" for nothing.
+    that derivative changes infinitely fast where the step that failed began; "" for nothing. switches: how
+    many a run lands on whose steps they use up; 0 where they do not.
     """
 
     compiled: Compiled
@@ -47,6 +51,7 @@ class Failure:
     min_step: float = 0.0
     of_slope: bool = False
     steep: str = ""
+    switches: int = 0
 
     def __str__(self) -> str:
         reason, advice = self._words()
@@ -104,6 +109,11 @@ class Failure:
             reason = f"the error of state {self.state}{where} forces the step below {least} {when}"
             shorter = "a shorter min_step, " if self.min_step else ""
             return reason, f"try {stiff}{shorter}a looser tolerance, or an end before it"
+        if self.code == MAX_STEPS and self.switches:
+            reason = (
+                f"max_steps are used up {when}{where}, as steps end on each of {self.switches:,} switches"
+            )
+            return reason, "take more max_steps, or a shorter run"
         if self.code == MAX_STEPS:
             reason = f"max_steps are used up {when}{where}, where state {self.state} has the largest error"
             return reason, f"try {stiff}a looser tolerance, or more max_steps"
@@ -221,9 +231,9 @@ class Status:
             there = [k for k, when in enumerate(self._t.tolist()) if when == time] if unsolved else []
             steep = retake.steep(time, self._along(batch)[there[0]], batch) if there else None
             place, what = steep or (int(state), "")
-            return Failure(
-                retake.compiled, batch, states[place], time, at_start, cause, code, pace.least, steep=what
-            )
+            given = retake.compiled, batch, states[place], time, at_start, cause, code, pace.least
+            switches = retake.switches(batch) if code == MAX_STEPS else 0
+            return Failure(*given, steep=what, switches=switches if _OF_SWITCH * switches > pace.most else 0)
         xs = self._along(batch)
         bad = int(torch.nonzero(~torch.isfinite(xs).all(-1))[0, 0])
         place, time = first_bad(xs[bad]), float(self._t[bad])
@@ -288,6 +298,11 @@ class Retake:
             return None
         p = self.p.expand(*self.batch, self.p.shape[-1])[batch]
         return shares_of(self.compiled.turns, self.t, p, self._series(batch), ())[0].landing
+
+    def switches(self, batch: Batch) -> int:
+        """How many switches one trajectory lands on."""
+        landing = self._landing(batch)
+        return 0 if landing is None else len(landing.switches)
 
     def _series(self, batch: Batch) -> list[Tensor]:
         """The inputs of one trajectory."""

@@ -246,6 +246,17 @@ def test_a_switch_whose_time_is_no_number_is_a_status(name: str) -> None:
     assert {"P": "switch is no number", "T": "parameter T is nan"}[name] in str(net.status)
 
 
+def test_steps_that_switches_use_up_are_told():
+    net = net_of(
+        "param k = 0.7\ninit x = 0\nx' = (if mod(t, 1) < 0.3 then 1 else 0) - k*x\n", "tsit5", max_steps=200
+    )
+    net(torch.tensor([0.0, 40.0], dtype=D))
+    told = "steps end on each of 80 switches; take more max_steps, or a shorter run"
+    assert told in str(net.status)
+    net(torch.tensor([0.0, 3.0], dtype=D))
+    assert net.status.ok
+
+
 def test_steps_of_equal_size_by_chance_on_both_sides_of_an_output() -> None:
     """19 steps of 0.02 lead from the switch at 2.62 to the output at 3, and one to the switch at 3.02."""
     model = replace(MODELS["pulses"], params={"P": 1.31, "D": 0.4, "r": 2.0})
