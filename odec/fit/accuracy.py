@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from odec.accuracy import between_steps, halved, longest_step, moved_words, summary, uncontrolled
-from odec.fit.loss import SumOfSquares
+from odec.fit.loss import Loss
 from odec.fit.subject import Subject
 
 _ROUNDING = 1e-6
@@ -17,7 +17,7 @@ _ROUNDING = 1e-6
 
 
 def told_of_steps(
-    subject: Subject, loss: SumOfSquares, values: Mapping[str, float], *, check: bool
+    subject: Subject, loss: Loss, values: Mapping[str, float], *, check: bool
 ) -> tuple[str, list[str]]:
     """The line on method, steps and tolerance of the simulation with `values`, and what is wrong with it.
 
@@ -51,7 +51,7 @@ def told_of_steps(
     return line, told
 
 
-def _simulated(loss: SumOfSquares, values: Mapping[str, float], dt: float | None = None) -> np.ndarray:
+def _simulated(loss: Loss, values: Mapping[str, float], dt: float | None = None) -> np.ndarray:
     """States and observables (T, n + n_obs) with some values, by steps of at most dt where one is given."""
     net: Any = loss.net
     own = net.dt
@@ -64,7 +64,7 @@ def _simulated(loss: SumOfSquares, values: Mapping[str, float], dt: float | None
         net.dt = own
 
 
-def _spread(loss: SumOfSquares, values: Mapping[str, float], columns: int) -> np.ndarray:
+def _spread(loss: Loss, values: Mapping[str, float], columns: int) -> np.ndarray:
     """The root mean square of the residuals of each column measured."""
     with torch.no_grad():
         residuals = loss.deviations(dict(values)).detach().numpy()

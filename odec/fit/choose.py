@@ -43,6 +43,7 @@ def _rule(settings: Settings, objective: Objective, start: Start) -> Optimizer:
         return LBFGS(
             precision=precision,
             size=objective.loss.data_norm,
+            unit=float(objective.loss.count) if objective.loss.likelihood else 0.0,
             tolerance=max(1e-9, precision),
             settled=partial(settled, objective, start),
         )

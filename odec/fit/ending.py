@@ -47,10 +47,11 @@ def local_problem(objective: Objective, start: Start, theta: np.ndarray, loss: f
         values=values,
         start=begun,
         bounds=_bounds(objective.coordinates.transforms, values, effects.T @ r),
-        loss=loss,
+        loss=objective.loss.scale(loss),
         count=count,
         data_norm=objective.loss.data_norm,
         precision=float(torch.finfo(objective.loss.dtype).eps),
+        likelihood=objective.loss.likelihood,
     )
 
 
@@ -162,7 +163,8 @@ def _of_a_minimum(local: Local, unseen: Collection[str]) -> tuple[str, bool]:
         lies = "lies" if len(bound) == 1 else "lie"
         return f"converged on a bound: {listed(bound)} {lies} on {where}{others}", True
     if local.step.singular or local.count < len(local.names):
-        return "converged in a valley: the sum of squares is least, but many values have it", True
+        best = "likelihood is largest" if local.likelihood else "sum of squares is least"
+        return f"converged in a valley: the {best}, but many values have it", True
     return MINIMUM, True
 
 

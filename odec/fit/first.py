@@ -43,7 +43,11 @@ def _failure(objective: Objective, theta: np.ndarray, system: System | None) -> 
     told = objective.loss.net.status
     if told is not None and not str(told).startswith("ok"):
         return f": {told}"
-    found = objective.loss.outliers(objective.params(torch.as_tensor(theta)))
+    params = objective.params(torch.as_tensor(theta))
+    complaint = objective.loss.complaint(params)
+    if complaint:
+        return f": {complaint}"
+    found = objective.loss.outliers(params)
     if not found:
         why = "the start values lie far off"
         if objective.loss.net.dt:

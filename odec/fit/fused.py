@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from odec.fit.adam import MAX_FAILURES, Adam, failing
-from odec.fit.loss import Objective
+from odec.fit.loss import Objective, SumOfSquares
 from odec.fit.optimize import Function, State
 from odec.fit.trust_region import Linear, Residuals, finite
 from odec.runtime.native.fused import KINDS, FusedFit
@@ -24,10 +24,13 @@ _CARRIED = ("m", "v", "count", "lr", "decay1", "decay2")
 def fused_problem(objective: Objective) -> tuple[FusedFit, float] | None:
     """A FusedFit of an objective, and the part of the loss that no parameter changes.
 
-    None where a kernel cannot run the fit: another engine than the native one, a GPU, arrays, a map
-    with delays, or equations that switch in time, where each set of parameters has output times of its own.
+    None where a kernel cannot run the fit: another loss than a sum of squares, another engine than the native
+    one, a GPU, arrays, a map with delays, or equations that switch in time, where each set of parameters has
+    output times of its own.
     """
     net, loss = objective.loss.net, objective.loss
+    if not isinstance(loss, SumOfSquares):
+        return None
     if net.engine != "native" or net.compiled.turns is not None or net.compiled.hidden:
         return None
     if net.compiled.kernel is not None and net.compiled.kernel.arrays:

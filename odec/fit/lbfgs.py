@@ -23,7 +23,8 @@ class LBFGS:
 
     No entry of θ moves by more than `max_step` in a first trial. It ends where max |g| ≤ tolerance·loss and
     `settled` holds there, or where the loss cannot fall by more than rounding: precision is that of the
-    residuals, relative to `size`, the norm of the data.
+    residuals, relative to `size`, the norm of the data. unit: what the loss is large beside where it is no
+    sum of squares; 0 where it is one.
     """
 
     epochs: int = 1000
@@ -32,6 +33,7 @@ class LBFGS:
     tolerance: float = 1e-9
     precision: float = 2.3e-16
     size: float = 0.0
+    unit: float = 0.0
     settled: Callable[[np.ndarray], bool] = lambda theta: True
 
     def steps(self, function: Function, state: State) -> Iterator[State]:
@@ -76,9 +78,9 @@ class LBFGS:
 
     def _converged(self, state: State, idle: int, tolerance: float) -> str:
         steepest = float(np.abs(state.gradient).max(initial=0.0))
-        if state.loss <= (64 * self.precision * self.size) ** 2:
+        if not self.unit and state.loss <= (64 * self.precision * self.size) ** 2:
             return "converged: the data are met to rounding"
-        if steepest <= tolerance * state.loss:
+        if steepest <= tolerance * self._large(state.loss):
             return VANISHES
         if idle >= 5:
             return "converged: the loss falls no further"
@@ -96,12 +98,17 @@ class LBFGS:
 
     def _rounding(self, loss: float) -> float:
         """How well a sum of squares is known: 2 ‖r‖·δr with δr = precision·size, and its own rounding."""
-        return 2 * self.precision * (self.size * math.sqrt(abs(loss)) + 8 * abs(loss))
+        large = self._large(loss)
+        return 2 * self.precision * (self.size * math.sqrt(large) + 8 * large)
+
+    def _large(self, loss: float) -> float:
+        """What a change of the loss is small beside."""
+        return max(abs(loss), self.unit)
 
     def _stuck(self, state: State) -> State:
         """No step helps: at a minimum that is rounding's work, anywhere else it is a failure."""
         steepest = float(np.abs(state.gradient).max(initial=0.0))
-        if steepest <= max(1e-4, math.sqrt(self.precision)) * state.loss:
+        if steepest <= max(1e-4, math.sqrt(self.precision)) * self._large(state.loss):
             return state.end("converged: the loss falls no further", converged=True)
         return state.end("stopped: no step along the gradient lowers the loss")
 

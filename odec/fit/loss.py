@@ -1,4 +1,4 @@
-"""The sum of squares between a model and its data, as a function of an optimizer's coordinates."""
+"""How far a model is from its data, as a function of an optimizer's coordinates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -32,13 +32,15 @@ Values = Mapping[str, Tensor | float] | Tensor
 """Parameters: numbers by name, of an array by the names of its elements; or all of them, (m,)."""
 
 
-class SumOfSquares:
-    """Σ ((prediction − measurement)/scale)² over everything measured.
+class Measured:
+    """What was measured, beside the simulation of it.
 
     net: a generated Model. data: what was measured of its states and observables. fixed: the values of the
-    parameters that a call does not give. scales: by the name of a column, 1 where it is not said. sigma: the
-    standard deviation of what is summed, where it is known.
+    parameters that a call does not give. observes: whether observables are needed besides.
     """
+
+    likelihood: bool = False
+    """Whether the loss is a negative log-likelihood."""
 
     def __init__(
         self,
@@ -46,18 +48,17 @@ class SumOfSquares:
         data: Dataset,
         columns: Columns,
         fixed: Mapping[str, float],
-        scales: Mapping[str, float] | None = None,
-        sigma: float | None = None,
+        *,
+        observes: bool = False,
     ):
         self.net = net
-        self.sigma = sigma
         self.data = data
         self.names, self.states = columns.measurable, len(columns.states)
         self.fixed = dict(fixed)
         self.dtype: torch.dtype = net.vector().dtype
         row, column = np.nonzero(np.isfinite(data.values))
         place = [columns.measurable.index(name) for name in data.measured]
-        self.observes = any(name in columns.observables for name in data.measured)
+        self.observes = observes or any(name in columns.observables for name in data.measured)
         try:
             self.times: Tensor = vector_of_times(data.times.copy(), net.vector())
         except ValueError as error:
@@ -69,26 +70,11 @@ class SumOfSquares:
         self._time_index = torch.as_tensor(data.rows[row])
         self._column_index = torch.as_tensor(np.array(place)[column])
         self._measured = torch.as_tensor(data.values[row, column])
-        factors = np.array([1 / (scales or {}).get(name, 1.0) for name in data.measured])
-        self._factor = torch.as_tensor(factors[column])
 
     @property
     def count(self) -> int:
         """How many numbers were measured."""
         return len(self._measured)
-
-    @property
-    def data_norm(self) -> float:
-        """‖measurements/scale‖, against which a residual is small."""
-        return float((self._measured * self._factor).norm())
-
-    def log_likelihood(self, loss: float) -> float:
-        """That of normal noise where the sum of squares is `loss`, sigma² being known or else loss/M."""
-        variance = loss / self.count if self.sigma is None else self.sigma**2
-        if variance == 0:
-            return math.inf
-        scaled = self.count * math.log(2 * math.pi * variance) + loss / variance
-        return float(self._factor.log().sum()) - scaled / 2
 
     def vector(self, params: Values) -> Tensor:
         """All parameters (m,); those that are not said are fixed, or the Model's own."""
@@ -112,10 +98,6 @@ class SumOfSquares:
             return x
         return torch.cat([x, self.net.observe(t, x, **keywords)], dim=-1)
 
-    def residuals(self, params: Values) -> Tensor:
-        """(prediction − measurement)/scale for each number measured, in order of time: (M,) in float64."""
-        return self.deviations(params) * self._factor
-
     def deviations(self, params: Values) -> Tensor:
         """prediction − measurement, the same in natural units."""
         predicted = self.simulate(params)[self._time_index, self._column_index]
@@ -131,6 +113,54 @@ class SumOfSquares:
         """The column and the time of the k-th number measured."""
         name = self.names[int(self._column_index[k])]
         return name, float(self.times[int(self._time_index[k])])
+
+
+class SumOfSquares(Measured):
+    """Σ ((prediction − measurement)/scale)² over everything measured.
+
+    scales: by the name of a column, 1 where it is not said. sigma: the standard deviation of what is summed,
+    where it is known.
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        data: Dataset,
+        columns: Columns,
+        fixed: Mapping[str, float],
+        scales: Mapping[str, float] | None = None,
+        sigma: float | None = None,
+    ):
+        super().__init__(net, data, columns, fixed)
+        self.sigma = sigma
+        _, column = np.nonzero(np.isfinite(data.values))
+        factors = np.array([1 / (scales or {}).get(name, 1.0) for name in data.measured])
+        self._factor = torch.as_tensor(factors[column])
+
+    @property
+    def data_norm(self) -> float:
+        """‖measurements/scale‖, against which a residual is small."""
+        return float((self._measured * self._factor).norm())
+
+    def scale(self, loss: float) -> float:
+        """What a change of the loss is small beside: itself."""
+        return loss
+
+    def complaint(self, params: Values) -> str:
+        """Nothing: every prediction that is a number has a square."""
+        return ""
+
+    def log_likelihood(self, loss: float) -> float:
+        """That of normal noise where the sum of squares is `loss`, sigma² being known or else loss/M."""
+        variance = loss / self.count if self.sigma is None else self.sigma**2
+        if variance == 0:
+            return math.inf
+        scaled = self.count * math.log(2 * math.pi * variance) + loss / variance
+        return float(self._factor.log().sum()) - scaled / 2
+
+    def residuals(self, params: Values) -> Tensor:
+        """(prediction − measurement)/scale for each number measured, in order of time: (M,) in float64."""
+        return self.deviations(params) * self._factor
 
     def table(self, width: int) -> tuple[Tensor, Tensor, float]:
         """The measurements as means and their weights (T, width), and the squares within replicates.
@@ -149,6 +179,35 @@ class SumOfSquares:
     def __call__(self, params: Values) -> Tensor:
         residuals = self.residuals(params)
         return residuals @ residuals
+
+
+class Loss(Protocol):
+    """What a fit minimizes: a leaf class of Measured."""
+
+    net: Any
+    data: Dataset
+    fixed: dict[str, float]
+    names: tuple[str, ...]
+    states: int
+    dtype: torch.dtype
+    times: Tensor
+    inputs: dict[str, Any]
+    likelihood: bool
+    sigma: float | None
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def data_norm(self) -> float: ...
+    def scale(self, loss: float) -> float: ...
+    def complaint(self, params: Values) -> str: ...
+    def log_likelihood(self, loss: float) -> float: ...
+    def simulate(self, params: Values, times: Tensor | None = None) -> Tensor: ...
+    def residuals(self, params: Values) -> Tensor: ...
+    def deviations(self, params: Values) -> Tensor: ...
+    def outliers(self, params: Values) -> list[tuple[str, float, float]]: ...
+    def place(self, k: int) -> tuple[str, float]: ...
+    def __call__(self, params: Values) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -177,7 +236,7 @@ class Coordinates:
 class Objective:
     """A loss and its gradient at θ, for an optimizer; a failed simulation is inf, with a zero gradient."""
 
-    def __init__(self, loss: SumOfSquares, coordinates: Coordinates):
+    def __init__(self, loss: Loss, coordinates: Coordinates):
         self.loss = loss
         self.coordinates = coordinates
         self.evaluations = 0

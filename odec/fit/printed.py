@@ -72,27 +72,31 @@ def _below(result: FitResult) -> Iterable[str]:
     """What stands below the values: the loss, how well it speaks for the model, and how the fit ended."""
     count, epochs = result.data.count, result.epochs
     yield (
-        f"sum of squares {result.loss:.6g} over {count} measurement{'s' if count != 1 else ''}"
+        f"{loss_name(result)} {result.loss:.6g} over {count} measurement{'s' if count != 1 else ''}"
         f" (at the start {result.losses[0]:.6g})"
     )
     if result.converged and math.isfinite(result.log_likelihood):
-        yield f"{_noise(result)}log-likelihood {result.log_likelihood:.6g}, {_criteria(result)}"
+        told = "" if result.objective.likelihood else f"log-likelihood {result.log_likelihood:.6g}, "
+        yield f"{_noise(result)}{told}AIC {result.aic:.6g}, BIC {result.bic:.6g}"
     if result.uncertainty and result.uncertainty.sentence:
         yield result.uncertainty.sentence
     yield f"{result.message} ({epochs} epoch{'s' if epochs != 1 else ''}, from one start)"
 
 
+def loss_name(result: FitResult) -> str:
+    """What was minimized."""
+    return "negative log-likelihood" if result.objective.likelihood else "sum of squares"
+
+
 def _noise(result: FitResult) -> str:
     """The spread of the residuals: the model's sigma with χ², or what is left of the measurements tells."""
+    if result.objective.likelihood:
+        return ""  # which its own parameters tell
     if result.objective.sigma is not None:
         square, free = result.loss / result.objective.sigma**2, result.data.count - len(result.estimated)
         return f"sigma {result.objective.sigma:g} is given: χ² {square:.4g} of {free}; "
     free = (result.uncertainty.freedom if result.uncertainty else None) or 0
     return f"residual sd {math.sqrt(result.loss / free):.4g} ({free} free); " if free else ""
-
-
-def _criteria(result: FitResult) -> str:
-    return f"AIC {result.aic:.6g}, BIC {result.bic:.6g}"
 
 
 def _ends(values: Mapping[str, float], names: Sequence[str]) -> str:

@@ -17,14 +17,14 @@ from odec.files import write_whole
 from odec.fit.data import Columns, Dataset
 from odec.fit.ode_text import with_values
 from odec.fit.optimize import Trace
-from odec.fit.printed import table, uncertainty_document
+from odec.fit.printed import loss_name, table, uncertainty_document
 from odec.fit.saved import FORMAT, digest_of, state_document
 from odec.runtime.compiled import Param
 from odec.system import System
 from odec.words import as_html
 
 if TYPE_CHECKING:
-    from odec.fit.loss import SumOfSquares
+    from odec.fit.loss import Loss
     from odec.fit.uncertainty import Uncertainty
     from odec.plot import View
 
@@ -36,11 +36,11 @@ class FitResult:
     """A finished or interrupted fit.
 
     values, start: every parameter by name, in natural units, of arrays each element (`W[0,1]`); fixed: those
-    that did not move. loss: the sum
-    of squares at `values`, the lowest seen; losses: at the start and after each epoch. net: the Model, left
-    at `values`. options: what the fit was asked for. system: None where only a module was given.
-    steps: the method, and its dt or its rtol and atol by state; summary: a line that says them and how many
-    steps the last simulation took. uncertainty: how sure the values are; None away from a minimum.
+    that did not move. loss: the sum of squares at `values`, or the negative log-likelihood where the model
+    says what the noise is, the lowest seen; losses: at the start and after each epoch. net: the Model, left
+    at `values`. options: what the fit was asked for. system: None where only a module was given. steps: the
+    method, and its dt or its rtol and atol by state; summary: a line that says them and how many steps the
+    last simulation took. uncertainty: how sure the values are; None away from a minimum.
     """
 
     values: dict[str, float]
@@ -60,7 +60,7 @@ class FitResult:
     columns: Columns
     net: Any
     system: System | None
-    objective: SumOfSquares
+    objective: Loss
     trace: Trace
     summary: str = ""
     steps: dict[str, Any] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class FitResult:
 
     @property
     def log_likelihood(self) -> float:
-        """That of the data, their noise being normal, with the model's sigma or with sigma² = SSR/n."""
+        """That of the data, by the model's noise; where it says none, by a normal one with sigma² = SSR/n."""
         return self.objective.log_likelihood(self.loss)
 
     @property
@@ -284,7 +284,7 @@ def plot_fit(result: FitResult, path: str | Path, view: View | None = None) -> N
         [*series, *inputs_of(system, result.data.inputs, times)],
         path,
         title=title_of(system) if system else result.name,
-        note=f"sum of squares {result.loss:.5g} over {result.data.count} measurement{plural}",
+        note=f"{loss_name(result)} {result.loss:.5g} over {result.data.count} measurement{plural}",
         warning=ended_early(time, times, np.stack(list(curves.values()), -1)) or unfinished,
         time=labelled(time, (system.time_unit if system else None) or ""),
         view=view,

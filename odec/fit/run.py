@@ -17,7 +17,9 @@ from odec.fit.choose import optimizer_of
 from odec.fit.data import Columns, Dataset, read_data
 from odec.fit.ending import conclude, of_the_model
 from odec.fit.first import first_look
-from odec.fit.loss import Objective, SumOfSquares
+from odec.fit.likelihood import Likelihood, check_optimizer
+from odec.fit.loss import Loss, Objective, SumOfSquares
+from odec.fit.noise import terms_of
 from odec.fit.optimize import TOLD, Optimizer, Trace, minimize
 from odec.fit.options import Options, Settings, settle, without_defaults
 from odec.fit.progress import Progress
@@ -93,7 +95,7 @@ def _problem(
     inputs: Mapping[str, tuple[Any, Any]],
     saved: Saved | None,
 ) -> _Problem:
-    """The least squares of a model and data. Raises ModelError, DataError, ArgumentError."""
+    """What is minimized of a model and data. Raises ModelError, DataError, ArgumentError."""
     subject = subject_of(model, options, settings.dtype)
     columns = subject.columns()
     measured = with_inputs(read_data(data, columns, t0=options.t0), inputs, columns)
@@ -107,10 +109,21 @@ def _problem(
         values = saved.start(values)
     start = start_of(subject.net, values, free, transforms=settings.transforms, scaled=settings.scaled)
     fixed = {name: value for name, value in start.values.items() if name not in free}
-    weighting = weighting_of(measured, subject.net.compiled, settings.weights)
-    loss = SumOfSquares(subject.net, measured, columns, fixed, weighting.scales, weighting.sigma)
-    notes = (*measured.notes, *chosen, *weighting.notes, *start.notes)
+    loss, weighted = _loss(subject, measured, columns, settings, fixed)
+    notes = (*measured.notes, *chosen, *weighted, *start.notes)
     return _Problem(subject, columns, start, Objective(loss, start.coordinates), notes)
+
+
+def _loss(
+    subject: Subject, data: Dataset, columns: Columns, settings: Settings, fixed: Mapping[str, float]
+) -> tuple[Loss, tuple[str, ...]]:
+    """The sum of squares, or the negative log-likelihood of the model's noise; and remarks."""
+    terms = terms_of(data, subject.net.compiled.noise, subject.terms, subject.system)
+    if terms is not None:
+        check_optimizer(settings.optimizer, terms)
+        return Likelihood(subject.net, data, columns, fixed, terms), ()
+    weighting = weighting_of(data, subject.net.compiled, settings.weights)
+    return SumOfSquares(subject.net, data, columns, fixed, weighting.scales, weighting.sigma), weighting.notes
 
 
 def _minimum(

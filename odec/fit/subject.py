@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +16,7 @@ from odec import build
 from odec.arguments import input_series
 from odec.errors import ArgumentError, check_mapping, did_you_mean
 from odec.fit.data import Columns, Dataset
+from odec.fit.noise import Term, with_noise
 from odec.fit.options import Options
 from odec.passes.scale import fixed_step
 from odec.runtime.compiled import Compiled
@@ -38,7 +39,8 @@ class Subject:
 
     system: None for a module that this process did not compile. digest: SHA-256 of the source, or of the file
     of a module that was given. stepless: whether nothing says how long a step may be.
-    own_values: whether the fit starts at the Model's present values.
+    own_values: whether the fit starts at the Model's present values. terms: the noise of observables, whose
+    arguments are further observables of the Model.
     """
 
     net: Any
@@ -47,6 +49,7 @@ class Subject:
     digest: str
     stepless: bool = False
     own_values: bool = False
+    terms: Mapping[str, Term] = field(default_factory=dict)
 
     @property
     def params(self) -> tuple[str, ...]:
@@ -56,10 +59,11 @@ class Subject:
     def columns(self) -> Columns:
         """What data may measure of the model."""
         own = self.net.compiled
+        hidden = {name for term in self.terms.values() for name in term.args}
         return Columns(
             time=own.time,
             states=own.states,
-            observables=own.observables,
+            observables=tuple(name for name in own.observables if name not in hidden),
             inputs=own.input_names,
             start=own.span.start if own.span else None,
             stop=own.span.stop if own.span else None,
@@ -94,9 +98,10 @@ def subject_of(model: Any, options: Options, dtype: str) -> Subject:
         net, stepless = _make(model, options, dtype, known)
         return Subject(net, known, _name(model, known), _file_digest(model), stepless)
     system = build.parse(model)
-    module = build.load(system, options.steps.method_for(system, options.method), options.engine or "auto")
+    noisy, terms = with_noise(system)
+    module = build.load(noisy, options.steps.method_for(system, options.method), options.engine or "auto")
     net, stepless = _make(module, options, dtype, system)
-    return Subject(net, system, system.source.name, system.digest, stepless)
+    return Subject(net, system, system.source.name, system.digest, stepless, terms=terms)
 
 
 def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: Columns) -> Dataset:

@@ -59,7 +59,8 @@ class Local:
     names: the k parameters. r (M,): residuals. effects (M, k): how they change when a parameter changes by
     its own size (its distance to its bound), along θ. sizes (k,): those sizes in θ. values, start: natural.
     bounds: the bound in the direction in which the sum of squares falls, inf or nan where there is none.
-    loss: r·r and what no parameter changes. data_norm: ‖measurements‖. precision: of the residuals, relative.
+    loss: r·r and what no parameter changes; of a likelihood, whose r have variance 1, how many they are.
+    data_norm: ‖measurements‖. precision: of the residuals, relative.
     """
 
     names: tuple[str, ...]
@@ -73,6 +74,7 @@ class Local:
     count: int
     data_norm: float
     precision: float
+    likelihood: bool = False
 
     @property
     def noise(self) -> float:
@@ -171,6 +173,9 @@ class Local:
         """What a Gauss-Newton step would still do, in words."""
         parts = np.abs(self.step.parts)
         k = int(parts.argmax())
+        if self.step.gain > 1e-4 and self.likelihood:
+            gain = 0.5 * self.step.gain * self.loss
+            return f"a scoring step would still raise the log-likelihood by {gain:.2g}"
         if self.step.gain > 1e-4:
             return f"a Gauss-Newton step would still lower the sum of squares by {percent(self.step.gain)}"
         far = percent(float(parts[k])) if parts[k] < 1 else "more than its size"

@@ -8,7 +8,7 @@ import numpy as np
 
 from odec.errors import ArgumentError
 from odec.fit.data import Dataset
-from odec.runtime.compiled import Compiled, Noise
+from odec.runtime.compiled import Compiled
 
 UNLIKE = 100.0
 """Columns whose spreads differ by more than this factor are weighted."""
@@ -38,7 +38,7 @@ class Weighting:
 def weighting_of(data: Dataset, compiled: Compiled, weights: str) -> Weighting:
     """How the columns of the data are weighted.
 
-    weights: "spread" or "none". Raises ArgumentError for a noise that least squares do not stand for.
+    weights: "spread" or "none". Raises ArgumentError for a sigma that is not positive.
     """
     alike = dict.fromkeys(data.measured, 1.0)
     sigma = known_sigma(data, compiled)
@@ -56,43 +56,15 @@ def weighting_of(data: Dataset, compiled: Compiled, weights: str) -> Weighting:
 
 
 def known_sigma(data: Dataset, compiled: Compiled) -> float | None:
-    """The s where the model says that all that was measured has one noise normal(s) with a constant s.
+    """The s where the model says that what was measured has one noise normal(s); None where it says nothing.
 
-    None where it says nothing. Raises ArgumentError for anything else, which least squares would not heed.
+    Raises ArgumentError for an s that is not positive.
     """
-    own = {name: name.partition("[")[0] for name in data.measured}  # that of an array is of its elements
-    noises = {noise.observable: noise for noise in compiled.noise}
-    sigmas = {
-        name: _sigma(noises[whole] if whole in noises else noises[name])
-        for name, whole in own.items()
-        if whole in noises or name in noises
-    }
-    if not sigmas:
-        return None
-    bare = [name for name in data.measured if name not in sigmas]
-    if bare:
-        raise ArgumentError(
-            f"the noise of {next(iter(sigmas))} is given and that of {bare[0]} is not: least squares need one"
-            " normal(s) for all that was measured, or none"
-        )
-    if len(set(sigmas.values())) > 1:
-        told = " and ".join(f"{name} has sigma {sigma:g}" for name, sigma in list(sigmas.items())[:2])
-        raise ArgumentError(f"{told}: a fit by least squares has one sigma for all that was measured")
-    return next(iter(sigmas.values()))
-
-
-def _sigma(noise: Noise) -> float:
-    told = f"{noise.place}: the noise of {noise.observable}"
-    if noise.distribution != "normal":
-        raise ArgumentError(
-            f"{told} is {noise.distribution}, which a fit does not heed yet: it fits by least squares;"
-            " leave out what follows '~', or write an observable whose noise is normal (such as log(x))"
-        )
-    if noise.sigma is None:
-        raise ArgumentError(
-            f"{told} is no constant, which a fit does not heed yet: it fits by least squares, with one"
-            " normal(s) for all that was measured; leave out what follows '~'"
-        )
-    if not 0 < noise.sigma < np.inf:
-        raise ArgumentError(f"{told} has sigma {noise.sigma:g}, which must be positive")
-    return noise.sigma
+    own = {name for column in data.measured for name in (column, column.partition("[")[0])}
+    for noise in compiled.noise:
+        if noise.observable in own and noise.sigma is not None:
+            if not 0 < noise.sigma < np.inf:
+                told = f"{noise.place}: the noise of {noise.observable}"
+                raise ArgumentError(f"{told} has sigma {noise.sigma:g}, which must be positive")
+            return noise.sigma
+    return None
