@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from odec.csvtext import csv_rows, is_number
 from odec.errors import AccuracyWarning, ArgumentError, DataError
 from odec.headers import unit_note, unit_of_time
+from odec.passes.program import Layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,17 +50,22 @@ def time_list(times: Any) -> list[float]:
     return found
 
 
-def input_series(name: str, given: Any, time_unit: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """An input's times (K,) and values (K,) or (K, *batch).
+def input_series(
+    name: str, given: Any, time_unit: str | None = None, shape: tuple[int, ...] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """An input's times (K,) and values (K,) or (K, *batch), of an array (K, *batch, *shape).
 
     given: such a pair, a number that holds throughout, a pandas Series over its times, a DataFrame or the
     path of a CSV of two columns, whose head line is read for the unit of its times alone: an AccuracyWarning
-    where that is not time_unit, the model's. Raises ArgumentError, OSError.
+    where that is not time_unit, the model's. Of an array a CSV has a column for each element, in any order
+    where its head line names them (`u[0]`). Raises ArgumentError, OSError.
     """
     import numpy as np
 
     if isinstance(given, str | Path):
-        given = _read_series(Path(given), time_unit)
+        names = Layout.of([(name, shape)]).columns if shape else ()
+        times, rows = _read_series(Path(given), time_unit, names)
+        given = times, np.reshape(rows, (len(times), *shape))
     elif isinstance(given, Real) or getattr(given, "shape", None) == ():
         given = [0.0], np.reshape(real_numbers(given, f"input {name!r}"), 1)
     elif hasattr(given, "columns"):
@@ -75,26 +82,41 @@ def input_series(name: str, given: Any, time_unit: str | None = None) -> tuple[n
     return real_numbers(times, f"the times of input {name!r}"), real_numbers(values, f"input {name!r}")
 
 
-def _read_series(path: Path, time_unit: str | None) -> tuple[list[float], list[float]]:
-    """Times and values from a CSV of two columns, with or without a head line."""
+def _read_series(
+    path: Path, time_unit: str | None, names: Sequence[str]
+) -> tuple[list[float], list[list[float]]]:
+    """Times and the values at each from a CSV, with or without a head line; names: of an array's elements."""
     try:
         rows = csv_rows(path.read_bytes(), str(path))
     except DataError as error:
         raise ArgumentError(str(error)) from None
     times, values = [], []
+    order = list(range(max(1, len(names))))
     for number, (line, cells) in enumerate(rows):
         try:
-            time, value = map(float, cells)
+            time, *own = map(float, cells)
+            if len(own) != len(order):
+                raise ValueError
         except ValueError:
             if not number and not is_number(cells[0]):
                 for remark in unit_note(cells[0], unit_of_time(cells[0]), time_unit):
                     warnings.warn(f"{path}: {remark}", AccuracyWarning, stacklevel=4)
+                order = _columns(path, line, cells[1:], names) if names else order
                 continue
-            raise ArgumentError(
-                f"{path}:{line}: two numbers, a time and a value, not {','.join(cells)!r}"
-            ) from None
+            wanted = f"a time and {len(names)} values, of {', '.join(names[:6])}" if names else ""
+            wanted = wanted or "two numbers, a time and a value"
+            raise ArgumentError(f"{path}:{line}: {wanted}, not {','.join(cells)!r}") from None
         times.append(time)
-        values.append(value)
+        values.append([own[k] for k in order])
     if not times:
         raise ArgumentError(f"{path}: no times and values in it")
     return times, values
+
+
+def _columns(path: Path, line: int, heads: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Where each element's column is. Raises ArgumentError where the head line does not name them all."""
+    found = [head.replace(" ", "") for head in heads]
+    if sorted(found) != sorted(names):
+        told = f"the columns behind the time are {', '.join(names[:6])}" + ", …" * (len(names) > 6)
+        raise ArgumentError(f"{path}:{line}: {told}, not {', '.join(heads)}")
+    return [found.index(name) for name in names]

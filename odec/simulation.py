@@ -60,7 +60,10 @@ class RunRequest:
         if system is not None:
             check_params(system, self.params)
             check_inputs(system, self.inputs)
-        return {name: input_series(name, given, unit) for name, given in self.inputs.items()}
+        shapes = {item.name: item.shape for item in system.inputs} if system else {}
+        return {
+            name: input_series(name, given, unit, shapes.get(name, ())) for name, given in self.inputs.items()
+        }
 
 
 def output_times(

@@ -23,6 +23,7 @@ from odec.runtime.compiled import Compiled
 from odec.runtime.errors import EngineError
 from odec.runtime.model import Model
 from odec.runtime.settings import default_settings
+from odec.runtime.shaped import arrays_of, by_element
 from odec.steps import StepRequest
 from odec.system import System
 
@@ -108,7 +109,17 @@ def with_inputs(data: Dataset, inputs: Mapping[str, tuple[Any, Any]], columns: C
     """The data with further input series. Raises ArgumentError where one is unknown, missing or misshapen."""
     series, digest = dict(data.inputs), sha256(data.digest.encode())
     check_mapping(inputs, "inputs", "{'u': (times, values)}")
+    arrays = {name: shape for name, (_, shape) in arrays_of(columns.inputs).items() if shape}
     for name, given in inputs.items():
+        if name in arrays:
+            times, values = input_series(name, given, columns.time_unit, arrays[name])
+            try:
+                parts = by_element(columns.inputs, name, torch.as_tensor(values))
+            except ValueError as error:
+                raise ArgumentError(str(error)) from None
+            series |= {part: (times, held.numpy()) for part, held in parts.items()}
+            digest.update(name.encode() + times.tobytes() + values.tobytes())
+            continue
         if name not in columns.inputs:
             known = f"; the model has {', '.join(columns.inputs) or 'none'}"
             raise ArgumentError(f"unknown input {name!r}{did_you_mean(name, columns.inputs) or known}")
