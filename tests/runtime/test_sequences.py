@@ -31,6 +31,12 @@ h[t+1] = tanh(W @ h + V @ u + b)
 obs y = sum(h)
 """
 
+NAMED = """
+param sequence = 2, layer = 3, reset_parameters = 1
+init x = 1
+x[t+1] = sequence*layer*reset_parameters*x
+"""
+
 
 def normal(seed, *shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=F64)
@@ -167,6 +173,32 @@ def test_a_cell_is_reset_by_its_seed_and_copied(layer):
     again = nn.init.xavier_uniform_(torch.empty(3, 3, dtype=F64))
     assert torch.equal(cell.W, again) and torch.equal(copy.deepcopy(cell)(torch.ones(2)), cell(torch.ones(2)))
     assert repr(cell) == "StepCell(2 inputs, h)"
+
+
+def test_a_cell_with_a_network_owns_its_weights():
+    text = (
+        "net f(h, u) -> g = mlp(4, tanh)\ninput u\ninit h = 0\nparam k[2] = normal(0, 1)\nh[t+1] = g + k[0]"
+    )
+    module = odec.load(text)
+    cell, net = module.StepCell(seed=0), module.Model(seed=0)
+    assert [*cell.state_dict()] == [*net.state_dict()]
+    u = normal(1, 3, 2, 1)
+    torch.testing.assert_close(cell(u[0]), net.sequence(u[:1], last=True)[0][:, 0], rtol=1e-15, atol=0)
+    drawn = cell.state_dict()["f.0.weight"].clone()
+    cell.reset_parameters(seed=1)
+    assert not torch.equal(cell.f[0].weight, drawn)
+    cell.reset_parameters(seed=0)
+    assert all(
+        torch.equal(one, other) for one, other in zip(cell.parameters(), net.parameters(), strict=True)
+    )
+
+
+def test_parameters_may_bear_the_names_of_what_a_model_does():
+    module = odec.load(NAMED)
+    net, cell = module.Model(), module.StepCell()
+    assert net.layer()(torch.zeros(2, 0)).flatten().tolist() == [6, 36]
+    cell.reset_parameters()
+    assert cell().item() == 6 and net.vector().tolist() == [2, 3, 1]
 
 
 def test_a_layer_trains_within_a_sequential(layer):

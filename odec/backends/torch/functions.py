@@ -42,7 +42,8 @@ _MODULE_ATTRIBUTES = frozenset(
     to_empty train training type xpu zero_grad parametrizations
     observe vector status dt clip adjoint checkpoints engine chunk max_time control first_step
     rtol atol min_step max_step max_steps dense_output adjoint_rtol adjoint_atol freeze thaw
-    compiled spelled shaped attributes alike nets steps series raw bounds prepared _repr_html_""".split()
+    compiled spelled shaped attributes alike nets steps series raw bounds prepared _repr_html_
+    sequence layer reset_parameters""".split()
 )
 
 
