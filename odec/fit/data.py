@@ -16,6 +16,9 @@ from odec.headers import column_name, time_header, unit_note, unit_of_time
 
 Series = tuple[np.ndarray, np.ndarray]
 
+DEVIATION = "_sd"
+"""What follows a column's name in that of its standard deviations."""
+
 FAR = 10.0
 """Times beyond so many lengths of the run line are remarked on."""
 
@@ -51,7 +54,8 @@ class Dataset:
 
     times: (T,) distinct times, the first is t0. rows: (R,) the index in `times` of each row; rows at one time
     are replicates. values: (R, C) in natural units, NaN where nothing was measured; measured: the C names.
-    inputs: (times, values) by name. notes: what looks odd in the data.
+    inputs: (times, values) by name. notes: what looks odd in the data. sds: (R, C) the standard deviation of
+    each measurement, where the data have columns of them.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Dataset:
     values: np.ndarray
     inputs: dict[str, Series]
     notes: tuple[str, ...] = ()
+    sds: np.ndarray | None = None
 
     @property
     def t0(self) -> float:
@@ -84,7 +89,7 @@ def read_data(data: Any, columns: Columns, *, t0: float | None = None) -> Datase
     """The measurements in a CSV path, a dict of arrays or a DataFrame.
 
     The time column bears the model's name of the time, or `time` or `t`, or is the first; a header may give
-    a unit (`x (g/L)`) or a derivative (`theta'`). Rows are sorted.
+    a unit (`x (g/L)`) or a derivative (`theta'`). Rows are sorted. `x_sd` holds the standard deviations of x.
     t0: where the simulation starts; without it the start of the model's `run` line, else the first time.
     Raises DataError, naming file, line and column, and ArgumentError for a t0 that is no number.
     """
@@ -100,6 +105,7 @@ def read_data(data: Any, columns: Columns, *, t0: float | None = None) -> Datase
     values = np.column_stack([table.columns[name] for name in measured])
     if not np.isfinite(values).any():
         raise DataError(f"{table.name}: nothing was measured: every cell of {_listed(measured)} is blank")
+    sds = _deviations(table, measured, values)
     start = _start(table, times, columns, t0)
     sign = -1.0 if columns.backwards else 1.0
     order = np.argsort(sign * times, kind="stable")
@@ -112,7 +118,30 @@ def read_data(data: Any, columns: Columns, *, t0: float | None = None) -> Datase
         *_restarts(table, times, sign, measured[0], columns),
     )
     where = (table.name, table.digest, time_name)
-    return Dataset(*where, distinct, rows, measured, values[order], inputs, notes)
+    sds = None if sds is None else sds[order]
+    return Dataset(*where, distinct, rows, measured, values[order], inputs, notes, sds)
+
+
+def _deviations(table: Table, measured: Iterable[str], values: np.ndarray) -> np.ndarray | None:
+    """The standard deviations beside the values (R, C); None where there are none."""
+    there = [f"{name}{DEVIATION}" in table.columns for name in measured]
+    if not any(there):
+        return None
+    for name, has in zip(measured, there, strict=True):
+        if not has:
+            raise DataError(
+                f"{table.name}: {name!r} has no column {name + DEVIATION!r} of standard deviations, but"
+                " another has: give them for all that was measured, or for none"
+            )
+    sds = np.column_stack([table.columns[f"{name}{DEVIATION}"] for name in measured])
+    for row, k in np.argwhere(np.isfinite(values) & ~((sds > 0) & np.isfinite(sds)))[:1]:
+        told = "is missing" if np.isnan(sds[row, k]) else f"is {sds[row, k]:g}"
+        name = list(measured)[k] + DEVIATION
+        raise DataError(
+            f"{table.place(row)}, column {name!r}: the standard deviation {told}, where there is a value;"
+            " it must be positive"
+        )
+    return sds
 
 
 def _by_names(table: Table, columns: Columns) -> tuple[Table, str, str]:
@@ -196,7 +225,9 @@ def _second(name: str, table: Table, columns: Columns) -> str:
 def _check_names(table: Table, names: list[str], columns: Columns) -> None:
     known = columns.measurable + columns.inputs
     for name in names:
-        if name not in known:
+        if name not in known and not (
+            name.endswith(DEVIATION) and name.removesuffix(DEVIATION) in {*names} & {*columns.measurable}
+        ):
             hint = did_you_mean(name, known) or f"; the model has {_listed(known)}"
             raise DataError(
                 f"{table.name}: column {name!r} is no state, observable or input of the model{hint}"

@@ -118,8 +118,8 @@ class Measured:
 class SumOfSquares(Measured):
     """Σ ((prediction − measurement)/scale)² over everything measured.
 
-    scales: by the name of a column, 1 where it is not said. sigma: the standard deviation of what is summed,
-    where it is known.
+    scales: by the name of a column, 1 where it is not said; the data's own standard deviations go before.
+    sigma: the standard deviation of what is summed, where it is known.
     """
 
     def __init__(
@@ -133,9 +133,10 @@ class SumOfSquares(Measured):
     ):
         super().__init__(net, data, columns, fixed)
         self.sigma = sigma
-        _, column = np.nonzero(np.isfinite(data.values))
+        there = np.isfinite(data.values)
         factors = np.array([1 / (scales or {}).get(name, 1.0) for name in data.measured])
-        self._factor = torch.as_tensor(factors[column])
+        each = np.broadcast_to(factors, there.shape) if data.sds is None else 1 / data.sds
+        self._factor = torch.as_tensor(each[there])
 
     @property
     def data_norm(self) -> float:

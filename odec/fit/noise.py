@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from odec import build
 from odec.diagnostics import Source
 from odec.errors import ArgumentError, DataError
-from odec.fit.data import Dataset
+from odec.fit.data import DEVIATION, Dataset
 from odec.fit.densities import DENSITIES
 from odec.runtime.compiled import Noise
 from odec.system import Observable, System
@@ -89,8 +89,14 @@ def terms_of(
     """
     declared = {noise.observable: noise for noise in noises}
     own = [declared.get(name) or declared.get(name.partition("[")[0]) for name in data.measured]
-    if all(noise is None for noise in own):
+    said = next((noise for noise in own if noise), None)
+    if said is None:
         return None
+    if data.sds is not None:
+        raise ArgumentError(
+            f"{said.place}: the noise of {said.observable} is given, and the data have standard deviations"
+            f" of their own (columns {DEVIATION}): leave out one of the two"
+        )
     if all(own) and len({noise.sigma for noise in own if noise}) == 1 and own[0] and own[0].sigma is not None:
         return None
     given = {name: noise for name, noise in zip(data.measured, own, strict=True) if noise}

@@ -94,7 +94,10 @@ def _noise(result: FitResult) -> str:
         return ""  # which its own parameters tell
     if result.objective.sigma is not None:
         square, free = result.loss / result.objective.sigma**2, result.data.count - len(result.estimated)
-        return f"sigma {result.objective.sigma:g} is given: χ² {square:.4g} of {free}; "
+        by = f"sigma {result.objective.sigma:g} is given"
+        if result.data.sds is not None:
+            by = "standard deviations are given"
+        return f"{by}: χ² {square:.4g} of {free}; "
     free = (result.uncertainty.freedom if result.uncertainty else None) or 0
     return f"residual sd {math.sqrt(result.loss / free):.4g} ({free} free); " if free else ""
 

@@ -41,6 +41,8 @@ def weighting_of(data: Dataset, compiled: Compiled, weights: str) -> Weighting:
     weights: "spread" or "none". Raises ArgumentError for a sigma that is not positive.
     """
     alike = dict.fromkeys(data.measured, 1.0)
+    if data.sds is not None:
+        return Weighting(alike, 1.0)
     sigma = known_sigma(data, compiled)
     if sigma is not None or weights == "none":
         return Weighting(alike, sigma)

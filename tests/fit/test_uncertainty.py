@@ -13,7 +13,7 @@ from scipy import stats
 
 import odec
 from benchmarks.fits_problems import PROBLEMS
-from odec.errors import ArgumentError
+from odec.errors import ArgumentError, DataError
 from odec.fit.quantiles import t_quantile
 from odec.fit.result import FitResult
 
@@ -109,6 +109,38 @@ def test_weighted_columns_have_the_likelihood_of_their_own_units() -> None:
     sigma = math.sqrt(result.loss / 12)
     expected = stats.norm.logpdf(_residuals(result), scale=sigma * scales).sum()
     assert result.log_likelihood == pytest.approx(expected, rel=1e-9)
+
+
+def test_standard_deviations_of_the_data(line: FitResult) -> None:
+    """Weighted least squares in closed form; the errors are not rescaled."""
+    sds = np.array([0.1, 0.2, 0.1, 0.5, 0.3, 1.0])
+    for engine, optimizer in (("torch", "lbfgs"), ("native", "gauss-newton")):
+        run = RUN | {"engine": engine, "optimizer": optimizer}
+        result = odec.fit(LINE.format(b="b"), {"t": T[::-1], "y": Y[::-1], "y_sd": sds[::-1]}, **run)
+        design = np.stack([np.ones_like(T), T], axis=1) / sds[:, None]
+        best, squares, *_ = np.linalg.lstsq(design, Y / sds, rcond=None)
+        assert list(result.values.values()) == pytest.approx(best, rel=1e-6)
+        assert result.covariance == pytest.approx(np.linalg.inv(design.T @ design), rel=1e-6)
+        assert result.loss == pytest.approx(squares[0], rel=1e-9)
+        expected = stats.norm.logpdf(_residuals(result), scale=sds).sum()
+        assert result.log_likelihood == pytest.approx(expected, rel=1e-9)
+        assert f"standard deviations are given: χ² {squares[0]:.4g} of 4" in result.table()
+
+
+@pytest.mark.parametrize(
+    ("columns", "noise", "message"),
+    [
+        ({"y_sd": [1, 1, 0, 1, 1, 1]}, "", r"column 'y_sd': the standard deviation is 0, where"),
+        ({"y_sd": [1, np.nan, 1, 1, 1, 1]}, "", r"column 'y_sd': the standard deviation is missing, where"),
+        ({"y_sd": np.ones(6), "rest": np.zeros(6)}, "", "'rest' has no column 'rest_sd'"),
+        ({"rest_sd": np.ones(6)}, "", "column 'rest_sd' is no state, observable or input"),
+        ({"y_sd": np.ones(6)}, " ~ normal(2)", r"the noise of y is given, and the data have standard dev"),
+    ],
+)
+def test_standard_deviations_that_cannot_be(columns: dict, noise: str, message: str) -> None:
+    text = LINE.format(b="b").replace("b*t\n", f"b*t{noise}\n")
+    with pytest.raises((DataError, ArgumentError), match=message):
+        odec.fit(text, {"t": T, "y": Y, **columns}, **RUN)
 
 
 def test_what_is_not_determined_has_no_error() -> None:
