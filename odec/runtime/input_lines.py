@@ -69,6 +69,11 @@ class Lines:
             for samples, lines in zip(inputs, self.lines)
         ]
 
+    @property
+    def finite(self) -> bool:
+        """Whether all that the inputs are between the two times is finite."""
+        return all(map(math.isfinite, (value for ends in self._ends for pair in ends for value in pair)))
+
     def at(self, index: int, time: float) -> float:
         """An input's value; beyond the two times as its line goes on."""
         place = bisect.bisect_right(self.nodes, time) - 1

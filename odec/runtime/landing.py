@@ -26,7 +26,8 @@ class Landing(NamedTuple):
     of W inputs stand among the numbers of a Switches; slopes (E, 3 + W): the derivatives of a switch's time
     by them; multiples (E, 1). pieces (E, W): of each input the piece that holds then; lines (E, W, 2): reach
     and running of its Line; bends (E, W, 2): the derivatives of the time by the piece's value and slope.
-    lost: whether some time is no number. key: what tells it from others, but for the values of inputs.
+    lost: whether some time is no number, or an input not finite. key: what tells it from others, but for the
+    values of inputs.
     """
 
     times: Tensor
@@ -56,9 +57,9 @@ def landing_of(
     A switch at an output comes just before it, one at the start just behind it; of several at one time each
     has a place of its own. Raises ValueError for more switches than there is room for.
     """
-    lost, a, b = numbers is None or switches.lost(numbers), times[0], times[-1]
-    eps = torch.finfo(dtype).eps
+    a, b, eps = times[0], times[-1], torch.finfo(dtype).eps
     lines = Lines(inputs if numbers else (), min(a, b), max(a, b), eps)
+    lost = numbers is None or switches.lost(numbers) or not lines.finite
     events = [] if numbers is None or lost else switches.events(numbers, lines, a, b)
     stops = [e for e in events if e.time != a or switches.moves(e.turn)]
     merged, places = _woven(times, [event.time for event in stops], dtype)

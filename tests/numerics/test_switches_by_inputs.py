@@ -233,6 +233,19 @@ def test_trajectories_that_meet_no_level_run_together():
     assert [share.items for share in shares_of(net.compiled.turns, t, p, [knots, lines], (3,))] == [None]
 
 
+def test_an_input_that_is_no_number_is_told():
+    """In one trajectory, where the run comes past it; the other has the numbers of it alone."""
+    knots, t = torch.arange(4, dtype=D), torch.tensor([0.0, 2.5], dtype=D)
+    values = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, torch.nan], [1.0, 1.0]], dtype=D)
+    net = jumping("torch")
+    x = net(t, inputs={"u": (knots, values)})
+    assert net.status.ok.tolist() == [True, False]
+    assert "its input u is not finite throughout" in str(net.status)
+    assert torch.equal(x[:, 0], net(t, inputs={"u": (knots, values[:, 0])}))
+    net(t[:1].repeat(2) + torch.tensor([0.0, 0.9], dtype=D), inputs={"u": (knots, values)})
+    assert net.status.ok.all()
+
+
 def test_several_levels_share_an_input():
     """A level for each trajectory, with one series for all."""
     net, t, knots = jumping("native"), torch.tensor([0.0, 3.0], dtype=D), torch.arange(4, dtype=D)
