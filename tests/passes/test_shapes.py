@@ -16,6 +16,7 @@ from odec.backends.native.support import refusal
 from odec.backends.torch.printer import TorchPrinter
 from odec.build import choose_engine
 from odec.diagnostics import Span
+from odec.lookups import Lookup
 from odec.methods import METHODS
 from odec.passes import derive
 from odec.passes.accumulate import reverse
@@ -108,33 +109,47 @@ def test_reverse_sums_what_was_broadcast_to_its_own_shape():
         assert np.sum(found * step) == pytest.approx((ahead[0] - ahead[1]) / 2e-6, rel=1e-8)
 
 
+TABLE = Lookup("f", (0.0, 1.0, 3.0), (1.0, 2.0, 0.0), "cubic")
+
+
+def example(name, first="p"):
+    """An operation of p, q, r; of a table's number and an order where it looks values up."""
+    more = (TABLE.key, 0) if name == "lookup" else "qr"
+    return op(name, *(first, *more)[: OPERATIONS[name].arity[0]])
+
+
+def _arguments(name):
+    """How many of an operation's arguments are values."""
+    return 1 if name == "lookup" else OPERATIONS[name].arity[0]
+
+
 def by_shapes(name):
     """Arguments of an operation where each in turn is an array beside scalars, and all are."""
-    least = OPERATIONS[name].arity[0]
-    names = "pqr"[:least]
+    names = "pqr"[: _arguments(name)]
     return [dict.fromkeys(some, (3,)) for some in (*names, names)]
 
 
 @pytest.mark.parametrize("name", [n for n in OPERATIONS if n not in DERIVATIVE_FREE])
 def test_every_rule_gives_cotangents_of_the_shapes_of_the_arguments(name):
     for shapes in by_shapes(name):
-        names = "pqr"[: OPERATIONS[name].arity[0]]
+        names = "pqr"[: _arguments(name)]
         graph = Graph(declared=shapes)
         tree = op("lt", "p", 0) if name == "select" else "p"
-        y = graph.include(op(name, tree, *names[1:]).tree, {})
+        y = graph.include(example(name, tree).tree, {})
         w = graph.symbol("w", graph.shapes[y])
         leaves = [graph.symbol(n) for n in names]
         for leaf, found in zip(leaves, reverse(graph, [(y, w)], leaves), strict=True):
             assert graph.shapes[found] == graph.shapes[leaf] or found == graph.zero
 
 
-@pytest.mark.parametrize("printer", [TorchPrinter({}, {}), CPrinter({})], ids=["torch", "c"])
+@pytest.mark.parametrize(
+    "printer", [TorchPrinter({}, {}), CPrinter({}, {TABLE.key: "f"})], ids=["torch", "c"]
+)
 def test_every_printer_writes_every_operation(printer):
     assert printer.rules.keys() >= OPERATIONS.keys()
-    for name, operation in OPERATIONS.items():
-        arguments = "pqr"[: operation.arity[0]]
-        text = flat(printer.doc(op(name, *arguments).tree))
-        assert all(argument in text for argument in arguments), name
+    for name in OPERATIONS:
+        text = flat(printer.doc(example(name).tree))
+        assert all(argument in text for argument in "pqr"[: _arguments(name)]), name
 
 
 def test_a_cotangent_of_a_wrong_shape_is_refused():
