@@ -170,6 +170,19 @@ def _numbered(shapes: Sequence[Shape], static: Static) -> Shape:
     return (int(static[0]),)
 
 
+def _said(shapes: Sequence[Shape], static: Static) -> Shape:
+    """Of an external net's value, the shape that the model says."""
+    return tuple(int(extent) for extent in static[1:])
+
+
+def _pulled(shapes: Sequence[Shape], static: Static) -> Shape:
+    return shapes[int(static[1])]
+
+
+def _pushed(shapes: Sequence[Shape], static: Static) -> Shape:
+    return tuple(int(extent) for extent in static[2:])
+
+
 def index_of(static: Static) -> tuple[int | slice, ...]:
     """An index as NumPy and torch take it."""
     return tuple(
@@ -234,7 +247,7 @@ class ArrayOperation:
     shape: Callable[[Sequence[Shape], Static], Shape]
 
     def value(self, static: Static, *args: Any) -> Any:
-        """Its value for arrays of NumPy."""
+        """Its value for arrays of NumPy. Raises KeyError for one of an external net."""
         return _values()[self.name](static, *args)
 
 
@@ -259,6 +272,9 @@ def _table() -> dict[str, ArrayOperation]:
         ("repeat", one, _repeated),
         ("reshape", one, _reshaped),
         ("arange", (0, 0), _numbered),
+        ("external", several, _said),
+        ("external_vjp", several, _pulled),
+        ("external_jvp", several, _pushed),
     ]
     return {name: ArrayOperation(name, arity, shape) for name, arity, shape in rows}
 
@@ -269,5 +285,8 @@ ARRAY_OPERATIONS: Mapping[str, ArrayOperation] = _table()
 static: of sum, mean, largest and smallest an axis, or none for all elements; of cumsum, flip and concat the
 axis; of slice an index for each of the first axes, of which a number drops its axis; of place the whole
 shape, then such an index; of broadcast and reshape the shape; of repeat where the new axis stands, and its
-length; of arange the length.
+length; of arange the length; of external a net's name and the shape that it gives; of external_vjp its name
+and the number of an argument, of external_jvp the shape besides. The arguments of these are the parameters of
+all external nets as one vector, and what the net sees; then a cotangent of the value, or a tangent of that
+argument.
 """

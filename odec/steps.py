@@ -56,6 +56,8 @@ def choose_method(
 ) -> str:
     """The method to compile: the one named, else that of the model's `run` line, else auto; a map's is "map".
 
+    Where there are external nets it is dopri5 instead of auto.
+
     adaptive, fixed: whether a tolerance, or dt, is asked for in place of what the `run` line says. Raises
     ArgumentError for an unknown method, one that is given for a map, dt beside a tolerance or without a
     method, and a tolerance for a method without an error estimate; ModelError where the `run` line asks so.
@@ -72,8 +74,9 @@ def choose_method(
     named = method or (system.run.method if system.run else None)
     if named is None:
         _check_unnamed(system, adaptive, fixed)
-        return AUTO.name
+        return "dopri5" if system.external else AUTO.name
     name = canonical(named)
+    _check_external(system, name)
     if name == AUTO.name:
         return name
     _check_known(name)
@@ -91,6 +94,17 @@ def _check_known(name: str) -> None:
     if name not in METHODS:
         hint = did_you_mean(name, METHODS) or did_you_mean(name, names()) or f"; known: {', '.join(METHODS)}"
         raise ArgumentError(f"unknown method {name!r}{hint}")
+
+
+def _check_external(system: System, name: str) -> None:
+    """Raises ArgumentError for methods whose gradients take second derivatives, which external nets lack."""
+    from odec.methods import AUTO, METHODS, Rosenbrock
+
+    if system.external and (name == AUTO.name or isinstance(METHODS.get(name), Rosenbrock)):
+        raise ArgumentError(
+            f"{name} needs second derivatives, which the external net {system.external[0]} has not: "
+            "take dopri5, or another explicit method"
+        )
 
 
 def _check_unnamed(system: System, adaptive: bool, fixed: bool) -> None:

@@ -64,6 +64,9 @@ class Interval:
         return ("none", "softplus", "logit")[bounded]
 
 
+EXTERNAL = "nets.external"
+"""The parameters of all external nets, as a vector whose length only a Model knows: the last one of p."""
+
 TRANSFORMS = ("none", "softplus", "log", "log10", "logit")
 
 
@@ -334,6 +337,11 @@ class System:
         named += [(u.name, u.shape) for u in self.inputs]
         named += [(y.name, y.shape) for y in self.observables]
         return tuple(name for name, shape in named if shape)
+
+    @property
+    def external(self) -> tuple[str, ...]:
+        """The names of its external nets."""
+        return tuple(net.name for net in self.nets if net.external)
 
     @property
     def formulas(self) -> tuple[Expr, ...]:

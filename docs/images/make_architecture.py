@@ -53,7 +53,7 @@ RUNTIME: Boxes = {
         "Model, its parameters, inputs",
         (
             *("model", "settings", "sequence", "inputs", "parameters", "parameter_docs", "shaped", "draws"),
-            *("nets", "saved", "transforms"),
+            *("nets", "external_nets", "saved", "transforms"),
         ),
     ),
     "cell.py": ("StepCell, MapCell", ("cell",)),

@@ -15,7 +15,7 @@ from odec.lang.constants import Evaluator, NotConstant
 from odec.lang.functions import DISTRIBUTIONS, INPUT_KINDS
 from odec.lang.left_sides import Key
 from odec.lang.names import VALUES, Names
-from odec.lang.nets import NetSaid, read_bias, split_layers
+from odec.lang.nets import NetSaid, external_args, read_bias, split_layers
 from odec.lang.number_files import NumberFiles
 from odec.lang.parts import Refused
 from odec.lang.reader import Reading
@@ -346,9 +346,10 @@ class _Checker:
         outputs = tuple(
             (one.name, tuple(self.resolver.number(part, size) for part in one.sizes)) for one in net.outputs
         )
+        args = [(arg, ()) for arg in net.args] if net.layers is not None else external_args(net)
         said = NetSaid(
             net.name,
-            tuple(self._value(arg, "what a net sees") for arg in net.args),
+            tuple(self._value(arg, "what a net sees") for arg, _ in args),
             outputs,
             None if net.layers is None else tuple(self.resolver.number(layer, size) for layer in layers),
             activation,
@@ -356,9 +357,8 @@ class _Checker:
             None if net.seed is None else self.resolver.number(net.seed, Context("a seed", _CONSTANT)),
             net.doc,
             net.span,
+            tuple(tuple(self.resolver.number(part, size) for part in sizes) for _, sizes in args),
         )
-        if net.layers is None:
-            self.report.add("E321", "external nets are not supported yet", net.name.span)
         if not net.args:
             self.report.add("E321", f"the net '{net.name.text}' sees nothing", net.name.span)
         self.nets.setdefault(net.name.text, said)

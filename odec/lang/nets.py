@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from odec.arrays import Shape, shape_words
+from odec.arrays import Shape, Static, shape_words
 from odec.diagnostics import Source, Span
 from odec.lang import syntax
 from odec.lang.parts import Axis, Loops, Part, Refused, filled, repeated, union
 from odec.lang.report import Report, words
 from odec.lang.subscripts import Subscripts
-from odec.system import Intermediate, Interval, Net, Param, Said
+from odec.system import EXTERNAL, Intermediate, Interval, Net, Param, Said
 from odec.tree import Expr, Op, Symbol, number
 
 ACTIVATIONS: Mapping[str, Callable[[Expr], Expr]] = {
@@ -35,7 +35,10 @@ def _erf_of_scaled(x: Expr) -> Expr:
 
 @dataclass(frozen=True)
 class NetSaid:
-    """A net whose names are looked up, and whose sizes are still formulas; layers None: an external one."""
+    """A net whose names are looked up, and whose sizes are still formulas; layers None: an external one.
+
+    declared: of an external one, the sizes that stand behind what it sees.
+    """
 
     name: syntax.Name
     args: tuple[Expr, ...]
@@ -46,6 +49,7 @@ class NetSaid:
     seed: Expr | None
     doc: str
     span: Span
+    declared: tuple[tuple[Expr, ...], ...] = ()
 
     @property
     def value(self) -> str:
@@ -60,6 +64,15 @@ class NetSaid:
             expr = Op(f"output:{self.name.text}", (Symbol(self.value, name.span),), name.span, static=(k,))
             found.append(Intermediate(name.text, expr, "", name.span))
         return found
+
+
+def external_args(net: syntax.Net) -> list[tuple[Expr, tuple[Expr, ...]]]:
+    """What an external net sees, with the sizes that stand behind it: h and 64, 6, 6 of `h[64, 6, 6]`."""
+    found = []
+    for arg in net.args:
+        sized = isinstance(arg, Op) and arg.op == "index" and isinstance(arg.args[0], Symbol)
+        found.append((arg.args[0], arg.args[1:]) if sized and isinstance(arg, Op) else (arg, ()))
+    return found
 
 
 def split_layers(net: syntax.Net, known: Iterable[str], report: Report) -> tuple[tuple[Expr, ...], str]:
@@ -125,6 +138,8 @@ class Nets:
             said.span,
         )
         self.nets[name] = net
+        if net.external:
+            return self._external(net, said, args)
         for weight in weights(net):
             self.params.append(weight)
             self.shapes[weight.name] = weight.shape
@@ -137,6 +152,19 @@ class Nets:
         x = x if isinstance(x, Symbol) else named("in", x)
         return Part(_through(net, x, None, named), net.sizes[-1:])
 
+    def _external(self, net: Net, said: NetSaid, args: Sequence[Part]) -> Part:
+        """The value of an external net, of the shape that its statement says."""
+        if len(net.outputs) > 1:
+            raise Refused(
+                "E321", "an external net gives one array", said.outputs[1][0].span, "leave this out"
+            )
+        for arg, expr, sizes in zip(args, net.args, said.declared, strict=True):
+            if sizes and self.subscripts.shape(sizes) != arg.shape:
+                message = f"what '{net.name}' sees is {shape_words(arg.shape)}"
+                raise Refused("E402", message, expr.span, shape_words(self.subscripts.shape(sizes)))
+        shape = net.outputs[0][1]
+        return Part(_of_module(net, args), shape)
+
     def _seed(self, expr: Expr | None) -> int | None:
         if expr is None:
             return None
@@ -148,6 +176,8 @@ class Nets:
     def output(self, name: str, node: Op, value: Part) -> Part:
         """One of a net's outputs."""
         net, own = self.nets[name], int(node.static[0])
+        if net.external:
+            return value
         start = sum(math.prod(shape) for _, shape in net.outputs[:own])
         shape = net.outputs[own][1]
         if not shape:
@@ -167,6 +197,10 @@ class Nets:
                 message += shape_words(arg.shape)
                 raise Refused("E402", message, raw.span, shape_words(arg.shape), f"line {line} defines it")
         axes = union(args, loops)
+        if net.external:
+            if axes:
+                raise Refused("E320", f"the external net '{name}' within `for`", node.span)
+            return Part(_of_module(net, args), net.outputs[0][1])
         shape = net.outputs[0][1] if len(net.outputs) == 1 else net.sizes[-1:]
         if not axes:
             found = _through(net, _flat([arg.expr for arg in args], net.inputs), None, lambda _, expr: expr)
@@ -195,6 +229,11 @@ def _drawn(name: str, shape: Shape, draw: tuple[str | float, ...], span: Span) -
     said = Said(tuple(number(extent) for extent in shape), (), (), default, "", None)
     drawn = Param(name, default, 0.0, Interval(), "none", None, "", span, shape)
     return replace(drawn, draw=draw, said=(said,))
+
+
+def _of_module(net: Net, args: Sequence[Part]) -> Op:
+    static: Static = (net.name, *net.outputs[0][1])
+    return Op("external", (Symbol(EXTERNAL), *(arg.expr for arg in args)), static=static)
 
 
 def _flat(args: Sequence[Expr], shapes: Sequence[Shape]) -> Expr:

@@ -163,6 +163,23 @@ def _reshape(g: Graph, y: int, args: tuple[int, ...]) -> list[Slope]:
     ]
 
 
+def _external(g: Graph, y: int, args: tuple[int, ...]) -> list[Slope]:
+    name, *shape = g.static[y]
+
+    def slope(k: int) -> Slope:
+        return (
+            k,
+            lambda v: g.node("external_jvp", *args, v, static=(name, k, *shape)),
+            lambda w: g.node("external_vjp", *args, w, static=(name, k)),
+        )
+
+    return [slope(k) for k in range(len(args))]
+
+
+def _external_again(g: Graph, y: int, args: tuple[int, ...]) -> list[Slope]:
+    raise NotImplementedError("second derivatives of external nets")
+
+
 ARRAY_RULES: Mapping[str, Rule] = {
     "matmul": _matmul,
     "transpose": _transpose,
@@ -181,6 +198,9 @@ ARRAY_RULES: Mapping[str, Rule] = {
     "repeat": _repeat,
     "reshape": _reshape,
     "arange": lambda g, y, args: [],
+    "external": _external,
+    "external_vjp": _external_again,
+    "external_jvp": _external_again,
 }
 """Every operation of arrays but mean, of which the graph makes a sum."""
 

@@ -18,7 +18,7 @@ from odec.passes.overflow import large
 from odec.passes.products import share_products
 from odec.passes.program import Assign, Layout, Program, Programs, Sparse, shape_of
 from odec.passes.settle import settle
-from odec.system import System
+from odec.system import EXTERNAL, System
 from odec.tree import Expr, Symbol
 
 Groups = dict[str, Layout]
@@ -35,6 +35,8 @@ def derive(system: System) -> Programs:
         Layout.of((item.name, item.shape) for item in part)
         for part in (system.params, system.inputs, system.observables)
     )
+    if system.external:  # of whose length nothing is printed
+        params = Layout.of([*((value.name, value.shape) for value in params), (EXTERNAL, (1,))])
     groups = {"t": Layout.of([(system.time, ())]), "x": lowered.states, "p": params, "u": series}
     inputs: Groups = {group: layout for group, layout in groups.items() if layout}
     start = {group: layout for group, layout in inputs.items() if group in ("t", "p")}

@@ -137,5 +137,8 @@ def _sets() -> Mapping[str, Callable[..., Any]]:
     sets["outer"] = lambda static, shape, a, b: union.outer(a, b)
     sets["cumsum"] = lambda static, shape, a: union.accumulate(a, axis=axis_of(static))
     sets["place"] = put
+    sets["external"] = lambda static, shape, *args: np.broadcast_to(
+        union.reduce([union.reduce(arg, axis=None) for arg in args]), shape
+    )
     sets["broadcast"] = lambda static, shape, a: np.broadcast_to(a, shape)
     return sets

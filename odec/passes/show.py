@@ -115,6 +115,8 @@ def _net_head(net: Net, text: Callable[[Expr], str]) -> str:
 
 def _net_layers(net: Net) -> str:
     """A network's layers and options."""
+    if net.external:
+        return "external"
     options = [] if net.bias else ["bias=false"]
     options += [] if net.seed is None else [f"seed={net.seed}"]
     return f"mlp({', '.join([*map(str, net.hidden), *[net.activation] * bool(net.activation), *options])})"

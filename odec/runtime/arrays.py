@@ -141,6 +141,8 @@ def gathered(p: Tensor, *parts: Tensor) -> Tensor:
 class Parts:
     """The values, each (..., *shape), that lie side by side on the last axis of a tensor: parts(p).
 
+    A last shape (-1,) is of what is left.
+
     Views of the last tensors are kept as long as these live, as a run asks for those of its parameters anew
     at each of its stages.
     """
@@ -163,7 +165,10 @@ class Parts:
     def views(self, p: Tensor) -> tuple[Tensor, ...]:
         """The views of a tensor."""
         sizes = [math.prod(shape) for shape in self.shapes]
-        parts = zip(p.split(sizes, -1), self.shapes)
+        if sizes[-1] < 0:
+            sizes[-1] = p.shape[-1] - sum(sizes[:-1])
+        shapes = [(size,) if -1 in shape else shape for size, shape in zip(sizes, self.shapes)]
+        parts = zip(p.split(sizes, -1), shapes)
         return tuple(part.unflatten(-1, shape) if shape else part.squeeze(-1) for part, shape in parts)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Parts:

@@ -12,6 +12,7 @@ from .arguments import check_batches, real
 from .compiled import Compiled
 from .draws import default_of, seeded
 from .methods import Adams
+from .nets import Net
 from .sequence import Recurrence, State
 from .series import Asking, Held
 from .shaped import columns_of, state_of
@@ -79,6 +80,7 @@ class MapCell(Recurrence):
         seed: int | None = None,
     ):
         super().__init__()
+        self._take_modules({}, dtype, device)  # a cell is given none
         self._make_parameters(dtype, device, seed)
         for name, value in (params or {}).items():
             self._set_by_name(name, value)
@@ -87,7 +89,8 @@ class MapCell(Recurrence):
         """All parameters at their defaults again; those that are drawn are drawn anew."""
         dtype, device = self._like.dtype, self._like.device
         own = {"": seeded(seed, device)}
-        own |= {net.spelling: seeded(net.seed, device) for net in self.nets if net.seed is not None}
+        seeds = {net.spelling: net.seed for net in self.nets if isinstance(net, Net)}
+        own |= {name: seeded(seed, device) for name, seed in seeds.items() if seed is not None}
         for attribute, param in self.spelled.items():
             net = self._net_of(attribute)
             drawn_by = own.get(net.spelling, own[""]) if net else own[""]

@@ -40,6 +40,7 @@ from .compiled import (
     inputs,
 )
 from .errors import CompilerTimeout, DeviceMemoryError, EngineError
+from .external_nets import ExternalNet, external, external_jvp, external_vjp
 from .lookups import Lookup
 from .methods import Adams, Auto, Explicit, Implicit, Interpolant, Map, Rosenbrock
 from .model import Model
@@ -92,6 +93,7 @@ __all__ = [
     "EngineError",
     "Equations",
     "Explicit",
+    "ExternalNet",
     "Failure",
     "Implicit",
     "Input",
@@ -129,6 +131,9 @@ __all__ = [
     "dot",
     "elements",
     "exprel",
+    "external",
+    "external_jvp",
+    "external_vjp",
     "gamma",
     "gathered",
     "inputs",

@@ -93,10 +93,10 @@ class Model(Recurrence):
         super().__init__()
         if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise ValueError(f"dtype must be torch.float64, torch.float32 or the like, not {dtype!r}")
+        self._take_modules(settings, dtype, device)
         known = default_settings(self.compiled)
-        unknown = [name for name in settings if name not in known]
-        if unknown:
-            raise TypeError(f"Model() has no setting {unknown[0]!r}; {guess(unknown[0], known)}")
+        for unknown in sorted(settings.keys() - known.keys()):
+            raise TypeError(f"Model() has no setting {unknown!r}; {guess(unknown, known)}")
         self._kept = Kept()
         self._settle({**known, **settings}, dtype)
         self._make_parameters(dtype, device, seed)

@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from .compiled import Param
+from .compiled import Compiled, Param
+from .differentiated import differentiated
 from .draws import default_of, seeded
+from .external_nets import ExternalNet, check_module, terms_of, with_modules
 from .torch_private import own_parameters
 
 ACTIVATIONS: Mapping[str, type[nn.Module]] = {
@@ -24,6 +26,10 @@ ACTIVATIONS: Mapping[str, type[nn.Module]] = {
     "gelu": nn.GELU,
 }
 """torch's activations, by the names that a model says."""
+
+
+UNSAVED = ("_plan", "compiled", "_initial", "_observables")
+"""What is made anew where a Model is copied or pickled: of it, or of the modules of its external nets."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,46 @@ class Net:
 class WithNets(nn.Module):
     """A module with the networks of `nets`, one submodule each."""
 
-    nets: ClassVar[Sequence[Net]] = ()
+    compiled: ClassVar[Compiled]
+    nets: ClassVar[Sequence[Net | ExternalNet]] = ()
+
+    @property
+    def _external(self) -> list[ExternalNet]:
+        return [net for net in self.nets if isinstance(net, ExternalNet)]
+
+    def _take_modules(self, settings: Any, dtype: torch.dtype, device: Any) -> None:
+        """Take the modules of external nets out of what a Model is made with. Raises TypeError."""
+        for net in self._external:
+            module = check_module(net, settings.pop(net.spelling, None))
+            self.add_module(net.spelling, module.to(dtype=dtype, device=device))
+        self._bind()
+
+    def _bind(self) -> None:
+        """Let the model's functions find the modules of its external nets."""
+        modules = [(net, getattr(self, net.spelling)) for net in self._external]
+        if not modules:
+            return
+        found = with_modules(type(self).compiled, terms_of(modules))
+        equations = found.equations
+        initial = differentiated(equations.initial, equations.initial_vjp, equations.initial_jvp)
+        observed = equations.observables, equations.observables_vjp, equations.observables_jvp
+        functions = {"_initial": initial, "_observables": differentiated(*observed)}
+        self.__dict__.update(compiled=found, **functions)
+
+    def _tails(self) -> list[Tensor]:
+        """The parameters of external nets, flat, as they stand at the end of p."""
+        modules = [getattr(self, net.spelling) for net in self._external]
+        return [value.reshape(-1) for module in modules for _, value in module.named_parameters()]
+
+    @property
+    def _width(self) -> int:
+        """How many columns p has."""
+        own = sum(param.size for param in self.compiled.params)
+        return own + sum(value.numel() for value in self._tails())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._bind()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__.get("_modules", ()) and any(net.spelling == name for net in self.nets):
@@ -86,7 +131,8 @@ class WithNets(nn.Module):
     def _net_of(self, attribute: str) -> Net | None:
         """The net that a parameter is a weight of."""
         head, dot, _ = attribute.partition(".")
-        return next((net for net in self.nets if net.spelling == head), None) if dot else None
+        nets = [net for net in self.nets if isinstance(net, Net) and net.spelling == head]
+        return nets[0] if dot and nets else None
 
     def _stored(self, attribute: str) -> Tensor | None:
         """A parameter that stands in the module, or in one of its nets, as it is."""
@@ -98,7 +144,7 @@ class WithNets(nn.Module):
 
     def _weights_named(self, names: Iterable[str]) -> list[str]:
         """The names with those of all its weights in place of a net's."""
-        nets = {net.name: net for net in self.nets}
+        nets = {net.name: net for net in self.nets if isinstance(net, Net)}
         return [one for name in names for one in (_names(nets[name]) if name in nets else [name])]
 
 

@@ -15,7 +15,7 @@ from .arguments import check_batches, holds_tensors, real
 from .arrays import side_by_side
 from .compiled import Compiled, Param
 from .draws import default_of, seeded
-from .nets import WithNets
+from .nets import UNSAVED, WithNets
 from .parameter_docs import documented
 from .saved import check_inside, rebind
 from .shaped import element_of, flattened, shown, with_element
@@ -39,14 +39,13 @@ class Kept:
 class Parameters(WithNets):
     """A Model's parameters: read and set in natural units, frozen, copied, and saved with their bounds."""
 
-    compiled: ClassVar[Compiled]
     spelled: ClassVar[Mapping[str, Param]]
     """Parameters by their attributes."""
     attributes: ClassVar[Mapping[str, str]]
     """Attributes by the names of parameters."""
     alike: ClassVar[Sequence[Sequence[str]]]
     """Attributes of parameters that bounds of one kind hold, so that they are read all at once."""
-    shaped: ClassVar[bool]  # whether some parameters are arrays
+    shaped: ClassVar[bool]  # whether some parameters are arrays, or those of external nets
     engine: str
     _anchor: Tensor
     _settings: dict[str, Any]
@@ -58,7 +57,7 @@ class Parameters(WithNets):
             cls.spelled = {param.spelling: param for param in params}
             cls.attributes = {param.name: param.spelling for param in params}
             cls.alike = _alike(params)
-            cls.shaped = any(param.shape for param in params)
+            cls.shaped = any(param.shape for param in params) or any(hasattr(n, "output") for n in cls.nets)
             cls.__doc__ = documented(cls.__doc__, params)
 
     def _make_parameters(self, dtype: torch.dtype, device: Any, seed: int | None) -> None:
@@ -171,7 +170,7 @@ class Parameters(WithNets):
             return self._natural()
         names = self.compiled.param_names
         if not hasattr(params, "items"):
-            p, width = real(params, self._like, "params"), sum(param.size for param in self.compiled.params)
+            p, width = real(params, self._like, "params"), self._width
             if p.dim() == 0 or p.shape[-1] != width:
                 columned = f"(*batch, {width}), a column for each of PARAMS"
                 wanted = f"values by name, like dict(k=0.5), or {columned}"
@@ -215,7 +214,7 @@ class Parameters(WithNets):
                 given[param.name] = self._value(name).reshape(-1)
         for whole, place, value in elements:
             given[whole] = with_element(given[whole], place, value)
-        return side_by_side(*(given[name] for name in self.compiled.param_names))
+        return side_by_side(*(given[name] for name in self.compiled.param_names), *self._tails())
 
     def _whole(self, name: str) -> str:
         """The parameter that a name is of: `W` of `W[0,1]`. Raises ValueError for what is no parameter."""
@@ -236,7 +235,8 @@ class Parameters(WithNets):
     def _natural(self) -> Tensor:
         """The module's own parameters in natural units (m,)."""
         if self.shaped:
-            return torch.cat([self._value(name).reshape(-1) for name in self.spelled])
+            values = [self._value(name).reshape(-1) for name in self.spelled]
+            return torch.cat([*values, *self._tails(), self._like.new_empty(0)])
         alike = self.alike
         if not self.spelled:
             return self._anchor[:0]
@@ -277,7 +277,9 @@ class Parameters(WithNets):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickled and copied without the last call, and as one whose parameters bounds hold, if they do."""
-        state = {name: value for name, value in self.__dict__.items() if name != "_plan"} | {"_kept": Kept()}
+        state = {name: value for name, value in self.__dict__.items() if name not in UNSAVED} | {
+            "_kept": Kept()
+        }
         return _blank, (parametrize.type_before_parametrizations(self), bool(parametrizations(self))), state
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:

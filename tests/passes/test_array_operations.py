@@ -72,7 +72,8 @@ TORCH = {
 
 def test_every_operation_has_its_rule_its_text_and_its_cases():
     assert ARRAY_RULES.keys() | {"mean"} == ARRAY_OPERATIONS.keys()
-    assert ARRAY_OPERATIONS.keys() == CASES.keys() == TORCH.keys()
+    external = {"external", "external_vjp", "external_jvp"}  # tests/lang/test_external_nets.py
+    assert ARRAY_OPERATIONS.keys() - external == CASES.keys() == TORCH.keys()
     assert TorchPrinter.rules.keys() == OPERATIONS.keys() | ARRAY_OPERATIONS.keys()
     assert OPERATIONS.keys().isdisjoint(ARRAY_OPERATIONS)
 

@@ -15,6 +15,10 @@ def refusal(system: System, method: Method | Auto | None) -> str:
     """Why there is no kernel of a model with a method (None: a map); empty where there is one."""
     if not system.has_arrays:
         return ""
+    if system.external:
+        return (
+            f"the external net {system.external[0]} is a module of torch, which the torch engine runs alone"
+        )
     if method is not None and not isinstance(method, Tableau):
         return f"of models with arrays the native engine has explicit methods alone, not {method.name}"
     shaped = [entry.name for entry in system.inputs if entry.shape]

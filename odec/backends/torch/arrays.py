@@ -237,6 +237,13 @@ def _arange(printer: Any, expr: Op) -> Printed:
     return Call("torch.arange", (Leaf(str(expr.static[0])), Leaf(like))), ATOM
 
 
+def _external(printer: Any, expr: Op) -> Printed:
+    """An external net, or a derivative by one of its arguments."""
+    name, *which = expr.static[: 1 if expr.op == "external" else 2]
+    parts = [Leaf(python_string(str(name))), *(Leaf(str(k)) for k in which)]
+    return Call(f"{printer.room}{expr.op}", (*parts, *map(printer.tensor, expr.args))), ATOM
+
+
 ARRAY_RULES: Mapping[str, Rule] = {
     "matmul": _matmul,
     "transpose": lambda printer, expr: _after(printer, expr.args[0], ".mT"),
@@ -256,4 +263,5 @@ ARRAY_RULES: Mapping[str, Rule] = {
     "repeat": _repeat,
     "reshape": _reshape,
     "arange": _arange,
+    **dict.fromkeys(("external", "external_vjp", "external_jvp"), _external),
 }

@@ -53,6 +53,10 @@ def nets_text(nets: Sequence[Net], attributes: Mapping[str, str]) -> str:
 
 def _net(net: Net, attribute: str) -> str:
     """A network, by its sizes."""
+    if net.external:
+        shapes = [f"inputs={net.inputs}", f"output={net.outputs[0][1]}"]
+        own = [f"attribute={python_string(attribute)}"] if attribute != net.name else []
+        return call_text("rt.ExternalNet", [python_string(net.name), *shapes, *own], 8, 1)
     parts = [python_string(net.name), str(net.sizes)]
     parts += [python_string(net.activation)] if net.activation else []
     parts += [] if net.bias else ["bias=False"]

@@ -16,6 +16,7 @@ from odec.backends.names import spellings, undotted
 from odec.backends.torch.arrays import piece, summed_outer, unpacked, widened
 from odec.backends.torch.printer import TorchPrinter
 from odec.passes.program import Program, Programs
+from odec.system import EXTERNAL
 from odec.tree import Expr, Number, Symbol, symbols
 
 ARGUMENTS = {"t": "t", "x": "x", "p": "p", "u": "u", "w": "w", "dt": "dt", "dx": "dx", "dp": "dp", "du": "du"}
@@ -78,6 +79,7 @@ def attributes(params: Sequence[str], nets: Sequence[str] = ()) -> dict[str, str
         return keyword.iskeyword(spelling) or _private(spelling) or spelling in _MODULE_ATTRIBUTES
 
     names = [*(name for name in params if "." not in name), *nets]
+    params = [name for name in params if name != EXTERNAL]
     own = {name: name for name in names} | spellings(names, clashes)
     for name in params:
         head, dot, place = name.partition(".")
@@ -142,7 +144,11 @@ class FunctionWriter:
     def parts(self) -> list[str]:
         """The shapes of the parameters as they are unpacked, (1,) of a number beside vectors."""
         shapes = [(1,) if k in self.wide else v.shape for k, v in enumerate(self.programs.params)]
-        return [str(shape) for shape in shapes]
+        return [str(shape) for shape in (*shapes[:-1], (-1,))] if self._external else [*map(str, shapes)]
+
+    @property
+    def _external(self) -> bool:
+        return bool(self.programs.system.external)
 
     def _wide_names(self, program: Program) -> set[str]:
         """The names of those parameters, and of their tangents, in a program."""
@@ -231,11 +237,14 @@ class FunctionWriter:
         if all(printer.is_scalar(expr) for expr in exprs) and (zero or not arrays):
             values = [layout.flat(printer.doc(expr)) for expr in exprs]
             if zero:
-                return f"{like}.new_zeros((*{shape}, {width}))"
+                columns = "p.shape[-1]" if group == "p" and self._external else width
+                return f"{like}.new_zeros((*{shape}, {columns}))"
             return f"{like}.new_tensor([{', '.join(values)}]).expand(*{shape}, {width})"
         if arrays:
             wide, given = self._wide_names(program), zip(exprs, program.results[group], strict=True)
             docs = tuple(piece(printer, printer.typed(expr, shapes, wide), value) for expr, value in given)
+            if group == "p" and self._external and printer.is_scalar(exprs[-1]):
+                docs = (*docs[:-1], Leaf(f"p.new_zeros(p.shape[-1] - {width - 1})"))
         else:
             docs = tuple(printer.tensor(expr) for expr in exprs)
         whole: Doc = Call(f"{self.room}{'side_by_side' if arrays else 'columns'}", docs)
