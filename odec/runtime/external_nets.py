@@ -49,7 +49,7 @@ class Given:
         self.net, self.module = net, module
         self.of_rows = External.of_module(module)
         self.term = External(self._over_batches)
-        self._last: tuple[Sequence[Tensor], list[Tensor]] = ((), [])
+        self._last: tuple[Sequence[tuple[Tensor, int]], list[Tensor]] = ((), [])
 
     @property
     def size(self) -> int:
@@ -86,8 +86,8 @@ class Given:
 
         whole: the tensor that p is a part of. They are kept, as generated code asks for one after the other.
         """
-        asked, (tensors, found) = (whole, *arguments, w), self._last
-        if len(tensors) == len(asked) and all(a is b for a, b in zip(tensors, asked)):
+        asked, (kept, found) = [(value, _version(value)) for value in (whole, *arguments, w)], self._last
+        if len(kept) == len(asked) and all(a[0] is b[0] and a[1] == b[1] >= 0 for a, b in zip(kept, asked)):
             return found
         rank = len(self.net.output)
         batch = common_shape(w.shape[: w.dim() - rank], *self._batches(arguments))
@@ -113,6 +113,11 @@ class Given:
         tangents = [torch.zeros_like(value) for value in (p, *spread)]
         tangents[which] = tangent.expand(tangents[which].shape)
         return self.term.jvp(p, spread, tangents[0], tangents[1:])
+
+
+def _version(value: Tensor) -> int:
+    """How often a tensor was changed in place; -1 where torch does not count."""
+    return -1 if value.is_inference() else value._version
 
 
 def _term(name: str, parameters: Tensor) -> tuple[Given, Tensor]:
