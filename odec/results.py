@@ -190,8 +190,12 @@ def plot_run(system: System | None, run: Simulation, path: str | Path, view: Vie
     Raises ArgumentError for a suffix other than .png, .svg and .pdf and for a name that there is not,
     OSError where it cannot be written.
     """
-    from odec.plot import MOST_TRAJECTORIES, Series, draw, inputs_of, labelled, title_of, units_of
+    from odec.plot import MOST_TRAJECTORIES, Series, View, draw, inputs_of, labelled, title_of, units_of
+    from odec.plot.curves import spans_decades
 
+    view = view or View()
+    if view.x_log is None:  # by the times asked for, and not by those of a curve between them
+        view = replace(view, x_log=spans_decades(run.times))
     warning, run = _ending(run), _bent(run)
     units = units_of(system)
     columns = [(name, run.states[..., k], False) for k, name in enumerate(run.state_names)]

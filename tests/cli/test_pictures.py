@@ -92,6 +92,16 @@ def test_where_an_axis_of_time_is_logarithmic_by_itself() -> None:
         TimeAxis.of([Series("x", "", np.array([-1.0, 1.0]), np.ones((2, 1)))], View(x_log=True))
 
 
+def test_times_between_outputs_do_not_decide_on_the_axis(monkeypatch, tmp_path) -> None:
+    drawn = []
+    monkeypatch.setattr("odec.plot.draw", lambda series, path, **given: drawn.append((series, given["view"])))
+    run = package.simulate("init x = 1\nx' = -x\n", times=[0, 0.001, 0.01, 0.1, 1, 100], engine="torch")
+    run.plot(tmp_path / "run.png")
+    run.plot(tmp_path / "run.png", x_log=False)
+    (series, view), (_, plain) = drawn
+    assert len(series[0].t) > 6 and view.x_log and plain.x_log is False
+
+
 def test_logarithmic_values() -> None:
     small, large, negative = wave("a", level=2.0), wave("b", level=900.0), wave("c")
     assert len(panels([small, large])) == 2
