@@ -137,12 +137,13 @@ def test_a_run_tells_of_switches_in_time_by_the_line_on_its_steps(odec: Run, fol
     (line,) = odec(*run, "--max-step", "0.004").stderr.splitlines()
     assert "steps of at most 0.004, " in line and line.endswith(missed)
     assert odec(*run, "--method", "rk4", "--dt", "0.5", "--no-check").stderr == "rk4: 10 steps of 0.5\n"
-    (folder / "driven.ode").write_text(text.format("u"))
+    (folder / "driven.ode").write_text(text.replace("linear", "cubic").format("u"))
     (line,) = odec("run", "driven.ode", "--engine", "torch", "--input", "u=1").stderr.splitlines()
     assert line.startswith("auto: ") and "at most" not in line and line.endswith(missed)
     for landed in (
         text.replace("input u linear\n", "").format("t"),
         text.replace("linear", "hold").format("u"),
+        text.format("u"),
     ):
         (folder / "landed.ode").write_text(landed)
         given = ("--input", "u=1") if "input" in landed else ()
