@@ -18,6 +18,9 @@ from odec.diagnostics import Span
 Shape = tuple[int, ...]
 Static = tuple[int | str, ...]
 
+EXTERNAL = "nets.external"
+"""The parameters of all external nets, as a vector whose length only a Model knows: the last one of p."""
+
 
 class ShapeError(ValueError):
     """Shapes that do not go together, or an operation that one does not have.

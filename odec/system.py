@@ -64,9 +64,6 @@ class Interval:
         return ("none", "softplus", "logit")[bounded]
 
 
-EXTERNAL = "nets.external"
-"""The parameters of all external nets, as a vector whose length only a Model knows: the last one of p."""
-
 TRANSFORMS = ("none", "softplus", "log", "log10", "logit")
 
 
@@ -185,9 +182,8 @@ class Function:
 class Net:
     """A network: an affine map to each of the hidden sizes, with its activation, and one to the outputs.
 
-    args: what it sees, inputs: the shape of each; outputs: names and shapes of what it gives. Its weights are
-    parameters of the model, `NAME.0.weight` [out, in] and so on, as torch.nn.Sequential names them.
-    external: it has no layers, but is a module that a Model is given.
+    args: what it sees, inputs: the shapes; outputs: names and shapes of what it gives. Its weights are
+    parameters, named as of torch.nn.Sequential: `NAME.0.weight`. external: a module that a Model is given.
     """
 
     name: str
@@ -205,8 +201,8 @@ class Net:
     @property
     def sizes(self) -> tuple[int, ...]:
         """The lengths of what goes in, of each hidden layer, and of what comes out."""
-        wide = sum(math.prod(shape) for shape in self.inputs)
-        return (wide, *self.hidden, sum(math.prod(shape) for _, shape in self.outputs))
+        ends = [sum(map(math.prod, shapes)) for shapes in (self.inputs, (shape for _, shape in self.outputs))]
+        return (ends[0], *self.hidden, ends[1])
 
 
 @dataclass(frozen=True)
@@ -297,6 +293,7 @@ class System:
     observables: tuple[Observable, ...]
     run: Run | None = None
     nets: tuple[Net, ...] = ()
+    external: tuple[str, ...] = ()  # the nets that are modules
     state_units: dict[str, str] = field(default_factory=dict)
     files: tuple[tuple[str, str], ...] = ()
     values: Span | None = None
@@ -316,8 +313,7 @@ class System:
         consts = [f"{c.name} = {c.value:g}" if not c.shape else _named(c.name, c.shape) for c in self.consts]
         parts = {"params": bounded, "consts": consts}
         parts |= {"inputs": [f"{item.name} {item.kind}" for item in self.inputs]}
-        parts |= {"nets": [net.name for net in self.nets]}
-        parts |= {"observables": [item.name for item in self.observables]}
+        parts |= {key: [one.name for one in getattr(self, key)] for key in ("nets", "observables")}
         lines += [f"  {title}: {listed(items)}" for title, items in parts.items() if items]
         return "\n".join(lines)
 
@@ -337,11 +333,6 @@ class System:
         named += [(u.name, u.shape) for u in self.inputs]
         named += [(y.name, y.shape) for y in self.observables]
         return tuple(name for name, shape in named if shape)
-
-    @property
-    def external(self) -> tuple[str, ...]:
-        """The names of its external nets."""
-        return tuple(net.name for net in self.nets if net.external)
 
     @property
     def formulas(self) -> tuple[Expr, ...]:

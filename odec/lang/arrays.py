@@ -86,6 +86,7 @@ class _Arrays:
             params=tuple(sorted((*params, *self._nets.params), key=lambda p: p.span.start)),
             inputs=inputs,
             nets=tuple(self._nets.nets.values()),
+            external=tuple(net.name for net in self._nets.nets.values() if net.external),
             intermediates=(*self._nets.layers, *intermediates),
             initials=tuple(self._initial(i, states.get(i.state, ())) for i in draft.initials),
             equations=tuple(self._equation(e, states[e.state]) for e in draft.equations),

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from odec.arrays import Shape, Static, shape_words
+from odec.arrays import EXTERNAL, Shape, Static, shape_words
 from odec.diagnostics import Source, Span
 from odec.lang import syntax
 from odec.lang.parts import Axis, Loops, Part, Refused, filled, repeated, union
 from odec.lang.report import Report, words
 from odec.lang.subscripts import Subscripts
-from odec.system import EXTERNAL, Intermediate, Interval, Net, Param, Said
+from odec.system import Intermediate, Interval, Net, Param, Said
 from odec.tree import Expr, Op, Symbol, number
 
 ACTIVATIONS: Mapping[str, Callable[[Expr], Expr]] = {

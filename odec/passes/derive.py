@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from odec.arrays import ARRAY_OPERATIONS, Shape, ShapeError
+from odec.arrays import ARRAY_OPERATIONS, EXTERNAL, Shape, ShapeError
 from odec.passes.accumulate import ancestors, forward, jacobian, parts, reverse
 from odec.passes.beside import beside
 from odec.passes.emit import Outputs, UserName, emit
@@ -18,7 +18,7 @@ from odec.passes.overflow import large
 from odec.passes.products import share_products
 from odec.passes.program import Assign, Layout, Program, Programs, Sparse, shape_of
 from odec.passes.settle import settle
-from odec.system import EXTERNAL, System
+from odec.system import System
 from odec.tree import Expr, Symbol
 
 Groups = dict[str, Layout]

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from odec.arrays import Shape
+from odec.arrays import EXTERNAL, Shape
 from odec.backends import layout
 from odec.backends.layout import Call, Doc, Leaf
 from odec.backends.names import spellings, undotted
 from odec.backends.torch.arrays import piece, summed_outer, unpacked, widened
 from odec.backends.torch.printer import TorchPrinter
 from odec.passes.program import Program, Programs
-from odec.system import EXTERNAL
 from odec.tree import Expr, Number, Symbol, symbols
 
 ARGUMENTS = {"t": "t", "x": "x", "p": "p", "u": "u", "w": "w", "dt": "dt", "dx": "dx", "dp": "dp", "du": "du"}
