@@ -36,6 +36,19 @@ class Line(NamedTuple):
         return self.value + self.slope * (self.reach + self.running * time)
 
 
+class Level(NamedTuple):
+    """The values of an input that a condition tells apart: first + k·spacing, first alone if that is 0."""
+
+    first: float
+    spacing: float
+
+    def nearest(self, value: float) -> float:
+        """The one next to a value."""
+        if not self.spacing or not math.isfinite(value - self.first):
+            return self.first
+        return self.first + round((value - self.first) / self.spacing) * self.spacing
+
+
 class Crossing(NamedTuple):
     """A time at which a sum is a multiple of its period, which multiple, and between which stops."""
 
@@ -74,10 +87,19 @@ class Lines:
         """Whether all that the inputs are between the two times is finite."""
         return all(map(math.isfinite, (value for ends in self._ends for pair in ends for value in pair)))
 
-    def at(self, index: int, time: float) -> float:
-        """An input's value; beyond the two times as its line goes on."""
+    def at(self, index: int, time: float, levels: Sequence[Level] = ()) -> float:
+        """An input's value; beyond the two times as its line goes on.
+
+        Behind its last sample, which its pieces hold to some roundings alone, one of the levels if these tell
+        no more apart.
+        """
         place = bisect.bisect_right(self.nodes, time) - 1
-        return self.lines[index][min(max(place, 0), len(self.pairs) - 1)].at(time)
+        line = self.lines[index][min(max(place, 0), len(self.pairs) - 1)]
+        value, ahead = line.at(time), line.slope * line.reach
+        if line.running or not ahead:
+            return value
+        near = _ROUNDINGS * self.eps * (abs(line.value) + abs(ahead))
+        return next((at for level in levels if abs((at := level.nearest(value)) - value) <= near), value)
 
     def crossings(
         self, rate: float, offset: float, period: float, multiples: Sequence[float], most: float

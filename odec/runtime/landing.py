@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .input_lines import Line, Lines, Samples
+from .input_lines import Level, Line, Lines, Samples
 from .switch_times import Event, Switches
 
 _GAP = 4
@@ -72,8 +72,11 @@ def landing_of(
         knots, middles = _asked(marks, landed, a, b, dtype)
         pieces.append((knots, middles))
         for source in sources:
-            still = source is None or not numbers
-            asked += [knots, middles if still else [lines.at(source or 0, time) for time in middles]]
+            if source is None or not numbers:
+                asked += [knots, middles]
+                continue
+            levels = _levels(switches, turns, numbers, source)
+            asked += [knots, [lines.at(source, time, levels) for time in middles]]
     chosen = set(places)
     outputs = [k for k in range(len(merged)) if k not in chosen]
     derived = _derivatives(switches, stops, numbers or (), lines)
@@ -99,6 +102,17 @@ def landing_of(
         lost and numbers is not None,
         (lost, merged, pieces, *derived),
     )
+
+
+def _levels(switches: Switches, turns: Iterable[int], numbers: Sequence[float], source: int) -> list[Level]:
+    """With which values of one input alone a condition turns."""
+    found = []
+    for turn in turns:
+        rate, offset, period, *multiples = (numbers[k] for k in switches.turns[turn])
+        by = multiples[source]
+        if by and not rate and not any(multiples[:source] + multiples[source + 1 :]):
+            found.append(Level(-offset / by, abs(period / by)))
+    return found
 
 
 class _Derived(NamedTuple):

@@ -96,5 +96,5 @@ def test_fit(name: str, odec: Run, model: Path) -> None:
         steps = ["--rtol", "1e-6"] if "adaptive" in row["steps"] else ["--dt", "0.001"]
         result = odec("fit", "m.ode", "data.csv", "-q", "--method", name, "--engine", engine, *steps)
         assert result.exit_code == 0, result.stderr
-        (line,) = [line for line in result.stdout.splitlines() if line.startswith("k ")]
+        (line,) = [line for line in result.stdout.splitlines() if line.startswith("k  ")]
         assert float(line.split()[2]) == pytest.approx(2, rel=5e-3)

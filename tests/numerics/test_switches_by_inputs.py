@@ -263,3 +263,20 @@ def test_a_step_cell_asks_in_the_middle_of_its_step():
     p, x = torch.tensor([0.5, 2.0], dtype=D), torch.zeros(4, dtype=D)
     for t, wanted in ((0.0, 0.0), (0.5, 1.0)):
         assert cell(x, t, 0.5, p, lambda t: torch.as_tensor(t).reshape(1))[0].item() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(("condition", "after"), [("u > L", 0), ("u >= L", 1), ("2*L < 2*u", 0)])
+def test_an_input_that_ends_on_its_level_stays_there(condition, after):
+    """Behind its last sample x moves by the condition at this, not at 0.9 + slope·3.1 with its roundings."""
+    net = odec.load(
+        f"param L = 1\ninput u linear\ninit x = 0\nx' = if {condition} then 1 else 0\nrun t = 0 .. 10",
+        method="heun2",
+        engine="torch",
+    ).Model(dt=10.0, engine="torch")
+    draw = torch.Generator().manual_seed(1)
+    knots = torch.stack((torch.zeros(20, dtype=D), 0.5 + 4 * torch.rand(20, dtype=D, generator=draw)), 1)
+    begin, level = torch.rand((2, 20), dtype=D, generator=draw).mul(40).round().div(10)
+    for times, low, L in zip(knots, begin, level + 0.1, strict=True):
+        given = {"params": {"L": L}, "inputs": {"u": (times, torch.stack((low, L)))}}
+        x = net(torch.tensor([0.0, 5, 10], dtype=D), **given)[:, 0]
+        assert x[2] - x[1] == 5 * after
