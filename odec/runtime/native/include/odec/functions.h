@@ -228,7 +228,7 @@ BY_LANE real trigamma(real x)
     return shift + sign*(R(1.0) + R(0.5)/x + tail)/x;
 }
 
-// A piecewise polynomial at x, or its derivative of an order. Outside of the knots the end values hold, unless
+// A piecewise polynomial at x, or its derivative of an order. Outside the knots the end values hold, unless
 // the pieces go on there.
 #define LOOKUP(name, count, terms, extrapolate) \
     BY_LANE real name(real x, real order) \
