@@ -35,6 +35,7 @@ _CALLS = {
     "xlogy": "abs(a)*log(abs(a)*(2 + b*b)) + b*b*log(a*a + 1)",
     "exprel": "a/(exp(a) - 1) + (1 - exp(a*b))/a",
     "lgamma": "lgamma(a + 0.01) + lgamma(200 + b)",
+    "lookup": "interp(a, [-2, 0.3, 2], [1, 3, 0]) + cubic(b, [-2, 0.3, 2], [1, 3, 0])",
 }
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 _SKIPPED = set(
