@@ -19,7 +19,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-golden", action="store_true", help="rewrite tests/golden/ (refused where CI is set)"
     )
     parser.addoption(
-        "--thin", type=int, default=1, metavar="N", help="of slow tests of 2·N cases or more, run one in N"
+        "--thin",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of slow tests with N cases, run the first and one in N",
     )
 
 
@@ -28,9 +32,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     thin = config.getoption("--thin")
     slow = [item for item in items if item.get_closest_marker("slow")]
     cases = Counter(_function(item) for item in slow)
-    left_out = {
-        item for item in slow if cases[_function(item)] >= 2 * thin > 2 and crc32(item.nodeid.encode()) % thin
-    }
+    first = {_function(item): item for item in reversed(slow)}
+    kept = set(first.values())
+    many = [item for item in slow if cases[_function(item)] >= thin > 1 and item not in kept]
+    left_out = {item for item in many if crc32(item.nodeid.encode()) % thin}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
 
